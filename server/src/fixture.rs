@@ -1,0 +1,278 @@
+//! Starts a fixture and stops it: places the dummies, listens, answers, rotates, cleans up.
+
+use std::{collections::HashMap, path::Path, sync::Arc, time::Duration};
+
+use thiserror::Error;
+
+use crate::{
+    catalog::{self, Choice, Item, NameError, RootTwin, TWIN_SIZE},
+    handoff::{Dialect, Handoff, HandoffError, Meaning, Value},
+    listen::{Address, ListenError, Listener},
+    placement::Placement,
+    probe,
+    route::Site,
+    serve::Limits,
+    snapshot::{Setup, View},
+    storage::{Storage, StorageError, ledger::Ledger},
+};
+
+mod running;
+
+pub use self::running::{Running, StopError};
+
+const SECOND: Duration = Duration::from_secs(1);
+const YEAR: Duration = Duration::from_secs(365 * 24 * 60 * 60);
+
+/// The map of the dialects whose value is a URI.
+const MAP: &str = "/protected/";
+
+/// A fixture that is to be started.
+///
+/// Without further settings it speaks nginx's dialect and listens on any free port of 127.0.0.1.
+#[derive(Clone, Debug)]
+#[must_use = "nothing happens before `start`"]
+pub struct Fixture {
+    storage: String,
+    dialect: Dialect,
+    map: Option<String>,
+    base: String,
+    name: String,
+    size: u64,
+    large_size: u64,
+    root_twin: Twin,
+    listen: Vec<Address>,
+    limits: Limits,
+    rotate: Rotation,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Twin {
+    Placed,
+    LeftOut,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Rotation {
+    Never,
+    Every(Duration),
+}
+
+/// A fixture that could not be started.
+#[derive(Debug, Error)]
+pub enum StartError {
+    /// The storage cannot be used.
+    #[error(transparent)]
+    Storage(#[from] StorageError),
+    /// The hand-off cannot be written.
+    #[error(transparent)]
+    Handoff(#[from] HandoffError),
+    /// The dummy cannot have this name.
+    #[error(transparent)]
+    Name(#[from] NameError),
+    /// The address cannot be listened on.
+    #[error(transparent)]
+    Listen(#[from] ListenError),
+    /// The base path is not one.
+    #[error("`{}` is not a base path", .0.escape_debug())]
+    Base(String),
+}
+
+impl Fixture {
+    /// Prepares a fixture. It needs a storage, by [`Fixture::storage`] or [`Fixture::storage_dir`].
+    pub fn builder() -> Self {
+        Self {
+            storage: String::new(),
+            dialect: Dialect::nginx(),
+            map: None,
+            base: "/healthcheck-utils".into(),
+            name: "dummy.bin".into(),
+            size: TWIN_SIZE,
+            large_size: 3 << 20,
+            root_twin: Twin::Placed,
+            listen: Vec::new(),
+            limits: Limits::default(),
+            rotate: Rotation::Never,
+        }
+    }
+
+    /// Places the dummies in the storage of this URL: `file:///srv/media`.
+    pub fn storage(mut self, url: impl Into<String>) -> Self {
+        self.storage = url.into();
+        self
+    }
+
+    /// Places the dummies in this folder, which must be absolute.
+    pub fn storage_dir(self, path: impl AsRef<Path>) -> Self {
+        let path = catalog::escape(&path.as_ref().to_string_lossy());
+        self.storage(format!("file://{path}"))
+    }
+
+    /// Hands off as this proxy expects it.
+    pub fn dialect(mut self, dialect: Dialect) -> Self {
+        self.dialect = dialect;
+        self
+    }
+
+    /// Sets where the proxy finds the storage: a prefix of URIs (`/protected/` by default), or a
+    /// folder as the proxy sees it (that of the storage by default). A missing slash at the end is
+    /// added.
+    pub fn map(mut self, map: impl Into<String>) -> Self {
+        self.map = Some(map.into());
+        self
+    }
+
+    /// Sets the path that all others are below; `/healthcheck-utils` by default.
+    pub fn base(mut self, base: impl Into<String>) -> Self {
+        self.base = base.into();
+        self
+    }
+
+    /// Sets the file name of the download; `dummy.bin` by default.
+    pub fn name(mut self, name: impl Into<String>) -> Self {
+        self.name = name.into();
+        self
+    }
+
+    /// Sets the size of the download in bytes; 4096 by default.
+    pub fn size(mut self, bytes: u64) -> Self {
+        self.size = bytes;
+        self
+    }
+
+    /// Sets the size of the large twin in bytes; 3 MiB by default, 0 leaves it out.
+    pub fn large_size(mut self, bytes: u64) -> Self {
+        self.large_size = bytes;
+        self
+    }
+
+    /// Places no dummy where nginx looks when `root` stands for `alias`.
+    pub fn without_root_twin(mut self) -> Self {
+        self.root_twin = Twin::LeftOut;
+        self
+    }
+
+    /// Listens here too; only on a free port of 127.0.0.1 when never called.
+    pub fn listen(mut self, address: Address) -> Self {
+        self.listen.push(address);
+        self
+    }
+
+    /// Sets what clients may use up.
+    pub fn limits(mut self, limits: Limits) -> Self {
+        self.limits = limits;
+        self
+    }
+
+    /// Gives the dummies new content again and again, at most each second.
+    pub fn rotate_every(mut self, period: Duration) -> Self {
+        self.rotate = Rotation::Every(period.clamp(SECOND, YEAR));
+        self
+    }
+
+    /// Listens, clears what a crashed run has left on the storage, places the dummies and answers.
+    ///
+    /// # Errors
+    ///
+    /// [`StartError`]; then nothing is placed. Must be called within a tokio runtime.
+    pub async fn start(self) -> Result<Running, StartError> {
+        let plan = self.plan()?;
+        let any = [Address::Tcp(([127, 0, 0, 1], 0).into())];
+        let listen = if self.listen.is_empty() { &any[..] } else { &self.listen };
+        let mut listeners = Vec::new();
+        let mut addresses = Vec::new();
+        for address in listen {
+            let (listener, address) = Listener::bind(address).await?;
+            listeners.push(listener);
+            addresses.push(address);
+        }
+        let Plan { storage, setup, mut placement } = plan;
+        placement.place().await?;
+        let site = Site::new(setup, storage, placement.placed());
+        let running = Running::new(site, placement, listeners, addresses, self.limits);
+        Ok(match self.rotate {
+            Rotation::Never => running,
+            Rotation::Every(period) => running.rotating(period),
+        })
+    }
+
+    /// Checks everything that can be checked without touching anything.
+    fn plan(&self) -> Result<Plan, StartError> {
+        let base = self.base.trim_end_matches('/');
+        let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"._-/".contains(&byte);
+        if base.is_empty() || !base.starts_with('/') || !base.bytes().all(plain) {
+            return Err(StartError::Base(self.base.clone()));
+        }
+        let storage = Arc::new(Storage::open(&self.storage)?);
+        let map = match (&self.map, self.dialect.meaning()) {
+            (Some(map), _) => map.clone(),
+            (None, Meaning::Uri) => MAP.into(),
+            (None, Meaning::Path) => storage.folder().given().to_owned(),
+        };
+        let handoff = Handoff::new(self.dialect.clone(), &map)?;
+        let items = catalog::items(&Choice {
+            name: self.name.clone(),
+            size: self.size,
+            large_size: self.large_size,
+            root_twin: self.root_twin(&handoff),
+        })?;
+        let placement = Placement::new(Arc::clone(&storage), items.clone(), Ledger::key()?);
+        let setup = setup(base, &storage, handoff, &items, &placement)?;
+        Ok(Plan { storage, setup, placement })
+    }
+
+    /// A map that is not plain segments has no folder of the same name.
+    fn root_twin(&self, handoff: &Handoff) -> RootTwin {
+        let folder = handoff.map.trim_matches('/');
+        let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"._-".contains(&byte);
+        let plain =
+            |segment: &str| segment.bytes().all(plain) && !matches!(segment, "" | "." | "..");
+        match (self.root_twin, handoff.meaning) {
+            (Twin::Placed, Meaning::Uri) if folder.split('/').all(plain) => {
+                RootTwin::Below(folder.into())
+            }
+            _ => RootTwin::LeftOut,
+        }
+    }
+}
+
+struct Plan {
+    storage: Arc<Storage>,
+    setup: Setup,
+    placement: Placement,
+}
+
+fn setup(
+    base: &str,
+    storage: &Storage,
+    handoff: Handoff,
+    items: &[Item],
+    placement: &Placement,
+) -> Result<Setup, HandoffError> {
+    let mut views = HashMap::new();
+    for item in items {
+        let disposition = Value::new(item.disposition())?;
+        views.insert(item.id, View { handoff: handoff.value(&item.key)?, disposition });
+    }
+    let dummies: Vec<_> = items.iter().map(|item| (item.id, item.key.clone())).collect();
+    let probes = probe::probes(&probe::Setting {
+        handoff: &handoff,
+        base,
+        instance: placement.instance(),
+        dummies: &dummies,
+        storage_name: storage.folder().name(),
+    })?;
+    let instance = placement.instance();
+    Ok(Setup { instance, base: base.into(), storage: storage.url().into(), handoff, views, probes })
+}
+
+impl StartError {
+    /// Says what to do about it.
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::Storage(error) => error.hint(),
+            Self::Listen(error) => error.hint(),
+            Self::Base(_) => Some("write a path of `[A-Za-z0-9._/-]`: `/healthcheck-utils`".into()),
+            Self::Handoff(_) | Self::Name(_) => None,
+        }
+    }
+}

@@ -1,0 +1,42 @@
+//! Tells systemd how the service is doing, where it asks for it (`sd_notify(3)`).
+
+use std::{env, ffi::OsStr, io, os::unix::net::UnixDatagram};
+
+/// What systemd understands.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum State {
+    /// Requests are answered from now on.
+    Ready,
+    /// No longer.
+    Stopping,
+}
+
+/// Tells the state to the socket in `NOTIFY_SOCKET`; without one there is nobody to tell.
+pub(crate) fn notify(state: State) -> io::Result<()> {
+    let Some(name) = env::var_os("NOTIFY_SOCKET") else { return Ok(()) };
+    let message: &[u8] = match state {
+        State::Ready => b"READY=1",
+        State::Stopping => b"STOPPING=1",
+    };
+    let socket = UnixDatagram::unbound()?;
+    match abstract_name(&name) {
+        Some(name) => send_abstract(&socket, message, name),
+        None => socket.send_to(message, name).map(drop),
+    }
+}
+
+fn abstract_name(name: &OsStr) -> Option<&[u8]> {
+    name.as_encoded_bytes().strip_prefix(b"@")
+}
+
+#[cfg(target_os = "linux")]
+fn send_abstract(socket: &UnixDatagram, message: &[u8], name: &[u8]) -> io::Result<()> {
+    use std::os::{linux::net::SocketAddrExt as _, unix::net::SocketAddr};
+
+    socket.send_to_addr(message, &SocketAddr::from_abstract_name(name)?).map(drop)
+}
+
+#[cfg(not(target_os = "linux"))]
+fn send_abstract(_: &UnixDatagram, _: &[u8], _: &[u8]) -> io::Result<()> {
+    Err(io::ErrorKind::Unsupported.into())
+}
