@@ -1,0 +1,142 @@
+//! The TOML file: targets as an operator writes them.
+//!
+//! ```toml
+//! [targets.downloads]
+//! fixture = "http://127.0.0.1:8000"
+//! site = "https://example.org"
+//! storage = "file:///srv/media"
+//! ```
+
+use std::path::{Path, PathBuf};
+
+use serde::Deserialize;
+
+use super::{
+    Access, ConfigError, Intent, Named, Places, Target, Wish, expected, fixture_at, handoff,
+    headers, nearest, storage_at,
+};
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+struct Written {
+    #[serde(default)]
+    targets: Named<WrittenTarget>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+struct WrittenTarget {
+    fixture: Option<String>,
+    site: Option<String>,
+    storage: Option<String>,
+    app: Option<String>,
+    direct: Option<String>,
+    full: Option<String>,
+    #[serde(default)]
+    inner: Vec<String>,
+    unix_socket: Option<PathBuf>,
+    handoff: Option<String>,
+    #[serde(default)]
+    app_headers: Vec<String>,
+    #[serde(default)]
+    full_headers: Vec<String>,
+    full_method: Option<String>,
+    #[serde(default)]
+    expect_headers: Vec<String>,
+    #[serde(default)]
+    private: bool,
+    #[serde(default)]
+    refused: Vec<String>,
+}
+
+/// The file's targets, or those of them that are named.
+pub(super) fn targets(path: &Path, named: &[String]) -> Result<Vec<Target>, ConfigError> {
+    let text = std::fs::read_to_string(path)
+        .map_err(|source| ConfigError::Unreadable { path: path.to_owned(), source })?;
+    let written: Written = toml::from_str(&text).map_err(|error| ConfigError::NotUnderstood {
+        path: path.to_owned(),
+        problem: with_suggestion(error.to_string().trim_end()),
+    })?;
+    if written.targets.is_empty() {
+        return Err(ConfigError::NotUnderstood {
+            path: path.to_owned(),
+            problem: "it names no target\nhint: begin one with `[targets.NAME]`".to_owned(),
+        });
+    }
+    if let Some(missing) = named.iter().find(|name| !written.targets.contains_key(*name)) {
+        let known: Vec<&str> = written.targets.keys().map(String::as_str).collect();
+        return Err(wrong(
+            missing,
+            &format!("it is not in `{}`, which has {}", path.display(), known.join(", ")),
+            "see the names behind `targets.`",
+        ));
+    }
+    let chosen =
+        written.targets.into_iter().filter(|(name, _)| named.is_empty() || named.contains(name));
+    chosen.map(|(name, target)| target.read(name)).collect()
+}
+
+impl WrittenTarget {
+    fn read(self, name: String) -> Result<Target, ConfigError> {
+        let places = self.places(&name)?;
+        let (header, value) = self.handoff.as_deref().map(handoff).transpose()?.unwrap_or_default();
+        let urls =
+            |list: &[String]| list.iter().map(|it| it.parse()).collect::<Result<Vec<_>, _>>();
+        let method = self.full_method.as_deref().unwrap_or("GET").parse();
+        let wish = Wish {
+            intent: Intent {
+                header,
+                value,
+                expect: expected(&self.expect_headers)?,
+                access: if self.private { Access::Private } else { Access::Unsaid },
+            },
+            app_headers: headers(&self.app_headers)?,
+            full_headers: headers(&self.full_headers)?,
+            full_method: method.map_err(|_| {
+                wrong(&name, "`full-method` is no HTTP method", "write GET, HEAD or POST")
+            })?,
+            inner: urls(&self.inner)?,
+            refused: urls(&self.refused)?,
+            unix_socket: self.unix_socket,
+        };
+        Ok(Target { name, places, wish })
+    }
+
+    fn places(&self, name: &str) -> Result<Places, ConfigError> {
+        let storage = self.storage.as_deref().map(storage_at).transpose()?;
+        let url = |text: &Option<String>| text.as_deref().map(str::parse).transpose();
+        match (&self.fixture, &self.site, &self.full) {
+            (Some(fixture), Some(site), None) => Ok(Places::Fixture {
+                fixture: fixture_at(fixture, self.unix_socket.clone())?,
+                site: site.parse()?,
+                storage,
+            }),
+            (None, None, Some(full)) => Ok(Places::Urls {
+                storage,
+                app: url(&self.app)?,
+                direct: url(&self.direct)?,
+                full: full.parse()?,
+            }),
+            _ => Err(wrong(
+                name,
+                "it is neither of the two forms",
+                "give `fixture` and `site`, or `full` and the other layers",
+            )),
+        }
+    }
+}
+
+fn wrong(target: &str, problem: &str, hint: &'static str) -> ConfigError {
+    ConfigError::Target { target: target.to_owned(), problem: problem.to_owned(), hint }
+}
+
+/// Adds `did you mean` to the parser's "unknown field `x`, expected one of `a`, `b`".
+fn with_suggestion(problem: &str) -> String {
+    let Some((_, rest)) = problem.split_once("unknown field `") else { return problem.to_owned() };
+    let mut quoted = rest.split('`').step_by(2);
+    let wrong = quoted.next().unwrap_or_default();
+    match nearest(wrong, quoted.filter(|it| !it.is_empty())) {
+        Some(meant) => format!("{problem}\nhint: did you mean `{meant}`?"),
+        None => problem.to_owned(),
+    }
+}

@@ -1,0 +1,427 @@
+//! What was seen: facts only, no opinion and no I/O.
+//!
+//! Everything that a rule may know is in here, so that a saved report can be judged again without
+//! the servers. What is secret never gets in: the probes redact at the edge (see `secret`).
+
+use std::{fmt, time::Duration};
+
+/// The result of a probe. Like `Option`, but an absence always has its reason.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Seen<T> {
+    /// Something answered.
+    Answer(T),
+    /// It was asked, and no answer came.
+    Nothing(Failure),
+    /// It was not asked; the text says why.
+    Skipped(String),
+}
+
+impl<T> Seen<T> {
+    /// The answer, if there is one.
+    pub fn answer(&self) -> Option<&T> {
+        match self {
+            Self::Answer(it) => Some(it),
+            Self::Nothing(_) | Self::Skipped(_) => None,
+        }
+    }
+
+    /// Why nothing came, if it was asked in vain.
+    pub fn failure(&self) -> Option<&Failure> {
+        match self {
+            Self::Nothing(failure) => Some(failure),
+            Self::Answer(_) | Self::Skipped(_) => None,
+        }
+    }
+}
+
+/// Why a probe got no answer.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Failure {
+    /// The kind, for rules.
+    pub kind: FailureKind,
+    /// The whole chain of causes, for people.
+    pub chain: String,
+}
+
+/// The kinds of failure that rules tell apart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FailureKind {
+    /// The name could not be looked up.
+    NameNotResolved,
+    /// Nobody listens there, or the network does not reach it.
+    Refused,
+    /// A limit of time ran out.
+    TimedOut,
+    /// TLS could not be agreed on, or the certificate is not trusted.
+    Tls,
+    /// The connection ended before a whole response head came.
+    Closed,
+    /// What came is not HTTP.
+    NotHttp,
+    /// The storage has no such file.
+    NotFound,
+    /// The storage does not let the verifier read the file.
+    Denied,
+    /// Anything else.
+    Other,
+}
+
+/// One thing asked and what came of it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Probed<T> {
+    /// What was asked.
+    pub asked: Asked,
+    /// What came.
+    pub seen: Seen<T>,
+    /// How long it took.
+    pub took: Duration,
+}
+
+impl<T> Probed<T> {
+    /// A probe that was not made.
+    pub fn skipped(reason: impl Into<String>) -> Self {
+        Self { asked: Asked::default(), seen: Seen::Skipped(reason.into()), took: Duration::ZERO }
+    }
+
+    /// The answer, if there is one.
+    pub fn answer(&self) -> Option<&T> {
+        self.seen.answer()
+    }
+}
+
+/// A request as it was made, with its secrets redacted: enough to make it again by hand.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Asked {
+    /// The method, or empty where the storage is no HTTP server.
+    pub method: String,
+    /// The URL.
+    pub url: String,
+    /// Headers beyond those that every request has.
+    pub headers: Vec<(String, String)>,
+    /// The Unix socket it went through, if any.
+    pub unix_socket: Option<String>,
+}
+
+/// An HTTP response.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Response {
+    /// The status code.
+    pub status: u16,
+    /// All header lines in the order in which they came for each name; names in lower case.
+    pub headers: Vec<(String, String)>,
+    /// The body.
+    pub body: Body,
+}
+
+impl Response {
+    /// The first value of a header, by its lower-case name.
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers.iter().find(|(n, _)| n.eq_ignore_ascii_case(name)).map(|(_, v)| v.as_str())
+    }
+
+    /// All values of a header.
+    pub fn all<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a str> {
+        self.headers
+            .iter()
+            .filter(move |(n, _)| n.eq_ignore_ascii_case(name))
+            .map(|(_, v)| v.as_str())
+    }
+
+    /// The media type without its parameters, in lower case.
+    pub fn media_type(&self) -> Option<String> {
+        self.header("content-type").map(media_type)
+    }
+}
+
+/// The media type of a Content-Type value, without parameters and in lower case.
+pub fn media_type(value: &str) -> String {
+    value.split(';').next().unwrap_or_default().trim().to_ascii_lowercase()
+}
+
+/// The bytes of a body, as far as they are worth remembering.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Body {
+    /// How many bytes came.
+    pub size: u64,
+    /// The SHA-256 of the bytes that came.
+    pub sha256: Sha256,
+    /// Its beginning, at most [`HEAD_BYTES`], secrets redacted.
+    pub head: Vec<u8>,
+    /// How it ended.
+    pub end: End,
+    /// Size and hash after decompression, where it begins as gzip does.
+    pub gunzipped: Option<(u64, Sha256)>,
+    /// Bytes that came after the end that the response had announced.
+    pub beyond: u64,
+    /// Compared with the dummy: how many bytes at the beginning are the same. `None` where nothing
+    /// could be compared.
+    pub same: Option<Same>,
+}
+
+/// How much of a body's beginning is remembered.
+pub const HEAD_BYTES: usize = 512;
+
+/// How a body ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum End {
+    /// As announced.
+    Whole,
+    /// Before the announced end.
+    Cut,
+    /// It was longer than it may be; the rest was not read.
+    TooLong,
+    /// Too slow; the rest was not waited for.
+    TimedOut,
+    /// It was not waited for, because only the head matters.
+    NotAwaited,
+}
+
+/// How far a body is the same as the dummy.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Same {
+    /// Exactly so many bytes are the same; the next one differs or is missing.
+    Exactly(u64),
+    /// At least so many bytes are the same.
+    AtLeast(u64),
+}
+
+/// The bytes that all layers should give.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Dummy {
+    /// Size in bytes.
+    pub size: u64,
+    /// SHA-256.
+    pub sha256: Sha256,
+    /// Who says so.
+    pub source: Source,
+    /// The nonce of its content, where the fixture placed it.
+    pub nonce: Option<String>,
+    /// The fixture's instance, where the fixture placed it.
+    pub instance: Option<String>,
+    /// Its key in the storage, where the fixture placed it.
+    pub key: Option<String>,
+    /// The SHA-256 of the content before the last rotation.
+    pub previous: Option<Sha256>,
+}
+
+/// Who says which bytes are right.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Source {
+    /// The fixture that placed them.
+    Contract,
+    /// The storage.
+    Storage,
+    /// The direct location, because the storage could not be asked.
+    Direct,
+}
+
+/// What the operator wants, as far as it was said.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Intent {
+    /// The hand-off header's name.
+    pub header: Option<String>,
+    /// The hand-off header's value.
+    pub value: Option<String>,
+    /// Headers that must reach the visitor.
+    pub expect: Vec<(String, String)>,
+    /// Whether a visitor without rights must be refused.
+    pub access: Access,
+}
+
+/// Who may download.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Access {
+    /// Nothing was said.
+    #[default]
+    Unsaid,
+    /// Only those who send the visitor's headers.
+    Private,
+}
+
+/// A further probe beside the four layers.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Further {
+    /// Which one.
+    pub id: ProbeId,
+    /// What came.
+    pub probed: Probed<Response>,
+    /// The SHA-256 of what should come, where that is not the dummy.
+    pub wants: Option<Sha256>,
+}
+
+/// The further probes; the numbers count from 1 where several of a kind can be asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ProbeId {
+    /// The hand-off's URI asked by a visitor: an internal location refuses.
+    TargetOutside,
+    /// The same with OPTIONS: only a location that is not internal looks at the method.
+    TargetOptions,
+    /// The hand-off's URI asked at the app: what the visitor sees if a hand-off falls through.
+    AppTarget,
+    /// A neighbour of the download's URL that surely does not exist, asked at the site.
+    Neighbour,
+    /// The same neighbour asked at the app.
+    AppNeighbour,
+    /// A path at the root of the site that surely does not exist.
+    Elsewhere,
+    /// The same path asked at the app.
+    AppElsewhere,
+    /// The app without the headers that the proxy is meant to send.
+    AppBare,
+    /// The app as a visitor without rights asks it.
+    AppAnonymous,
+    /// The site as a visitor without rights.
+    Anonymous,
+    /// The site without the visitor's Authorization header.
+    WithoutAuthorization,
+    /// The site with a fresh query, past any cache.
+    FreshQuery,
+    /// The site with GET, where the download uses another method.
+    FullGet,
+    /// The fixture's probe that answers with a body of its own and no hand-off.
+    Plain,
+    /// The fixture's probe that hands over to the direct location.
+    DirectUri,
+    /// The fixture's probe with a second slash behind the map.
+    DoubleSlash,
+    /// The fixture's probe for a dummy without an ending.
+    NoExtension,
+    /// An inner proxy.
+    Inner(u8),
+    /// A URL that must not give the dummy.
+    Refused(u8),
+}
+
+impl fmt::Display for ProbeId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let name = match self {
+            Self::Inner(n) => return write!(f, "inner-{n}"),
+            Self::Refused(n) => return write!(f, "refused-{n}"),
+            other => PROBE_NAMES.iter().find(|(id, _)| id == other).map_or("?", |(_, name)| name),
+        };
+        f.write_str(name)
+    }
+}
+
+const PROBE_NAMES: [(ProbeId, &str); 17] = [
+    (ProbeId::TargetOutside, "target-outside"),
+    (ProbeId::TargetOptions, "target-options"),
+    (ProbeId::AppTarget, "app-target"),
+    (ProbeId::Neighbour, "neighbour"),
+    (ProbeId::AppNeighbour, "app-neighbour"),
+    (ProbeId::Elsewhere, "elsewhere"),
+    (ProbeId::AppElsewhere, "app-elsewhere"),
+    (ProbeId::AppBare, "app-bare"),
+    (ProbeId::AppAnonymous, "app-anonymous"),
+    (ProbeId::Anonymous, "anonymous"),
+    (ProbeId::WithoutAuthorization, "without-authorization"),
+    (ProbeId::FreshQuery, "fresh-query"),
+    (ProbeId::FullGet, "full-get"),
+    (ProbeId::Plain, "plain"),
+    (ProbeId::DirectUri, "direct-uri"),
+    (ProbeId::DoubleSlash, "double-slash"),
+    (ProbeId::NoExtension, "no-extension"),
+];
+
+impl std::str::FromStr for ProbeId {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let numbered = |prefix: &str| text.strip_prefix(prefix).and_then(|n| n.parse().ok());
+        if let Some(n) = numbered("inner-") {
+            return Ok(Self::Inner(n));
+        }
+        if let Some(n) = numbered("refused-") {
+            return Ok(Self::Refused(n));
+        }
+        PROBE_NAMES
+            .iter()
+            .find(|(_, name)| *name == text)
+            .map(|(id, _)| *id)
+            .ok_or_else(|| format!("unknown probe `{text}`"))
+    }
+}
+
+/// All that was seen of one target.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Evidence {
+    /// The target's name.
+    pub target: String,
+    /// What the operator wants.
+    pub intent: Intent,
+    /// The bytes that should come; `None` where nothing tells.
+    pub dummy: Option<Dummy>,
+    /// Can the dummy be read from storage?
+    pub storage: Probed<Body>,
+    /// Does the app, asked without the proxy, hand over?
+    pub app: Probed<Response>,
+    /// Can the proxy serve the dummy without the app?
+    pub direct: Probed<Response>,
+    /// Does a visitor get the dummy?
+    pub full: Probed<Response>,
+    /// Whatever else was asked.
+    pub probes: Vec<Further>,
+    /// What the fixture's journal has about the `full` request; `None` without a fixture.
+    pub journal: Option<Vec<Journalled>>,
+}
+
+/// A request that the fixture saw.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Journalled {
+    /// Method.
+    pub method: String,
+    /// Target as it arrived.
+    pub target: String,
+    /// What the fixture answered: `view`, `probe`, `denied`, `fall-through` …
+    pub answer: String,
+}
+
+impl Evidence {
+    /// The answer to a further probe, if it was made and something answered.
+    pub fn probe(&self, id: ProbeId) -> Option<&Response> {
+        self.probed(id).and_then(Probed::answer)
+    }
+
+    /// A further probe, answered or not.
+    pub fn probed(&self, id: ProbeId) -> Option<&Probed<Response>> {
+        self.probes.iter().find(|it| it.id == id).map(|it| &it.probed)
+    }
+
+    /// Whether a body is the dummy, whole and nothing but it.
+    pub fn is_dummy(&self, body: &Body) -> bool {
+        self.dummy.as_ref().is_some_and(|it| it.sha256 == body.sha256 && it.size == body.size)
+    }
+}
+
+/// A SHA-256.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Sha256(pub [u8; 32]);
+
+impl fmt::Display for Sha256 {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+    }
+}
+
+impl fmt::Debug for Sha256 {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+impl std::str::FromStr for Sha256 {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let wrong = || format!("`{text}` is not a SHA-256 in hexadecimal");
+        if text.len() != 64 || !text.is_ascii() {
+            return Err(wrong());
+        }
+        let mut bytes = [0; 32];
+        for (byte, pair) in bytes.iter_mut().zip(text.as_bytes().chunks(2)) {
+            let pair = std::str::from_utf8(pair).map_err(|_| wrong())?;
+            *byte = u8::from_str_radix(pair, 16).map_err(|_| wrong())?;
+        }
+        Ok(Self(bytes))
+    }
+}

@@ -1,0 +1,19 @@
+//! Tells which part of a handed-off download is broken: storage, app, proxy, or the hand-off
+//! between them.
+
+pub mod args;
+pub mod config;
+pub mod curl;
+pub mod demo;
+pub mod diagnosis;
+pub mod dialect;
+mod dummy_line;
+pub mod evidence;
+pub mod explain;
+pub mod plan;
+pub mod probe;
+pub mod program;
+pub mod report;
+mod secret;
+pub mod snippet;
+pub mod url;

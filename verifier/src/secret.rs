@@ -1,0 +1,123 @@
+//! Keeps secrets out of the evidence, and so out of every report, log and error.
+//!
+//! Redaction happens once, where evidence is made. A signature in a query becomes a fingerprint
+//! with a salt of this run, so that two values can still be compared without either being known.
+
+use sha2::{Digest, Sha256};
+
+/// Redacts with the salt of one run.
+#[derive(Clone, Debug)]
+pub struct Redactor {
+    salt: [u8; 16],
+}
+
+/// Header names that carry secrets as a whole.
+const SECRET_WORDS: [&str; 8] =
+    ["auth", "cookie", "token", "secret", "password", "api-key", "apikey", "session"];
+
+/// Names of query parameters that carry signatures and keys: S3, Google, Azure, and what apps call
+/// theirs.
+const SECRET_PARAMETERS: [&str; 8] =
+    ["signature", "sig", "credential", "token", "secret", "key", "password", "accesskeyid"];
+
+/// Elements of a store's error page that repeat what was signed.
+const SECRET_ELEMENTS: [&str; 6] = [
+    "AWSAccessKeyId",
+    "StringToSign",
+    "StringToSignBytes",
+    "SignatureProvided",
+    "CanonicalRequest",
+    "CanonicalRequestBytes",
+];
+
+impl Redactor {
+    /// A redactor with this salt.
+    pub fn new(salt: [u8; 16]) -> Self {
+        Self { salt }
+    }
+
+    /// A header's value as it may be shown.
+    pub fn header(&self, name: &str, value: &str) -> String {
+        let name = name.to_ascii_lowercase();
+        if SECRET_WORDS.iter().any(|word| name.contains(word)) {
+            "REDACTED".to_owned()
+        } else {
+            self.url(value)
+        }
+    }
+
+    /// A URL, or a hand-off's value, without the secrets of its query and without a password.
+    pub fn url(&self, url: &str) -> String {
+        let url = without_password(url);
+        let Some((path, query)) = url.split_once('?') else { return url };
+        let shown: Vec<String> = query.split('&').map(|pair| self.parameter(pair)).collect();
+        format!("{path}?{}", shown.join("&"))
+    }
+
+    fn parameter(&self, pair: &str) -> String {
+        let Some((name, value)) = pair.split_once('=') else { return pair.to_owned() };
+        let last = name.rsplit('-').next().unwrap_or(name).to_ascii_lowercase();
+        if value.is_empty() || !SECRET_PARAMETERS.contains(&last.as_str()) {
+            return pair.to_owned();
+        }
+        let hash = Sha256::new().chain_update(self.salt).chain_update(value).finalize();
+        format!("{name}=REDACTED-{:02x}{:02x}{:02x}{:02x}", hash[0], hash[1], hash[2], hash[3])
+    }
+
+    /// The beginning of a body: a store's XML error repeats keys and signatures.
+    pub fn body(&self, head: &[u8]) -> Vec<u8> {
+        let Ok(text) = std::str::from_utf8(head) else { return head.to_vec() };
+        if !text.contains("<Error") {
+            return head.to_vec();
+        }
+        SECRET_ELEMENTS
+            .iter()
+            .fold(text.to_owned(), |text, name| without_element(&text, name))
+            .into_bytes()
+    }
+}
+
+fn without_password(url: &str) -> String {
+    let Some((scheme, rest)) = url.split_once("://") else { return url.to_owned() };
+    let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
+    match rest[..end].rsplit_once('@') {
+        Some((_, host)) => format!("{scheme}://REDACTED@{host}{}", &rest[end..]),
+        None => url.to_owned(),
+    }
+}
+
+/// Empties an element; one that is cut off at the end of what was read as well.
+fn without_element(text: &str, name: &str) -> String {
+    let open = format!("<{name}>");
+    let Some((before, rest)) = text.split_once(&open) else { return text.to_owned() };
+    let after = rest.split_once(&format!("</{name}>")).map_or("", |(_, after)| after);
+    format!("{before}{open}REDACTED</{name}>{after}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_secret_goes_and_what_is_evidence_stays() {
+        let redactor = Redactor::new([7; 16]);
+        assert_eq!(redactor.header("Authorization", "Token abc"), "REDACTED");
+        assert_eq!(redactor.header("X-Sendfile-Type", "X-Accel-Redirect"), "X-Accel-Redirect");
+        assert_eq!(redactor.url("http://u:p@h/x"), "http://REDACTED@h/x");
+        let signed = redactor.url("/s3/a?X-Amz-Expires=9&X-Amz-Signature=deadbeef");
+        assert!(signed.starts_with("/s3/a?X-Amz-Expires=9&X-Amz-Signature=REDACTED-"), "{signed}");
+        assert_eq!(
+            signed,
+            redactor.url("/s3/a?X-Amz-Expires=9&X-Amz-Signature=deadbeef"),
+            "equal values stay equal"
+        );
+        assert_ne!(signed, redactor.url("/s3/a?X-Amz-Expires=9&X-Amz-Signature=deadbeee"));
+        let page = redactor
+            .body(b"<Error><Code>X</Code><StringToSign>GET\nabc</StringToSign><AWSAccessKeyId>AK");
+        assert_eq!(
+            String::from_utf8_lossy(&page),
+            "<Error><Code>X</Code><StringToSign>REDACTED</StringToSign>\
+             <AWSAccessKeyId>REDACTED</AWSAccessKeyId>"
+        );
+    }
+}
