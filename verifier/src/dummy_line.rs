@@ -1,0 +1,57 @@
+//! Reads the first line of the fixture's dummies, so that a wrong file can be told by name.
+
+/// What a dummy says of itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct DummyLine {
+    /// The fixture's instance.
+    pub(crate) instance: String,
+    /// How many contents this instance had placed before, plus one.
+    pub(crate) generation: u64,
+    /// The nonce of the content.
+    pub(crate) nonce: String,
+    /// Size in bytes.
+    pub(crate) size: u64,
+    /// When it was placed, in UTC.
+    pub(crate) placed: String,
+    /// Its key in the storage, percent-encoded.
+    pub(crate) key: String,
+}
+
+impl DummyLine {
+    /// The line at the beginning of these bytes, if it is one.
+    pub(crate) fn read(head: &[u8]) -> Option<Self> {
+        let end = head.iter().position(|byte| *byte == b'\n')?;
+        let line = std::str::from_utf8(&head[..end]).ok()?;
+        let mut words = line.strip_prefix("sendfile-fixture/1 dummy ")?.split(' ');
+        let mut value =
+            |name: &str| words.next()?.strip_prefix(name)?.strip_prefix('=').map(str::to_owned);
+        let it = Self {
+            instance: value("instance")?,
+            generation: value("generation")?.parse().ok()?,
+            nonce: value("nonce")?,
+            size: value("size")?.parse().ok()?,
+            placed: value("placed")?,
+            key: value("key")?,
+        };
+        words.next().is_none().then_some(it)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_is_read_whole_or_not_at_all() {
+        let line = "sendfile-fixture/1 dummy instance=ab generation=3 nonce=cd size=4096 \
+                    placed=2026-11-23T05:00:00Z key=healthcheck/dummy.bin\n\0\0";
+        let read = DummyLine::read(line.as_bytes()).expect("a dummy's line");
+        assert_eq!(
+            (read.generation, read.size, read.key.as_str()),
+            (3, 4096, "healthcheck/dummy.bin")
+        );
+        assert_eq!(DummyLine::read(line.replace("size=4096", "size=x").as_bytes()), None);
+        assert_eq!(DummyLine::read(b"sendfile-fixture/1 dummy instance=ab"), None, "cut off");
+        assert_eq!(DummyLine::read(b"<html>\n"), None);
+    }
+}

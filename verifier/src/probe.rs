@@ -1,0 +1,251 @@
+//! All the input and output there is: makes what a plan asks for and writes down what came.
+
+use std::{error::Error, time::Duration};
+
+use futures_util::{StreamExt, stream};
+use tokio::sync::Semaphore;
+
+use crate::{
+    config::{Config, Depth, Places, StorageAt, Target},
+    evidence::{Body, Dummy, End, Evidence, Further, Journalled, Probed, Response, Same, Source},
+    plan::{
+        FurtherAsk, Plan, StoragePlan, further, plan_of_contract, plan_of_urls,
+        plan_without_contract,
+    },
+    secret::Redactor,
+};
+
+mod body;
+mod connect;
+mod contract;
+mod http;
+mod storage;
+
+pub use connect::{ConnectTo, Network, Resolve, Trust};
+pub use contract::{Contract, ContractError};
+pub use http::{Ask, Wants};
+
+use self::{body::Trace, connect::Connector, http::Client};
+
+/// How long and how much at most.
+#[derive(Clone, Debug)]
+pub struct Limits {
+    /// For an answer, and for each pause in one.
+    pub timeout: Duration,
+    /// For a body.
+    pub max_bytes: u64,
+}
+
+/// A body that is slower than this many bytes a second is given up once the limit of time is over.
+const SLOWEST: u64 = 100 * 1024;
+
+impl Limits {
+    /// The time that so many bytes may take beyond the limit.
+    pub(crate) fn pace(&self, bytes: u64) -> Duration {
+        Duration::from_secs(bytes / SLOWEST)
+    }
+}
+
+/// Makes probes.
+pub struct Prober {
+    client: Client,
+    control: contract::Control,
+    concurrency: usize,
+    depth: Depth,
+    salt: [u8; 16],
+}
+
+impl Prober {
+    /// A prober for a configuration.
+    pub fn new(config: &Config) -> Result<Self, getrandom::Error> {
+        let mut salt = [0; 16];
+        getrandom::fill(&mut salt)?;
+        let client = Client {
+            connector: Connector::new(config.network.clone()),
+            limits: config.limits.clone(),
+            redactor: Redactor::new(salt),
+            permits: Semaphore::new(config.concurrency.into()),
+        };
+        let control = contract::Control::new(&config.network, &config.limits);
+        Ok(Self {
+            client,
+            control,
+            concurrency: config.concurrency.into(),
+            depth: config.depth,
+            salt,
+        })
+    }
+
+    /// Collects the evidence about a target: the four layers, `full` first, then what splits the
+    /// possible causes.
+    pub async fn examine(&self, target: &Target) -> Result<Evidence, ContractError> {
+        let plan = match &target.places {
+            Places::Fixture { fixture, site, storage } => {
+                match self.control.contract(fixture).await {
+                    Ok(contract) => plan_of_contract(
+                        target,
+                        self.nonce(),
+                        &contract,
+                        fixture,
+                        site,
+                        storage.as_ref(),
+                    )?,
+                    Err(error @ ContractError::Unreachable { .. }) => {
+                        plan_without_contract(target, self.nonce(), fixture, site).ok_or(error)?
+                    }
+                    Err(error) => return Err(error),
+                }
+            }
+            Places::Urls { storage, app, direct, full } => plan_of_urls(
+                target,
+                self.nonce(),
+                storage.as_ref(),
+                app.as_ref(),
+                direct.as_ref(),
+                full,
+            ),
+        };
+        let mut evidence = self.layers(&plan).await;
+        if let Some(fixture) = &plan.fixture {
+            evidence.journal = self.control.journal(fixture, &plan.nonce).await;
+        }
+        evidence.probes = self.further(further(&plan, &evidence, self.depth)).await;
+        Ok(evidence)
+    }
+
+    /// Collects the evidence about several targets, in their order, a few at a time.
+    pub async fn examine_all(&self, targets: &[Target]) -> Vec<Result<Evidence, ContractError>> {
+        let all = stream::iter(targets).map(|it| self.examine(it));
+        all.buffered(self.concurrency).collect().await
+    }
+
+    async fn layers(&self, plan: &Plan) -> Evidence {
+        let (mut full, full_trace) = self.client.ask(&plan.full, &plan.nonce).await;
+        let (storage, app, direct) = tokio::join!(
+            self.storage(&plan.storage),
+            self.layer(plan.app.as_ref()),
+            self.layer(plan.direct.as_ref())
+        );
+        let ((mut storage, storage_trace), (app, _), (mut direct, direct_trace)) =
+            (storage, app, direct);
+        let dummy = plan.dummy.clone().or_else(|| expected(&storage, &direct));
+        if let Some(dummy) = &dummy {
+            let right = [
+                storage.answer().map(|body| (body, &storage_trace)),
+                direct.answer().map(|it| (&it.body, &direct_trace)),
+                full.answer().map(|it| (&it.body, &full_trace)),
+            ];
+            let model = right.into_iter().flatten().find(|(body, _)| body.sha256 == dummy.sha256);
+            if let Some(model) = model.map(|(_, trace)| trace.clone()) {
+                let compare = |body: &mut Body, trace: &Trace| {
+                    let whole = body.sha256 == dummy.sha256 && body.size == dummy.size;
+                    body.same =
+                        Some(if whole { Same::Exactly(body.size) } else { trace.same(&model) });
+                };
+                with_answer(&mut full, |it| compare(&mut it.body, &full_trace));
+                with_answer(&mut direct, |it| compare(&mut it.body, &direct_trace));
+                with_answer(&mut storage, |body| compare(body, &storage_trace));
+            }
+        }
+        Evidence {
+            target: plan.target.clone(),
+            intent: plan.intent(&self.client.redactor),
+            dummy,
+            storage,
+            app,
+            direct,
+            full,
+            probes: Vec::new(),
+            journal: None,
+        }
+    }
+
+    async fn layer(&self, ask: Option<&Ask>) -> (Probed<Response>, Trace) {
+        match ask {
+            Some(ask) => self.client.ask(ask, &self.nonce()).await,
+            None => (Probed::skipped("no URL was given"), Trace::default()),
+        }
+    }
+
+    async fn storage(&self, plan: &StoragePlan) -> (Probed<Body>, Trace) {
+        match plan {
+            StoragePlan::Skip(reason) => (Probed::skipped(*reason), Trace::default()),
+            StoragePlan::Read(StorageAt::File(path)) => {
+                let path = storage::on_disk(path);
+                storage::read_file(&path, &self.client.limits, &self.client.redactor).await
+            }
+            StoragePlan::Read(StorageAt::Http(url)) => {
+                let (probed, trace) = self.client.ask(&Ask::get(url.clone()), &self.nonce()).await;
+                (storage::of_response(probed), trace)
+            }
+            StoragePlan::Fixture { fixture, name } => {
+                (self.control.read_back(fixture, name).await, Trace::default())
+            }
+        }
+    }
+
+    async fn further(&self, asks: Vec<FurtherAsk>) -> Vec<Further> {
+        let made = stream::iter(asks).map(async |FurtherAsk { id, ask, wants }| {
+            let (probed, _) = self.client.ask(&ask, &self.nonce()).await;
+            Further { id, probed, wants }
+        });
+        made.buffered(self.concurrency).collect().await
+    }
+
+    /// A fresh nonce: 16 hexadecimal digits.
+    pub(crate) fn nonce(&self) -> String {
+        let mut bytes = [0; 8];
+        // Without fresh randomness the salt of this run still keeps the nonce apart from those of
+        // other runs.
+        if getrandom::fill(&mut bytes).is_err() {
+            bytes.copy_from_slice(&self.salt[..8]);
+        }
+        format!("{:016x}", u64::from_be_bytes(bytes))
+    }
+}
+
+fn with_answer<T>(probed: &mut Probed<T>, act: impl FnOnce(&mut T)) {
+    if let crate::evidence::Seen::Answer(answer) = &mut probed.seen {
+        act(answer);
+    }
+}
+
+/// Without a contract the storage says which bytes are right, and the direct location only if the
+/// storage was not asked.
+fn expected(storage: &Probed<Body>, direct: &Probed<Response>) -> Option<Dummy> {
+    let of = |body: &Body, source| Dummy {
+        size: body.size,
+        sha256: body.sha256,
+        source,
+        nonce: None,
+        instance: None,
+        key: None,
+        previous: None,
+    };
+    match (&storage.seen, direct.answer()) {
+        (crate::evidence::Seen::Answer(body), _) => Some(of(body, Source::Storage)),
+        (crate::evidence::Seen::Skipped(_), Some(direct))
+            if direct.status == 200 && direct.body.end == End::Whole =>
+        {
+            Some(of(&direct.body, Source::Direct))
+        }
+        _ => None,
+    }
+}
+
+/// An error with all its causes, the outermost first, each said once.
+pub(crate) fn chain(error: &(dyn Error + 'static)) -> String {
+    let mut text = error.to_string();
+    let mut next = error.source();
+    while let Some(cause) = next {
+        let cause_text = cause.to_string();
+        if !text.contains(&cause_text) {
+            text = format!("{text}: {cause_text}");
+        }
+        next = cause.source();
+    }
+    text
+}
+
+/// A request that the fixture saw, as its journal tells it.
+pub(crate) type Journal = Vec<Journalled>;

@@ -1,0 +1,179 @@
+//! Opens connections: name look-up with the operator's overrides, TCP, TLS, Unix sockets; each
+//! within the limit of connecting.
+
+use std::{
+    io,
+    net::{IpAddr, SocketAddr},
+    path::PathBuf,
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
+
+use rustls::pki_types::ServerName;
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    net::{TcpStream, UnixStream},
+};
+
+mod tls;
+
+use crate::{
+    evidence::{Failure, FailureKind},
+    probe::chain,
+    url::Url,
+};
+
+/// How the network is reached.
+#[derive(Clone, Debug)]
+pub struct Network {
+    /// Addresses to take instead of a look-up, as with curl's `--resolve`.
+    pub resolve: Vec<Resolve>,
+    /// Hosts to connect to instead, as with curl's `--connect-to`.
+    pub connect_to: Vec<ConnectTo>,
+    /// Which certificates are trusted.
+    pub trust: Trust,
+    /// The limit for looking up, connecting and agreeing on TLS together.
+    pub connect_timeout: Duration,
+}
+
+/// One `HOST:PORT:ADDRESS`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Resolve {
+    /// The host as it stands in the URL.
+    pub host: String,
+    /// The port as it stands in the URL.
+    pub port: u16,
+    /// Where to connect.
+    pub address: IpAddr,
+}
+
+/// One `HOST1:PORT1:HOST2:PORT2`; an empty part means any, or unchanged.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ConnectTo {
+    /// The host and port as they stand in the URL.
+    pub from: (Option<String>, Option<u16>),
+    /// Where to connect.
+    pub to: (Option<String>, Option<u16>),
+}
+
+/// Which certificates are trusted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Trust {
+    /// The system's root certificates.
+    System,
+    /// The certificates of this PEM file.
+    File(PathBuf),
+    /// Anything.
+    Anything,
+}
+
+/// A byte stream, whatever it runs over.
+pub(crate) trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
+impl<T: AsyncRead + AsyncWrite + Send + Unpin> Stream for T {}
+
+/// Opens connections. Root certificates cost milliseconds to load, so they are loaded when the
+/// first https URL is asked.
+pub(crate) struct Connector {
+    network: Network,
+    tls: OnceLock<Result<Arc<rustls::ClientConfig>, Failure>>,
+}
+
+impl Connector {
+    pub(crate) fn new(network: Network) -> Self {
+        Self { network, tls: OnceLock::new() }
+    }
+
+    /// Connects to a URL's origin, or to a Unix socket in its place.
+    pub(crate) async fn open(
+        &self,
+        url: &Url,
+        unix_socket: Option<&PathBuf>,
+    ) -> Result<Box<dyn Stream>, Failure> {
+        let limit = self.network.connect_timeout;
+        match tokio::time::timeout(limit, self.open_unbounded(url, unix_socket)).await {
+            Ok(opened) => opened,
+            Err(_) => Err(Failure {
+                kind: FailureKind::TimedOut,
+                chain: format!("no connection within {}", humantime::format_duration(limit)),
+            }),
+        }
+    }
+
+    async fn open_unbounded(
+        &self,
+        url: &Url,
+        unix_socket: Option<&PathBuf>,
+    ) -> Result<Box<dyn Stream>, Failure> {
+        if let Some(path) = unix_socket {
+            let stream = UnixStream::connect(path)
+                .await
+                .map_err(|error| refused(&path.display().to_string(), &error))?;
+            return Ok(Box::new(stream));
+        }
+        let stream = self.tcp(url).await?;
+        stream.set_nodelay(true).ok();
+        if !url.is_https() {
+            return Ok(Box::new(stream));
+        }
+        let tls = self.tls.get_or_init(|| tls::config(&self.network.trust)).clone()?;
+        let name =
+            ServerName::try_from(url.host().to_owned()).map_err(|error| tls_failure(&error))?;
+        let stream = tokio_rustls::TlsConnector::from(tls).connect(name, stream).await;
+        Ok(Box::new(stream.map_err(|error| tls_failure(&error))?))
+    }
+
+    async fn tcp(&self, url: &Url) -> Result<TcpStream, Failure> {
+        let (host, port) = self.connect_to(url.host(), url.port());
+        let addresses = self.addresses(&host, port).await?;
+        let mut last = None;
+        for address in addresses {
+            match TcpStream::connect(address).await {
+                Ok(stream) => return Ok(stream),
+                Err(error) => last = Some(refused(&address.to_string(), &error)),
+            }
+        }
+        Err(last.unwrap_or(Failure {
+            kind: FailureKind::NameNotResolved,
+            chain: format!("cannot resolve `{host}`: the name has no address"),
+        }))
+    }
+
+    fn connect_to(&self, host: &str, port: u16) -> (String, u16) {
+        let matching = |it: &&ConnectTo| {
+            it.from.0.as_deref().is_none_or(|from| from.eq_ignore_ascii_case(host))
+                && it.from.1.is_none_or(|from| from == port)
+        };
+        match self.network.connect_to.iter().find(matching) {
+            Some(it) => {
+                (it.to.0.clone().unwrap_or_else(|| host.to_owned()), it.to.1.unwrap_or(port))
+            }
+            None => (host.to_owned(), port),
+        }
+    }
+
+    async fn addresses(&self, host: &str, port: u16) -> Result<Vec<SocketAddr>, Failure> {
+        let told = |it: &&Resolve| it.host.eq_ignore_ascii_case(host) && it.port == port;
+        if let Some(it) = self.network.resolve.iter().find(told) {
+            return Ok(vec![SocketAddr::new(it.address, port)]);
+        }
+        if let Ok(address) = host.parse::<IpAddr>() {
+            return Ok(vec![SocketAddr::new(address, port)]);
+        }
+        let found = tokio::net::lookup_host((host, port)).await.map_err(|error| Failure {
+            kind: FailureKind::NameNotResolved,
+            chain: format!("cannot resolve `{host}`: {}", chain(&error)),
+        })?;
+        Ok(found.collect())
+    }
+}
+
+fn refused(place: &str, error: &io::Error) -> Failure {
+    Failure {
+        kind: FailureKind::Refused,
+        chain: format!("cannot connect to `{place}`: {}", chain(error)),
+    }
+}
+
+fn tls_failure(error: &(dyn std::error::Error + 'static)) -> Failure {
+    Failure { kind: FailureKind::Tls, chain: format!("no TLS: {}", chain(error)) }
+}

@@ -1,0 +1,286 @@
+//! Talks to the fixture itself: its contract, its journal, what it reads back. None of this is
+//! judged, so an ordinary client does: reqwest, without proxies and without redirects.
+
+use std::{path::PathBuf, time::Instant};
+
+use serde::{Deserialize, de::DeserializeOwned};
+use thiserror::Error;
+
+use super::{Journal, Limits, Network, chain};
+use crate::{
+    config::FixtureAt,
+    evidence::{Asked, Body, End, Failure, FailureKind, Journalled, Probed, Seen},
+};
+
+/// What the fixture says about itself: the part of it that the verifier needs.
+#[derive(Debug, Deserialize)]
+pub struct Contract {
+    /// The version of this form.
+    pub version: u32,
+    /// The running instance.
+    pub instance: String,
+    /// The base path of its URLs.
+    pub base: String,
+    /// Its dialect.
+    pub handoff: ContractHandoff,
+    /// What it placed.
+    pub dummies: Vec<ContractDummy>,
+    /// Its probes.
+    pub probes: Vec<ContractProbe>,
+}
+
+/// A view with another value, so that one wrong setting shows at a time.
+#[derive(Debug, Deserialize)]
+pub struct ContractProbe {
+    /// Its id: `double-slash` …
+    pub id: String,
+    /// Its path at the fixture, base and all.
+    pub path: String,
+    /// The SHA-256 of what a visitor gets when the proxy is set up well, if that is a dummy.
+    pub sha256: Option<String>,
+}
+
+/// The dialect.
+#[derive(Debug, Deserialize)]
+pub struct ContractHandoff {
+    /// The header's name.
+    pub header: String,
+}
+
+/// A dummy that was placed.
+#[derive(Debug, Deserialize)]
+pub struct ContractDummy {
+    /// Its part: `main`, `html` …
+    pub id: String,
+    /// Its name below the folder of dummies.
+    pub name: String,
+    /// Its key below the storage's root.
+    pub key: String,
+    /// Size in bytes.
+    pub size: u64,
+    /// The nonce of its content.
+    pub nonce: String,
+    /// SHA-256 in hexadecimal.
+    pub sha256: String,
+    /// The Content-Type of the view.
+    pub content_type: String,
+    /// The Content-Disposition of the view.
+    pub content_disposition: Option<String>,
+    /// The hand-off's value.
+    pub handoff: String,
+    /// The content before the last rotation.
+    pub previous: Option<ContractPrevious>,
+}
+
+/// The content before the last rotation.
+#[derive(Debug, Deserialize)]
+pub struct ContractPrevious {
+    /// SHA-256 in hexadecimal.
+    pub sha256: String,
+}
+
+#[derive(Deserialize)]
+struct JournalAnswer {
+    requests: Vec<JournalRequest>,
+}
+
+#[derive(Deserialize)]
+struct JournalRequest {
+    method: String,
+    target: String,
+    answer: String,
+}
+
+#[derive(Deserialize)]
+#[serde(tag = "result", rename_all = "kebab-case")]
+enum ReadBack {
+    Pass { size: u64, sha256: String },
+    Fail { kind: String, error: String },
+}
+
+/// Why the fixture's word could not be had.
+#[derive(Debug, Error)]
+pub enum ContractError {
+    /// It does not answer.
+    #[error("the fixture does not answer at `{url}`: {chain}\nhint: {hint}")]
+    Unreachable {
+        /// What was asked.
+        url: String,
+        /// The causes.
+        chain: String,
+        /// What to do.
+        hint: &'static str,
+    },
+    /// What answers is no fixture.
+    #[error(
+        "`{url}` is no contract of a sendfile-fixture: {problem}\nhint: --fixture takes the \
+         fixture's own address, not the site's"
+    )]
+    NotAContract {
+        /// What was asked.
+        url: String,
+        /// What is wrong.
+        problem: String,
+    },
+}
+
+/// No answer of the fixture is longer.
+const ANSWER_LIMIT: usize = 1 << 20;
+
+const NOT_RUNNING: &str = "start it with `sendfile-fixture serve`, or check --fixture";
+
+/// The client for the fixture's own URLs.
+pub(crate) struct Control {
+    timeout: std::time::Duration,
+    connect_timeout: std::time::Duration,
+    insecure: bool,
+}
+
+impl Control {
+    pub(crate) fn new(network: &Network, limits: &Limits) -> Self {
+        Self {
+            timeout: limits.timeout,
+            connect_timeout: network.connect_timeout,
+            insecure: network.trust == super::Trust::Anything,
+        }
+    }
+
+    /// The contract.
+    pub(crate) async fn contract(&self, fixture: &FixtureAt) -> Result<Contract, ContractError> {
+        let url = format!("{}/contract", fixture.url);
+        let not = |problem: String| ContractError::NotAContract { url: url.clone(), problem };
+        let text = match self.text(fixture.unix_socket.clone(), &url).await {
+            Ok(text) => text,
+            Err(failure) if failure.kind == FailureKind::NotHttp => return Err(not(failure.chain)),
+            Err(failure) => {
+                return Err(ContractError::Unreachable {
+                    url: url.clone(),
+                    chain: failure.chain,
+                    hint: NOT_RUNNING,
+                });
+            }
+        };
+        let contract: Contract =
+            serde_json::from_slice(&text).map_err(|error| not(error.to_string()))?;
+        match contract.version {
+            1 => Ok(contract),
+            other => Err(not(format!("its version is {other}, and this program knows version 1"))),
+        }
+    }
+
+    /// What the journal has about a nonce; nothing where it cannot be read, since no verdict may
+    /// hang on it alone.
+    pub(crate) async fn journal(&self, fixture: &FixtureAt, nonce: &str) -> Option<Journal> {
+        let answer: JournalAnswer = self.json(fixture, &format!("requests/{nonce}")).await.ok()?;
+        let read = |it: JournalRequest| Journalled {
+            method: it.method,
+            target: it.target,
+            answer: it.answer,
+        };
+        Some(answer.requests.into_iter().map(read).collect())
+    }
+
+    /// The dummy as the fixture reads it back from storage.
+    pub(crate) async fn read_back(&self, fixture: &FixtureAt, name: &str) -> Probed<Body> {
+        let began = Instant::now();
+        let path = format!("storage/{name}");
+        let asked = Asked {
+            method: "GET".to_owned(),
+            url: format!("{}/{path}", fixture.url),
+            headers: Vec::new(),
+            unix_socket: fixture.unix_socket.as_ref().map(|it| it.display().to_string()),
+        };
+        let seen = match self.json::<ReadBack>(fixture, &path).await {
+            Ok(answer) => read_back(answer),
+            Err(failure) => Seen::Nothing(failure),
+        };
+        Probed { asked, seen, took: began.elapsed() }
+    }
+
+    async fn json<T: DeserializeOwned>(
+        &self,
+        fixture: &FixtureAt,
+        path: &str,
+    ) -> Result<T, Failure> {
+        let url = format!("{}/{path}", fixture.url);
+        let text = self.text(fixture.unix_socket.clone(), &url).await?;
+        serde_json::from_slice(&text).map_err(|error| failure(FailureKind::NotHttp, chain(&error)))
+    }
+
+    async fn text(&self, unix_socket: Option<PathBuf>, url: &str) -> Result<Vec<u8>, Failure> {
+        // rustls wants its provider named once for the process; a second naming is refused and
+        // means nothing.
+        rustls::crypto::ring::default_provider().install_default().ok();
+        let mut builder = reqwest::Client::builder()
+            .no_proxy()
+            .redirect(reqwest::redirect::Policy::none())
+            .timeout(self.timeout)
+            .connect_timeout(self.connect_timeout);
+        if !url.starts_with("https:") {
+            // Root certificates cost milliseconds to load, and plain HTTP needs none.
+            builder = builder.tls_certs_only([]);
+        } else if self.insecure {
+            builder = builder.tls_danger_accept_invalid_certs(true);
+        }
+        if let Some(path) = unix_socket {
+            builder = builder.unix_socket(path);
+        }
+        let other = |error: reqwest::Error| failure(kind(&error), chain(&error.without_url()));
+        let client = builder.build().map_err(other)?;
+        let mut response = client.get(url).send().await.map_err(other)?;
+        if !response.status().is_success() {
+            return Err(failure(FailureKind::NotHttp, format!("it answers {}", response.status())));
+        }
+        let mut text = Vec::new();
+        while let Some(chunk) = response.chunk().await.map_err(other)? {
+            if text.len() + chunk.len() > ANSWER_LIMIT {
+                return Err(failure(
+                    FailureKind::NotHttp,
+                    format!("the answer is longer than {ANSWER_LIMIT} bytes"),
+                ));
+            }
+            text.extend_from_slice(&chunk);
+        }
+        Ok(text)
+    }
+}
+
+fn read_back(answer: ReadBack) -> Seen<Body> {
+    match answer {
+        ReadBack::Pass { size, sha256 } => match sha256.parse() {
+            Ok(sha256) => Seen::Answer(Body {
+                size,
+                sha256,
+                head: Vec::new(),
+                end: End::Whole,
+                gunzipped: None,
+                beyond: 0,
+                same: None,
+            }),
+            Err(problem) => Seen::Nothing(failure(FailureKind::NotHttp, problem)),
+        },
+        ReadBack::Fail { kind, error } => {
+            let kind = match kind.as_str() {
+                "not-found" => FailureKind::NotFound,
+                "permission-denied" => FailureKind::Denied,
+                "unreachable" => FailureKind::Refused,
+                _ => FailureKind::Other,
+            };
+            Seen::Nothing(failure(kind, error))
+        }
+    }
+}
+
+fn failure(kind: FailureKind, chain: String) -> Failure {
+    Failure { kind, chain }
+}
+
+fn kind(error: &reqwest::Error) -> FailureKind {
+    if error.is_timeout() {
+        FailureKind::TimedOut
+    } else if error.is_connect() {
+        FailureKind::Refused
+    } else {
+        FailureKind::Other
+    }
+}
