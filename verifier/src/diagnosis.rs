@@ -1,0 +1,375 @@
+//! From evidence to a verdict: pure, so that a saved report is judged as a fresh one is.
+//!
+//! Knowledge is in the tables of rules, a file for each culprit. A rule is data and one pure
+//! function.
+
+use std::fmt;
+
+use crate::{
+    evidence::{Body, Evidence, Probed, Response, Seen},
+    plan,
+};
+
+mod app;
+mod frontend;
+mod handoff;
+mod instead;
+mod proxy;
+mod reading;
+mod storage;
+
+pub use reading::Reading;
+
+/// Who is guilty: the layer in which one change makes everything well.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Culprit {
+    /// The file cannot be read from storage.
+    Storage,
+    /// The app does not give the intended answer.
+    App,
+    /// The proxy cannot read the file.
+    Proxy,
+    /// Each part is right by itself, and the two do not fit together.
+    Handoff,
+    /// The request never reaches the app, or its answer never reaches the serving proxy.
+    Frontend,
+}
+
+/// What it means for those who download.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Severity {
+    /// No file, or a wrong one.
+    Broken,
+    /// Others can have it too.
+    Exposed,
+    /// The right bytes, but not as they should come.
+    Degraded,
+    /// Nothing of the download itself; it decides nothing.
+    Warning,
+}
+
+/// How sure a finding is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Confidence {
+    /// Nothing else explains the evidence.
+    Sure,
+    /// The best explanation among several.
+    Likely,
+    /// One explanation among several.
+    Possible,
+}
+
+/// The verdict about a target.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// All is well, as far as it was checked.
+    Healthy,
+    /// No file, or a wrong one.
+    Broken,
+    /// The right bytes, but not as they should come.
+    Degraded,
+    /// Others can have it too.
+    Exposed,
+    /// It cannot be told, for this reason.
+    Inconclusive(String),
+}
+
+/// A piece of knowledge. Its id is for ever: it is in scripts, JSON and the docs.
+pub struct Rule {
+    /// `<culprit>.<cause>`.
+    pub id: &'static str,
+    /// Who is guilty where it matches.
+    pub culprit: Culprit,
+    /// What it means where the bytes arrive; where they don't, it is always [`Severity::Broken`].
+    pub severity: Severity,
+    /// What is wrong, in one line.
+    pub summary: &'static str,
+    /// What it means and how it is known, for `explain`.
+    pub meaning: &'static str,
+    /// What to do.
+    pub remedy: Remedy,
+    /// Whether it matches.
+    pub matches: fn(&Reading<'_>) -> Option<Match>,
+}
+
+/// What to do, in the words of the proxy that was recognised.
+pub struct Remedy {
+    /// For any proxy.
+    pub any: &'static str,
+    /// For nginx.
+    pub nginx: Option<&'static str>,
+    /// For Apache httpd.
+    pub apache: Option<&'static str>,
+    /// For lighttpd.
+    pub lighttpd: Option<&'static str>,
+    /// For Caddy.
+    pub caddy: Option<&'static str>,
+}
+
+impl Remedy {
+    /// The same for every proxy.
+    pub const fn any(any: &'static str) -> Self {
+        Self { any, nginx: None, apache: None, lighttpd: None, caddy: None }
+    }
+}
+
+/// A match of a rule: how sure, and because of what.
+pub struct Match {
+    confidence: Confidence,
+    because: Vec<String>,
+}
+
+impl Match {
+    fn sure(because: impl Into<String>) -> Self {
+        Self { confidence: Confidence::Sure, because: vec![because.into()] }
+    }
+
+    fn likely(because: impl Into<String>) -> Self {
+        Self { confidence: Confidence::Likely, because: vec![because.into()] }
+    }
+
+    fn possible(because: impl Into<String>) -> Self {
+        Self { confidence: Confidence::Possible, because: vec![because.into()] }
+    }
+}
+
+/// A cause that was found.
+pub struct Finding {
+    /// By which rule.
+    pub rule: &'static Rule,
+    /// What it means for this target.
+    pub severity: Severity,
+    /// How sure it is.
+    pub confidence: Confidence,
+    /// What was seen.
+    pub evidence: Vec<String>,
+    /// What to do.
+    pub remedy: String,
+}
+
+/// How a layer fared.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum LayerResult {
+    /// As it should.
+    Pass,
+    /// Not as it should.
+    Fail,
+    /// It was not asked, for this reason.
+    Skipped(String),
+    /// It was asked and cannot be judged, for this reason.
+    Unknown(String),
+}
+
+/// A layer's result and a line about what was seen.
+pub struct Layer {
+    /// The result.
+    pub result: LayerResult,
+    /// What was seen.
+    pub seen: String,
+}
+
+/// What the evidence about a target comes to.
+pub struct Diagnosis {
+    /// The verdict.
+    pub verdict: Verdict,
+    /// Best explanation first; only the first decides the culprit.
+    pub findings: Vec<Finding>,
+    /// What decides nothing.
+    pub warnings: Vec<Finding>,
+    /// The storage layer.
+    pub storage: Layer,
+    /// The app layer.
+    pub app: Layer,
+    /// The direct layer.
+    pub direct: Layer,
+    /// The full layer.
+    pub full: Layer,
+}
+
+impl Diagnosis {
+    /// Who is guilty, if anybody.
+    pub fn culprit(&self) -> Option<Culprit> {
+        self.findings.first().map(|it| it.rule.culprit)
+    }
+}
+
+/// Which rules are tried.
+#[derive(Clone, Debug, Default)]
+pub struct Choice {
+    /// Only these, if there are any.
+    pub only: Vec<String>,
+    /// None of these.
+    pub skip: Vec<String>,
+}
+
+impl Choice {
+    fn tries(&self, rule: &Rule) -> bool {
+        let named = |list: &[String]| list.iter().any(|id| id == rule.id);
+        (self.only.is_empty() || named(&self.only)) && !named(&self.skip)
+    }
+}
+
+/// All rules, by culprit.
+pub fn rules() -> impl Iterator<Item = &'static Rule> {
+    [storage::RULES, app::RULES, proxy::RULES, handoff::RULES, frontend::RULES]
+        .into_iter()
+        .flatten()
+}
+
+/// The rule of this id.
+pub fn rule(id: &str) -> Option<&'static Rule> {
+    rules().find(|it| it.id == id)
+}
+
+/// Judges the evidence about a target.
+pub fn judge(evidence: &Evidence, choice: &Choice) -> Diagnosis {
+    let reading = Reading::of(evidence);
+    let tried = rules().filter(|rule| choice.tries(rule));
+    let mut found: Vec<Finding> = tried.filter_map(|rule| finding(rule, &reading)).collect();
+    found.sort_by_key(|it| (it.severity, it.confidence));
+    let found = without_guesses(found);
+    let (findings, warnings): (Vec<_>, Vec<_>) =
+        found.into_iter().partition(|it| it.severity != Severity::Warning);
+    let (storage, app, direct, full) = layers(&reading);
+    let verdict = match findings.first().map(|it| it.severity) {
+        Some(Severity::Broken | Severity::Warning) => Verdict::Broken,
+        Some(Severity::Exposed) => Verdict::Exposed,
+        Some(Severity::Degraded) => Verdict::Degraded,
+        None => without_finding(&reading, &[&storage, &app, &full]),
+    };
+    Diagnosis { verdict, findings, warnings, storage, app, direct, full }
+}
+
+/// Nothing else explains the evidence once something is sure, and what names only the culprit is of
+/// no use beside a cause.
+fn without_guesses(mut found: Vec<Finding>) -> Vec<Finding> {
+    let broken = |it: &Finding| it.severity == Severity::Broken;
+    if found.iter().any(|it| broken(it) && it.confidence == Confidence::Sure) {
+        found.retain(|it| !broken(it) || it.confidence == Confidence::Sure);
+    }
+    if found.iter().filter(|it| broken(it)).count() > 1 {
+        found.retain(|it| !FALLBACKS.contains(&it.rule.id));
+    }
+    found
+}
+
+/// Rules that name the culprit where no other one names the cause.
+const FALLBACKS: [&str; 2] = ["proxy.direct-fails", "handoff.does-not-fit"];
+
+fn finding(rule: &'static Rule, reading: &Reading<'_>) -> Option<Finding> {
+    let Match { confidence, because } = (rule.matches)(reading)?;
+    let severity = match rule.severity {
+        Severity::Degraded if !reading.delivered => Severity::Broken,
+        severity => severity,
+    };
+    let mut evidence = because;
+    evidence.push(reading.reproduce(rule.culprit));
+    Some(Finding { rule, severity, confidence, evidence, remedy: reading.remedy(&rule.remedy) })
+}
+
+/// No rule matched: healthy if everything that was to be checked was right, otherwise nobody knows.
+fn without_finding(reading: &Reading<'_>, layers: &[&Layer]) -> Verdict {
+    if reading.evidence.dummy.is_none() {
+        return Verdict::Inconclusive(
+            "nothing tells which bytes are right; give --storage".to_owned(),
+        );
+    }
+    let unknown = layers.iter().find_map(|it| match &it.result {
+        LayerResult::Unknown(reason) => Some(reason.clone()),
+        _ => None,
+    });
+    match unknown {
+        Some(reason) => Verdict::Inconclusive(reason),
+        None if reading.delivered => Verdict::Healthy,
+        None => Verdict::Inconclusive("no rule explains what was seen".to_owned()),
+    }
+}
+
+fn layers(reading: &Reading<'_>) -> (Layer, Layer, Layer, Layer) {
+    let evidence = reading.evidence;
+    let storage = layer(&evidence.storage, |body| reading.storage_layer(body));
+    let app = layer(&evidence.app, |it| reading.app_layer(it));
+    let direct = layer(&evidence.direct, |it| {
+        served(reading, it, evidence.is_dummy(&it.body) && it.status == 200)
+    });
+    let full = match &evidence.full.seen {
+        // A visitor who gets no answer has no download, whatever the reason.
+        Seen::Nothing(failure) => Layer { result: LayerResult::Fail, seen: failure.chain.clone() },
+        _ => layer(&evidence.full, |it| served(reading, it, plan::delivered(evidence))),
+    };
+    (storage, app, direct, full)
+}
+
+fn layer<T>(probed: &Probed<T>, judge: impl FnOnce(&T) -> Layer) -> Layer {
+    match &probed.seen {
+        Seen::Answer(answer) => judge(answer),
+        Seen::Nothing(failure) => {
+            let url = &probed.asked.url;
+            let reason = format!("`{url}` gave no answer: {}", failure.chain);
+            Layer { seen: failure.chain.clone(), result: LayerResult::Unknown(reason) }
+        }
+        Seen::Skipped(reason) => {
+            Layer { result: LayerResult::Skipped(reason.clone()), seen: reason.clone() }
+        }
+    }
+}
+
+fn served(reading: &Reading<'_>, response: &Response, right: bool) -> Layer {
+    let result = match (right, &reading.evidence.dummy) {
+        (true, _) => LayerResult::Pass,
+        (false, Some(_)) => LayerResult::Fail,
+        (false, None) if response.status >= 400 => LayerResult::Fail,
+        (false, None) => LayerResult::Unknown("nothing tells which bytes are right".to_owned()),
+    };
+    Layer { result, seen: reading.describe(response) }
+}
+
+/// What a body of the storage comes to.
+fn stored(evidence: &Evidence, body: &Body) -> LayerResult {
+    if evidence.is_dummy(body) { LayerResult::Pass } else { LayerResult::Fail }
+}
+
+impl fmt::Display for Culprit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Storage => "storage",
+            Self::App => "app",
+            Self::Proxy => "proxy",
+            Self::Handoff => "handoff",
+            Self::Frontend => "frontend",
+        })
+    }
+}
+
+impl fmt::Display for Severity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Broken => "broken",
+            Self::Exposed => "exposed",
+            Self::Degraded => "degraded",
+            Self::Warning => "warning",
+        })
+    }
+}
+
+impl fmt::Display for Confidence {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Sure => "sure",
+            Self::Likely => "likely",
+            Self::Possible => "possible",
+        })
+    }
+}
+
+impl fmt::Display for Verdict {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Healthy => "healthy",
+            Self::Broken => "broken",
+            Self::Degraded => "degraded",
+            Self::Exposed => "exposed",
+            Self::Inconclusive(_) => "inconclusive",
+        })
+    }
+}

@@ -1,0 +1,421 @@
+//! Rules whose culprit is the app: asked directly, with the headers that the proxy is meant to
+//! send, it does not give the intended answer.
+
+use super::{Culprit, Match, Reading, Remedy, Rule, Severity};
+use crate::{
+    dialect::{self, Product, ValueFault},
+    evidence::{ProbeId, Response, Seen, media_type},
+};
+
+pub(super) const RULES: &[Rule] = &[
+    Rule {
+        id: "app.unreachable",
+        culprit: Culprit::App,
+        severity: Severity::Broken,
+        summary: "the app does not answer",
+        meaning: "The app's own port or socket was asked without the proxy and gave no answer; \
+                  the proxy, which asks the same place, has nothing to pass on.",
+        remedy: Remedy::any(
+            "start the app; if it runs, compare the address it listens on with --app and with \
+             the proxy's",
+        ),
+        matches: |r| {
+            let failure = r.evidence.app.seen.failure()?;
+            let full = r.evidence.full.answer();
+            let because = || format!("the app gave no answer: {}", failure.chain);
+            match full.map(|it| it.status) {
+                _ if r.delivered || r.storage_to_blame() => None,
+                None | Some(502..=504) => Some(Match::sure(because())),
+                Some(400..) => Some(Match::likely(because())),
+                Some(_) => None,
+            }
+        },
+    },
+    Rule {
+        id: "app.wrong-dialect",
+        culprit: Culprit::App,
+        severity: Severity::Broken,
+        summary: "the app sends a hand-off header that belongs to another server",
+        meaning: "Each server acts on its own header: nginx on X-Accel-Redirect, Apache's \
+                  mod_xsendfile and lighttpd on X-Sendfile. Another one is passed on or dropped, \
+                  and the body is empty.",
+        remedy: Remedy::any("choose the hand-off for this proxy in the app's settings"),
+        matches: |r| {
+            let meant = r.evidence.intent.header.as_deref()?;
+            let (name, _) = at_fault(r).and(r.handoff())?;
+            let servers = dialect::header_named(name).map_or("another server", |it| it.servers);
+            let other = !name.eq_ignore_ascii_case(meant);
+            other.then(|| {
+                Match::sure(format!(
+                    "the app sends {name}, which is for {servers}; {meant} was meant"
+                ))
+            })
+        },
+    },
+    Rule {
+        id: "app.header-misspelt",
+        culprit: Culprit::App,
+        severity: Severity::Broken,
+        summary: "the hand-off header's name is misspelt",
+        meaning: "A header that no server knows has a name that differs from a known one by \
+                  punctuation or a letter or two. It is passed on to the visitor, and the body \
+                  is empty.",
+        remedy: Remedy::any("spell the header's name as the proxy's manual does, with hyphens"),
+        matches: |r| {
+            let app = at_fault(r).filter(|_| r.handoff().is_none())?;
+            let found =
+                app.headers.iter().find_map(|(name, _)| Some((name, dialect::header_meant(name)?)));
+            found.map(|(name, meant)| {
+                Match::sure(format!("the app sends `{name}`; `{}` was meant", meant.name))
+            })
+        },
+    },
+    Rule {
+        id: "app.filesystem-path-as-uri",
+        culprit: Culprit::App,
+        severity: Severity::Broken,
+        summary: "a path on disk stands where a URI is wanted",
+        meaning: "X-Accel-Redirect takes a URI that some location of the proxy maps to a folder. \
+                  The app sends the file's path on disk, for which there is no location: often a \
+                  mapping that does not cover this file, so that the framework sends the path as \
+                  it is.",
+        remedy: Remedy {
+            nginx: Some(
+                "let the app send the URI of the internal location, or, with Rack or Symfony, \
+                 add the folder to X-Accel-Mapping (proxy_set_header X-Accel-Mapping \
+                 /FOLDER/=/PREFIX/;)",
+            ),
+            ..Remedy::any(
+                "let the app send the URI that the proxy maps to the folder, not the folder's path",
+            )
+        },
+        matches: |r| value(r, ValueFault::FilesystemPath, "it is a path on disk"),
+    },
+    Rule {
+        id: "app.relative-path",
+        culprit: Culprit::App,
+        severity: Severity::Broken,
+        summary: "a relative name stands where an absolute one is wanted",
+        meaning: "The proxy looks a relative value up below something that the app does not \
+                  know, such as the request's own path.",
+        remedy: Remedy::any(
+            "let the app send the absolute path, or the URI with its leading slash",
+        ),
+        matches: |r| value(r, ValueFault::Relative, "it does not begin with a slash"),
+    },
+    Rule {
+        id: "app.uri-not-encoded",
+        culprit: Culprit::App,
+        severity: Severity::Broken,
+        summary: "the value needs percent-encoding and has none, or one layer too few",
+        meaning: "nginx since 1.5.9 and lighttpd decode the value. A raw % or ? in a file's name \
+                  then means something else, and a name that is stored with percent signs must \
+                  be encoded once more.",
+        remedy: Remedy::any("percent-encode each segment of the path when the header is built"),
+        matches: |r| value(r, ValueFault::NotEncoded, "decoded, it names another file"),
+    },
+    Rule {
+        id: "app.uri-wrongly-encoded",
+        culprit: Culprit::App,
+        severity: Severity::Broken,
+        summary: "the value is encoded for a server that does not decode it",
+        meaning: "mod_xsendfile 0.12 takes the value as it is, and Caddy's rewrite takes the \
+                  placeholder's text as a decoded path; percent signs are then part of the name \
+                  that they look for.",
+        remedy: Remedy {
+            apache: Some("let the app send the raw path; mod_xsendfile decodes only from 1.0 on"),
+            ..Remedy::any("let the app send the raw path, without percent-encoding")
+        },
+        matches: |r| {
+            value(r, ValueFault::WronglyEncoded, "it is encoded once more than this proxy decodes")
+        },
+    },
+    Rule {
+        id: "app.uri-truncated",
+        culprit: Culprit::App,
+        severity: Severity::Broken,
+        summary: "part of the name was lost while the value was built",
+        meaning: "The value is a beginning or an end of the intended one. URL parsers cut at # \
+                  and ?, and some code keeps only a file's last name.",
+        remedy: Remedy::any(
+            "encode # and ? before the URL is built, and keep the folders of the path",
+        ),
+        matches: |r| value(r, ValueFault::Truncated, "a part of it is missing"),
+    },
+    Rule {
+        id: "app.wrong-value",
+        culprit: Culprit::App,
+        severity: Severity::Broken,
+        summary: "the hand-off names something else than was meant",
+        meaning: "The app hands over with the right header, and its value differs from the \
+                  declared one in a way that no common mistake explains.",
+        remedy: Remedy::any(
+            "compare the app's setting for the prefix or folder of hand-offs with the proxy's \
+             configuration",
+        ),
+        matches: |r| {
+            let found = value(r, ValueFault::Other, "it names something else")?;
+            Some(Match { confidence: super::Confidence::Likely, ..found })
+        },
+    },
+    Rule {
+        id: "app.wrong-status",
+        culprit: Culprit::App,
+        severity: Severity::Broken,
+        summary: "the app hands over with a status that the proxy does not act on",
+        meaning: "mod_xsendfile acts on a 200 only; with 201, 206 or 404 the app's own answer \
+                  goes out, header and all (measured with 0.12). Frameworks that answer a Range \
+                  request themselves run into this.",
+        remedy: Remedy::any(
+            "let the app answer 200 when it hands over, and leave Range to the proxy",
+        ),
+        matches: |r| {
+            let app =
+                at_fault(r).filter(|it| r.intended_handoff().is_some() && it.status != 200)?;
+            let apache = r.server == Some(Product::Apache) && r.value_fault().is_none();
+            apache.then(|| Match::sure(format!("the app answers {} with its hand-off", app.status)))
+        },
+    },
+    Rule {
+        id: "app.cannot-build-header",
+        culprit: Culprit::App,
+        severity: Severity::Broken,
+        summary: "the app fails while it answers",
+        meaning: "Asked directly, the app answers with a server error. Names that are not ASCII, \
+                  control characters and dates are what frameworks most often fail on when they \
+                  build the header.",
+        remedy: Remedy::any("see the app's log; encode the value before it is put into the header"),
+        matches: |r| {
+            without_handoff(r, |status| status >= 500)
+                .map(|said| Match::likely(format!("the app answers {said}")))
+        },
+    },
+    Rule {
+        id: "app.looks-in-wrong-storage",
+        culprit: Culprit::App,
+        severity: Severity::Broken,
+        summary: "the app does not find the file that the storage has, and never hands over",
+        meaning: "The storage has the file, and the app says that there is none: it looks in \
+                  another place, or the URL is not that of this download.",
+        remedy: Remedy::any(
+            "compare the app's storage setting with --storage, and the URL with the app's routes",
+        ),
+        matches: |r| {
+            let said = without_handoff(r, |status| matches!(status, 404 | 410))?;
+            let stored = r.evidence.storage.answer().is_some();
+            let because = format!("the app answers {said}");
+            Some(if stored { Match::likely(because) } else { Match::possible(because) })
+        },
+    },
+    Rule {
+        id: "app.refuses",
+        culprit: Culprit::App,
+        severity: Severity::Broken,
+        summary: "the app refuses, or wants a login first",
+        meaning: "Asked directly, the app answers 401 or 403, or redirects. Either the visitor's \
+                  headers are missing from the check, or the app's rights do not cover this \
+                  download.",
+        remedy: Remedy::any(
+            "give --app-header and --full-header the login of a visitor who may download, then \
+             look at the app's rights",
+        ),
+        matches: |r| {
+            let said = without_handoff(r, |status| matches!(status, 300..=399 | 401 | 403))?;
+            Some(Match::likely(format!("the app answers {said}")))
+        },
+    },
+    Rule {
+        id: "app.setting-unknown",
+        culprit: Culprit::App,
+        severity: Severity::Degraded,
+        summary: "the app sends the bytes itself: its hand-off is switched off",
+        meaning: "The app's answer is the file, and no hand-off header, although it got the \
+                  headers that should switch it on. A misspelt setting, or a rule that does not \
+                  match this file, does so silently, at the cost of a worker for each download.",
+        remedy: Remedy::any(
+            "check the spelling of the app's hand-off setting and whether its rules cover this \
+             file: an unknown name is often ignored",
+        ),
+        matches: |r| {
+            let app = r.app().filter(|it| r.handoff().is_none() && it.status == 200)?;
+            r.evidence.is_dummy(&app.body).then(|| {
+                Match::sure("the app, asked directly, sends the file itself and no hand-off header")
+            })
+        },
+    },
+    Rule {
+        id: "app.handoff-missing",
+        culprit: Culprit::App,
+        severity: Severity::Broken,
+        summary: "the app answers without a hand-off header",
+        meaning: "The app answers the download with success, and neither hands over nor sends \
+                  the file.",
+        remedy: Remedy::any(
+            "enable X-Accel-Redirect or X-Sendfile in the app, and see that its rules cover this \
+             file",
+        ),
+        matches: |r| {
+            let app = at_fault(r)
+                .filter(|it| r.handoff().is_none() && (200..300).contains(&it.status))?;
+            let misspelt =
+                app.headers.iter().any(|(name, _)| dialect::header_meant(name).is_some());
+            let streams = r.evidence.is_dummy(&app.body);
+            (!misspelt && !streams)
+                .then(|| Match::sure(format!("the app answers {}", r.describe(app))))
+        },
+    },
+    Rule {
+        id: "app.wrong-content-type",
+        culprit: Culprit::App,
+        severity: Severity::Degraded,
+        summary: "the app sends a wrong Content-Type, and it is kept",
+        meaning: "The proxy keeps the app's Content-Type. Frameworks that set none leave their \
+                  default, such as text/html, and browsers then show or save the file as a web \
+                  page.",
+        remedy: Remedy::any("set the file's own type in the app when it hands over"),
+        matches: |r| {
+            let (app, full) = delivered(r)?;
+            let wanted = expected(r, "content-type").map(media_type)?;
+            let (sent, came) = (app.media_type(), full.media_type());
+            let kept = sent.is_some() && sent == came && came.as_ref() != Some(&wanted);
+            kept.then(|| {
+                Match::sure(format!(
+                    "the app sends {}; {wanted} was meant",
+                    came.unwrap_or_default()
+                ))
+            })
+        },
+    },
+    Rule {
+        id: "app.wrong-header",
+        culprit: Culprit::App,
+        severity: Severity::Degraded,
+        summary: "a header that should reach the visitor is wrong from the start",
+        meaning: "The app, asked directly, sends another value than the one that was declared \
+                  with --expect-header, or none.",
+        remedy: Remedy::any("set the header in the app's answer"),
+        matches: |r| {
+            let (app, full) = delivered(r)?;
+            let wrong = |(name, value): &&(String, String)| {
+                name != "content-type"
+                    && !app.all(name).any(|it| it == value)
+                    && !full.all(name).any(|it| it == value)
+            };
+            let (name, value) = r.evidence.intent.expect.iter().find(wrong)?;
+            let sent = app.header(name).unwrap_or("none");
+            Some(Match::sure(format!("{name} should be `{value}`; the app sends {sent}")))
+        },
+    },
+    Rule {
+        id: "app.duplicate-header",
+        culprit: Culprit::App,
+        severity: Severity::Degraded,
+        summary: "the app sends a header twice",
+        meaning: "Two Content-Disposition, Content-Type or Content-Length lines contradict each \
+                  other; the proxy passes both on, and Chrome refuses the response.",
+        remedy: Remedy::any(
+            "set the header once; often a framework and the app's own code both add it",
+        ),
+        matches: |r| {
+            let app = r.app()?;
+            let twice = ONCE.into_iter().find(|name| app.all(name).count() > 1)?;
+            (r.handoff().is_some() && !r.storage_to_blame()).then(|| {
+                Match::sure(format!("the app sends {twice} {} times", app.all(twice).count()))
+            })
+        },
+    },
+    Rule {
+        id: "app.signed-for-other-method",
+        culprit: Culprit::App,
+        severity: Severity::Broken,
+        summary: "a signed link does not cover the method that is used",
+        meaning: "A link to a store is signed for one method. The download works with GET, and \
+                  not with the method that the visitor uses, while the app hands over with a \
+                  signed link.",
+        remedy: Remedy {
+            nginx: Some(
+                "proxy_method GET; in the internal location, or let the app sign for the \
+                 visitor's method",
+            ),
+            ..Remedy::any(
+                "let the app sign for the visitor's method, or let the proxy always ask the \
+                 store with GET",
+            )
+        },
+        matches: |r| {
+            let full = r.wrong_full().filter(|_| r.gives_dummy(ProbeId::FullGet))?;
+            let signed = r
+                .handoff()
+                .is_some_and(|(_, value)| value.to_ascii_lowercase().contains("signature"));
+            signed.then(|| {
+                Match::sure(format!(
+                    "GET gives the file; {} gives {}",
+                    r.evidence.full.asked.method,
+                    r.describe(full)
+                ))
+            })
+        },
+    },
+    Rule {
+        id: "app.open-to-anybody",
+        culprit: Culprit::App,
+        severity: Severity::Exposed,
+        summary: "the app hands the file over to visitors without rights",
+        meaning: "With --private, the app was asked without the visitor's own headers, and \
+                  handed over all the same.",
+        remedy: Remedy::any("check the visitor's rights before the hand-off"),
+        matches: |r| {
+            let open = r.probe(ProbeId::AppAnonymous).is_some_and(|it| {
+                dialect::handoff_of(it, r.evidence.intent.header.as_deref()).is_some()
+            });
+            (open && r.gives_dummy(ProbeId::Anonymous)).then(|| {
+                Match::sure(
+                    "without the visitor's headers the app hands over, and the site gives the file",
+                )
+            })
+        },
+    },
+];
+
+/// Headers that may stand in a response once.
+const ONCE: [&str; 3] = ["content-disposition", "content-type", "content-length"];
+
+/// The app's answer, where the download fails and the app is the one to look at: it is not right,
+/// and the storage is.
+fn at_fault<'a>(r: &Reading<'a>) -> Option<&'a Response> {
+    r.app().filter(|_| !r.delivered && !r.storage_to_blame() && !r.app_right())
+}
+
+/// What the app says where it fails with such a status and without a hand-off.
+fn without_handoff(r: &Reading<'_>, status: impl Fn(u16) -> bool) -> Option<String> {
+    at_fault(r).filter(|it| r.handoff().is_none() && status(it.status)).map(|it| r.describe(it))
+}
+
+fn value(r: &Reading<'_>, fault: ValueFault, problem: &str) -> Option<Match> {
+    let (name, value) = at_fault(r).and(r.intended_handoff())?;
+    let meant = r
+        .evidence
+        .intent
+        .value
+        .as_deref()
+        .map_or(String::new(), |it| format!("; `{it}` was meant"));
+    (r.value_fault() == Some(fault)).then(|| {
+        Match::sure(format!(
+            "the app sends {}: `{value}`{meant}: {problem}",
+            dialect::spelling(name)
+        ))
+    })
+}
+
+/// The app's and the visitor's response, where the bytes arrive and the app hands over.
+fn delivered<'a>(r: &Reading<'a>) -> Option<(&'a Response, &'a Response)> {
+    let full = r.evidence.full.answer().filter(|_| r.delivered)?;
+    match &r.evidence.app.seen {
+        Seen::Answer(app) if r.handoff().is_some() => Some((app, full)),
+        _ => None,
+    }
+}
+
+fn expected<'a>(r: &Reading<'a>, name: &str) -> Option<&'a str> {
+    r.evidence.intent.expect.iter().find(|(n, _)| n == name).map(|(_, value)| value.as_str())
+}

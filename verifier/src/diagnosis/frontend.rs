@@ -1,0 +1,364 @@
+//! Rules whose culprit is what stands in front: the request never reaches the app, or its answer
+//! never reaches the serving proxy.
+
+use super::{
+    Culprit, Match, Reading, Remedy, Rule, Severity,
+    instead::{Instead, alike, instead},
+    reading::Reached,
+};
+use crate::{
+    dialect::{self, Product},
+    evidence::{FailureKind, ProbeId, Response},
+};
+
+pub(super) const RULES: &[Rule] = &[
+    Rule {
+        id: "frontend.bypasses-serving-proxy",
+        culprit: Culprit::Frontend,
+        severity: Severity::Broken,
+        summary: "the app's answer does not pass through a proxy that understands it",
+        meaning: "The visitor is answered by a server that does not know the hand-off, and \
+                  passes the app's header on with an empty body, while another proxy serves the \
+                  file when it is asked.",
+        remedy: Remedy::any(
+            "let the front pass the request to the serving proxy instead of the app itself",
+        ),
+        matches: |r| {
+            let full = r.left_over()?;
+            let (name, _) = r.handoff()?;
+            let passed_on = full.header(name).is_some()
+                || full.body.size == 0 && (200..300).contains(&full.status);
+            let inner = r.inner().find(|(id, _)| r.gives_dummy(*id));
+            if let Some((id, _)) = inner.filter(|_| passed_on) {
+                return Some(Match::sure(format!(
+                    "{id} gives the file, and the visitor gets {} with the header {}",
+                    r.describe(full),
+                    dialect::spelling(name)
+                )));
+            }
+            if full.header(name).is_some() && r.direct_by_app() {
+                let because = "the app's hand-off came out, and the direct location's URL is answered by the app";
+                return Some(Match::likely(because));
+            }
+            let (front, server) = (Product::of(full)?, r.server?);
+            let other =
+                passed_on && full.header(name).is_some() && front != server && r.direct_right();
+            other.then(|| {
+                Match::likely(format!(
+                    "{} answers the visitor, {} serves the file, and {} came out",
+                    front.name(),
+                    server.name(),
+                    dialect::spelling(name)
+                ))
+            })
+        },
+    },
+    Rule {
+        id: "frontend.cached-error",
+        culprit: Culprit::Frontend,
+        severity: Severity::Broken,
+        summary: "a cache keeps an old error",
+        meaning: "The visitor gets an error, and the same download with a fresh query arrives, \
+                  or the error says itself that it comes from a cache. A cache in front stored \
+                  it when it was true.",
+        remedy: Remedy {
+            nginx: Some(
+                "purge the cache; then proxy_cache_valid without 404 and 5xx, or proxy_no_cache \
+                 for downloads",
+            ),
+            ..Remedy::any(
+                "purge the cache; then keep errors of downloads out of it (Cache-Control: \
+                 no-store)",
+            )
+        },
+        matches: |r| {
+            let full = r.wrong_full().filter(|it| it.status >= 400 && !r.storage_to_blame())?;
+            if r.gives_dummy(ProbeId::FreshQuery) {
+                return Some(Match::sure(format!(
+                    "the visitor gets {}; with a fresh query the file arrives",
+                    r.describe(full)
+                )));
+            }
+            let sign = cache_sign(full)?;
+            r.app_right().then(|| {
+                Match::likely(format!(
+                    "the visitor gets {}, from a cache: {sign}",
+                    r.describe(full)
+                ))
+            })
+        },
+    },
+    Rule {
+        id: "frontend.cached-stale",
+        culprit: Culprit::Frontend,
+        severity: Severity::Broken,
+        summary: "a cache keeps an old content",
+        meaning: "The visitor gets an older content of the file than the storage has, and the \
+                  proxy's direct location the new one.",
+        remedy: Remedy::any(
+            "purge the cache; then let it revalidate downloads, or keep them out of it",
+        ),
+        matches: |r| {
+            let full = r.left_over()?;
+            let old = matches!(instead(r.evidence, full), Instead::Older(_))
+                || r.gives_dummy(ProbeId::FreshQuery) && full.status == 200;
+            old.then(|| Match::likely(r.visitor_gets()))
+        },
+    },
+    Rule {
+        id: "frontend.cached-private",
+        culprit: Culprit::Frontend,
+        severity: Severity::Exposed,
+        summary: "a cache gives a private file to others",
+        meaning: "With --private, the site was asked without the visitor's headers and gave the \
+                  file, although the app refuses such a visitor: something in front keeps what a \
+                  rightful visitor got.",
+        remedy: Remedy {
+            nginx: Some(
+                "proxy_no_cache and proxy_cache_bypass for downloads, or Cache-Control: private, \
+                 no-store from the app, and no proxy_ignore_headers Cache-Control",
+            ),
+            ..Remedy::any(
+                "keep private downloads out of shared caches: Cache-Control: private, no-store",
+            )
+        },
+        matches: |r| {
+            let stranger =
+                r.probe(ProbeId::Anonymous).filter(|_| r.gives_dummy(ProbeId::Anonymous))?;
+            let app = r.probe(ProbeId::AppAnonymous);
+            let refused = app.is_none_or(|it| {
+                dialect::handoff_of(it, r.evidence.intent.header.as_deref()).is_none()
+                    && !r.evidence.is_dummy(&it.body)
+            });
+            let sign = cache_sign(stranger).map_or(String::new(), |sign| format!(" ({sign})"));
+            refused.then(|| {
+                Match::sure(format!(
+                    "the site gives the file without the visitor's headers{sign}; the app refuses"
+                ))
+            })
+        },
+    },
+    Rule {
+        id: "frontend.location-shadows-download",
+        culprit: Culprit::Frontend,
+        severity: Severity::Broken,
+        summary: "another location takes the download's URL before the app",
+        meaning: "The request never comes to the app: the proxy answers by itself, while other \
+                  paths of the site do reach the app. An older rule, or a regex location for the \
+                  file's ending, comes first.",
+        remedy: Remedy {
+            nginx: Some(
+                "move the download's location before the other regex locations, or write it as a \
+                 prefix with ^~",
+            ),
+            apache: Some(
+                "put the ProxyPass of the download before the Alias or ProxyPass … ! that takes \
+                 its path",
+            ),
+            ..Remedy::any("let the download's rule come before the one that takes its URL")
+        },
+        matches: |r| {
+            let full = not_routed(r)?;
+            let catch_all = reaches_app(r, ProbeId::Elsewhere, ProbeId::AppElsewhere);
+            match (&r.reached, catch_all) {
+                (Reached::Not(how), Some(true)) => Some(Match::sure(format!(
+                    "{how}; other paths reach the app; {}",
+                    r.visitor_gets()
+                ))),
+                (Reached::Not(how), None) => {
+                    Some(Match::possible(format!("{how}; {}", r.describe(full))))
+                }
+                _ => None,
+            }
+        },
+    },
+    Rule {
+        id: "frontend.not-routed-to-app",
+        culprit: Culprit::Frontend,
+        severity: Severity::Broken,
+        summary: "no rule sends the URL to the app",
+        meaning: "The request never comes to the app: the visitor gets the page that any path of \
+                  the site gets, such as the fallback of a single-page application.",
+        remedy: Remedy {
+            nginx: Some(
+                "add a location for the download's path with proxy_pass to the app, before the \
+                 fallback",
+            ),
+            apache: Some("add a ProxyPass for the download's path, before the fallback"),
+            caddy: Some(
+                "add a handle for the download's path with reverse_proxy to the app, before the \
+                 fallback",
+            ),
+            ..Remedy::any("route the download's path to the app, before the fallback")
+        },
+        matches: |r| {
+            let full = not_routed(r)?;
+            let same = r.probe(ProbeId::Elsewhere).is_some_and(|it| alike(it, full));
+            let catch_all = reaches_app(r, ProbeId::Elsewhere, ProbeId::AppElsewhere);
+            match (&r.reached, same, catch_all) {
+                (_, true, Some(false)) => Some(Match::sure(format!(
+                    "any path of the site gets the same: {}",
+                    r.describe(full)
+                ))),
+                (Reached::Not(how), false, Some(false)) => {
+                    Some(Match::likely(format!("{how}; {}", r.describe(full))))
+                }
+                (Reached::Not(how), _, None) => {
+                    Some(Match::possible(format!("{how}; {}", r.describe(full))))
+                }
+                _ => None,
+            }
+        },
+    },
+    Rule {
+        id: "frontend.path-rewritten",
+        culprit: Culprit::Frontend,
+        severity: Severity::Broken,
+        summary: "the app is asked another question than the visitor's",
+        meaning: "The visitor gets a page of the app, though the app, asked directly for the \
+                  download, hands over. On the way the path, the host or the method changes: a \
+                  slash behind proxy_pass strips the prefix, a wrong Host is refused.",
+        remedy: Remedy {
+            nginx: Some(
+                "write proxy_pass http://APP; without a slash or path behind it, and \
+                 proxy_set_header Host $host;",
+            ),
+            ..Remedy::any("pass the visitor's path and Host to the app unchanged")
+        },
+        matches: |r| {
+            let full = r.left_over()?;
+            let own = r.own_page(full).is_some()
+                || full.body.size == 0
+                || full.header("x-sendfile-fixture").is_some();
+            let elsewhere_app =
+                reaches_app(r, ProbeId::Elsewhere, ProbeId::AppElsewhere) == Some(true);
+            let app_page = matches!(instead(r.evidence, full), Instead::AppPage);
+            let likely = app_page && !matches!(r.reached, Reached::AppTwice(_));
+            (!own && (likely || elsewhere_app && app_page))
+                .then(|| Match::possible(r.visitor_gets()))
+        },
+    },
+    Rule {
+        id: "frontend.app-unreachable",
+        culprit: Culprit::Frontend,
+        severity: Severity::Broken,
+        summary: "the proxy cannot reach the app, or does not understand its answer",
+        meaning: "The proxy answers with a gateway error for paths of the app, though the app \
+                  answers this program: another address or protocol in the proxy's configuration \
+                  (an HTTP port behind fastcgi_pass or uwsgi_pass), a dead socket, or a header \
+                  that is longer than the proxy's buffer.",
+        remedy: Remedy {
+            nginx: Some(
+                "compare proxy_pass (or fastcgi_pass, uwsgi_pass) with the app's address and \
+                 protocol; a long header needs a larger proxy_buffer_size",
+            ),
+            ..Remedy::any(
+                "compare the app's address and protocol in the proxy's configuration with those \
+                 of the app",
+            )
+        },
+        matches: |r| {
+            let full = r.left_over().filter(|it| gateway_error(r, it))?;
+            let everywhere = r.probe(ProbeId::Elsewhere).is_some_and(|it| it.status == full.status);
+            let journalled = matches!(r.reached, Reached::App(_) | Reached::AppTwice(_));
+            let because = r.visitor_gets();
+            match (everywhere, journalled) {
+                (_, true) => None,
+                (true, _) => Some(Match::sure(format!("{because}; other paths get the same"))),
+                (false, _) => Some(Match::possible(because)),
+            }
+        },
+    },
+    Rule {
+        id: "frontend.redirects",
+        culprit: Culprit::Frontend,
+        severity: Severity::Broken,
+        summary: "the site redirects instead of answering",
+        meaning: "The download's URL answers with a redirect that the app did not send: to \
+                  https, to another host, or to a path with a slash. It was not followed.",
+        remedy: Remedy::any("give --full the URL that visitors end at, or correct the redirect"),
+        matches: |r| {
+            let full = r.wrong_full().filter(|_| !r.storage_to_blame() && r.app_right())?;
+            let Instead::Redirect(location) = instead(r.evidence, full) else { return None };
+            let by_handoff = matches!(r.reached, Reached::App(_) | Reached::AppTwice(_));
+            (!by_handoff).then(|| Match::likely(format!("the site redirects to {location}")))
+        },
+    },
+    Rule {
+        id: "frontend.asks-for-login",
+        culprit: Culprit::Frontend,
+        severity: Severity::Broken,
+        summary: "the site asks for a login before the app is asked",
+        meaning: "The site answers 401 by itself, though the app, asked directly, hands over.",
+        remedy: Remedy::any("give --full-header the login, or except the download's path"),
+        matches: |r| {
+            let full = r
+                .wrong_full()
+                .filter(|it| it.status == 401 && r.app_right() && !r.storage_to_blame())?;
+            Some(Match::likely(format!("the site answers {}", r.describe(full))))
+        },
+    },
+    Rule {
+        id: "frontend.tls-fails",
+        culprit: Culprit::Frontend,
+        severity: Severity::Broken,
+        summary: "the site's certificate is not trusted, or TLS cannot be agreed on",
+        meaning: "The connection stands, and TLS on it does not: the certificate is for another \
+                  name, is over, is signed by somebody unknown, or the port does not speak TLS.",
+        remedy: Remedy::any(
+            "renew or complete the certificate; if it is one of your own, name it with --cacert \
+             FILE",
+        ),
+        matches: |r| {
+            let failure =
+                r.evidence.full.seen.failure().filter(|it| it.kind == FailureKind::Tls)?;
+            Some(Match::sure(failure.chain.clone()))
+        },
+    },
+    Rule {
+        id: "frontend.unreachable",
+        culprit: Culprit::Frontend,
+        severity: Severity::Broken,
+        summary: "the site does not answer",
+        meaning: "The download's URL could not be asked at all: its name, its port, its \
+                  certificate or the server behind it is at fault.",
+        remedy: Remedy::any(
+            "start the proxy; if it runs, compare the name, port and certificate with the URL",
+        ),
+        matches: |r| {
+            let failure = r.evidence.full.seen.failure()?;
+            let ours = matches!(failure.kind, FailureKind::Other | FailureKind::Tls);
+            (!ours).then(|| Match::sure(failure.chain.clone()))
+        },
+    },
+];
+
+/// What a response says of a cache, if it says that it comes from one.
+fn cache_sign(response: &Response) -> Option<String> {
+    let hit = ["x-cache", "x-cache-status", "cf-cache-status", "x-proxy-cache", "x-varnish-cache"]
+        .into_iter()
+        .find_map(|name| {
+            let value = response.header(name)?;
+            value.to_ascii_lowercase().contains("hit").then(|| format!("{name}: {value}"))
+        });
+    let age = || response.header("age").filter(|it| *it != "0").map(|it| format!("age: {it}"));
+    hit.or_else(age)
+}
+
+/// The visitor's response, where the proxy answered it without the app and without failing itself.
+fn not_routed<'a>(r: &Reading<'a>) -> Option<&'a Response> {
+    let failed =
+        |it: &Response| gateway_error(r, it) || it.status == 500 && r.own_page(it).is_some();
+    r.lost_before_app().filter(|it| !failed(it))
+}
+
+/// The proxy's own 502, 503 or 504.
+fn gateway_error(r: &Reading<'_>, response: &Response) -> bool {
+    matches!(response.status, 502..=504)
+        && (r.own_page(response).is_some() || response.body.size == 0)
+}
+
+/// Whether the site answers a path with the app's own page for it; `None` where it was not asked.
+fn reaches_app(r: &Reading<'_>, site: ProbeId, app: ProbeId) -> Option<bool> {
+    Some(alike(r.probe(site)?, r.probe(app)?))
+}

@@ -1,0 +1,226 @@
+//! Rules whose culprit is the proxy: the file is there, and the proxy cannot read it, even without
+//! the app.
+
+use super::{
+    Culprit, Match, Reading, Remedy, Rule, Severity,
+    instead::{Instead, instead},
+};
+use crate::{
+    dialect::{Product, store_error},
+    evidence::Response,
+};
+
+pub(super) const RULES: &[Rule] = &[
+    Rule {
+        id: "proxy.permission-denied",
+        culprit: Culprit::Proxy,
+        severity: Severity::Broken,
+        summary: "the file, or a folder above it, is closed to the proxy's user",
+        meaning: "The storage has the file, and the proxy answers 403 when it is asked for it \
+                  without the app. The proxy's workers run as a user of their own, who needs to \
+                  read the file and to pass every folder above it.",
+        remedy: Remedy {
+            nginx: Some(
+                "let nginx's worker user (see `user` in nginx.conf) read the file and pass the \
+                 folders: namei -l FILE shows all their modes",
+            ),
+            apache: Some(
+                "let Apache's user (www-data) read the file and pass the folders: namei -l FILE \
+                 shows all their modes",
+            ),
+            ..Remedy::any(
+                "let the proxy's user read the file and pass the folders above it: namei -l FILE \
+                 shows all their modes",
+            )
+        },
+        matches: |r| {
+            let closed = |it: &&Response| it.status == 403 && store_error(&it.body).is_none();
+            if let Some(direct) = cannot_read(r).filter(closed) {
+                let said = r.describe(direct);
+                return Some(Match::sure(format!("the proxy answers {said} for the file itself")));
+            }
+            let full = r.lost_after_app().filter(closed).filter(|_| r.direct().is_none())?;
+            let by_nginx = r.own_page(full) == Some(Product::Nginx);
+            by_nginx.then(|| Match::likely(format!("after the hand-off {}", r.visitor_gets())))
+        },
+    },
+    Rule {
+        id: "proxy.storage-not-mounted",
+        culprit: Culprit::Proxy,
+        severity: Severity::Broken,
+        summary: "the proxy does not see the storage",
+        meaning: "The storage has the file, and the proxy does not find it when it is asked \
+                  without the app: it runs in a container or with a mount namespace of its own \
+                  (systemd's PrivateTmp) where the folder is another one, or its direct location \
+                  names another folder.",
+        remedy: Remedy::any(
+            "mount the storage into the proxy's container at the path that its configuration \
+             names; ls -l /proc/PID/root/PATH shows what it sees",
+        ),
+        matches: |r| {
+            let direct = cannot_read(r).filter(|it| it.status == 404 && instead_of(r, it))?;
+            Some(Match::likely(format!(
+                "the storage has the file, and the proxy answers {}",
+                r.describe(direct)
+            )))
+        },
+    },
+    Rule {
+        id: "proxy.name-not-resolved",
+        culprit: Culprit::Proxy,
+        severity: Severity::Broken,
+        summary: "the proxy cannot look up the storage's name",
+        meaning: "The proxy answers 502 when it should ask the storage, while the storage \
+                  answers this program. nginx looks names in variables up at run time and needs \
+                  a `resolver` for it; a name that only one machine knows fails likewise.",
+        remedy: Remedy {
+            nginx: Some(
+                "add `resolver ADDRESS;` to the server (the machine's is in /etc/resolv.conf), \
+                 or name the store without variables in proxy_pass",
+            ),
+            ..Remedy::any("see that the proxy's machine can look up the storage's name")
+        },
+        matches: |r| {
+            let direct = store_fails(r).filter(|it| matches!(it.status, 500 | 502 | 503))?;
+            let because =
+                format!("the proxy answers {} where it should ask the storage", r.describe(direct));
+            Some(if names_host(r) { Match::likely(because) } else { Match::possible(because) })
+        },
+    },
+    Rule {
+        id: "proxy.storage-unreachable",
+        culprit: Culprit::Proxy,
+        severity: Severity::Broken,
+        summary: "the proxy cannot reach the storage's server",
+        meaning: "The storage answers this program, and the proxy, asked for the file without \
+                  the app, answers 502 or 504: another address, a firewall, or TLS stands \
+                  between the two.",
+        remedy: Remedy::any(
+            "ask the storage from the proxy's machine with curl, and compare the address with \
+             the one in its configuration",
+        ),
+        matches: |r| {
+            let direct = store_fails(r)?;
+            let because =
+                format!("the proxy answers {} where it should ask the storage", r.describe(direct));
+            Some(if names_host(r) { Match::possible(because) } else { Match::likely(because) })
+        },
+    },
+    Rule {
+        id: "proxy.store-refuses",
+        culprit: Culprit::Proxy,
+        severity: Severity::Broken,
+        summary: "the store refuses the proxy's own request",
+        meaning: "The proxy was asked for the file without the app, and passed the store's error \
+                  on: the signed query was dropped, or the request was changed on the way.",
+        remedy: Remedy::any(
+            "compare the request that the proxy sends with the one that was signed: Host, path, \
+             query, method",
+        ),
+        matches: |r| {
+            let direct = cannot_read(r)?;
+            let code = store_error(&direct.body)?;
+            Some(Match::likely(format!(
+                "asked through the proxy, the store answers {} {code}",
+                direct.status
+            )))
+        },
+    },
+    Rule {
+        id: "proxy.other-bytes",
+        culprit: Culprit::Proxy,
+        severity: Severity::Broken,
+        summary: "the proxy reads other bytes than the storage has",
+        meaning: "The proxy serves a file of that name, and it is not the one in the storage: a \
+                  replica that is behind, a cache of open files, a filter that changes the \
+                  stream, or another mount.",
+        remedy: Remedy {
+            nginx: Some(
+                "look for open_file_cache, proxy_cache, sub_filter, gzip_static and charset in \
+                 the locations, and compare the mount with the storage",
+            ),
+            ..Remedy::any(
+                "look for caches and filters in the proxy, and compare the mount that it reads \
+                 with the storage",
+            )
+        },
+        matches: |r| {
+            let direct = cannot_read(r).filter(|it| it.status == 200)?;
+            let of_dummy = !matches!(
+                instead(r.evidence, direct),
+                Instead::Other | Instead::AppPage | Instead::ProxyPage(_) | Instead::Empty
+            );
+            let because = format!("the proxy serves {}", r.describe(direct));
+            Some(if of_dummy { Match::sure(because) } else { Match::likely(because) })
+        },
+    },
+    Rule {
+        id: "proxy.direct-fails",
+        culprit: Culprit::Proxy,
+        severity: Severity::Broken,
+        summary: "the proxy does not serve the file, even without the app",
+        meaning: "Storage and app are right. The location that serves the file without the app \
+                  answers with something that no known cause explains.",
+        remedy: Remedy::any("see the proxy's error log for this request"),
+        matches: |r| {
+            let direct = cannot_read(r)?;
+            let known = matches!(direct.status, 200 | 403 | 404 | 502..=504)
+                || store_error(&direct.body).is_some();
+            (!known).then(|| Match::possible(format!("the proxy answers {}", r.describe(direct))))
+        },
+    },
+    Rule {
+        id: "proxy.direct-location-wrong",
+        culprit: Culprit::Proxy,
+        severity: Severity::Warning,
+        summary: "the direct location is wrong; the download itself is right",
+        meaning: "A visitor gets the file, so the proxy can read it. The location by which this \
+                  program asks the proxy without the app gives something else: a fault of the \
+                  check, not of the product.",
+        remedy: Remedy::any(
+            "correct the direct location, or --direct, so that the next diagnosis can rely on it",
+        ),
+        matches: |r| {
+            let direct = r.evidence.direct.answer().filter(|_| r.delivered && !r.direct_right())?;
+            Some(Match::sure(format!("the direct location answers {}", r.describe(direct))))
+        },
+    },
+];
+
+/// The direct location's answer, where it is wrong, the download fails, and storage and app are
+/// right.
+fn cannot_read<'a>(r: &Reading<'a>) -> Option<&'a Response> {
+    r.direct_wrong().filter(|_| !r.delivered && !r.storage_to_blame() && r.app_right())
+}
+
+/// A 404 of the proxy itself, of a store behind it, or of nobody in particular, but not a page of
+/// the app.
+fn instead_of(r: &Reading<'_>, direct: &Response) -> bool {
+    !matches!(instead(r.evidence, direct), Instead::AppPage | Instead::StoreError(_))
+}
+
+/// A gateway error of the proxy for a storage that is a server.
+fn store_fails<'a>(r: &Reading<'a>) -> Option<&'a Response> {
+    let server = r.stored_at().is_none() && r.evidence.journal.is_none();
+    cannot_read(r).filter(|it| {
+        server
+            && matches!(it.status, 500 | 502..=504)
+            && (it.body.size == 0 || Product::by_error_page(it).is_some())
+    })
+}
+
+/// Whether the hand-off itself carries a host's name, which is then looked up at run time.
+fn names_host(r: &Reading<'_>) -> bool {
+    let Some((_, value)) = r.handoff() else { return false };
+    let path = value.split('?').next().unwrap_or(value);
+    let host = |segment: &str| {
+        let name = segment.split(':').next().unwrap_or(segment);
+        let letters = name.chars().any(|c| c.is_ascii_alphabetic());
+        letters && (name == "localhost" || segment.contains(':') || name.matches('.').count() >= 2)
+    };
+    let after_scheme = path
+        .split('/')
+        .skip_while(|it| !matches!(it.trim_end_matches(':'), "http" | "https"))
+        .nth(1);
+    after_scheme.is_some_and(host)
+}

@@ -1,0 +1,217 @@
+//! Compares a hand-off's value with the intended one, by the rules of the server that reads it.
+
+use super::{Names, Product, decoded, header_named};
+
+/// What is wrong with a hand-off's value.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ValueFault {
+    /// A path on disk where a URI is wanted.
+    FilesystemPath,
+    /// A relative name where an absolute one is wanted.
+    Relative,
+    /// It needs percent-encoding and has none, or one layer too few.
+    NotEncoded,
+    /// It is encoded for a server that does not decode.
+    WronglyEncoded,
+    /// Part of the name is lost.
+    Truncated,
+    /// It names something else.
+    Other,
+}
+
+/// Compares the value that came with the one that was meant; `None` where they mean the same.
+///
+/// `stored_at` is the file's path on disk, where that is known: it tells a path from a URI, and
+/// stands in for an intention that was not declared.
+pub fn compare_values(
+    header: &str,
+    got: &str,
+    intended: Option<&str>,
+    stored_at: Option<&str>,
+    reader: Option<Product>,
+) -> Option<ValueFault> {
+    let names = header_named(header).map(|it| it.names);
+    match intended {
+        Some(intended) if same_meaning(got, intended, names, reader) => None,
+        Some(intended) => Some(fault(got, intended, names, stored_at)),
+        None => undeclared(got, names, stored_at?, reader),
+    }
+}
+
+fn same_meaning(got: &str, intended: &str, names: Option<Names>, reader: Option<Product>) -> bool {
+    if got == intended {
+        return true;
+    }
+    let decodes = reader.map_or(names == Some(Names::Uri), Product::decodes);
+    let (got_path, got_query) = split_query(got, names);
+    let (intended_path, intended_query) = split_query(intended, names);
+    let same_path = got_path == intended_path
+        || decodes && is_encoded(got_path) && decoded(got_path) == decoded(intended_path);
+    same_path && parameters(got_query) == parameters(intended_query)
+}
+
+/// The names of a query's parameters: a signature is a new one each time, so values cannot be
+/// compared.
+fn parameters(query: Option<&str>) -> Vec<&str> {
+    query
+        .into_iter()
+        .flat_map(|it| it.split('&'))
+        .map(|it| it.split('=').next().unwrap_or(it))
+        .collect()
+}
+
+/// Where the value is a URI, a `?` begins a query; a path on disk has none.
+fn split_query(value: &str, names: Option<Names>) -> (&str, Option<&str>) {
+    match (names, value.split_once('?')) {
+        (Some(Names::Uri), Some((path, query))) => (path, Some(query)),
+        _ => (value, None),
+    }
+}
+
+/// Whether every `%` begins an escape, so that decoding loses nothing.
+fn is_encoded(path: &str) -> bool {
+    path.split('%')
+        .skip(1)
+        .all(|rest| rest.as_bytes().get(..2).is_some_and(|it| it.iter().all(u8::is_ascii_hexdigit)))
+}
+
+fn fault(got: &str, intended: &str, names: Option<Names>, stored_at: Option<&str>) -> ValueFault {
+    if names == Some(Names::Uri) && stored_at.is_some_and(|path| is_on_disk(got, path)) {
+        return ValueFault::FilesystemPath;
+    }
+    if intended.starts_with('/') && !got.starts_with(['/', '@']) && !got.contains("://") {
+        return ValueFault::Relative;
+    }
+    let once = decoded(intended);
+    if got == once
+        || decoded(got) == decoded(&once)
+            && got.matches('%').count() < intended.matches('%').count()
+    {
+        return ValueFault::NotEncoded;
+    }
+    if decoded(got) == intended || decoded(&decoded(got)) == once && got.len() > intended.len() {
+        return ValueFault::WronglyEncoded;
+    }
+    if is_part(got, intended) || is_part(&decoded(got), &once) {
+        return ValueFault::Truncated;
+    }
+    ValueFault::Other
+}
+
+/// Without a declared intention only what the file's own place proves can be said.
+fn undeclared(
+    got: &str,
+    names: Option<Names>,
+    stored_at: &str,
+    reader: Option<Product>,
+) -> Option<ValueFault> {
+    let decodes = reader.map_or(names == Some(Names::Uri), Product::decodes);
+    let name = stored_at.rsplit('/').next().unwrap_or(stored_at);
+    if names == Some(Names::Uri) && is_on_disk(got, stored_at) {
+        return Some(ValueFault::FilesystemPath);
+    }
+    if names == Some(Names::Path) && !got.starts_with('/') {
+        return Some(ValueFault::Relative);
+    }
+    let (path, _) = split_query(got, names);
+    let last = path.rsplit('/').next().unwrap_or(path);
+    if decodes && !is_encoded(path) {
+        return Some(ValueFault::NotEncoded);
+    }
+    let read_as = if decodes { decoded(last) } else { last.to_owned() };
+    if read_as == name || path.starts_with('@') {
+        return None;
+    }
+    if last == name {
+        return Some(ValueFault::NotEncoded);
+    }
+    (decoded(last) == name).then_some(ValueFault::WronglyEncoded)
+}
+
+/// A value is a path on disk if it is the file's own, or leads into the file's folder from at least
+/// two folders above.
+fn is_on_disk(got: &str, stored_at: &str) -> bool {
+    let got = decoded(got);
+    let shared = got.split('/').zip(stored_at.split('/')).take_while(|(a, b)| a == b).count();
+    let last = |path: &str| path.rsplit('/').next().map(str::to_owned);
+    got == stored_at || got.starts_with('/') && shared >= 3 && last(&got) == last(stored_at)
+}
+
+fn is_part(got: &str, intended: &str) -> bool {
+    !got.is_empty()
+        && got != "/"
+        && got.len() < intended.len()
+        && (intended.starts_with(got) || intended.ends_with(got))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn faults_of_values() {
+        use ValueFault::{FilesystemPath, NotEncoded, Other, Relative, Truncated, WronglyEncoded};
+        let uri = |got, intended| {
+            compare_values(
+                "X-Accel-Redirect",
+                got,
+                Some(intended),
+                Some("/srv/media/a/b 1%.pdf"),
+                None,
+            )
+        };
+        assert_eq!(uri("/files/b%201%25.pdf", "/files/b%201%25.pdf"), None);
+        assert_eq!(
+            uri("/files/b 1%25.pdf", "/files/b%201%25.pdf"),
+            None,
+            "nginx takes a raw space"
+        );
+        assert_eq!(uri("/files/b 1%.pdf", "/files/b%201%25.pdf"), Some(NotEncoded));
+        assert_eq!(
+            uri("/m/%E4%BD.jpg", "/m/%25E4%25BD.jpg"),
+            Some(NotEncoded),
+            "one layer too few"
+        );
+        assert_eq!(uri("/files/b%25201%2525.pdf", "/files/b%201%25.pdf"), Some(WronglyEncoded));
+        assert_eq!(uri("/srv/media/a/b 1%.pdf", "/files/b%201%25.pdf"), Some(FilesystemPath));
+        assert_eq!(uri("files/b.pdf", "/files/b.pdf"), Some(Relative));
+        assert_eq!(uri("/files/Series%20", "/files/Series%20%231/x.jpg"), Some(Truncated));
+        assert_eq!(uri("/other/c.pdf", "/files/b.pdf"), Some(Other));
+        assert_eq!(uri("/b/k?sig=1", "/b/k?sig=2"), None, "a link is signed anew each time");
+        assert_eq!(uri("/b/k", "/b/k?sig=2"), Some(Truncated), "but it must be signed");
+    }
+
+    #[test]
+    fn the_reader_decides_about_encoding() {
+        let path = |got, intended, reader| {
+            compare_values("X-Sendfile", got, Some(intended), None, Some(reader))
+        };
+        assert_eq!(
+            path("/srv/a%20b", "/srv/a b", Product::Apache),
+            Some(ValueFault::WronglyEncoded)
+        );
+        assert_eq!(path("/srv/a%20b", "/srv/a b", Product::Lighttpd), None);
+        assert_eq!(
+            path("/srv/a b", "/srv/a%20b", Product::Lighttpd),
+            None,
+            "lighttpd takes a raw space"
+        );
+    }
+
+    #[test]
+    fn an_undeclared_intention_is_read_off_the_file() {
+        let got = |value| {
+            compare_values(
+                "X-Accel-Redirect",
+                value,
+                None,
+                Some("/srv/media/a/b c%.pdf"),
+                Some(Product::Nginx),
+            )
+        };
+        assert_eq!(got("/p/b%20c%25.pdf"), None);
+        assert_eq!(got("/p/b c%.pdf"), Some(ValueFault::NotEncoded));
+        assert_eq!(got("@protected"), None);
+        assert_eq!(got("/p/17"), None, "an app may call its file what it likes");
+    }
+}
