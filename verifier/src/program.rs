@@ -1,0 +1,171 @@
+//! Does what the command line says, and knows what each outcome means for the exit status.
+
+use std::{
+    io::{self, Read, Write},
+    path::Path,
+    process::ExitCode,
+    time::{Duration, Instant, SystemTime},
+};
+
+use anyhow::{Context, Result};
+
+use crate::{
+    args::{Cli, Command, Demo, DemoProxy, Output, Verify},
+    config::{Config, ConfigError, nearest},
+    demo::{Stage, fault::Fault},
+    diagnosis::{self, Choice},
+    explain,
+    probe::Prober,
+    report::{Detail, Report, json},
+    snippet::{self, Values},
+};
+
+/// Runs a command, writing its result to `out`; the exit status is 0 healthy, 1 broken, degraded or
+/// exposed, 3 inconclusive. An error means 2: usage or configuration.
+pub async fn run(cli: &Cli, out: &mut impl Write) -> Result<ExitCode> {
+    match &cli.command {
+        Command::Verify(args) => verify(args, out).await,
+        Command::Judge { report, output } => judge(report, output, out),
+        Command::Rules | Command::Explain { rule: None } => done(explain::list(out)),
+        Command::Explain { rule: Some(id) } => match diagnosis::rule(id) {
+            Some(rule) => done(explain::explain(out, rule)),
+            None => Err(unknown_rule(id).into()),
+        },
+        Command::Snippet { proxy, storage, app, map } => {
+            let values =
+                Values { storage: storage.as_deref(), app: app.as_deref(), map: map.as_deref() };
+            let text = snippet::filled(*proxy, proxy.text(), values)?;
+            done(out.write_all(text.as_bytes()))
+        }
+        Command::Demo(args) => demo(args, out).await,
+    }
+}
+
+/// A reader that has seen enough, such as `head`, is no error.
+fn done(written: io::Result<()>) -> Result<ExitCode> {
+    match written {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+            Err(error).context("cannot write the result")
+        }
+        _ => Ok(ExitCode::SUCCESS),
+    }
+}
+
+async fn verify(args: &Verify, out: &mut impl Write) -> Result<ExitCode> {
+    let config = Config::from_args(args)?;
+    let choice = choice(args)?;
+    let prober = Prober::new(&config).context(NO_RANDOMNESS)?;
+    let deadline = Instant::now() + args.limits.wait.unwrap_or_default();
+    let (report, failed) = loop {
+        let (report, failed) = examine(&config, &prober, &choice).await;
+        if failed.is_empty() && report.status() == 0 || Instant::now() >= deadline {
+            break (report, failed);
+        }
+        let pause = deadline.saturating_duration_since(Instant::now()).min(PAUSE);
+        tokio::time::sleep(pause).await;
+    };
+    if failed.is_empty() {
+        return finish(&report, &args.output, out);
+    }
+    // What was found is told all the same.
+    if !report.targets.is_empty() {
+        finish(&report, &args.output, out)?;
+    }
+    anyhow::bail!(failed.join("\nerror: "))
+}
+
+const NO_RANDOMNESS: &str = "cannot get randomness from the system";
+
+/// Between two tries of `--wait`.
+const PAUSE: Duration = Duration::from_millis(500);
+
+async fn demo(args: &Demo, out: &mut impl Write) -> Result<ExitCode> {
+    let fault = match args.fault.as_deref() {
+        Some("list") => return done(list_faults(args.proxy, out)),
+        Some(id) => Some(Fault::of(args.proxy, id)?),
+        None => None,
+    };
+    let stage = Stage::set(args.proxy, fault.as_ref()).await?;
+    if let (Some(fault), false) = (&fault, args.output.quiet) {
+        let _ = writeln!(io::stderr(), "fault   {}", fault.story);
+    }
+    if !args.output.quiet {
+        let _ = writeln!(io::stderr(), "{}", stage.tour());
+    }
+    let config = Config::of(stage.target()?);
+    let prober = Prober::new(&config).context(NO_RANDOMNESS)?;
+    let (report, _) = examine(&config, &prober, &Choice::default()).await;
+    stage.clear().await?;
+    finish(&report, &args.output, out)
+}
+
+fn list_faults(proxy: DemoProxy, out: &mut impl Write) -> io::Result<()> {
+    Fault::all_of(proxy).try_for_each(|(id, fault)| writeln!(out, "{id:30}  {}", fault.story))
+}
+
+/// The report about the targets that could be examined, and why the others could not.
+async fn examine(config: &Config, prober: &Prober, choice: &Choice) -> (Report, Vec<String>) {
+    let started = humantime::format_rfc3339_seconds(SystemTime::now()).to_string();
+    let (mut seen, mut failed) = (Vec::new(), Vec::new());
+    for (target, outcome) in config.targets.iter().zip(prober.examine_all(&config.targets).await) {
+        match outcome {
+            Ok(evidence) => seen.push(evidence),
+            Err(error) => failed.push(format!("target `{}`: {error}", target.name)),
+        }
+    }
+    let tool = concat!("sendfile-check ", env!("CARGO_PKG_VERSION")).to_owned();
+    (Report::new(tool, started, seen, choice), failed)
+}
+
+fn judge(path: &Path, output: &Output, out: &mut impl Write) -> Result<ExitCode> {
+    let mut text = Vec::new();
+    let read = match path.to_str() {
+        Some("-") => io::stdin().lock().read_to_end(&mut text),
+        _ => std::fs::File::open(path).and_then(|mut it| it.read_to_end(&mut text)),
+    };
+    read.with_context(|| format!("cannot read the report `{}`", path.display()))?;
+    let (tool, started, seen) =
+        json::read(&text).with_context(|| format!("cannot judge `{}`", path.display()))?;
+    finish(&Report::new(tool, started, seen, &Choice::default()), output, out)
+}
+
+fn finish(report: &Report, output: &Output, out: &mut impl Write) -> Result<ExitCode> {
+    let detail = match (output.quiet, output.verbose) {
+        (true, _) => Detail::Verdict,
+        (false, 0) => Detail::Normal,
+        (false, _) => Detail::All,
+    };
+    done(report.write(out, output.output, detail).and_then(|()| out.flush()))?;
+    Ok(ExitCode::from(report.status()))
+}
+
+fn choice(args: &Verify) -> Result<Choice, ConfigError> {
+    match args.only.iter().chain(&args.skip).find(|id| diagnosis::rule(id).is_none()) {
+        Some(id) => Err(unknown_rule(id)),
+        None => Ok(Choice { only: args.only.clone(), skip: args.skip.clone() }),
+    }
+}
+
+fn unknown_rule(id: &str) -> ConfigError {
+    let meant = nearest(id, diagnosis::rules().map(|it| it.id));
+    let suggestion = meant.map_or(String::new(), |it| format!("; did you mean `{it}`?"));
+    ConfigError::Rule { rule: id.to_owned(), suggestion }
+}
+
+/// An error with its causes on one line, and its hints on lines of their own below.
+pub fn chain(error: &anyhow::Error) -> String {
+    let (mut line, mut hints) = (String::new(), String::new());
+    for cause in error.chain() {
+        let text = cause.to_string();
+        let (said, hint) = text.split_once("\nhint:").unwrap_or((&text, ""));
+        if !line.contains(said) {
+            line.push_str(if line.is_empty() { "" } else { ": " });
+            line.push_str(said);
+        }
+        if !hint.is_empty() {
+            hints.push_str("\nhint:");
+            hints.push_str(hint);
+        }
+    }
+    line + &hints
+}

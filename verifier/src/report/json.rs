@@ -1,0 +1,187 @@
+//! The report for programs, version 1: one JSON document with all the evidence, so that it can be
+//! judged again.
+//!
+//! Keys are only ever added. The domain's types are not serialised themselves, so that they can
+//! change.
+
+use std::{io, time::Duration};
+
+use percent_encoding::{AsciiSet, CONTROLS, percent_decode_str, percent_encode};
+use serde::{Deserialize, Serialize};
+use thiserror::Error;
+
+use super::Report;
+use crate::{
+    diagnosis::{Diagnosis, Finding, Layer, LayerResult, Verdict},
+    evidence::{
+        Access, Asked, Body, Dummy, End, Evidence, Failure, FailureKind, Further, Intent,
+        Journalled, Probed, Response, Same, Seen, Source,
+    },
+};
+
+mod evidence;
+
+use evidence::{JsonDummy, JsonFurther, JsonIntent, JsonJournalled, JsonProbed};
+
+/// Bytes of a body's beginning that are written percent-encoded.
+const UNPRINTABLE: &AsciiSet = &CONTROLS.add(b'%');
+
+#[derive(Serialize, Deserialize)]
+struct JsonReport {
+    version: u32,
+    tool: String,
+    started: String,
+    targets: Vec<JsonTarget>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct JsonTarget {
+    name: String,
+    verdict: String,
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    reason: Option<String>,
+    culprit: Option<String>,
+    findings: Vec<JsonFinding>,
+    warnings: Vec<JsonFinding>,
+    intent: JsonIntent,
+    dummy: Option<JsonDummy>,
+    layers: JsonLayers,
+    probes: Vec<JsonFurther>,
+    journal: Option<Vec<JsonJournalled>>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct JsonFinding {
+    rule: String,
+    culprit: String,
+    severity: String,
+    confidence: String,
+    summary: String,
+    evidence: Vec<String>,
+    remedy: String,
+}
+
+#[derive(Serialize, Deserialize)]
+struct JsonLayers {
+    full: JsonLayer,
+    storage: JsonLayer,
+    app: JsonLayer,
+    direct: JsonLayer,
+}
+
+#[derive(Serialize, Deserialize)]
+struct JsonLayer {
+    result: String,
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    reason: Option<String>,
+    seen: String,
+    #[serde(flatten)]
+    probed: JsonProbed,
+}
+
+/// Why a file is no report that can be judged.
+#[derive(Debug, Error)]
+pub enum ReadError {
+    /// It is no JSON of this form.
+    #[error("it is no report of `sendfile-check verify -o json`: {0}")]
+    Form(#[from] serde_json::Error),
+    /// It is a report of another version.
+    #[error("its version is {0}, and this program reads version 1")]
+    Version(u32),
+    /// A value in it cannot be.
+    #[error("{0}")]
+    Value(String),
+}
+
+/// Writes the report as one document.
+pub(super) fn write(out: &mut impl io::Write, report: &Report) -> io::Result<()> {
+    let targets = report.targets.iter().map(|it| target(&it.evidence, &it.diagnosis)).collect();
+    let json = JsonReport {
+        version: 1,
+        tool: report.tool.clone(),
+        started: report.started.clone(),
+        targets,
+    };
+    serde_json::to_writer_pretty(&mut *out, &json)?;
+    writeln!(out)
+}
+
+/// Reads the evidence of all targets back: the tool and time of the report, and what was seen.
+pub fn read(text: &[u8]) -> Result<(String, String, Vec<Evidence>), ReadError> {
+    /// Only the version, so that another one is told from nonsense.
+    #[derive(Deserialize)]
+    struct Versioned {
+        version: u32,
+    }
+    match serde_json::from_slice::<Versioned>(text)?.version {
+        1 => {}
+        other => return Err(ReadError::Version(other)),
+    }
+    let report: JsonReport = serde_json::from_slice(text)?;
+    let seen = report.targets.into_iter().map(|it| it.evidence().map_err(ReadError::Value));
+    Ok((report.tool, report.started, seen.collect::<Result<_, _>>()?))
+}
+
+fn target(evidence: &Evidence, diagnosis: &Diagnosis) -> JsonTarget {
+    JsonTarget {
+        name: evidence.target.clone(),
+        verdict: diagnosis.verdict.to_string(),
+        reason: match &diagnosis.verdict {
+            Verdict::Inconclusive(reason) => Some(reason.clone()),
+            _ => None,
+        },
+        culprit: diagnosis.culprit().map(|it| it.to_string()),
+        findings: diagnosis.findings.iter().map(finding).collect(),
+        warnings: diagnosis.warnings.iter().map(finding).collect(),
+        intent: JsonIntent::of(&evidence.intent),
+        dummy: evidence.dummy.as_ref().map(JsonDummy::of),
+        layers: JsonLayers {
+            full: layer(&diagnosis.full, JsonProbed::of_response(&evidence.full)),
+            storage: layer(&diagnosis.storage, JsonProbed::of_body(&evidence.storage)),
+            app: layer(&diagnosis.app, JsonProbed::of_response(&evidence.app)),
+            direct: layer(&diagnosis.direct, JsonProbed::of_response(&evidence.direct)),
+        },
+        probes: evidence.probes.iter().map(JsonFurther::of).collect(),
+        journal: evidence.journal.as_ref().map(|it| it.iter().map(JsonJournalled::of).collect()),
+    }
+}
+
+fn finding(it: &Finding) -> JsonFinding {
+    JsonFinding {
+        rule: it.rule.id.to_owned(),
+        culprit: it.rule.culprit.to_string(),
+        severity: it.severity.to_string(),
+        confidence: it.confidence.to_string(),
+        summary: it.rule.summary.to_owned(),
+        evidence: it.evidence.clone(),
+        remedy: it.remedy.clone(),
+    }
+}
+
+fn layer(it: &Layer, probed: JsonProbed) -> JsonLayer {
+    let (result, reason) = match &it.result {
+        LayerResult::Pass => ("pass", None),
+        LayerResult::Fail => ("fail", None),
+        LayerResult::Skipped(reason) => ("skipped", Some(reason.clone())),
+        LayerResult::Unknown(reason) => ("unknown", Some(reason.clone())),
+    };
+    JsonLayer { result: result.to_owned(), reason, seen: it.seen.clone(), probed }
+}
+
+impl JsonTarget {
+    fn evidence(self) -> Result<Evidence, String> {
+        let probes =
+            self.probes.into_iter().map(JsonFurther::evidence).collect::<Result<_, _>>()?;
+        Ok(Evidence {
+            target: self.name,
+            intent: self.intent.evidence(),
+            dummy: self.dummy.map(JsonDummy::evidence).transpose()?,
+            storage: self.layers.storage.probed.body()?,
+            app: self.layers.app.probed.response()?,
+            direct: self.layers.direct.probed.response()?,
+            full: self.layers.full.probed.response()?,
+            probes,
+            journal: self.journal.map(|it| it.into_iter().map(JsonJournalled::evidence).collect()),
+        })
+    }
+}

@@ -1,0 +1,312 @@
+//! The evidence in JSON, there and back.
+
+use super::{
+    Access, Asked, Body, Deserialize, Dummy, Duration, End, Failure, FailureKind, Further, Intent,
+    Journalled, Probed, Response, Same, Seen, Serialize, Source, UNPRINTABLE, percent_decode_str,
+    percent_encode,
+};
+
+#[derive(Serialize, Deserialize)]
+pub(super) struct JsonIntent {
+    header: Option<String>,
+    value: Option<String>,
+    expect: Vec<(String, String)>,
+    private: bool,
+}
+
+#[derive(Serialize, Deserialize)]
+pub(super) struct JsonDummy {
+    size: u64,
+    sha256: String,
+    source: JsonSource,
+    nonce: Option<String>,
+    instance: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    key: Option<String>,
+    previous: Option<String>,
+}
+
+#[derive(Clone, Copy, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+enum JsonSource {
+    Contract,
+    Storage,
+    Direct,
+}
+
+/// What was asked, and one of `response`, `body`, `failure` and `skipped`.
+#[derive(Serialize, Deserialize)]
+pub(super) struct JsonProbed {
+    #[serde(flatten)]
+    asked: JsonAsked,
+    took_ms: f64,
+    #[serde(flatten)]
+    seen: JsonSeen,
+}
+
+#[derive(Serialize, Deserialize)]
+struct JsonAsked {
+    method: String,
+    url: String,
+    headers: Vec<(String, String)>,
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    unix_socket: Option<String>,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+enum JsonSeen {
+    Response(JsonResponse),
+    Body(JsonBody),
+    Failure { kind: JsonFailureKind, chain: String },
+    Skipped(String),
+}
+
+#[derive(Serialize, Deserialize)]
+struct JsonResponse {
+    status: u16,
+    headers: Vec<(String, String)>,
+    body: JsonBody,
+}
+
+#[derive(Serialize, Deserialize)]
+struct JsonBody {
+    size: u64,
+    sha256: String,
+    head: String,
+    end: JsonEnd,
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    gunzipped: Option<(u64, String)>,
+    #[serde(default)]
+    beyond: u64,
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    same: Option<JsonSame>,
+}
+
+#[derive(Clone, Copy, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+enum JsonSame {
+    Exactly(u64),
+    AtLeast(u64),
+}
+
+#[derive(Clone, Copy, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+enum JsonEnd {
+    Whole,
+    Cut,
+    TooLong,
+    TimedOut,
+    NotAwaited,
+}
+
+#[derive(Clone, Copy, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+enum JsonFailureKind {
+    NameNotResolved,
+    Refused,
+    TimedOut,
+    Tls,
+    Closed,
+    NotHttp,
+    NotFound,
+    Denied,
+    Other,
+}
+
+#[derive(Serialize, Deserialize)]
+pub(super) struct JsonFurther {
+    id: String,
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    wants: Option<String>,
+    #[serde(flatten)]
+    probed: JsonProbed,
+}
+
+#[derive(Serialize, Deserialize)]
+pub(super) struct JsonJournalled {
+    method: String,
+    target: String,
+    answer: String,
+}
+
+/// Two enums with the same variants, there and back.
+macro_rules! same_variants {
+    ($json:ident, $domain:ident: $($variant:ident),+) => {
+        impl $json {
+            fn of(it: $domain) -> Self {
+                match it { $($domain::$variant => Self::$variant),+ }
+            }
+
+            fn evidence(self) -> $domain {
+                match self { $(Self::$variant => $domain::$variant),+ }
+            }
+        }
+    };
+}
+
+same_variants!(JsonSource, Source: Contract, Storage, Direct);
+same_variants!(JsonEnd, End: Whole, Cut, TooLong, TimedOut, NotAwaited);
+same_variants!(
+    JsonFailureKind, FailureKind:
+    NameNotResolved, Refused, TimedOut, Tls, Closed, NotHttp, NotFound, Denied, Other
+);
+
+impl JsonIntent {
+    pub(super) fn of(it: &Intent) -> Self {
+        let Intent { header, value, expect, access } = it.clone();
+        Self { header, value, expect, private: access == Access::Private }
+    }
+
+    pub(super) fn evidence(self) -> Intent {
+        let access = if self.private { Access::Private } else { Access::Unsaid };
+        Intent { header: self.header, value: self.value, expect: self.expect, access }
+    }
+}
+
+impl JsonDummy {
+    pub(super) fn of(it: &Dummy) -> Self {
+        Self {
+            size: it.size,
+            sha256: it.sha256.to_string(),
+            source: JsonSource::of(it.source),
+            nonce: it.nonce.clone(),
+            instance: it.instance.clone(),
+            key: it.key.clone(),
+            previous: it.previous.map(|it| it.to_string()),
+        }
+    }
+
+    pub(super) fn evidence(self) -> Result<Dummy, String> {
+        Ok(Dummy {
+            size: self.size,
+            sha256: self.sha256.parse()?,
+            source: self.source.evidence(),
+            nonce: self.nonce,
+            instance: self.instance,
+            key: self.key,
+            previous: self.previous.as_deref().map(str::parse).transpose()?,
+        })
+    }
+}
+
+impl JsonProbed {
+    pub(super) fn of_response(it: &Probed<Response>) -> Self {
+        Self::of(it, |response| {
+            let Response { status, headers, body } = response;
+            JsonSeen::Response(JsonResponse {
+                status: *status,
+                headers: headers.clone(),
+                body: JsonBody::of(body),
+            })
+        })
+    }
+
+    pub(super) fn of_body(it: &Probed<Body>) -> Self {
+        Self::of(it, |body| JsonSeen::Body(JsonBody::of(body)))
+    }
+
+    fn of<T>(it: &Probed<T>, answer: impl FnOnce(&T) -> JsonSeen) -> Self {
+        let seen = match &it.seen {
+            Seen::Answer(it) => answer(it),
+            Seen::Nothing(it) => {
+                JsonSeen::Failure { kind: JsonFailureKind::of(it.kind), chain: it.chain.clone() }
+            }
+            Seen::Skipped(reason) => JsonSeen::Skipped(reason.clone()),
+        };
+        let Asked { method, url, headers, unix_socket } = it.asked.clone();
+        let took_ms = (it.took.as_secs_f64() * 1e6).round() / 1e3;
+        Self { asked: JsonAsked { method, url, headers, unix_socket }, took_ms, seen }
+    }
+
+    pub(super) fn response(self) -> Result<Probed<Response>, String> {
+        self.read(|seen| match seen {
+            JsonSeen::Response(JsonResponse { status, headers, body }) => {
+                Ok(Response { status, headers, body: body.evidence()? })
+            }
+            _ => Err("a body stands where a response is wanted".to_owned()),
+        })
+    }
+
+    pub(super) fn body(self) -> Result<Probed<Body>, String> {
+        self.read(|seen| match seen {
+            JsonSeen::Body(body) => body.evidence(),
+            _ => Err("a response stands where a body is wanted".to_owned()),
+        })
+    }
+
+    fn read<T>(
+        self,
+        answer: impl FnOnce(JsonSeen) -> Result<T, String>,
+    ) -> Result<Probed<T>, String> {
+        let JsonAsked { method, url, headers, unix_socket } = self.asked;
+        let seen = match self.seen {
+            JsonSeen::Failure { kind, chain } => {
+                Seen::Nothing(Failure { kind: kind.evidence(), chain })
+            }
+            JsonSeen::Skipped(reason) => Seen::Skipped(reason),
+            seen => Seen::Answer(answer(seen)?),
+        };
+        let took =
+            Duration::try_from_secs_f64(self.took_ms / 1e3).map_err(|error| error.to_string())?;
+        Ok(Probed { asked: Asked { method, url, headers, unix_socket }, seen, took })
+    }
+}
+
+impl JsonBody {
+    fn of(it: &Body) -> Self {
+        Self {
+            size: it.size,
+            sha256: it.sha256.to_string(),
+            head: percent_encode(&it.head, UNPRINTABLE).to_string(),
+            end: JsonEnd::of(it.end.clone()),
+            gunzipped: it.gunzipped.map(|(size, sha256)| (size, sha256.to_string())),
+            beyond: it.beyond,
+            same: it.same.map(|it| match it {
+                Same::Exactly(n) => JsonSame::Exactly(n),
+                Same::AtLeast(n) => JsonSame::AtLeast(n),
+            }),
+        }
+    }
+
+    fn evidence(self) -> Result<Body, String> {
+        let gunzipped = self
+            .gunzipped
+            .map(|(size, sha256)| Ok::<_, String>((size, sha256.parse()?)))
+            .transpose()?;
+        Ok(Body {
+            size: self.size,
+            sha256: self.sha256.parse()?,
+            head: percent_decode_str(&self.head).collect(),
+            end: self.end.evidence(),
+            gunzipped,
+            beyond: self.beyond,
+            same: self.same.map(|it| match it {
+                JsonSame::Exactly(n) => Same::Exactly(n),
+                JsonSame::AtLeast(n) => Same::AtLeast(n),
+            }),
+        })
+    }
+}
+
+impl JsonFurther {
+    pub(super) fn of(it: &Further) -> Self {
+        let wants = it.wants.map(|it| it.to_string());
+        Self { id: it.id.to_string(), wants, probed: JsonProbed::of_response(&it.probed) }
+    }
+
+    pub(super) fn evidence(self) -> Result<Further, String> {
+        let wants = self.wants.as_deref().map(str::parse).transpose()?;
+        Ok(Further { id: self.id.parse()?, probed: self.probed.response()?, wants })
+    }
+}
+
+impl JsonJournalled {
+    pub(super) fn of(it: &Journalled) -> Self {
+        Self { method: it.method.clone(), target: it.target.clone(), answer: it.answer.clone() }
+    }
+
+    pub(super) fn evidence(self) -> Journalled {
+        Journalled { method: self.method, target: self.target, answer: self.answer }
+    }
+}

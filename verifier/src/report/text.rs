@@ -1,0 +1,163 @@
+//! The report for people: the verdict in the first line, `full` before the other layers, then
+//! cause, evidence and remedy.
+
+use std::io::{self, Write};
+
+use anstyle::{AnsiColor, Style};
+
+use super::{
+    Detail, Judged, Report,
+    wrap::{printable, wrapped},
+};
+use crate::{
+    diagnosis::{Culprit, Finding, Layer, LayerResult, Severity, Verdict},
+    evidence::{Asked, Response, Seen},
+};
+
+const GOOD: Style = AnsiColor::Green.on_default().bold();
+const BAD: Style = AnsiColor::Red.on_default().bold();
+const DOUBT: Style = AnsiColor::Yellow.on_default().bold();
+const QUIET: Style = Style::new().dimmed();
+
+/// Writes all targets, an empty line between them.
+pub(super) fn write(out: &mut impl Write, report: &Report, detail: Detail) -> io::Result<()> {
+    for (n, judged) in report.targets.iter().enumerate() {
+        if n > 0 && detail != Detail::Verdict {
+            writeln!(out)?;
+        }
+        target(out, judged, detail)?;
+    }
+    Ok(())
+}
+
+fn target(out: &mut impl Write, judged: &Judged, detail: Detail) -> io::Result<()> {
+    verdict(out, judged)?;
+    if detail == Detail::Verdict {
+        return Ok(());
+    }
+    writeln!(out)?;
+    let it = &judged.diagnosis;
+    for (name, layer) in
+        [("full", &it.full), ("storage", &it.storage), ("app", &it.app), ("direct", &it.direct)]
+    {
+        self::layer(out, name, layer)?;
+    }
+    let mut told = Vec::new();
+    for finding in it.findings.iter().chain(&it.warnings) {
+        self::finding(out, finding, &mut told)?;
+    }
+    if detail == Detail::All { everything(out, judged) } else { Ok(()) }
+}
+
+/// The first line: verdict, target, culprit and rule.
+pub(super) fn verdict(out: &mut impl Write, judged: &Judged) -> io::Result<()> {
+    let (name, it) = (printable(&judged.evidence.target), &judged.diagnosis);
+    let style = style(&it.verdict);
+    match (&it.verdict, it.findings.first()) {
+        (Verdict::Inconclusive(reason), _) => {
+            let used = name.len() + 15;
+            writeln!(
+                out,
+                "{style}inconclusive{style:#} {name}: {}",
+                wrapped(&printable(reason), used, 2)
+            )
+        }
+        (verdict, Some(first)) => {
+            writeln!(
+                out,
+                "{style}{verdict}{style:#} {name}: {} is guilty ({})",
+                guilty(first),
+                first.rule.id
+            )
+        }
+        (verdict, None) => {
+            let size = judged.evidence.dummy.as_ref().map_or(0, |it| it.size);
+            writeln!(out, "{style}{verdict}{style:#} {name}: a visitor gets the right {size} bytes")
+        }
+    }
+}
+
+fn guilty(finding: &Finding) -> String {
+    match finding.rule.culprit {
+        Culprit::Handoff => "the hand-off".to_owned(),
+        other => format!("the {other}"),
+    }
+}
+
+fn style(verdict: &Verdict) -> Style {
+    match verdict {
+        Verdict::Healthy => GOOD,
+        Verdict::Broken | Verdict::Exposed => BAD,
+        Verdict::Degraded | Verdict::Inconclusive(_) => DOUBT,
+    }
+}
+
+fn layer(out: &mut impl Write, name: &str, layer: &Layer) -> io::Result<()> {
+    let (style, word) = match layer.result {
+        LayerResult::Pass => (GOOD, "ok  "),
+        LayerResult::Fail => (BAD, "FAIL"),
+        LayerResult::Skipped(_) => (QUIET, "skip"),
+        LayerResult::Unknown(_) => (DOUBT, "?   "),
+    };
+    writeln!(out, "  {style}{word}{style:#}  {name:8} {}", wrapped(&printable(&layer.seen), 17, 17))
+}
+
+/// One finding; what was told of an earlier one is not told again.
+fn finding<'a>(
+    out: &mut impl Write,
+    finding: &'a Finding,
+    told: &mut Vec<&'a str>,
+) -> io::Result<()> {
+    let style = if finding.severity == Severity::Warning { DOUBT } else { BAD };
+    writeln!(out, "\n{style}{}{style:#} ({})", finding.rule.id, finding.confidence)?;
+    writeln!(out, "  {}", wrapped(finding.rule.summary, 2, 2))?;
+    let seen = finding.evidence.iter().map(|line| (word(line), line.as_str()));
+    for (word, line) in
+        seen.chain([("do", finding.remedy.as_str())]).filter(|(_, line)| !told.contains(line))
+    {
+        // A command is not broken: it is there to be pasted.
+        let text = if word == "try" { printable(line) } else { wrapped(&printable(line), 8, 8) };
+        writeln!(out, "  {QUIET}{word:4}{QUIET:#}  {text}")?;
+    }
+    told.extend(finding.evidence.iter().map(String::as_str));
+    Ok(())
+}
+
+fn word(line: &str) -> &'static str {
+    if line.starts_with("curl ") || line.starts_with("sha256sum ") { "try" } else { "seen" }
+}
+
+fn everything(out: &mut impl Write, judged: &Judged) -> io::Result<()> {
+    let it = &judged.evidence;
+    for (name, probed) in [("full", &it.full), ("app", &it.app), ("direct", &it.direct)] {
+        exchange(out, name, &probed.asked, &probed.seen)?;
+    }
+    for further in &it.probes {
+        exchange(out, &further.id.to_string(), &further.probed.asked, &further.probed.seen)?;
+    }
+    Ok(())
+}
+
+fn exchange(
+    out: &mut impl Write,
+    name: &str,
+    asked: &Asked,
+    seen: &Seen<Response>,
+) -> io::Result<()> {
+    writeln!(out, "\n{QUIET}{name}: {} {}{QUIET:#}", asked.method, printable(&asked.url))?;
+    match seen {
+        Seen::Answer(response) => {
+            writeln!(
+                out,
+                "  {}, {} bytes, sha256 {}",
+                response.status, response.body.size, response.body.sha256
+            )?;
+            response
+                .headers
+                .iter()
+                .try_for_each(|(name, value)| writeln!(out, "  {name}: {}", printable(value)))
+        }
+        Seen::Nothing(failure) => writeln!(out, "  {}", printable(&failure.chain)),
+        Seen::Skipped(reason) => writeln!(out, "  skipped: {reason}"),
+    }
+}
