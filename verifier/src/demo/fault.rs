@@ -1,0 +1,159 @@
+//! Faults: named ways in which a right set-up is broken by one change, each with the finding that
+//! must come first.
+
+use clap::ValueEnum;
+use serde::Deserialize;
+
+use super::StageError;
+use crate::args::DemoProxy;
+
+/// One change, and what it leads to.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Fault {
+    /// What happened, in a line.
+    pub story: String,
+    /// The proxy, by its name in `--proxy`.
+    pub proxy: String,
+    /// The file that is edited, as it is shipped.
+    pub file: Option<String>,
+    /// The edit.
+    pub edit: Option<Edit>,
+    /// What is done to the storage or the fixture instead of an edit.
+    pub act: Option<Act>,
+    /// The rule that must come first; none for a set-up that is unusual and right.
+    pub expected: Vec<String>,
+}
+
+/// A replacement; `from` occurs exactly once in the file.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Edit {
+    /// What is replaced.
+    pub from: String,
+    /// What replaces it.
+    pub to: String,
+}
+
+/// What is done when everything runs.
+#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq)]
+#[serde(rename_all = "kebab-case")]
+pub enum Act {
+    /// The dummy is deleted.
+    RemoveDummy,
+    /// The dummy is closed to everybody but its owner.
+    CloseDummy,
+    /// The folder of dummies is closed to everybody but its owner.
+    CloseFolder,
+    /// The dummy loses its second half.
+    TruncateDummy,
+    /// Something else is written over the dummy.
+    OverwriteDummy,
+    /// The fixture stops without clearing up behind it.
+    StopFixture,
+    /// The proxy is stopped.
+    StopProxy,
+}
+
+macro_rules! faults {
+    ($($id:literal),+ $(,)?) => {
+        /// All faults: their ids, and their files as they stand in `tests/faults`.
+        pub const FAULTS: &[(&str, &str)] = &[
+            $(($id, include_str!(concat!("../../tests/faults/", $id, ".toml")))),+
+        ];
+    };
+}
+
+faults!(
+    "apache-app-is-down",
+    "apache-dummy-closed",
+    "apache-dummy-missing",
+    "apache-folder-closed",
+    "apache-healthy",
+    "apache-path-not-allowed",
+    "apache-proxypass-missing",
+    "apache-xsendfile-off",
+    "built-in-another-prefix",
+    "built-in-another-folder",
+    "built-in-app-is-down",
+    "built-in-dummy-missing",
+    "built-in-dummy-overwritten",
+    "built-in-fallback-page",
+    "built-in-healthy",
+    "built-in-header-ignored",
+    "built-in-not-internal",
+    "caddy-another-prefix",
+    "caddy-healthy",
+    "lighttpd-docroot-elsewhere",
+    "lighttpd-healthy",
+    "lighttpd-xsendfile-off",
+    "nginx-alias-elsewhere",
+    "nginx-alias-without-slash",
+    "nginx-another-prefix",
+    "nginx-app-is-down",
+    "nginx-direct-location-wrong",
+    "nginx-dummy-closed",
+    "nginx-dummy-missing",
+    "nginx-dummy-overwritten",
+    "nginx-dummy-truncated",
+    "nginx-folder-closed",
+    "nginx-header-ignored",
+    "nginx-healthy",
+    "nginx-not-internal",
+    "nginx-not-routed",
+    "nginx-proxy-is-down",
+    "nginx-root-for-alias",
+    "nginx-upstream-wrong",
+);
+
+impl Fault {
+    /// All faults of a proxy, with their ids.
+    pub fn all_of(proxy: DemoProxy) -> impl Iterator<Item = (&'static str, Self)> {
+        let all = FAULTS.iter().filter_map(|(id, _)| Some((*id, Self::named(id).ok()?)));
+        all.filter(move |(_, it)| it.proxy == name(proxy))
+    }
+
+    /// The fault of this id, if it is one of this proxy.
+    pub fn of(proxy: DemoProxy, id: &str) -> Result<Self, StageError> {
+        let fault = Self::named(id)?;
+        if fault.proxy == name(proxy) {
+            return Ok(fault);
+        }
+        Err(StageError::OtherProxy { id: id.to_owned(), proxy: fault.proxy })
+    }
+
+    /// The fault of this id.
+    pub fn named(id: &str) -> Result<Self, StageError> {
+        let (_, text) = FAULTS
+            .iter()
+            .find(|(it, _)| *it == id)
+            .ok_or_else(|| StageError::NoSuchFault(id.to_owned()))?;
+        let wrong = |problem: String| StageError::Fault { id: id.to_owned(), problem };
+        let fault: Self = toml::from_str(text).map_err(|error| wrong(error.to_string()))?;
+        match (&fault.file, &fault.edit) {
+            (Some(_), Some(_)) | (None, None) => Ok(fault),
+            _ => Err(wrong("`file` and `edit` go together".to_owned())),
+        }
+    }
+
+    /// A file with the fault's edit, if the edit is for this file.
+    pub(super) fn applied(&self, file: &str, text: &str) -> Result<String, StageError> {
+        let Some(Edit { from, to }) =
+            self.edit.as_ref().filter(|_| self.file.as_deref() == Some(file))
+        else {
+            return Ok(text.to_owned());
+        };
+        match text.matches(from.as_str()).count() {
+            1 => Ok(text.replacen(from, to, 1)),
+            n => Err(StageError::Fault {
+                id: self.story.clone(),
+                problem: format!("`{from}` occurs {n} times in {file}, not once"),
+            }),
+        }
+    }
+}
+
+/// A proxy's name, as the command line has it.
+fn name(proxy: DemoProxy) -> String {
+    proxy.to_possible_value().map_or_else(String::new, |it| it.get_name().to_owned())
+}
