@@ -1,0 +1,338 @@
+//! The program as others call it: its exit status, and what it writes where.
+
+use std::{collections::BTreeSet, io::Write, process::Output, thread, time::Duration};
+
+use assert_cmd::{Command, cargo::cargo_bin_cmd};
+use insta::assert_snapshot;
+use sendfile_check::diagnosis;
+use serde_json::Value;
+
+use self::site::{FILE, HANDOFF, healthy, respond, site, trickle};
+
+mod errors;
+mod site;
+
+/// A bound on hanging: everything here takes a fraction of it.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// What must be in no output.
+const SECRET: &str = "s3cr3t";
+
+const HANDOFF_WITH_SECRET: &str = "X-Accel-Redirect: /s3/a.bin?X-Amz-Signature=s3cr3t";
+
+/// What S3 says of a signature: it repeats all of it.
+const STORE_ERROR: &[u8] =
+    b"<Error><Code>SignatureDoesNotMatch</Code><AWSAccessKeyId>s3cr3t</AWSAccessKeyId>\
+    <StringToSign>s3cr3t</StringToSign><SignatureProvided>s3cr3t</SignatureProvided></Error>";
+
+#[test]
+fn help_fits_eighty_columns() {
+    let commands = ["", "verify", "explain", "rules", "judge", "snippet", "demo"];
+    for (command, flag) in commands.iter().flat_map(|it| [(it, "--help"), (it, "-h")]) {
+        let words: Vec<_> = command.split_terminator(' ').chain([flag]).collect();
+        let output = run(&words);
+        assert!(output.status.success(), "{command} {flag}");
+        let wide: Vec<_> = out(&output).lines().filter(|it| it.chars().count() > 80).collect();
+        assert!(wide.is_empty(), "{command} {flag}: {wide:#?}");
+    }
+}
+
+#[test]
+fn rules_are_listed_and_explained() {
+    let listed = out(&run(&["rules"])).to_owned();
+    let ids: Vec<_> = listed.lines().filter_map(|it| it.split(' ').next()).collect();
+    assert_eq!(ids, diagnosis::rules().map(|it| it.id).collect::<Vec<_>>());
+    assert_eq!(listed, out(&run(&["explain"])));
+    assert_snapshot!(out(&run(&["explain", "handoff.root-for-alias"])), @r#"
+        handoff.root-for-alias: `root` where `alias` is meant: the prefix stays in the path
+
+        guilty: handoff   where the bytes arrive all the same: broken
+
+        The internal location matches, and nginx looks for the file in the wrong place.
+        With `root` the location's own prefix is part of the path below the folder; with
+        `alias` it is replaced by the folder.
+
+        What to do:
+          nginx: alias /FOLDER/; instead of root, with a slash at the end of both the
+            location and the alias
+          any: strip the prefix before the file is looked up
+    "#);
+}
+
+#[test]
+fn a_snippet_has_the_values_that_were_given() {
+    let output = run(&["snippet", "nginx", "--map", "/files/"]);
+    assert!(output.status.success());
+    assert!(out(&output).contains("location ^~ /files/ {"));
+    assert!(!out(&output).contains("/protected/"));
+}
+
+#[test]
+fn what_people_read() {
+    assert_snapshot!(Case::Healthy.text(&[]), @r#"
+        healthy download: a visitor gets the right 4096 bytes
+
+          ok    full     200, the dummy, 4096 bytes
+          ok    storage  the dummy, 4096 bytes
+          ok    app      200, X-Accel-Redirect: /protected/a.bin
+          ok    direct   200, the dummy, 4096 bytes
+    "#);
+    assert_snapshot!(Case::Broken.text(&[]), @r#"
+        broken download: the hand-off is guilty (handoff.feature-off)
+
+          FAIL  full     200, an empty body
+          ok    storage  the dummy, 4096 bytes
+          ok    app      200, X-Accel-Redirect: /protected/a.bin
+          ok    direct   200, the dummy, 4096 bytes
+
+        handoff.feature-off (sure)
+          the proxy does not act on the hand-off header
+          seen  the visitor gets an empty body, and the header X-Accel-Redirect
+          try   curl -sS -D - -o /dev/null http://SITE/full
+          do    remove X-Accel-Redirect from proxy_ignore_headers (or
+                fastcgi_ignore_headers, uwsgi_ignore_headers)
+    "#);
+    assert_snapshot!(Case::Inconclusive.text(&[]), @r#"
+        inconclusive download: nothing tells which bytes are right; give --storage
+
+          ?     full     200, something else, application/octet-stream, 4096 bytes
+          skip  storage  no --storage was given
+          ok    app      200, X-Accel-Redirect: /protected/a.bin
+          skip  direct   no URL was given
+    "#);
+    assert_snapshot!(Case::Broken.text(&["-o", "short"]), @r#"
+        broken download: the hand-off is guilty (handoff.feature-off)
+          broken handoff.feature-off (sure): the visitor gets an empty body, and the header X-Accel-Redirect
+    "#);
+    assert_snapshot!(
+        Case::Broken.text(&["-q"]),
+        @"broken download: the hand-off is guilty (handoff.feature-off)"
+    );
+    assert_snapshot!(
+        Case::Healthy.text(&["-q"]),
+        @"healthy download: a visitor gets the right 4096 bytes"
+    );
+}
+
+#[test]
+fn the_exit_status_is_the_same_in_every_format() {
+    for (case, status) in [(Case::Healthy, 0), (Case::Broken, 1), (Case::Inconclusive, 3)] {
+        for format in [&["-o", "text"][..], &["-o", "short"], &["-o", "json"], &["-q"], &["-v"]] {
+            let output = case.run(format);
+            assert_eq!(output.status.code(), Some(status), "{case:?} {format:?}");
+            assert_eq!(err(&output), "", "{case:?} {format:?}");
+        }
+    }
+}
+
+#[test]
+fn json_is_one_document_with_the_promised_keys() {
+    for (case, verdict, culprit) in [
+        (Case::Healthy, "healthy", Value::Null),
+        (Case::Broken, "broken", "handoff".into()),
+        (Case::Inconclusive, "inconclusive", Value::Null),
+    ] {
+        // Colours have no place in it, whatever is asked for.
+        let output = case.run(&["-o", "json", "--color", "always"]);
+        let report: Value = serde_json::from_slice(&output.stdout).expect("one JSON document");
+        assert_eq!(keys(&report), "started targets tool version");
+        assert_eq!(report["version"], 1);
+        let target = &report["targets"][0];
+        for key in ["name", "verdict", "culprit", "findings", "warnings", "layers", "probes"] {
+            assert!(target.get(key).is_some(), "{case:?}: {key}");
+        }
+        assert_eq!((&target["verdict"], &target["culprit"]), (&verdict.into(), &culprit));
+        assert_eq!(keys(&target["layers"]), "app direct full storage");
+        for layer in target["layers"].as_object().expect("an object").values() {
+            let result = layer["result"].as_str().expect("a result");
+            assert!(["pass", "fail", "skipped", "unknown"].contains(&result), "{result}");
+            let reason = matches!(result, "skipped" | "unknown");
+            assert_eq!(layer.get("reason").is_some(), reason, "{case:?}: {layer}");
+        }
+        for finding in target["findings"].as_array().expect("a list") {
+            let promised = "confidence culprit evidence remedy rule severity summary";
+            assert_eq!(keys(finding), promised);
+        }
+    }
+}
+
+#[test]
+fn a_saved_report_is_judged_as_the_fresh_one() {
+    for case in [Case::Healthy, Case::Broken, Case::Inconclusive] {
+        let fresh = case.run(&["-o", "json"]);
+        let mut judge = program(&["judge", "-", "-o", "json"]);
+        let judged = judge.write_stdin(fresh.stdout.clone()).output().expect("the program runs");
+        assert_eq!((judged.status, judged.stdout), (fresh.status, fresh.stdout), "{case:?}");
+    }
+}
+
+#[test]
+fn colours_are_for_terminals_and_for_who_asks() {
+    let coloured = |arguments: &[&str], environment: &[(&str, &str)]| {
+        out(&Case::Broken.run_in(environment, arguments)).contains('\u{1b}')
+    };
+    assert!(!coloured(&[], &[]), "a pipe is no terminal");
+    assert!(coloured(&["--color", "always"], &[]));
+    assert!(coloured(&["--color", "always"], &[("NO_COLOR", "1")]), "the flag is stronger");
+    assert!(coloured(&[], &[("CLICOLOR_FORCE", "1")]));
+    assert!(!coloured(&["--color", "never"], &[("CLICOLOR_FORCE", "1")]), "the flag is stronger");
+}
+
+#[test]
+fn proxies_of_the_environment_are_not_obeyed() {
+    let nowhere = [("http_proxy", "http://127.0.0.1:1"), ("ALL_PROXY", "http://127.0.0.1:1")];
+    assert_eq!(Case::Healthy.run_in(&nowhere, &[]).status.code(), Some(0));
+}
+
+#[test]
+fn secrets_are_in_no_output() {
+    let site = site(|path, stream| match path {
+        "/app" => respond(stream, "200 OK", &[HANDOFF_WITH_SECRET, "Set-Cookie: id=s3cr3t"], b""),
+        "/direct" | "/storage" => respond(stream, "200 OK", &[], FILE),
+        "/full" => respond(stream, "403 Forbidden", &["Set-Cookie: id=s3cr3t"], STORE_ERROR),
+        _ => respond(stream, "404 Not Found", &["Location: /login?token=s3cr3t"], b""),
+    });
+    for format in [&["-o", "text"][..], &["-v"], &["-vv"], &["-o", "short"], &["-o", "json"]] {
+        let output = program(&["verify", "--private", "--handoff", HANDOFF_WITH_SECRET])
+            .args(["--app-header", "Cookie: id=s3cr3t", "--full-header", "Authorization: s3cr3t"])
+            .arg(format!("--storage={site}/storage?X-Amz-Signature=s3cr3t"))
+            .arg(format!("--app={site}/app?token=s3cr3t"))
+            .arg(format!("--direct={site}/direct?sig=s3cr3t"))
+            .arg(format!("--full={site}/full?X-Amz-Credential=s3cr3t"))
+            .arg(format!("--refused={site}/other?token=s3cr3t"))
+            .args(format)
+            .output()
+            .expect("the program runs");
+        assert_eq!(output.status.code(), Some(1), "{format:?}");
+        let names_urls = !format.contains(&"short");
+        assert_eq!(out(&output).contains("REDACTED"), names_urls, "{format:?}: {}", out(&output));
+        assert!(!out(&output).contains(SECRET), "{format:?}: {}", out(&output));
+        assert!(!err(&output).contains(SECRET), "{format:?}: {}", err(&output));
+    }
+}
+
+#[test]
+fn a_server_that_never_answers_is_given_up() {
+    let site = site(|_, _| thread::sleep(PATIENCE * 2));
+    let output = verify(&site).args(["--timeout", "300ms"]).output().expect("the program runs");
+    assert_eq!(output.status.code(), Some(1), "{}", out(&output));
+    assert!(out(&output).contains("no answer within 300ms"), "{}", out(&output));
+}
+
+#[test]
+fn a_body_that_trickles_for_ever_is_given_up() {
+    let site = site(|path, stream| match path {
+        "/full" => trickle(stream, b"HTTP/1.1 200 OK\r\n\r\n"),
+        _ => healthy(path, stream),
+    });
+    let output = verify(&site)
+        .args(["--timeout", "300ms", "-o", "short"])
+        .output()
+        .expect("the program runs");
+    assert_eq!(output.status.code(), Some(1), "{}", out(&output));
+    assert!(out(&output).contains("the rest did not come in time"), "{}", out(&output));
+}
+
+#[test]
+fn a_head_that_trickles_for_ever_is_given_up() {
+    let site = site(|_, stream| trickle(stream, b"HTTP/1.1 200 OK\r\nX-Endless: "));
+    let output = verify(&site).args(["--timeout", "300ms"]).output().expect("the program runs");
+    assert_eq!(output.status.code(), Some(1), "{}", out(&output));
+}
+
+#[test]
+fn a_handoff_is_judged_by_its_head() {
+    // Django and Flask announce the length of the file and send nothing.
+    let site = site(|path, stream| match path {
+        "/app" => {
+            let head = format!("HTTP/1.1 200 OK\r\n{HANDOFF}\r\nContent-Length: 40000\r\n\r\n");
+            stream.write_all(head.as_bytes()).ok();
+            thread::sleep(PATIENCE * 2);
+        }
+        _ => healthy(path, stream),
+    });
+    // The limit of time is ten seconds here, and patience is shorter.
+    let output = verify(&site).output().expect("the program runs");
+    assert_eq!(output.status.code(), Some(0), "{}", out(&output));
+}
+
+/// A set-up, by its outcome.
+#[derive(Clone, Copy, Debug)]
+enum Case {
+    Healthy,
+    Broken,
+    Inconclusive,
+}
+
+impl Case {
+    fn run(self, arguments: &[&str]) -> Output {
+        self.run_in(&[], arguments)
+    }
+
+    fn run_in(self, environment: &[(&str, &str)], arguments: &[&str]) -> Output {
+        let mut verify = self.verify(&self.site());
+        let output = verify.args(arguments).envs(environment.iter().copied()).output();
+        output.expect("the program runs")
+    }
+
+    /// What is printed, with a name in place of the address, which is another one each time.
+    fn text(self, arguments: &[&str]) -> String {
+        let site = self.site();
+        let output = self.verify(&site).args(arguments).output().expect("the program runs");
+        out(&output).replace(&site, "http://SITE")
+    }
+
+    fn site(self) -> String {
+        match self {
+            Self::Healthy | Self::Inconclusive => site(healthy),
+            Self::Broken => site(|path, stream| match path {
+                "/full" => respond(stream, "200 OK", &[HANDOFF, "Server: nginx"], b""),
+                _ => healthy(path, stream),
+            }),
+        }
+    }
+
+    fn verify(self, site: &str) -> Command {
+        match self {
+            Self::Healthy | Self::Broken => verify(site),
+            Self::Inconclusive => {
+                let app_and_full = [format!("--app={site}/app"), format!("--full={site}/full")];
+                let mut program = program(&["verify"]);
+                program.args(app_and_full);
+                program
+            }
+        }
+    }
+}
+
+/// The program, knowing nothing of the terminal and the environment of whoever runs the tests.
+fn program(arguments: &[&str]) -> Command {
+    let mut program = cargo_bin_cmd!("sendfile-check");
+    program.env_clear().env("COLUMNS", "80").args(arguments).timeout(PATIENCE);
+    program
+}
+
+/// All four layers of a site.
+fn verify(site: &str) -> Command {
+    let mut program = program(&["verify"]);
+    program.args(["storage", "app", "direct", "full"].map(|it| format!("--{it}={site}/{it}")));
+    program
+}
+
+fn run(arguments: &[&str]) -> Output {
+    program(arguments).output().expect("the program runs")
+}
+
+fn out(output: &Output) -> &str {
+    str::from_utf8(&output.stdout).expect("text")
+}
+
+fn err(output: &Output) -> &str {
+    str::from_utf8(&output.stderr).expect("text")
+}
+
+fn keys(value: &Value) -> String {
+    let keys: BTreeSet<_> =
+        value.as_object().expect("an object").keys().map(String::as_str).collect();
+    keys.into_iter().collect::<Vec<_>>().join(" ")
+}

@@ -1,0 +1,77 @@
+//! A saved report is judged as the fresh one was: nothing that a rule may know is lost in JSON.
+
+use sendfile_check::{
+    args::Format,
+    diagnosis::Choice,
+    evidence::{End, Evidence, Failure, FailureKind, Response, Same, Seen},
+    report::{Detail, Report, json},
+};
+
+use crate::scenarios;
+
+#[test]
+fn evidence_survives_the_way_through_json() {
+    for (file, scenario) in scenarios::all() {
+        check(&file, scenario.evidence());
+    }
+}
+
+#[test]
+fn rare_evidence_survives_too() {
+    let bodies = |change: fn(&mut Response)| {
+        let mut all = scenarios::all().into_iter();
+        let (_, healthy) = all.find(|(file, _)| file == "healthy-nginx.toml").unwrap();
+        let mut evidence = healthy.evidence();
+        let Seen::Answer(it) = &mut evidence.full.seen else { panic!("it was answered") };
+        change(it);
+        evidence
+    };
+    check("cut", bodies(|it| it.body.end = End::Cut));
+    check("too long", bodies(|it| it.body.end = End::TooLong));
+    check("timed out", bodies(|it| it.body.end = End::TimedOut));
+    check("not awaited", bodies(|it| it.body.end = End::NotAwaited));
+    check("same", bodies(|it| it.body.same = Some(Same::AtLeast(65_536))));
+    check("beyond", bodies(|it| it.body.beyond = 20_000));
+    check("gunzipped", bodies(|it| it.body.gunzipped = Some((9, it.body.sha256))));
+    check("any byte", bodies(|it| it.body.head = (0..=255).collect()));
+    check(
+        "any text",
+        bodies(|it| it.headers.push(("x-ü".to_owned(), "\"\u{1b}[31m\\\n".to_owned()))),
+    );
+    for kind in [FailureKind::Other, FailureKind::NameNotResolved, FailureKind::NotHttp] {
+        let mut evidence = bodies(|_| {});
+        evidence.app.seen = Seen::Nothing(Failure { kind, chain: "why: because".to_owned() });
+        evidence.app.asked.unix_socket = Some("/run/app.sock".to_owned());
+        check("failure", evidence);
+    }
+}
+
+#[test]
+fn a_saved_report_judged_again_is_the_same_document() {
+    let seen: Vec<_> = scenarios::all().iter().map(|(_, it)| it.evidence()).collect();
+    let fresh = report(seen);
+    let (_, _, read) = json::read(&written(&fresh)).unwrap();
+    let again = report(read);
+    assert!(written(&fresh) == written(&again), "a finding or a line of evidence is another one");
+    assert_eq!(fresh.status(), again.status());
+}
+
+const TOOL: &str = "sendfile-check 0.1.0";
+const STARTED: &str = "2026-11-23T06:00:00Z";
+
+fn check(name: &str, evidence: Evidence) {
+    let text = written(&report(vec![evidence.clone()]));
+    let (tool, started, read) = json::read(&text).unwrap_or_else(|it| panic!("{name}: {it}"));
+    assert_eq!((tool.as_str(), started.as_str()), (TOOL, STARTED), "{name}");
+    assert_eq!(read, [evidence], "{name}");
+}
+
+fn report(seen: Vec<Evidence>) -> Report {
+    Report::new(TOOL.to_owned(), STARTED.to_owned(), seen, &Choice::default())
+}
+
+fn written(report: &Report) -> Vec<u8> {
+    let mut text = Vec::new();
+    report.write(&mut text, Format::Json, Detail::Normal).expect("memory");
+    text
+}

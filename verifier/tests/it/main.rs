@@ -1,0 +1,8 @@
+//! The tests of the whole: one binary, so that everything is linked once.
+
+mod cli;
+mod faults;
+mod judge;
+mod readme;
+mod scenarios;
+mod tidy;

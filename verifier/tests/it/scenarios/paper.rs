@@ -1,0 +1,209 @@
+//! Answers on paper: reads `404 page by nginx`, and writes what that server sends.
+
+use std::io::Write as _;
+
+use flate2::{Compression, write::GzEncoder};
+use sendfile_check::evidence::{
+    Body, End, Failure, FailureKind, HEAD_BYTES, Response, Same, Seen, Sha256,
+};
+use sha2::Digest as _;
+
+use super::pages::{Server, media_type, text};
+
+/// What a scenario's words mean in it.
+pub(super) struct Paper {
+    /// The hand-off that is meant.
+    pub(super) handoff: Option<(String, String)>,
+    /// Whether the files are a fixture's, which begin with its line.
+    pub(super) fixture: bool,
+}
+
+/// The size of every file.
+const SIZE: usize = 4096;
+
+/// The fixture's instance, and the key of its dummy.
+pub(super) const INSTANCE: u64 = 0x7ea4_8d76_de22_6321;
+pub(super) const KEY: &str = "healthcheck/dummy.bin";
+
+/// The dummy's nonce.
+pub(super) const NONCE: &str = "0123456789abcdef0000000000000002";
+
+/// Where a changed file changes, and a truncated one ends.
+const FLAW: usize = 1500;
+
+/// Headers, names in lower case.
+type Headers = Vec<(String, String)>;
+
+impl Paper {
+    /// What came of a request.
+    pub(super) fn answer(&self, line: &str, headers: &[String]) -> Seen<Response> {
+        absent(line).unwrap_or_else(|| Seen::Answer(self.response(line, headers)))
+    }
+
+    /// What came of reading the storage.
+    pub(super) fn stored(&self, word: &str) -> Seen<Body> {
+        absent(word).unwrap_or_else(|| Seen::Answer(self.body(word, self.bytes(word))))
+    }
+
+    /// The body that a word stands for.
+    pub(super) fn body_of(&self, word: &str) -> Body {
+        self.body(word, self.bytes(word))
+    }
+
+    fn response(&self, line: &str, given: &[String]) -> Response {
+        let words: Vec<&str> = line.split(' ').collect();
+        let (status, word, maker, front) = match words[..] {
+            [status, word] => (status, word, None, None),
+            [status, word, "by", it] => {
+                (status, word, Some(Server::named(it)), Some(Server::named(it)))
+            }
+            [status, word, "via", it] => (status, word, None, Some(Server::named(it))),
+            _ => {
+                panic!("`{line}` is not `STATUS WHAT`, with or without `by SERVER` or `via SERVER`")
+            }
+        };
+        let status = status.parse().expect("a status");
+        let body = match (word, maker) {
+            ("page", Some(maker)) => self.body(word, maker.page(status).into_bytes()),
+            _ => self.body_of(word),
+        };
+        let mut headers: Headers = given.iter().map(|line| header(line)).collect();
+        for (name, value) in self.usual(word, maker, front, body.size) {
+            if !headers.iter().any(|(given, _)| *given == name) {
+                headers.push((name, value));
+            }
+        }
+        let mut response = Response { status, headers, body };
+        // Django and Flask announce the file's length and send nothing: nobody waits for it.
+        if word == "handoff" && response.header("content-length") != Some("0") {
+            response.body.end = End::NotAwaited;
+        }
+        response
+    }
+
+    /// The headers that such a response has, unless the scenario gives others.
+    fn usual(
+        &self,
+        word: &str,
+        maker: Option<Server>,
+        front: Option<Server>,
+        size: u64,
+    ) -> Headers {
+        let mut headers = Headers::new();
+        let mut add = |name: &str, value: &str| headers.push((name.to_owned(), value.to_owned()));
+        // Apache and lighttpd pass the app's Server header on, where it has one.
+        let own = |it: &Server| maker.is_some() || !matches!(it, Server::Apache | Server::Lighttpd);
+        if let Some(it) = front.filter(own) {
+            add("server", it.header());
+        }
+        if let Some(it) = media_type(word, maker) {
+            add("content-type", it);
+        }
+        match word {
+            "handoff" => {
+                let (name, value) = self.handoff.as_ref().expect("`handoff` says what is meant");
+                add("content-disposition", "attachment");
+                add(&name.to_lowercase(), value);
+            }
+            "fall-through" => add("x-sendfile-fixture", "fall-through"),
+            _ => {}
+        }
+        let size = if word == "head" { SIZE as u64 } else { size };
+        if maker.is_some() && !matches!(word, "page" | "empty") {
+            add("last-modified", "Mon, 23 Nov 2026 05:59:40 GMT");
+            add("etag", &format!("\"6b03d64c-{size:x}\""));
+        }
+        add("content-length", &size.to_string());
+        headers
+    }
+
+    fn body(&self, word: &str, bytes: Vec<u8>) -> Body {
+        let dummy = self.bytes("dummy");
+        let same = bytes.iter().zip(&dummy).take_while(|(a, b)| a == b).count();
+        Body {
+            size: bytes.len() as u64,
+            sha256: sha256(&bytes),
+            head: bytes[..bytes.len().min(HEAD_BYTES)].to_vec(),
+            end: if word == "cut" { End::Cut } else { End::Whole },
+            gunzipped: (word == "gzip").then(|| (dummy.len() as u64, sha256(&dummy))),
+            beyond: 0,
+            same: Some(Same::Exactly(same as u64)),
+        }
+    }
+
+    fn bytes(&self, word: &str) -> Vec<u8> {
+        let dummy = || self.file(2, INSTANCE, KEY);
+        match word {
+            "dummy" => dummy(),
+            "empty" | "handoff" | "head" => Vec::new(),
+            "older" => self.file(1, INSTANCE, KEY),
+            "other-instance" => self.file(3, INSTANCE + 1, KEY),
+            "no-extension" => self.file(4, INSTANCE, "healthcheck/dummy"),
+            "root-twin" => self.file(5, INSTANCE, "protected/healthcheck/dummy.bin"),
+            "truncated" | "cut" => dummy()[..FLAW].to_vec(),
+            "longer" => [&dummy()[..], b"<!-- served in 1 ms -->"].concat(),
+            "changed" => {
+                let mut bytes = dummy();
+                bytes[FLAW] ^= 1;
+                bytes
+            }
+            "gzip" => {
+                let mut gzip = GzEncoder::new(Vec::new(), Compression::fast());
+                gzip.write_all(&dummy()).expect("memory");
+                gzip.finish().expect("memory")
+            }
+            page => text(page).into_bytes(),
+        }
+    }
+
+    /// A file: a dummy of the fixture, which says so in its first line, or anything.
+    fn file(&self, number: u64, instance: u64, key: &str) -> Vec<u8> {
+        let (hi, lo) = (0x0123_4567_89ab_cdef, number);
+        let line = format!(
+            "sendfile-fixture/1 dummy instance={instance:016x} generation={number} \
+             nonce={hi:016x}{lo:016x} size={SIZE} placed=2026-11-23T05:0{number}:00Z key={key}\n"
+        );
+        let mut bytes: Vec<u8> = (1..=SIZE as u64 / 8).flat_map(|i| word(hi, lo, i)).collect();
+        if self.fixture {
+            bytes[..line.len()].copy_from_slice(line.as_bytes());
+        }
+        bytes
+    }
+}
+
+/// A word of a dummy's stream, as `docs/contract.md` has it.
+fn word(hi: u64, lo: u64, i: u64) -> [u8; 8] {
+    let z = lo.wrapping_add(i.wrapping_mul(0x9E37_79B9_7F4A_7C15));
+    let z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+    let z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+    (z ^ (z >> 31) ^ hi).to_le_bytes()
+}
+
+/// `skipped`, or a failure by the name that reports give it.
+fn absent<T>(line: &str) -> Option<Seen<T>> {
+    let (kind, chain) = match line {
+        "skipped" => return Some(Seen::Skipped("no URL was given".to_owned())),
+        "name-not-resolved" => (FailureKind::NameNotResolved, "Name or service not known"),
+        "refused" => (FailureKind::Refused, "Connection refused (os error 111)"),
+        "timed-out" => (FailureKind::TimedOut, "no answer within 10s"),
+        "tls" => (FailureKind::Tls, "invalid peer certificate: Expired"),
+        "closed" => (FailureKind::Closed, "connection closed before message completed"),
+        "not-http" => (FailureKind::NotHttp, "invalid HTTP version parsed"),
+        "not-found" => (FailureKind::NotFound, "No such file or directory (os error 2)"),
+        "denied" => (FailureKind::Denied, "Permission denied (os error 13)"),
+        "other" => (FailureKind::Other, "the storage answers 500"),
+        _ => return None,
+    };
+    Some(Seen::Nothing(Failure { kind, chain: chain.to_owned() }))
+}
+
+/// `Name: value` as evidence has it.
+pub(super) fn header(line: &str) -> (String, String) {
+    let (name, value) =
+        line.split_once(':').unwrap_or_else(|| panic!("`{line}` is no header line"));
+    (name.to_lowercase(), value.trim().to_owned())
+}
+
+fn sha256(bytes: &[u8]) -> Sha256 {
+    Sha256(sha2::Sha256::digest(bytes).into())
+}
