@@ -45,7 +45,8 @@ pub(crate) struct Patient<S> {
     stream: S,
     phase: Phase,
     patience: Patience,
-    deadline: Instant,
+    /// Unknown until somebody has to wait: most requests come and go without a look at the clock.
+    deadline: Option<Instant>,
     /// Runs out at the deadline or before: it is set anew when it has run out, not for each byte.
     alarm: Option<Pin<Box<Sleep>>>,
 }
@@ -62,7 +63,7 @@ impl Phase {
 
 impl<S> Patient<S> {
     pub(crate) fn new(stream: S, phase: Phase, patience: Patience) -> Self {
-        let deadline = Instant::now() + patience.head;
+        let deadline = Some(Instant::now() + patience.head);
         Self { stream, phase, patience, deadline, alarm: None }
     }
 
@@ -72,8 +73,12 @@ impl<S> Patient<S> {
 
     fn begin(&mut self, phase: u8) {
         self.phase.0.store(phase, Ordering::Relaxed);
-        let patience = if phase == HEAD { self.patience.head } else { self.patience.idle };
-        self.deadline = Instant::now() + patience;
+        self.deadline = None;
+    }
+
+    fn deadline(&mut self) -> Instant {
+        let patience = if self.phase() == HEAD { self.patience.head } else { self.patience.idle };
+        *self.deadline.get_or_insert_with(|| Instant::now() + patience)
     }
 
     /// Bytes of a response were taken: the client is there.
@@ -90,7 +95,7 @@ impl<S> Patient<S> {
             _ => {}
         }
         loop {
-            let due = self.deadline;
+            let due = self.deadline();
             let alarm = self.alarm.get_or_insert_with(|| Box::pin(sleep_until(due)));
             if alarm.deadline() > due {
                 alarm.as_mut().reset(due);
@@ -158,7 +163,8 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Patient<S> {
     /// the place to set one that may be due earlier.
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         ready!(Pin::new(&mut self.stream).poll_flush(cx))?;
-        let late = self.alarm.as_ref().is_none_or(|alarm| alarm.deadline() > self.deadline);
+        let due = self.deadline();
+        let late = self.alarm.as_ref().is_none_or(|alarm| alarm.deadline() > due);
         if late && let Poll::Ready(error) = self.poll_alarm(cx) {
             return Poll::Ready(Err(error));
         }
