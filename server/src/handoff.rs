@@ -126,6 +126,16 @@ impl Dialect {
         Self::XAccelRedirect(Accel::default())
     }
 
+    /// Writes the value that hands off a file, by its path below the map.
+    ///
+    /// # Errors
+    ///
+    /// [`HandoffError`], where the map is none or the path has control characters.
+    pub fn write(&self, map: &str, path: &str) -> Result<String, HandoffError> {
+        let handoff = Handoff::new(self.clone(), map)?;
+        Ok(handoff.value_below(&handoff.map, path)?.text)
+    }
+
     pub(crate) fn meaning(&self) -> Meaning {
         match self {
             Self::XAccelRedirect(_) | Self::Caddy(_) | Self::Custom(..) => Meaning::Uri,

@@ -5,19 +5,18 @@
 
 use std::fmt;
 
-use crate::{
-    evidence::{Body, Evidence, Probed, Response, Seen},
-    plan,
-};
+use crate::evidence::{Body, Evidence, Probed, Response, Seen};
 
 mod app;
 mod frontend;
 mod handoff;
 mod instead;
 mod proxy;
+mod reached;
 mod reading;
 mod storage;
 
+pub use reached::Reached;
 pub use reading::Reading;
 
 /// Who is guilty: the layer in which one change makes everything well.
@@ -211,9 +210,9 @@ impl Choice {
 
 /// All rules, by culprit.
 pub fn rules() -> impl Iterator<Item = &'static Rule> {
-    [storage::RULES, app::RULES, proxy::RULES, handoff::RULES, frontend::RULES]
-        .into_iter()
-        .flatten()
+    let single = [storage::RULES, proxy::RULES, frontend::RULES];
+    let tables = app::RULES.into_iter().chain(single).chain(handoff::RULES);
+    tables.flatten()
 }
 
 /// The rule of this id.
@@ -270,9 +269,11 @@ fn finding(rule: &'static Rule, reading: &Reading<'_>) -> Option<Finding> {
 /// No rule matched: healthy if everything that was to be checked was right, otherwise nobody knows.
 fn without_finding(reading: &Reading<'_>, layers: &[&Layer]) -> Verdict {
     if reading.evidence.dummy.is_none() {
-        return Verdict::Inconclusive(
-            "nothing tells which bytes are right; give --storage".to_owned(),
-        );
+        let asked = match &reading.evidence.storage.seen {
+            Seen::Nothing(failure) => format!("the storage does not tell: {}", failure.chain),
+            _ => "give --storage".to_owned(),
+        };
+        return Verdict::Inconclusive(format!("nothing tells which bytes are right; {asked}"));
     }
     let unknown = layers.iter().find_map(|it| match &it.result {
         LayerResult::Unknown(reason) => Some(reason.clone()),
@@ -295,7 +296,7 @@ fn layers(reading: &Reading<'_>) -> (Layer, Layer, Layer, Layer) {
     let full = match &evidence.full.seen {
         // A visitor who gets no answer has no download, whatever the reason.
         Seen::Nothing(failure) => Layer { result: LayerResult::Fail, seen: failure.chain.clone() },
-        _ => layer(&evidence.full, |it| served(reading, it, plan::delivered(evidence))),
+        _ => layer(&evidence.full, |it| served(reading, it, evidence.delivered())),
     };
     (storage, app, direct, full)
 }

@@ -49,6 +49,28 @@ impl Product {
         matches!(self, Self::Nginx | Self::Lighttpd | Self::H2o | Self::BuiltIn)
     }
 
+    /// Whether it acts on this hand-off header; what Caddy acts on is its configuration's choice.
+    pub fn acts_on(self, header: &str) -> bool {
+        let among = |names: &[&str]| names.iter().any(|it| it.eq_ignore_ascii_case(header));
+        match self {
+            Self::Nginx => among(&["X-Accel-Redirect"]),
+            Self::Apache => among(&["X-Sendfile", "X-Sendfile-Temporary"]),
+            Self::Lighttpd => among(&["X-Sendfile", "X-Sendfile2", "X-LIGHTTPD-send-file"]),
+            Self::H2o => among(&["X-Reproxy-URL"]),
+            Self::Caddy | Self::BuiltIn => true,
+        }
+    }
+
+    /// The header that its users send, if it acts on one without being told.
+    pub fn header(self) -> Option<&'static str> {
+        match self {
+            Self::Nginx => Some("X-Accel-Redirect"),
+            Self::Apache | Self::Lighttpd => Some("X-Sendfile"),
+            Self::H2o => Some("X-Reproxy-URL"),
+            Self::Caddy | Self::BuiltIn => None,
+        }
+    }
+
     /// The product that sent a response: its `Server` header, or else the look of its own error
     /// page.
     pub fn of(response: &Response) -> Option<Self> {

@@ -2,24 +2,24 @@
 
 /// What a dummy says of itself.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct DummyLine {
+pub struct DummyLine {
     /// The fixture's instance.
-    pub(crate) instance: String,
+    pub instance: String,
     /// How many contents this instance had placed before, plus one.
-    pub(crate) generation: u64,
+    pub generation: u64,
     /// The nonce of the content.
-    pub(crate) nonce: String,
+    pub nonce: String,
     /// Size in bytes.
-    pub(crate) size: u64,
+    pub size: u64,
     /// When it was placed, in UTC.
-    pub(crate) placed: String,
+    pub placed: String,
     /// Its key in the storage, percent-encoded.
-    pub(crate) key: String,
+    pub key: String,
 }
 
 impl DummyLine {
     /// The line at the beginning of these bytes, if it is one.
-    pub(crate) fn read(head: &[u8]) -> Option<Self> {
+    pub fn read(head: &[u8]) -> Option<Self> {
         let end = head.iter().position(|byte| *byte == b'\n')?;
         let line = std::str::from_utf8(&head[..end]).ok()?;
         let mut words = line.strip_prefix("sendfile-fixture/1 dummy ")?.split(' ');

@@ -7,7 +7,7 @@ pub mod curl;
 pub mod demo;
 pub mod diagnosis;
 pub mod dialect;
-mod dummy_line;
+pub mod dummy_line;
 pub mod evidence;
 pub mod explain;
 pub mod plan;

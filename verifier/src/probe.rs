@@ -135,7 +135,9 @@ impl Prober {
                 direct.answer().map(|it| (&it.body, &direct_trace)),
                 full.answer().map(|it| (&it.body, &full_trace)),
             ];
-            let model = right.into_iter().flatten().find(|(body, _)| body.sha256 == dummy.sha256);
+            let model = right.into_iter().flatten().find(|(body, trace)| {
+                body.sha256 == dummy.sha256 && trace.size() == body.size.min(Trace::KEPT)
+            });
             if let Some(model) = model.map(|(_, trace)| trace.clone()) {
                 let compare = |body: &mut Body, trace: &Trace| {
                     let whole = body.sha256 == dummy.sha256 && body.size == dummy.size;
@@ -220,12 +222,16 @@ fn expected(storage: &Probed<Body>, direct: &Probed<Response>) -> Option<Dummy> 
         nonce: None,
         instance: None,
         key: None,
+        twin: false,
         previous: None,
     };
     match (&storage.seen, direct.answer()) {
         (crate::evidence::Seen::Answer(body), _) => Some(of(body, Source::Storage)),
         (crate::evidence::Seen::Skipped(_), Some(direct))
-            if direct.status == 200 && direct.body.end == End::Whole =>
+            // A site that answers every path with the same page would be its own yardstick.
+            if direct.status == 200
+                && direct.body.end == End::Whole
+                && direct.media_type().as_deref() != Some("text/html") =>
         {
             Some(of(&direct.body, Source::Direct))
         }

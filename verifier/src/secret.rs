@@ -56,7 +56,7 @@ impl Redactor {
 
     fn parameter(&self, pair: &str) -> String {
         let Some((name, value)) = pair.split_once('=') else { return pair.to_owned() };
-        let last = name.rsplit('-').next().unwrap_or(name).to_ascii_lowercase();
+        let last = name.rsplit(['-', '_']).next().unwrap_or(name).to_ascii_lowercase();
         if value.is_empty() || !SECRET_PARAMETERS.contains(&last.as_str()) {
             return pair.to_owned();
         }
@@ -104,6 +104,7 @@ mod tests {
         assert_eq!(redactor.header("Authorization", "Token abc"), "REDACTED");
         assert_eq!(redactor.header("X-Sendfile-Type", "X-Accel-Redirect"), "X-Accel-Redirect");
         assert_eq!(redactor.url("http://u:p@h/x"), "http://REDACTED@h/x");
+        assert!(!redactor.url("/x?access_token=abc").contains("abc"));
         let signed = redactor.url("/s3/a?X-Amz-Expires=9&X-Amz-Signature=deadbeef");
         assert!(signed.starts_with("/s3/a?X-Amz-Expires=9&X-Amz-Signature=REDACTED-"), "{signed}");
         assert_eq!(

@@ -43,8 +43,8 @@ struct Program {
     snippet: snippet::Proxy,
     /// The snippet's path in the repository, by which faults name it.
     file: &'static str,
-    /// The site around the snippet.
-    site: &'static str,
+    /// The site around the snippet, and its path in the repository.
+    site: (&'static str, &'static str),
     arguments: fn(&str) -> Vec<String>,
 }
 
@@ -53,7 +53,7 @@ const NGINX: Program = Program {
     programs: &["/usr/sbin/nginx", "nginx"],
     snippet: snippet::Proxy::Nginx,
     file: "nginx/healthcheck.conf",
-    site: include_str!("nginx.conf"),
+    site: ("verifier/src/demo/nginx.conf", include_str!("nginx.conf")),
     arguments: |run| {
         words(&[
             "-p",
@@ -73,7 +73,7 @@ const APACHE: Program = Program {
     programs: &["/usr/sbin/apache2", "apache2"],
     snippet: snippet::Proxy::Apache,
     file: "apache/healthcheck.conf",
-    site: include_str!("apache.conf"),
+    site: ("verifier/src/demo/apache.conf", include_str!("apache.conf")),
     arguments: |run| words(&["-d", run, "-f", &format!("{run}/site.conf"), "-DFOREGROUND"]),
 };
 
@@ -82,7 +82,7 @@ const LIGHTTPD: Program = Program {
     programs: &["/usr/sbin/lighttpd", "lighttpd"],
     snippet: snippet::Proxy::Lighttpd,
     file: "lighttpd/healthcheck.conf",
-    site: include_str!("lighttpd.conf"),
+    site: ("verifier/src/demo/lighttpd.conf", include_str!("lighttpd.conf")),
     arguments: |run| words(&["-D", "-f", &format!("{run}/site.conf")]),
 };
 
@@ -91,7 +91,7 @@ const CADDY: Program = Program {
     programs: &["/usr/bin/caddy", "caddy"],
     snippet: snippet::Proxy::Caddy,
     file: "caddy/healthcheck.caddy",
-    site: include_str!("Caddyfile"),
+    site: ("verifier/src/demo/Caddyfile", include_str!("Caddyfile")),
     arguments: |run| {
         words(&["run", "--config", &format!("{run}/site.conf"), "--adapter", "caddyfile"])
     },
@@ -167,7 +167,7 @@ fn real(
     let snippet =
         snippet::filled(program.snippet, &applied(program.file, program.snippet.text())?, values)?;
     let port = free_port().map_err(StageError::file(run))?;
-    let site = filled_site(&applied("site", program.site)?, run, port, &app);
+    let site = filled_site(&applied(program.site.0, program.site.1)?, run, port, &app);
     write(&run.join("snippet.conf"), &snippet)?;
     write(&run.join("site.conf"), &site)?;
     write(&run.join("index.html"), "<!doctype html><title>the site</title>\n")?;

@@ -1,13 +1,18 @@
-//! Rules whose culprit is the app: asked directly, with the headers that the proxy is meant to
-//! send, it does not give the intended answer.
+//! Rules whose culprit is the app: asked directly, with the headers that the proxy is meant to send,
+//! it does not give the intended answer.
 
 use super::{Culprit, Match, Reading, Remedy, Rule, Severity};
 use crate::{
     dialect::{self, Product, ValueFault},
-    evidence::{ProbeId, Response, Seen, media_type},
+    evidence::{ProbeId, Response},
 };
 
-pub(super) const RULES: &[Rule] = &[
+mod manner;
+
+/// Whether the app hands over at all, and in which manner.
+pub(super) const RULES: [&[Rule]; 2] = [OWN, manner::RULES];
+
+const OWN: &[Rule] = &[
     Rule {
         id: "app.unreachable",
         culprit: Culprit::App,
@@ -26,7 +31,7 @@ pub(super) const RULES: &[Rule] = &[
             match full.map(|it| it.status) {
                 _ if r.delivered || r.storage_to_blame() => None,
                 None | Some(502..=504) => Some(Match::sure(because())),
-                Some(400..) => Some(Match::likely(because())),
+                // A proxy that does not reach its app says so; another answer comes from elsewhere.
                 Some(_) => None,
             }
         },
@@ -41,15 +46,14 @@ pub(super) const RULES: &[Rule] = &[
                   and the body is empty.",
         remedy: Remedy::any("choose the hand-off for this proxy in the app's settings"),
         matches: |r| {
-            let meant = r.evidence.intent.header.as_deref()?;
             let (name, _) = at_fault(r).and(r.handoff())?;
+            let of_server = || r.server.filter(|it| !it.acts_on(name))?.header();
+            let meant = r.evidence.intent.header.as_deref().or_else(of_server)?;
             let servers = dialect::header_named(name).map_or("another server", |it| it.servers);
-            let other = !name.eq_ignore_ascii_case(meant);
-            other.then(|| {
-                Match::sure(format!(
-                    "the app sends {name}, which is for {servers}; {meant} was meant"
-                ))
-            })
+            let name = dialect::spelling(name);
+            let because =
+                || format!("the app sends {name}, which is for {servers}; {meant} was meant");
+            (!name.eq_ignore_ascii_case(meant)).then(|| Match::sure(because()))
         },
     },
     Rule {
@@ -163,17 +167,19 @@ pub(super) const RULES: &[Rule] = &[
         culprit: Culprit::App,
         severity: Severity::Broken,
         summary: "the app hands over with a status that the proxy does not act on",
-        meaning: "mod_xsendfile acts on a 200 only; with 201, 206 or 404 the app's own answer \
-                  goes out, header and all (measured with 0.12). Frameworks that answer a Range \
-                  request themselves run into this.",
+        meaning: "mod_xsendfile acts on a 200 only: with 201, 206 or 404 the app's own answer goes \
+                  out, header and all. lighttpd sends the file and keeps the status (measured with \
+                  0.12 and 1.4.69). Frameworks that answer a Range request themselves run into \
+                  this.",
         remedy: Remedy::any(
             "let the app answer 200 when it hands over, and leave Range to the proxy",
         ),
         matches: |r| {
             let app =
                 at_fault(r).filter(|it| r.intended_handoff().is_some() && it.status != 200)?;
-            let apache = r.server == Some(Product::Apache) && r.value_fault().is_none();
-            apache.then(|| Match::sure(format!("the app answers {} with its hand-off", app.status)))
+            let strict = matches!(r.server, Some(Product::Apache | Product::Lighttpd));
+            let because = || format!("the app answers {} with its hand-off", app.status);
+            (strict && r.value_fault().is_none()).then(|| Match::sure(because()))
         },
     },
     Rule {
@@ -225,25 +231,6 @@ pub(super) const RULES: &[Rule] = &[
         },
     },
     Rule {
-        id: "app.setting-unknown",
-        culprit: Culprit::App,
-        severity: Severity::Degraded,
-        summary: "the app sends the bytes itself: its hand-off is switched off",
-        meaning: "The app's answer is the file, and no hand-off header, although it got the \
-                  headers that should switch it on. A misspelt setting, or a rule that does not \
-                  match this file, does so silently, at the cost of a worker for each download.",
-        remedy: Remedy::any(
-            "check the spelling of the app's hand-off setting and whether its rules cover this \
-             file: an unknown name is often ignored",
-        ),
-        matches: |r| {
-            let app = r.app().filter(|it| r.handoff().is_none() && it.status == 200)?;
-            r.evidence.is_dummy(&app.body).then(|| {
-                Match::sure("the app, asked directly, sends the file itself and no hand-off header")
-            })
-        },
-    },
-    Rule {
         id: "app.handoff-missing",
         culprit: Culprit::App,
         severity: Severity::Broken,
@@ -262,66 +249,6 @@ pub(super) const RULES: &[Rule] = &[
             let streams = r.evidence.is_dummy(&app.body);
             (!misspelt && !streams)
                 .then(|| Match::sure(format!("the app answers {}", r.describe(app))))
-        },
-    },
-    Rule {
-        id: "app.wrong-content-type",
-        culprit: Culprit::App,
-        severity: Severity::Degraded,
-        summary: "the app sends a wrong Content-Type, and it is kept",
-        meaning: "The proxy keeps the app's Content-Type. Frameworks that set none leave their \
-                  default, such as text/html, and browsers then show or save the file as a web \
-                  page.",
-        remedy: Remedy::any("set the file's own type in the app when it hands over"),
-        matches: |r| {
-            let (app, full) = delivered(r)?;
-            let wanted = expected(r, "content-type").map(media_type)?;
-            let (sent, came) = (app.media_type(), full.media_type());
-            let kept = sent.is_some() && sent == came && came.as_ref() != Some(&wanted);
-            kept.then(|| {
-                Match::sure(format!(
-                    "the app sends {}; {wanted} was meant",
-                    came.unwrap_or_default()
-                ))
-            })
-        },
-    },
-    Rule {
-        id: "app.wrong-header",
-        culprit: Culprit::App,
-        severity: Severity::Degraded,
-        summary: "a header that should reach the visitor is wrong from the start",
-        meaning: "The app, asked directly, sends another value than the one that was declared \
-                  with --expect-header, or none.",
-        remedy: Remedy::any("set the header in the app's answer"),
-        matches: |r| {
-            let (app, full) = delivered(r)?;
-            let wrong = |(name, value): &&(String, String)| {
-                name != "content-type"
-                    && !app.all(name).any(|it| it == value)
-                    && !full.all(name).any(|it| it == value)
-            };
-            let (name, value) = r.evidence.intent.expect.iter().find(wrong)?;
-            let sent = app.header(name).unwrap_or("none");
-            Some(Match::sure(format!("{name} should be `{value}`; the app sends {sent}")))
-        },
-    },
-    Rule {
-        id: "app.duplicate-header",
-        culprit: Culprit::App,
-        severity: Severity::Degraded,
-        summary: "the app sends a header twice",
-        meaning: "Two Content-Disposition, Content-Type or Content-Length lines contradict each \
-                  other; the proxy passes both on, and Chrome refuses the response.",
-        remedy: Remedy::any(
-            "set the header once; often a framework and the app's own code both add it",
-        ),
-        matches: |r| {
-            let app = r.app()?;
-            let twice = ONCE.into_iter().find(|name| app.all(name).count() > 1)?;
-            (r.handoff().is_some() && !r.storage_to_blame()).then(|| {
-                Match::sure(format!("the app sends {twice} {} times", app.all(twice).count()))
-            })
         },
     },
     Rule {
@@ -356,29 +283,7 @@ pub(super) const RULES: &[Rule] = &[
             })
         },
     },
-    Rule {
-        id: "app.open-to-anybody",
-        culprit: Culprit::App,
-        severity: Severity::Exposed,
-        summary: "the app hands the file over to visitors without rights",
-        meaning: "With --private, the app was asked without the visitor's own headers, and \
-                  handed over all the same.",
-        remedy: Remedy::any("check the visitor's rights before the hand-off"),
-        matches: |r| {
-            let open = r.probe(ProbeId::AppAnonymous).is_some_and(|it| {
-                dialect::handoff_of(it, r.evidence.intent.header.as_deref()).is_some()
-            });
-            (open && r.gives_dummy(ProbeId::Anonymous)).then(|| {
-                Match::sure(
-                    "without the visitor's headers the app hands over, and the site gives the file",
-                )
-            })
-        },
-    },
 ];
-
-/// Headers that may stand in a response once.
-const ONCE: [&str; 3] = ["content-disposition", "content-type", "content-length"];
 
 /// The app's answer, where the download fails and the app is the one to look at: it is not right,
 /// and the storage is.
@@ -405,17 +310,4 @@ fn value(r: &Reading<'_>, fault: ValueFault, problem: &str) -> Option<Match> {
             dialect::spelling(name)
         ))
     })
-}
-
-/// The app's and the visitor's response, where the bytes arrive and the app hands over.
-fn delivered<'a>(r: &Reading<'a>) -> Option<(&'a Response, &'a Response)> {
-    let full = r.evidence.full.answer().filter(|_| r.delivered)?;
-    match &r.evidence.app.seen {
-        Seen::Answer(app) if r.handoff().is_some() => Some((app, full)),
-        _ => None,
-    }
-}
-
-fn expected<'a>(r: &Reading<'a>, name: &str) -> Option<&'a str> {
-    r.evidence.intent.expect.iter().find(|(n, _)| n == name).map(|(_, value)| value.as_str())
 }

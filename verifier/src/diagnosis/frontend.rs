@@ -4,10 +4,10 @@
 use super::{
     Culprit, Match, Reading, Remedy, Rule, Severity,
     instead::{Instead, alike, instead},
-    reading::Reached,
+    reached::Reached,
 };
 use crate::{
-    dialect::{self, Product},
+    dialect,
     evidence::{FailureKind, ProbeId, Response},
 };
 
@@ -26,31 +26,23 @@ pub(super) const RULES: &[Rule] = &[
         matches: |r| {
             let full = r.left_over()?;
             let (name, _) = r.handoff()?;
-            let passed_on = full.header(name).is_some()
-                || full.body.size == 0 && (200..300).contains(&full.status);
+            let came_out = full.header(name).is_some();
+            let passed_on = came_out || full.body.size == 0 && (200..300).contains(&full.status);
+            let name = dialect::spelling(name);
             let inner = r.inner().find(|(id, _)| r.gives_dummy(*id));
             if let Some((id, _)) = inner.filter(|_| passed_on) {
-                return Some(Match::sure(format!(
-                    "{id} gives the file, and the visitor gets {} with the header {}",
-                    r.describe(full),
-                    dialect::spelling(name)
+                let gets = r.visitor_gets();
+                return Some(Match::sure(format!("{id} gives the file, and {gets}, with {name}")));
+            }
+            if came_out && r.direct_by_app() {
+                return Some(Match::likely(format!(
+                    "{name} came out, and the app answers for the direct location's URL"
                 )));
             }
-            if full.header(name).is_some() && r.direct_by_app() {
-                let because = "the app's hand-off came out, and the direct location's URL is answered by the app";
-                return Some(Match::likely(because));
-            }
-            let (front, server) = (Product::of(full)?, r.server?);
-            let other =
-                passed_on && full.header(name).is_some() && front != server && r.direct_right();
-            other.then(|| {
-                Match::likely(format!(
-                    "{} answers the visitor, {} serves the file, and {} came out",
-                    front.name(),
-                    server.name(),
-                    dialect::spelling(name)
-                ))
-            })
+            let server = r.server.filter(|_| came_out && r.another_front())?;
+            let because =
+                format!("{} serves the file, and {name} came out elsewhere", server.name());
+            Some(Match::likely(because))
         },
     },
     Rule {
@@ -125,17 +117,15 @@ pub(super) const RULES: &[Rule] = &[
         matches: |r| {
             let stranger =
                 r.probe(ProbeId::Anonymous).filter(|_| r.gives_dummy(ProbeId::Anonymous))?;
-            let app = r.probe(ProbeId::AppAnonymous);
-            let refused = app.is_none_or(|it| {
-                dialect::handoff_of(it, r.evidence.intent.header.as_deref()).is_none()
-                    && !r.evidence.is_dummy(&it.body)
-            });
             let sign = cache_sign(stranger).map_or(String::new(), |sign| format!(" ({sign})"));
-            refused.then(|| {
-                Match::sure(format!(
-                    "the site gives the file without the visitor's headers{sign}; the app refuses"
-                ))
-            })
+            let because = format!("the site gives the file without the visitor's headers{sign}");
+            let Some(app) = r.probe(ProbeId::AppAnonymous) else {
+                return Some(Match::possible(format!("{because}; the app was not asked")));
+            };
+            let intended = r.evidence.intent.header.as_deref();
+            let hands_over = dialect::handoff_of(app, intended).is_some();
+            let refused = !hands_over && !r.evidence.is_dummy(&app.body);
+            refused.then(|| Match::sure(format!("{because}; the app refuses")))
         },
     },
     Rule {
@@ -227,15 +217,11 @@ pub(super) const RULES: &[Rule] = &[
         },
         matches: |r| {
             let full = r.left_over()?;
-            let own = r.own_page(full).is_some()
-                || full.body.size == 0
-                || full.header("x-sendfile-fixture").is_some();
-            let elsewhere_app =
-                reaches_app(r, ProbeId::Elsewhere, ProbeId::AppElsewhere) == Some(true);
-            let app_page = matches!(instead(r.evidence, full), Instead::AppPage);
-            let likely = app_page && !matches!(r.reached, Reached::AppTwice(_));
-            (!own && (likely || elsewhere_app && app_page))
-                .then(|| Match::possible(r.visitor_gets()))
+            if let Reached::Otherwise(how) = &r.reached {
+                return Some(Match::likely(format!("{how}; {}", r.visitor_gets())));
+            }
+            let page = matches!(instead(r.evidence, full), Instead::AppPage);
+            (page && r.reached == Reached::Unknown).then(|| Match::possible(r.visitor_gets()))
         },
     },
     Rule {
@@ -259,10 +245,11 @@ pub(super) const RULES: &[Rule] = &[
         },
         matches: |r| {
             let full = r.left_over().filter(|it| gateway_error(r, it))?;
+            let kept = r.app().and_then(|it| it.header("content-disposition"));
+            let handed_over = kept.is_some() && full.header("content-disposition") == kept;
             let everywhere = r.probe(ProbeId::Elsewhere).is_some_and(|it| it.status == full.status);
-            let journalled = matches!(r.reached, Reached::App(_) | Reached::AppTwice(_));
             let because = r.visitor_gets();
-            match (everywhere, journalled) {
+            match (everywhere, handed_over) {
                 (_, true) => None,
                 (true, _) => Some(Match::sure(format!("{because}; other paths get the same"))),
                 (false, _) => Some(Match::possible(because)),
@@ -280,7 +267,7 @@ pub(super) const RULES: &[Rule] = &[
         matches: |r| {
             let full = r.wrong_full().filter(|_| !r.storage_to_blame() && r.app_right())?;
             let Instead::Redirect(location) = instead(r.evidence, full) else { return None };
-            let by_handoff = matches!(r.reached, Reached::App(_) | Reached::AppTwice(_));
+            let by_handoff = matches!(r.reached, Reached::App(how) if how.contains("redirect"));
             (!by_handoff).then(|| Match::likely(format!("the site redirects to {location}")))
         },
     },
@@ -292,9 +279,8 @@ pub(super) const RULES: &[Rule] = &[
         meaning: "The site answers 401 by itself, though the app, asked directly, hands over.",
         remedy: Remedy::any("give --full-header the login, or except the download's path"),
         matches: |r| {
-            let full = r
-                .wrong_full()
-                .filter(|it| it.status == 401 && r.app_right() && !r.storage_to_blame())?;
+            let app = matches!(r.reached, Reached::App(_)) || r.storage_to_blame();
+            let full = r.wrong_full().filter(|it| it.status == 401 && r.app_right() && !app)?;
             Some(Match::likely(format!("the site answers {}", r.describe(full))))
         },
     },
@@ -349,13 +335,19 @@ fn cache_sign(response: &Response) -> Option<String> {
 fn not_routed<'a>(r: &Reading<'a>) -> Option<&'a Response> {
     let failed =
         |it: &Response| gateway_error(r, it) || it.status == 500 && r.own_page(it).is_some();
-    r.lost_before_app().filter(|it| !failed(it))
+    let redirected = |it: &Response| matches!(instead(r.evidence, it), Instead::Redirect(_));
+    r.lost_before_app().filter(|it| !failed(it) && !redirected(it) && it.status != 401)
 }
 
-/// The proxy's own 502, 503 or 504.
+/// The proxy's own 502, 503 or 504, or a 400 that is not its own: whoever it asked did not
+/// understand the question.
 fn gateway_error(r: &Reading<'_>, response: &Response) -> bool {
-    matches!(response.status, 502..=504)
-        && (r.own_page(response).is_some() || response.body.size == 0)
+    let own = r.own_page(response).is_some();
+    match response.status {
+        502..=504 => own || response.body.size == 0,
+        400 => !own && response.body.size == 0,
+        _ => false,
+    }
 }
 
 /// Whether the site answers a path with the app's own page for it; `None` where it was not asked.

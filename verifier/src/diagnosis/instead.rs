@@ -91,8 +91,9 @@ fn of_dummy(evidence: &Evidence, body: &Body) -> Option<Instead> {
     if body.size < dummy.size && (same == body.size || body.same == Some(Same::AtLeast(same))) {
         return Some(Instead::Truncated);
     }
-    // A few equal bytes prove nothing: pages begin alike too.
-    (same >= 64 || same * 2 >= dummy.size).then_some(Instead::Changed(body.same?))
+    // A few equal bytes prove nothing: pages begin alike too. The very size of the dummy does.
+    (same >= 64 || body.size == dummy.size || same * 2 >= dummy.size)
+        .then_some(Instead::Changed(body.same?))
 }
 
 /// Whether a page is one that the app gives for some other path.

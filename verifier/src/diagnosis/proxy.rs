@@ -36,8 +36,10 @@ pub(super) const RULES: &[Rule] = &[
         matches: |r| {
             let closed = |it: &&Response| it.status == 403 && store_error(&it.body).is_none();
             if let Some(direct) = cannot_read(r).filter(closed) {
-                let said = r.describe(direct);
-                return Some(Match::sure(format!("the proxy answers {said} for the file itself")));
+                let because =
+                    format!("the proxy answers {} for the file itself", r.describe(direct));
+                let own = r.own_page(direct).is_some();
+                return Some(if own { Match::sure(because) } else { Match::likely(because) });
             }
             let full = r.lost_after_app().filter(closed).filter(|_| r.direct().is_none())?;
             let by_nginx = r.own_page(full) == Some(Product::Nginx);
@@ -173,15 +175,16 @@ pub(super) const RULES: &[Rule] = &[
         id: "proxy.direct-location-wrong",
         culprit: Culprit::Proxy,
         severity: Severity::Warning,
-        summary: "the direct location is wrong; the download itself is right",
-        meaning: "A visitor gets the file, so the proxy can read it. The location by which this \
-                  program asks the proxy without the app gives something else: a fault of the \
-                  check, not of the product.",
+        summary: "the direct location is wrong, and tells nothing of the download",
+        meaning: "The location by which this program asks the proxy without the app gives something \
+                  else though a visitor gets the file, or is answered by the app. That is a fault of \
+                  the check, not of the product.",
         remedy: Remedy::any(
             "correct the direct location, or --direct, so that the next diagnosis can rely on it",
         ),
         matches: |r| {
-            let direct = r.evidence.direct.answer().filter(|_| r.delivered && !r.direct_right())?;
+            let wrong = |_: &&Response| r.delivered && !r.direct_right() || r.direct_by_app();
+            let direct = r.evidence.direct.answer().filter(wrong)?;
             Some(Match::sure(format!("the direct location answers {}", r.describe(direct))))
         },
     },
@@ -190,7 +193,8 @@ pub(super) const RULES: &[Rule] = &[
 /// The direct location's answer, where it is wrong, the download fails, and storage and app are
 /// right.
 fn cannot_read<'a>(r: &Reading<'a>) -> Option<&'a Response> {
-    r.direct_wrong().filter(|_| !r.delivered && !r.storage_to_blame() && r.app_right())
+    let alone = !r.delivered && !r.storage_to_blame() && r.app_right() && !r.direct_unknown();
+    r.direct_wrong().filter(|_| alone)
 }
 
 /// A 404 of the proxy itself, of a store behind it, or of nobody in particular, but not a page of

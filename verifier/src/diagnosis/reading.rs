@@ -4,13 +4,13 @@
 use super::{
     Culprit, Layer, LayerResult, Remedy,
     instead::{Instead, alike, describe, instead},
+    reached::Reached,
     stored,
 };
 use crate::{
     curl,
     dialect::{self, Product, ValueFault, compare_values},
     evidence::{Body, Evidence, FailureKind, ProbeId, Response, Seen, Source},
-    plan,
 };
 
 /// The evidence about a target, read once for all rules.
@@ -25,30 +25,18 @@ pub struct Reading<'a> {
     pub server: Option<Product>,
 }
 
-/// How far the visitor's request got.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Reached {
-    /// The app answered it; how this is known.
-    App(&'static str),
-    /// The app answered it, and was asked again with the hand-off's own URI.
-    AppTwice(&'static str),
-    /// It never came to the app; how this is known.
-    Not(&'static str),
-    /// It cannot be told.
-    Unknown,
-}
-
 impl<'a> Reading<'a> {
     /// Reads the evidence.
     pub fn of(evidence: &'a Evidence) -> Self {
         let of = |it: Option<&Response>| it.and_then(Product::of);
         let server = of(evidence.direct.answer()).or_else(|| of(evidence.full.answer()));
-        Self { evidence, delivered: plan::delivered(evidence), reached: reached(evidence), server }
+        Self { evidence, delivered: evidence.delivered(), reached: Reached::of(evidence), server }
     }
 
     /// The visitor's response, if the dummy did not arrive.
     pub fn wrong_full(&self) -> Option<&'a Response> {
-        self.evidence.full.answer().filter(|_| !self.delivered)
+        let known = self.evidence.dummy.is_some();
+        self.evidence.full.answer().filter(|it| !self.delivered && (known || it.status != 200))
     }
 
     /// The app's response.
@@ -77,9 +65,21 @@ impl<'a> Reading<'a> {
         self.direct().is_some_and(|it| it.status == 200 && self.evidence.is_dummy(&it.body))
     }
 
-    /// The direct location's response, if it is not the dummy.
+    /// The direct location's response, if it is known not to be the dummy.
     pub fn direct_wrong(&self) -> Option<&'a Response> {
-        self.direct().filter(|_| !self.direct_right())
+        let known = self.evidence.dummy.is_some();
+        self.direct().filter(|it| !self.direct_right() && (known || it.status != 200))
+    }
+
+    /// Whether nothing is known of what the proxy reads: its direct location was not asked, is not
+    /// there, or is as far from where the request ends as the download itself.
+    pub fn direct_unknown(&self) -> bool {
+        let strayed = |direct: &Response| {
+            let elsewhere = self.probe(ProbeId::Elsewhere).is_some_and(|it| alike(it, direct));
+            let redirected = (300..=399).contains(&direct.status);
+            matches!(self.reached, Reached::Not(_)) && (elsewhere || redirected)
+        };
+        self.direct().is_none_or(strayed)
     }
 
     /// Whether the storage was asked and failed, or holds something else.
@@ -94,10 +94,13 @@ impl<'a> Reading<'a> {
     /// Whether the storage is the one to blame: it fails, and neither the proxy nor a visitor gets
     /// the dummy.
     pub fn storage_to_blame(&self) -> bool {
-        let denied =
-            self.evidence.storage.seen.failure().is_some_and(|it| it.kind == FailureKind::Denied);
-        let undisputed = !self.delivered || self.by_contract();
-        self.storage_failed() && !denied && !self.direct_right() && undisputed
+        let failure = self.evidence.storage.seen.failure();
+        let denied = failure.is_some_and(|it| it.kind == FailureKind::Denied);
+        // Whoever gets something from there shows that something is there.
+        let served = self.direct().or(self.evidence.full.answer()).map(|it| it.status);
+        let undisputed =
+            if self.by_contract() { !self.direct_right() } else { served != Some(200) };
+        self.storage_failed() && !denied && undisputed
     }
 
     /// Whether the fixture's contract says which bytes are right.
@@ -137,30 +140,49 @@ impl<'a> Reading<'a> {
     pub fn app_right(&self) -> bool {
         match &self.evidence.app.seen {
             Seen::Answer(it) => {
-                let obeyed = self.server != Some(Product::Apache) || it.status == 200;
-                self.intended_handoff().is_some() && self.value_fault().is_none() && obeyed
+                let strict = matches!(self.server, Some(Product::Apache | Product::Lighttpd));
+                let obeyed = it.status == 200 || !strict;
+                self.understood().is_some() && self.value_fault().is_none() && obeyed && self.once()
             }
             Seen::Nothing(_) => false,
             Seen::Skipped(_) => true,
         }
     }
 
+    /// The app's hand-off, if it is the intended one, or at least one that the server acts on.
+    fn understood(&self) -> Option<(&'a str, &'a str)> {
+        let foreign = |name: &str| {
+            let undeclared = self.evidence.intent.header.is_none();
+            undeclared && self.server.is_some_and(|it| !it.acts_on(name))
+        };
+        self.intended_handoff().filter(|(name, _)| !foreign(name))
+    }
+
+    /// Whether the app sends its hand-off once: lighttpd and Caddy join two lines to nonsense.
+    fn once(&self) -> bool {
+        let lines = |name: &str| self.app().map_or(0, |it| it.all(name).count());
+        self.handoff()
+            .is_none_or(|(name, _)| lines(name) < 2 || self.server == Some(Product::Nginx))
+    }
+
     /// The visitor's wrong response where storage, app and direct location are right, as far as
     /// they were asked: what is left is the hand-off between app and proxy, or what stands in
     /// front.
     pub fn left_over(&self) -> Option<&'a Response> {
-        let direct = self.direct().is_none() || self.direct_right();
+        let direct = self.direct_unknown() || self.direct_right();
         self.wrong_full().filter(|_| !self.storage_to_blame() && self.app_right() && direct)
     }
 
     /// The same, where the request came to the app: the hand-off itself.
     pub fn lost_after_app(&self) -> Option<&'a Response> {
-        self.left_over().filter(|_| !matches!(self.reached, Reached::Not(_)))
+        let elsewhere = matches!(self.reached, Reached::Not(_) | Reached::Otherwise(_));
+        self.left_over().filter(|_| !elsewhere && !self.gives_dummy(ProbeId::FreshQuery))
     }
 
     /// The same, where the request did not come to the app, or nobody knows.
     pub fn lost_before_app(&self) -> Option<&'a Response> {
-        self.left_over().filter(|_| !matches!(self.reached, Reached::App(_) | Reached::AppTwice(_)))
+        let app = !matches!(self.reached, Reached::Not(_) | Reached::Unknown);
+        self.left_over().filter(|_| !app && !self.gives_dummy(ProbeId::FreshQuery))
     }
 
     /// The answer to a further probe.
@@ -189,8 +211,41 @@ impl<'a> Reading<'a> {
     pub fn own_page(&self, response: &Response) -> Option<Product> {
         match instead(self.evidence, response) {
             Instead::ProxyPage(product) => Some(product),
-            Instead::Empty if response.status >= 400 => Product::by_error_page(response),
+            Instead::Empty if response.status >= 400 => {
+                // Caddy's own errors are empty, and keep a type that was copied from the app.
+                let copied = self.app().map(Response::media_type) == Some(response.media_type());
+                let caddy = Product::of(response).filter(|it| *it == Product::Caddy && copied);
+                Product::by_error_page(response).or(caddy)
+            }
             _ => None,
+        }
+    }
+
+    /// The proxy's own 404 after a hand-off: its page for a missing file, or the page by which the
+    /// site masks it, which the hand-off's URI gets from outside too.
+    pub fn file_not_found(&self, response: &Response) -> Option<Product> {
+        if response.status == 404 {
+            return self.own_page(response);
+        }
+        let outside = self.probe(ProbeId::TargetOutside).filter(|it| alike(it, response))?;
+        let everywhere = self.probe(ProbeId::Elsewhere).is_some_and(|it| alike(it, outside));
+        let masked = response.status == 200 && response.body.size > 0 && !everywhere;
+        Product::of(response).filter(|_| masked)
+    }
+
+    /// Whether another server answers the visitor than the one that serves the file directly.
+    ///
+    /// nginx and Caddy always put their own Server header; Apache and lighttpd pass the app's on.
+    pub fn another_front(&self) -> bool {
+        let Some(full) = self.evidence.full.answer().filter(|_| self.direct_right()) else {
+            return false;
+        };
+        let of_app = self.app().and_then(|it| it.header("server"));
+        let passed_on = of_app.is_some() && full.header("server") == of_app;
+        let front = Product::of(full).filter(|_| !passed_on);
+        match self.server {
+            Some(Product::Nginx | Product::Caddy) => front != self.server,
+            _ => front.is_some() && front != self.server,
         }
     }
 
@@ -270,95 +325,5 @@ impl<'a> Reading<'a> {
             Culprit::Proxy => curl::line(&evidence.direct.asked),
             Culprit::Handoff | Culprit::Frontend => curl::line(&evidence.full.asked),
         }
-    }
-}
-
-/// Tells how far the visitor's request got, from the strongest sign to the weakest.
-fn reached(evidence: &Evidence) -> Reached {
-    let Some(full) = evidence.full.answer() else { return Reached::Unknown };
-    by_journal(evidence)
-        .or_else(|| by_content(evidence, full))
-        .or_else(|| by_kept_header(evidence, full))
-        .or_else(|| by_neighbours(evidence, full))
-        .unwrap_or(Reached::Unknown)
-}
-
-fn by_journal(evidence: &Evidence) -> Option<Reached> {
-    let journal = evidence.journal.as_ref()?;
-    // The app layer asked with a nonce of its own, so what is in this list came through the site.
-    let fell_through = journal.iter().any(|it| it.answer == "fall-through");
-    match (journal.is_empty(), fell_through) {
-        (true, _) => Some(Reached::Not("the fixture's journal has no such request")),
-        (false, true) => Some(Reached::AppTwice(
-            "the fixture's journal has the request, and another for the hand-off's URI",
-        )),
-        (false, false) => Some(Reached::App("the fixture's journal has the request")),
-    }
-}
-
-/// Signs in the response itself.
-fn by_content(evidence: &Evidence, full: &Response) -> Option<Reached> {
-    if full.header("x-sendfile-fixture").is_some() {
-        return Some(Reached::AppTwice("the fixture's own 404 page for unknown paths came back"));
-    }
-    if dialect::store_error(&full.body).is_some() {
-        return Some(Reached::App("the store was asked, which only a hand-off does"));
-    }
-    let handoff = dialect::handoff_of(evidence.app.answer()?, evidence.intent.header.as_deref());
-    let (name, value) = handoff?;
-    if full.header(name).is_some() {
-        return Some(Reached::App("the app's hand-off header came out at the visitor's end"));
-    }
-    let target = value.split('?').next().filter(|it| it.starts_with('/'));
-    let leads_there = |it: &str| target.is_some_and(|target| it.contains(target));
-    full.header("location")
-        .filter(|it| leads_there(it))
-        .map(|_| Reached::App("the redirect repeats the hand-off's URI"))
-}
-
-/// nginx keeps the app's Content-Disposition on what follows a hand-off, error pages included
-/// (measured with 1.22.1).
-fn by_kept_header(evidence: &Evidence, full: &Response) -> Option<Reached> {
-    let app = evidence.app.answer()?;
-    let kept = app.header("content-disposition")?;
-    let fell_through = evidence.probe(ProbeId::AppTarget).is_some_and(|it| alike(it, full));
-    match (full.header("content-disposition"), Product::of(full)) {
-        (Some(it), _) if it == kept && fell_through => Some(Reached::AppTwice(
-            "the app's page for the hand-off's URI came back, with the Content-Disposition of \
-             the download",
-        )),
-        (Some(it), _) if it == kept => {
-            Some(Reached::App("the app's Content-Disposition came through"))
-        }
-        (None, Some(Product::Nginx))
-            if Product::by_error_page(full).is_some() && !matches!(full.status, 502 | 504) =>
-        {
-            Some(Reached::Not("nginx keeps the app's Content-Disposition, and it did not come"))
-        }
-        _ => None,
-    }
-}
-
-/// Whoever answers for a neighbour of the download's URL answers for the download too.
-fn by_neighbours(evidence: &Evidence, full: &Response) -> Option<Reached> {
-    let neighbour = evidence.probe(ProbeId::Neighbour)?;
-    let app_neighbour = evidence.probe(ProbeId::AppNeighbour)?;
-    if let Some(page) = evidence.probe(ProbeId::AppTarget)
-        && alike(page, full)
-    {
-        return Some(Reached::AppTwice("the app's page for the hand-off's URI came back"));
-    }
-    if full.body.size == 0 && full.status == 200 {
-        return Some(Reached::App("an empty 200 came back, as the app's answer is"));
-    }
-    let own = |it: &Response| Product::by_error_page(it).is_some();
-    match (alike(neighbour, app_neighbour), alike(neighbour, full)) {
-        (true, _) if !own(app_neighbour) => {
-            Some(Reached::App("the app answers for a neighbour of the URL"))
-        }
-        (false, true) => {
-            Some(Reached::Not("a neighbour of the URL gets the same page, and it is not the app's"))
-        }
-        _ => None,
     }
 }

@@ -2,7 +2,7 @@
 //! right one.
 
 use super::{Culprit, Match, Reading, Remedy, Rule, Severity, instead::content};
-use crate::evidence::{Failure, FailureKind, Response};
+use crate::evidence::{Body, Failure, FailureKind, Response, Seen};
 
 pub(super) const RULES: &[Rule] = &[
     Rule {
@@ -73,13 +73,37 @@ pub(super) const RULES: &[Rule] = &[
         ),
         matches: |r| {
             let body = r.evidence.storage.answer().filter(|body| !r.evidence.is_dummy(body))?;
-            let as_response = Response { status: 200, headers: Vec::new(), body: body.clone() };
-            let seen = content(r.evidence, &as_response);
             (!r.delivered || !r.direct_right())
-                .then(|| Match::sure(format!("the storage has {seen}")))
+                .then(|| Match::sure(format!("the storage has {}", stored(r, body))))
+        },
+    },
+    Rule {
+        id: "storage.another-storage",
+        culprit: Culprit::Storage,
+        severity: Severity::Warning,
+        summary: "the storage that was read is not the one that the download comes from",
+        meaning: "A visitor gets the file that the fixture placed, and so does the proxy; the storage \
+                  named by --storage holds another one, or none. That is a fault of the check, not \
+                  of the product.",
+        remedy: Remedy::any("give --storage the storage that the fixture uses, or leave it out"),
+        matches: |r| {
+            let sound = r.delivered && r.direct_right() && r.by_contract();
+            let seen = match &r.evidence.storage.seen {
+                _ if !sound || !r.storage_failed() => return None,
+                Seen::Answer(body) => format!("it has {}", stored(r, body)),
+                Seen::Nothing(failure) => failure.chain.clone(),
+                Seen::Skipped(_) => return None,
+            };
+            Some(Match::sure(seen))
         },
     },
 ];
+
+/// What the storage holds, in one line.
+fn stored(r: &Reading<'_>, body: &Body) -> String {
+    let response = Response { status: 200, headers: Vec::new(), body: body.clone() };
+    content(r.evidence, &response)
+}
 
 fn blamed<'a>(r: &Reading<'a>) -> Option<&'a Failure> {
     r.evidence.storage.seen.failure().filter(|_| r.storage_to_blame())

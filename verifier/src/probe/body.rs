@@ -88,6 +88,14 @@ impl Watch {
 }
 
 impl Trace {
+    /// The most bytes that are kept.
+    pub(crate) const KEPT: u64 = KEPT as u64;
+
+    /// How many bytes were kept.
+    pub(crate) fn size(&self) -> u64 {
+        self.kept.len() as u64
+    }
+
     /// How far two bodies are the same.
     pub(crate) fn same(&self, other: &Self) -> Same {
         let equal = self.kept.iter().zip(&other.kept).take_while(|(a, b)| a == b).count();

@@ -74,7 +74,8 @@ async fn diagnose(proxy: DemoProxy, fault: &Fault) -> Result<Diagnosis, StageErr
     let stage = Stage::set(proxy, Some(fault)).await?;
     let config = Config::of(stage.target().expect("URLs of this machine"));
     let prober = Prober::new(&config).expect("randomness");
-    let evidence = prober.examine(&config.targets[0]).await.expect("a fixture that answers, or does not");
+    let evidence =
+        prober.examine(&config.targets[0]).await.expect("a fixture that answers, or does not");
     stage.clear().await?;
     Ok(judge(&evidence, &Choice::default()))
 }
@@ -86,5 +87,7 @@ fn difference(id: &str, fault: &Fault, diagnosis: &Diagnosis) -> Option<String> 
         Some(first) => found.first() == Some(&first.as_str()),
         None => found.is_empty() && healthy,
     };
-    (!right).then(|| format!("{id}: expected {:?}, found {found:?}, {}", fault.expected, diagnosis.verdict))
+    (!right).then(|| {
+        format!("{id}: expected {:?}, found {found:?}, {}", fault.expected, diagnosis.verdict)
+    })
 }

@@ -33,8 +33,7 @@ mod pages;
 mod paper;
 
 /// Rules that others always precede: from outside the evidence is the same, and those are commoner.
-const NEVER_FIRST: &[&str] =
-    &["handoff.wrong-server-block", "handoff.value-not-read", "handoff.path-variable-wrong"];
+const NEVER_FIRST: &[&str] = &["handoff.wrong-server-block", "handoff.path-variable-wrong"];
 
 /// Where storage, app, direct location and download are, unless `asked` says otherwise.
 const URLS: [&str; 4] = [
@@ -222,6 +221,7 @@ impl Scenario {
             nonce: None,
             instance: None,
             key: None,
+            twin: false,
             previous: None,
         };
         match (&storage.seen, direct.answer()) {
@@ -229,11 +229,16 @@ impl Scenario {
                 nonce: Some(NONCE.to_owned()),
                 instance: Some(format!("{INSTANCE:016x}")),
                 key: Some(KEY.to_owned()),
+                twin: true,
                 previous: Some(self.paper().body_of("older").sha256),
                 ..of(&self.paper().body_of("dummy"), Source::Contract)
             }),
             (Seen::Answer(body), _) => Some(of(body, Source::Storage)),
-            (Seen::Skipped(_), Some(it)) if it.status == 200 => Some(of(&it.body, Source::Direct)),
+            (Seen::Skipped(_), Some(it))
+                if it.status == 200 && it.media_type().as_deref() != Some("text/html") =>
+            {
+                Some(of(&it.body, Source::Direct))
+            }
             _ => None,
         }
     }

@@ -23,6 +23,8 @@ pub(super) struct JsonDummy {
     instance: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none", default)]
     key: Option<String>,
+    #[serde(default)]
+    twin: bool,
     previous: Option<String>,
 }
 
@@ -173,6 +175,7 @@ impl JsonDummy {
             nonce: it.nonce.clone(),
             instance: it.instance.clone(),
             key: it.key.clone(),
+            twin: it.twin,
             previous: it.previous.map(|it| it.to_string()),
         }
     }
@@ -185,6 +188,7 @@ impl JsonDummy {
             nonce: self.nonce,
             instance: self.instance,
             key: self.key,
+            twin: self.twin,
             previous: self.previous.as_deref().map(str::parse).transpose()?,
         })
     }

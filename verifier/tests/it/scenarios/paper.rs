@@ -126,7 +126,8 @@ impl Paper {
             head: bytes[..bytes.len().min(HEAD_BYTES)].to_vec(),
             end: if word == "cut" { End::Cut } else { End::Whole },
             gunzipped: (word == "gzip").then(|| (dummy.len() as u64, sha256(&dummy))),
-            beyond: 0,
+            // What is left of a large body of the app follows the file, unannounced.
+            beyond: if word == "dummy-and-more" { 5000 } else { 0 },
             same: Some(Same::Exactly(same as u64)),
         }
     }
@@ -134,7 +135,7 @@ impl Paper {
     fn bytes(&self, word: &str) -> Vec<u8> {
         let dummy = || self.file(2, INSTANCE, KEY);
         match word {
-            "dummy" => dummy(),
+            "dummy" | "dummy-and-more" => dummy(),
             "empty" | "handoff" | "head" => Vec::new(),
             "older" => self.file(1, INSTANCE, KEY),
             "other-instance" => self.file(3, INSTANCE + 1, KEY),

@@ -1,0 +1,142 @@
+//! The app hands over, or sends the file, and not in the manner that it should.
+
+use super::super::{Culprit, Match, Reading, Remedy, Rule, Severity};
+use crate::{
+    dialect,
+    evidence::{ProbeId, Response, Seen, media_type},
+};
+
+pub(super) const RULES: &[Rule] = &[
+    Rule {
+        id: "app.setting-unknown",
+        culprit: Culprit::App,
+        severity: Severity::Degraded,
+        summary: "the app sends the bytes itself: its hand-off is switched off",
+        meaning: "The app's answer is the file, and no hand-off header, although it got the \
+                  headers that should switch it on. A misspelt setting, or a rule that does not \
+                  match this file, does so silently, at the cost of a worker for each download.",
+        remedy: Remedy::any(
+            "check the spelling of the app's hand-off setting and whether its rules cover this \
+             file: an unknown name is often ignored",
+        ),
+        matches: |r| {
+            let app = r.app().filter(|it| r.handoff().is_none() && it.status == 200)?;
+            r.evidence.is_dummy(&app.body).then(|| {
+                Match::sure("the app, asked directly, sends the file itself and no hand-off header")
+            })
+        },
+    },
+    Rule {
+        id: "app.wrong-content-type",
+        culprit: Culprit::App,
+        severity: Severity::Degraded,
+        summary: "the app sends a wrong Content-Type, and it is kept",
+        meaning: "The proxy keeps the app's Content-Type. Frameworks that set none leave their \
+                  default, such as text/html, and browsers then show or save the file as a web \
+                  page.",
+        remedy: Remedy::any("set the file's own type in the app when it hands over"),
+        matches: |r| {
+            let (app, full) = delivered(r)?;
+            let wanted = expected(r, "content-type").map(media_type)?;
+            let (sent, came) = (app.media_type(), full.media_type());
+            let kept = sent.is_some() && sent == came && came.as_ref() != Some(&wanted);
+            kept.then(|| {
+                Match::sure(format!(
+                    "the app sends {}; {wanted} was meant",
+                    came.unwrap_or_default()
+                ))
+            })
+        },
+    },
+    Rule {
+        id: "app.wrong-header",
+        culprit: Culprit::App,
+        severity: Severity::Degraded,
+        summary: "a header that should reach the visitor is wrong from the start",
+        meaning: "The app, asked directly, sends another value than the one that was declared \
+                  with --expect-header, or none.",
+        remedy: Remedy::any("set the header in the app's answer"),
+        matches: |r| {
+            let (app, full) = delivered(r)?;
+            let wrong = |(name, value): &&(String, String)| {
+                name != "content-type"
+                    && !app.all(name).any(|it| it == value)
+                    && !full.all(name).any(|it| it == value)
+            };
+            let (name, value) = r.evidence.intent.expect.iter().find(wrong)?;
+            let sent = app.header(name).unwrap_or("none");
+            Some(Match::sure(format!("{name} should be `{value}`; the app sends {sent}")))
+        },
+    },
+    Rule {
+        id: "app.duplicate-header",
+        culprit: Culprit::App,
+        severity: Severity::Degraded,
+        summary: "the app sends a header twice",
+        meaning: "Two Content-Disposition, Content-Type or Content-Length lines contradict each \
+                  other; the proxy passes both on, and Chrome refuses the response.",
+        remedy: Remedy::any(
+            "set the header once; often a framework and the app's own code both add it",
+        ),
+        matches: |r| {
+            let app = r.app().filter(|_| !r.storage_to_blame())?;
+            let (handoff, _) = r.handoff()?;
+            let mut once = ONCE.into_iter().chain([handoff]);
+            let twice = once.find(|name| app.all(name).count() > 1)?;
+            let times = app.all(twice).count();
+            Some(Match::sure(format!("the app sends {} {times} times", dialect::spelling(twice))))
+        },
+    },
+    Rule {
+        id: "app.body-beside-handoff",
+        culprit: Culprit::App,
+        severity: Severity::Degraded,
+        summary: "the app sends a body beside its hand-off, and the rest of it follows the file",
+        meaning: "Behind the file came more bytes than the response announced. mod_xsendfile sends \
+                  what is left of an app's body after the file once it is longer than 8192 bytes; \
+                  on a connection that is kept open, a client takes it for the next response \
+                  (measured with 0.12 and 1.0).",
+        remedy: Remedy::any("let the app hand over with an empty body and Content-Length: 0"),
+        matches: |r| {
+            let full = r.evidence.full.answer().filter(|it| r.delivered && it.body.beyond > 0)?;
+            let because = format!("{} bytes came behind the announced end", full.body.beyond);
+            let body = r.app().is_some_and(|it| it.body.size > 0);
+            Some(if body { Match::sure(because) } else { Match::likely(because) })
+        },
+    },
+    Rule {
+        id: "app.open-to-anybody",
+        culprit: Culprit::App,
+        severity: Severity::Exposed,
+        summary: "the app hands the file over to visitors without rights",
+        meaning: "With --private, the app was asked without the visitor's own headers, and \
+                  handed over all the same.",
+        remedy: Remedy::any("check the visitor's rights before the hand-off"),
+        matches: |r| {
+            let open = r.probe(ProbeId::AppAnonymous).is_some_and(|it| {
+                dialect::handoff_of(it, r.evidence.intent.header.as_deref()).is_some()
+            });
+            (open && r.gives_dummy(ProbeId::Anonymous)).then(|| {
+                Match::sure(
+                    "without the visitor's headers the app hands over, and the site gives the file",
+                )
+            })
+        },
+    },
+];
+
+/// Headers that may stand in a response once.
+const ONCE: [&str; 3] = ["content-disposition", "content-type", "content-length"];
+
+/// The app's and the visitor's response, where the bytes arrive and the app hands over.
+fn delivered<'a>(r: &Reading<'a>) -> Option<(&'a Response, &'a Response)> {
+    let full = r.evidence.full.answer().filter(|_| r.delivered)?;
+    match &r.evidence.app.seen {
+        Seen::Answer(app) if r.handoff().is_some() => Some((app, full)),
+        _ => None,
+    }
+}
+
+fn expected<'a>(r: &Reading<'a>, name: &str) -> Option<&'a str> {
+    r.evidence.intent.expect.iter().find(|(n, _)| n == name).map(|(_, value)| value.as_str())
+}

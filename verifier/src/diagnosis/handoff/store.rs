@@ -1,0 +1,142 @@
+//! The hand-off goes to a store over HTTP, and the store does not understand what the proxy asks.
+
+use super::super::{Culprit, Match, Remedy, Rule, Severity};
+use crate::{dialect::store_error, evidence::ProbeId};
+
+pub(super) const RULES: &[Rule] = &[
+    Rule {
+        id: "handoff.client-auth-forwarded",
+        culprit: Culprit::Handoff,
+        severity: Severity::Broken,
+        summary: "the visitor's Authorization header travels on to the store beside the signed \
+                  query",
+        meaning: "Stores accept one way of proving a right. With a signed query and an \
+                  Authorization header S3 answers 400 InvalidArgument (\"Only one auth mechanism \
+                  allowed\").",
+        remedy: Remedy {
+            nginx: Some(
+                "proxy_set_header Authorization \"\"; proxy_set_header Cookie \"\"; in the \
+                 internal location",
+            ),
+            caddy: Some(
+                "header_up -Authorization and header_up -Cookie in the reverse_proxy to the store",
+            ),
+            ..Remedy::any("drop Authorization and Cookie from the request to the store")
+        },
+        matches: |r| {
+            let full = r.lost_after_app()?;
+            let visitor = r
+                .evidence
+                .full
+                .asked
+                .headers
+                .iter()
+                .any(|(name, _)| name.eq_ignore_ascii_case("authorization"));
+            if visitor && r.gives_dummy(ProbeId::WithoutAuthorization) {
+                return Some(Match::sure(
+                    "without the visitor's Authorization header the file arrives",
+                ));
+            }
+            let code = store_error(&full.body)?;
+            let one_mechanism = String::from_utf8_lossy(&full.body.head).contains("auth mechanism");
+            let because = format!(
+                "the store answers {} {code} to a visitor with an Authorization header",
+                full.status
+            );
+            (visitor && (one_mechanism || full.status == 400)).then(|| Match::sure(because))
+        },
+    },
+    Rule {
+        id: "handoff.decoded-for-upstream",
+        culprit: Culprit::Handoff,
+        severity: Severity::Broken,
+        summary: "the path reaches the store decoded",
+        meaning: "The hand-off's path has percent-escapes. A proxy_pass with variables sends the \
+                  decoded path, raw spaces and all, and the store finds no such key, or no \
+                  request that it understands.",
+        remedy: Remedy {
+            nginx: Some(
+                "proxy_pass http://STORE/BUCKET/; without variables: nginx then encodes the path \
+                 again",
+            ),
+            ..Remedy::any("encode the path again before it goes to the store")
+        },
+        matches: |r| {
+            let full = r.lost_after_app()?;
+            let (_, value) = r.handoff()?;
+            let escaped = value.split('?').next().is_some_and(|path| path.contains('%'));
+            let code = store_error(&full.body).or_else(|| {
+                (full.status == 400 && r.own_page(full).is_none()).then(|| "Bad Request".to_owned())
+            })?;
+            let plain = matches!(code.as_str(), "AccessDenied" | "InvalidArgument");
+            (escaped && !plain).then(|| {
+                Match::likely(format!(
+                    "the hand-off's path is encoded, and the store answers {} {code}",
+                    full.status
+                ))
+            })
+        },
+    },
+    Rule {
+        id: "handoff.upstream-host-wrong",
+        culprit: Culprit::Handoff,
+        severity: Severity::Broken,
+        summary: "the proxy sends the store another Host than the one that was signed",
+        meaning: "The Host header is part of what a signed link signs. The store calculates \
+                  another signature (SignatureDoesNotMatch) when the proxy passes the site's own \
+                  Host on.",
+        remedy: Remedy {
+            nginx: Some("proxy_set_header Host $proxy_host; in the internal location"),
+            caddy: Some("header_up Host {upstream_hostport} in the reverse_proxy to the store"),
+            ..Remedy::any("send the store the Host that the link was signed for")
+        },
+        matches: |r| {
+            let full = r.lost_after_app()?;
+            let code = store_error(&full.body).filter(|it| it == "SignatureDoesNotMatch")?;
+            Some(Match::likely(format!("the store answers {} {code}", full.status)))
+        },
+    },
+    Rule {
+        id: "handoff.query-dropped",
+        culprit: Culprit::Handoff,
+        severity: Severity::Broken,
+        summary: "the signed query does not reach the store",
+        meaning: "The app hands over with a signed query, and the store answers as to somebody \
+                  without one (AccessDenied).",
+        remedy: Remedy {
+            nginx: Some(
+                "end the proxy_pass with $is_args$args if it has variables; without variables \
+                 nginx keeps the query",
+            ),
+            caddy: Some(
+                "rewrite * {rp.header.X-Accel-Redirect}? with a question mark at its end, which \
+                 keeps the query",
+            ),
+            ..Remedy::any("pass the query on to the store")
+        },
+        matches: |r| {
+            let full = r.lost_after_app()?;
+            let code = store_error(&full.body).filter(|it| it == "AccessDenied")?;
+            let expired = String::from_utf8_lossy(&full.body.head).contains("expired");
+            let signed = r.handoff().is_some_and(|(_, value)| value.contains('?'));
+            (signed && !expired)
+                .then(|| Match::likely(format!("the store answers {} {code}", full.status)))
+        },
+    },
+    Rule {
+        id: "handoff.store-refuses",
+        culprit: Culprit::Handoff,
+        severity: Severity::Broken,
+        summary: "the store refuses the request that the hand-off makes",
+        meaning: "The store answers the hand-off's request with an error, and answers the direct \
+                  location's with the file.",
+        remedy: Remedy::any(
+            "compare the two requests at the store's log: Host, path, query, method, Authorization",
+        ),
+        matches: |r| {
+            let full = r.lost_after_app()?;
+            let code = store_error(&full.body)?;
+            Some(Match::possible(format!("the store answers {} {code}", full.status)))
+        },
+    },
+];

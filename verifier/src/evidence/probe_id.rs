@@ -1,0 +1,96 @@
+//! The further probes by name.
+
+use std::fmt;
+
+/// The further probes; the numbers count from 1 where several of a kind can be asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ProbeId {
+    /// The hand-off's URI asked by a visitor: an internal location refuses.
+    TargetOutside,
+    /// The same with OPTIONS: only a location that is not internal looks at the method.
+    TargetOptions,
+    /// The hand-off's URI asked at the app: what the visitor sees if a hand-off falls through.
+    AppTarget,
+    /// A neighbour of the download's URL that surely does not exist, asked at the site.
+    Neighbour,
+    /// The same neighbour asked at the app.
+    AppNeighbour,
+    /// A path at the root of the site that surely does not exist.
+    Elsewhere,
+    /// The same path asked at the app.
+    AppElsewhere,
+    /// The app without the headers that the proxy is meant to send.
+    AppBare,
+    /// The app as a visitor without rights asks it.
+    AppAnonymous,
+    /// The site as a visitor without rights.
+    Anonymous,
+    /// The site without the visitor's Authorization header.
+    WithoutAuthorization,
+    /// The site with a fresh query, past any cache.
+    FreshQuery,
+    /// The site with GET, where the download uses another method.
+    FullGet,
+    /// The fixture's probe that answers with a body of its own and no hand-off.
+    Plain,
+    /// The fixture's probe that hands over to the direct location.
+    DirectUri,
+    /// The fixture's probe with a second slash behind the map.
+    DoubleSlash,
+    /// The fixture's probe for a dummy without an ending.
+    NoExtension,
+    /// An inner proxy.
+    Inner(u8),
+    /// A URL that must not give the dummy.
+    Refused(u8),
+}
+
+impl fmt::Display for ProbeId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let name = match self {
+            Self::Inner(n) => return write!(f, "inner-{n}"),
+            Self::Refused(n) => return write!(f, "refused-{n}"),
+            other => PROBE_NAMES.iter().find(|(id, _)| id == other).map_or("?", |(_, name)| name),
+        };
+        f.write_str(name)
+    }
+}
+
+const PROBE_NAMES: [(ProbeId, &str); 17] = [
+    (ProbeId::TargetOutside, "target-outside"),
+    (ProbeId::TargetOptions, "target-options"),
+    (ProbeId::AppTarget, "app-target"),
+    (ProbeId::Neighbour, "neighbour"),
+    (ProbeId::AppNeighbour, "app-neighbour"),
+    (ProbeId::Elsewhere, "elsewhere"),
+    (ProbeId::AppElsewhere, "app-elsewhere"),
+    (ProbeId::AppBare, "app-bare"),
+    (ProbeId::AppAnonymous, "app-anonymous"),
+    (ProbeId::Anonymous, "anonymous"),
+    (ProbeId::WithoutAuthorization, "without-authorization"),
+    (ProbeId::FreshQuery, "fresh-query"),
+    (ProbeId::FullGet, "full-get"),
+    (ProbeId::Plain, "plain"),
+    (ProbeId::DirectUri, "direct-uri"),
+    (ProbeId::DoubleSlash, "double-slash"),
+    (ProbeId::NoExtension, "no-extension"),
+];
+
+impl std::str::FromStr for ProbeId {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let numbered = |prefix: &str| text.strip_prefix(prefix).and_then(|n| n.parse().ok());
+        if let Some(n) = numbered("inner-") {
+            return Ok(Self::Inner(n));
+        }
+        if let Some(n) = numbered("refused-") {
+            return Ok(Self::Refused(n));
+        }
+        PROBE_NAMES
+            .iter()
+            .find(|(_, name)| *name == text)
+            .map(|(id, _)| *id)
+            .ok_or_else(|| format!("unknown probe `{text}`"))
+    }
+}
