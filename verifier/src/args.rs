@@ -1,4 +1,5 @@
-//! The command line, as clap reads it. Turning it into targets is the business of `config`.
+//! The command line, as clap reads it. Turning it into targets is the business of `config`: URLs and
+//! headers may carry secrets, which clap would repeat in its errors.
 
 use std::{net::IpAddr, path::PathBuf, time::Duration};
 
@@ -7,18 +8,14 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use crate::{
     probe::{ConnectTo, Resolve},
     snippet::Proxy,
-    url::Url,
 };
 
 /// Tells which part of a handed-off download is broken
 ///
 /// Asks four layers for the same bytes, compares their SHA-256, and names the
-/// guilty part with evidence and remedy. Beside a running sendfile-fixture:
-///
-///   sendfile-check verify --fixture http://127.0.0.1:8000 \
-///       --site https://example.org --storage file:///srv/media
+/// guilty part with evidence and remedy.
 #[derive(Debug, Parser)]
-#[command(name = "sendfile-check", version, verbatim_doc_comment, arg_required_else_help = true)]
+#[command(name = "sendfile-check", version, after_help = EXAMPLE, arg_required_else_help = true)]
 pub struct Cli {
     /// What to do
     #[command(subcommand)]
@@ -38,6 +35,12 @@ pub enum Color {
     /// Never
     Never,
 }
+
+const EXAMPLE: &str = "\
+Beside a running sendfile-fixture:
+
+  sendfile-check verify --fixture http://127.0.0.1:8000 \\
+      --site https://example.org --storage file:///srv/media";
 
 const STATUS: &str = "\
 Exit status: 0 healthy, 1 broken, degraded or exposed, 2 usage or configuration,
@@ -104,22 +107,22 @@ pub struct Verify {
     pub fixture: Option<String>,
     /// The public site in front of the fixture
     #[arg(long, value_name = "URL", help_heading = "Targets", requires = "fixture")]
-    pub site: Option<Url>,
+    pub site: Option<String>,
     /// The storage: with --fixture its root, otherwise the very file; file:///PATH or http(s)://…
     #[arg(long, value_name = "URL", help_heading = "Targets", conflicts_with = "config")]
     pub storage: Option<String>,
     /// The download, asked at the app's own port
     #[arg(long, value_name = "URL", help_heading = "Targets", requires = "full")]
-    pub app: Option<Url>,
+    pub app: Option<String>,
     /// The same file, served by the proxy without the app
     #[arg(long, value_name = "URL", help_heading = "Targets", requires = "full")]
-    pub direct: Option<Url>,
+    pub direct: Option<String>,
     /// The download, as a visitor asks for it
     #[arg(long, value_name = "URL", help_heading = "Targets")]
-    pub full: Option<Url>,
+    pub full: Option<String>,
     /// The download at an inner proxy, where several stand in a row (repeatable)
     #[arg(long, value_name = "URL", help_heading = "Targets")]
-    pub inner: Vec<Url>,
+    pub inner: Vec<String>,
     /// Connect to the app through this Unix socket
     #[arg(long, value_name = "PATH", help_heading = "Targets")]
     pub unix_socket: Option<PathBuf>,
@@ -144,7 +147,7 @@ pub struct Verify {
     pub private: bool,
     /// A URL that must not give the file to anybody (repeatable)
     #[arg(long, value_name = "URL", help_heading = "Intention")]
-    pub refused: Vec<Url>,
+    pub refused: Vec<String>,
 
     /// How the network is reached, and how long and how much at most
     #[command(flatten)]

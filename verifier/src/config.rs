@@ -221,17 +221,18 @@ fn network(limits: &args::Limits) -> Network {
 
 fn target_from_args(args: &args::Verify) -> Result<Target, ConfigError> {
     let storage = args.storage.as_deref().map(storage_at).transpose()?;
+    let url = |text: &Option<String>| text.as_deref().map(str::parse).transpose();
     let places = match (&args.fixture, &args.site, &args.full) {
         (Some(fixture), Some(site), _) => Places::Fixture {
             fixture: fixture_at(fixture, args.unix_socket.clone())?,
-            site: site.clone(),
+            site: site.parse()?,
             storage,
         },
         (_, _, Some(full)) => Places::Urls {
             storage,
-            app: args.app.clone(),
-            direct: args.direct.clone(),
-            full: full.clone(),
+            app: url(&args.app)?,
+            direct: url(&args.direct)?,
+            full: full.parse()?,
         },
         _ => return Err(ConfigError::Nothing),
     };
@@ -247,10 +248,14 @@ fn target_from_args(args: &args::Verify) -> Result<Target, ConfigError> {
         full_headers: headers(&args.full_header)?,
         full_method: args.full_method.clone(),
         unix_socket: args.unix_socket.clone(),
-        inner: args.inner.clone(),
-        refused: args.refused.clone(),
+        inner: urls(&args.inner)?,
+        refused: urls(&args.refused)?,
     };
     Ok(Target { name: "download".to_owned(), places, wish })
+}
+
+fn urls(list: &[String]) -> Result<Vec<Url>, UrlError> {
+    list.iter().map(|it| it.parse()).collect()
 }
 
 /// `http://127.0.0.1:8000`, the same with a base path, or `unix:/run/fixture.sock`.
@@ -267,7 +272,7 @@ fn fixture_at(text: &str, socket: Option<PathBuf>) -> Result<FixtureAt, ConfigEr
 /// `file:///srv/media/x`, with the path as it stands on disk, or an http(s) URL.
 fn storage_at(text: &str) -> Result<StorageAt, ConfigError> {
     let wrong = |problem: &str, hint| ConfigError::Storage {
-        url: text.to_owned(),
+        url: crate::url::shown(text),
         problem: problem.to_owned(),
         hint,
     };
@@ -301,7 +306,8 @@ fn headers(lines: &[String]) -> Result<Vec<(HeaderName, HeaderValue)>, ConfigErr
 fn header(line: &str) -> Result<(HeaderName, HeaderValue), ConfigError> {
     let Some((name, value)) = line.split_once(':') else {
         return Err(ConfigError::Header {
-            line: line.to_owned(),
+            // Which part of it is a password, nobody can know.
+            line: "…".to_owned(),
             problem: "it has no colon".to_owned(),
         });
     };

@@ -102,7 +102,7 @@ impl FromStr for Url {
 }
 
 /// A user name and a password are not repeated in an error.
-fn shown(text: &str) -> String {
+pub(crate) fn shown(text: &str) -> String {
     crate::secret::Redactor::new([0; 16]).url(text)
 }
 

@@ -55,7 +55,7 @@ pub(super) fn targets(path: &Path, named: &[String]) -> Result<Vec<Target>, Conf
         .map_err(|source| ConfigError::Unreadable { path: path.to_owned(), source })?;
     let written: Written = toml::from_str(&text).map_err(|error| ConfigError::NotUnderstood {
         path: path.to_owned(),
-        problem: with_suggestion(error.to_string().trim_end()),
+        problem: problem(&text, &error),
     })?;
     if written.targets.is_empty() {
         return Err(ConfigError::NotUnderstood {
@@ -128,6 +128,21 @@ impl WrittenTarget {
 
 fn wrong(target: &str, problem: &str, hint: &'static str) -> ConfigError {
     ConfigError::Target { target: target.to_owned(), problem: problem.to_owned(), hint }
+}
+
+/// What the parser says, and where; not the line itself, which may hold a password.
+fn problem(text: &str, error: &toml::de::Error) -> String {
+    let before = error.span().and_then(|span| text.get(..span.start));
+    let line = before.map_or(1, |it| it.matches('\n').count() + 1);
+    with_suggestion(&format!("line {line}: {}", without_value(error.message())))
+}
+
+/// The parser's words without the value that it quotes.
+fn without_value(message: &str) -> String {
+    match (message.split_once('"'), message.rsplit_once('"')) {
+        (Some((before, _)), Some((_, after))) => format!("{before}\"…\"{after}"),
+        _ => message.to_owned(),
+    }
 }
 
 /// Adds `did you mean` to the parser's "unknown field `x`, expected one of `a`, `b`".

@@ -21,6 +21,9 @@ const QUIET: Style = Style::new().dimmed();
 
 /// Writes all targets, an empty line between them.
 pub(super) fn write(out: &mut impl Write, report: &Report, detail: Detail) -> io::Result<()> {
+    if report.targets.is_empty() {
+        writeln!(out, "{DOUBT}inconclusive{DOUBT:#}: nothing was checked")?;
+    }
     for (n, judged) in report.targets.iter().enumerate() {
         if n > 0 && detail != Detail::Verdict {
             writeln!(out)?;

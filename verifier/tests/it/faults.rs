@@ -61,7 +61,7 @@ async fn check_all(proxy: DemoProxy) {
         match diagnose(proxy, &fault).await {
             Ok(diagnosis) => wrong.extend(difference(id, &fault, &diagnosis)),
             Err(StageError::NotInstalled(name)) if std::env::var_os("CI").is_none() => {
-                eprintln!("skipped: {name} is not installed");
+                crate::skipped(&format!("{name} is not installed"));
                 return;
             }
             Err(error) => wrong.push(format!("{id}: {error}")),

@@ -7,3 +7,9 @@ mod judge;
 mod readme;
 mod scenarios;
 mod tidy;
+
+/// Says that a test was not made, where it is seen: on a laptop without all the proxies.
+#[expect(clippy::print_stderr, reason = "a skipped test must not be silent")]
+fn skipped(why: &str) {
+    eprintln!("skipped: {why}");
+}

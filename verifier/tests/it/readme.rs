@@ -50,7 +50,7 @@ fn the_report_is_the_one_that_comes() {
         .expect("the program");
     let errors = String::from_utf8_lossy(&output.stderr);
     if errors.contains("is not installed") && std::env::var_os("CI").is_none() {
-        eprintln!("skipped: {errors}");
+        crate::skipped(&errors);
         return;
     }
     assert_eq!(still(&String::from_utf8_lossy(&output.stdout)), report, "{errors}");

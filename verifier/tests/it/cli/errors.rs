@@ -32,10 +32,8 @@ fn usage_errors() {
         For more information, try '--help'.
     "#);
     assert_snapshot!(error("verify --full example.org/x"), @r#"
-        error: invalid value 'example.org/x' for '--full <URL>': `example.org/x` is no URL that can be asked: it has no scheme
-        hint: begin it with `http://` or `https://`
-
-        For more information, try '--help'.
+    error: `example.org/x` is no URL that can be asked: it has no scheme
+    hint: begin it with `http://` or `https://`
     "#);
     // Nothing at all is a question for help.
     let output = run(&[]);
@@ -78,13 +76,7 @@ fn configuration_errors() {
         error("verify -c no-such.toml"),
         @"error: cannot read the configuration `no-such.toml`: No such file or directory (os error 2)"
     );
-    assert_snapshot!(error_with("verify -c it", "targets = 1"), @r#"
-        error: `it` is no configuration: TOML parse error at line 1, column 11
-          |
-        1 | targets = 1
-          |           ^
-        invalid type: integer `1`, expected a map
-    "#);
+    assert_snapshot!(error_with("verify -c it", "targets = 1"), @"error: `it` is no configuration: line 1: invalid type: integer `1`, expected a map");
     assert_snapshot!(error_with("verify -c it", ""), @r#"
         error: `it` is no configuration: it names no target
         hint: begin one with `[targets.NAME]`
@@ -92,13 +84,9 @@ fn configuration_errors() {
     assert_snapshot!(
         error_with("verify -c it", "[targets.a]\nfull = 'http://h/'\nstorge = 'file:///x'"),
         @r#"
-        error: `it` is no configuration: TOML parse error at line 3, column 1
-          |
-        3 | storge = 'file:///x'
-          | ^^^^^^
-        unknown field `storge`, expected one of `fixture`, `site`, `storage`, `app`, `direct`, `full`, `inner`, `unix-socket`, `handoff`, `app-headers`, `full-headers`, `full-method`, `expect-headers`, `private`, `refused`
+        error: `it` is no configuration: line 3: unknown field `storge`, expected one of `fixture`, `site`, `storage`, `app`, `direct`, `full`, `inner`, `unix-socket`, `handoff`, `app-headers`, `full-headers`, `full-method`, `expect-headers`, `private`, `refused`
         hint: did you mean `storage`?
-    "#
+        "#
     );
     assert_snapshot!(error_with("verify -c it -t b", "[targets.a]\nfull = 'http://h/'"), @r#"
         error: target `b`: it is not in `it`, which has a
@@ -154,7 +142,13 @@ fn secrets_are_in_no_error() {
         ("verify --fixture http://me:s3cr3t@h/ --site http://h/", String::new()),
         ("verify --full http://h/ --app-header Cook(ie:s3cr3t", String::new()),
         ("verify --full http://h/ --handoff X/Accel:/a?sig=s3cr3t", String::new()),
+        ("verify --full http://me:s3cr3t@h/x", String::new()),
+        ("verify --full http://h[/?X-Amz-Signature=s3cr3t", String::new()),
+        ("verify --full http://h/ --app-header s3cr3t", String::new()),
+        ("verify --full http://h/ --storage ftp://me:s3cr3t@h/x?sig=s3cr3t", String::new()),
         ("verify -c it", file("full = 'http://me:s3cr3t@h/'")),
+        ("verify -c it", file("full = 'http://h/'\nfull-headers = 'Cookie: s3cr3t'")),
+        ("verify -c it", file("full = 'http://h/'\nfull-headers = ['s3cr3t']")),
         ("verify -c it", file("full = 'http://h/'\nfull-headers = ['Cook(ie: s3cr3t']")),
     ] {
         let told = error_with(arguments, &text);
