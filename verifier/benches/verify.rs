@@ -25,10 +25,10 @@ async fn main() -> Result<()> {
     hashing(&mut out)?;
     let stage = Stage::set(DemoProxy::Nginx, None).await?;
     small(&mut out, &stage)?;
-    stage.clear().await?;
+    stage.clear().await;
     let stage = Stage::sized(DemoProxy::Nginx, None, GIBIBYTE).await?;
     large(&mut out, &stage)?;
-    stage.clear().await?;
+    stage.clear().await;
     Ok(())
 }
 

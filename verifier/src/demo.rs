@@ -41,9 +41,6 @@ pub enum StageError {
     /// The fixture did not start.
     #[error("the fixture did not start")]
     Fixture(#[from] sendfile_fixture::StartError),
-    /// The fixture did not stop.
-    #[error("the fixture did not stop")]
-    FixtureStop(#[from] sendfile_fixture::StopError),
     /// The fault is unknown.
     #[error("there is no fault `{0}`\nhint: `sendfile-check demo --fault list` names them")]
     NoSuchFault(String),

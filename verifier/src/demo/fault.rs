@@ -1,7 +1,10 @@
 //! Faults: named ways in which a right set-up is broken by one change, each with the finding that
 //! must come first.
 
+use std::path::Path;
+
 use clap::ValueEnum;
+use sendfile_fixture::{Dialect, Escape, Fixture, Header};
 use serde::Deserialize;
 
 use super::StageError;
@@ -21,6 +24,8 @@ pub struct Fault {
     pub edit: Option<Edit>,
     /// What is done to the storage or the fixture instead of an edit.
     pub act: Option<Act>,
+    /// The hand-off that the app sends instead of the right one.
+    pub app: Option<App>,
     /// The rule that must come first; none for a set-up that is unusual and right.
     pub expected: Vec<String>,
 }
@@ -33,6 +38,29 @@ pub struct Edit {
     pub from: String,
     /// What replaces it.
     pub to: String,
+}
+
+/// An app that hands over in a way of its own.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct App {
+    /// The header's name.
+    pub header: String,
+    /// What stands before the file's key; `@STORAGE@` is the storage's folder.
+    pub map: String,
+    /// Whether the value is percent-encoded.
+    #[serde(default)]
+    pub encoded: bool,
+}
+
+impl App {
+    /// The fixture that stands for this app.
+    pub(super) fn fixture(&self, storage: &Path) -> Result<Fixture, StageError> {
+        let header: Header = self.header.parse().map_err(sendfile_fixture::StartError::from)?;
+        let escape = if self.encoded { Escape::Percent } else { Escape::Raw };
+        let map = self.map.replace("@STORAGE@", &storage.display().to_string());
+        Ok(Fixture::builder().dialect(Dialect::Custom(header, escape)).map(map).without_root_twin())
+    }
 }
 
 /// What is done when everything runs.
@@ -65,7 +93,11 @@ macro_rules! faults {
 }
 
 faults!(
+    "apache-app-header-misspelt",
     "apache-app-is-down",
+    "apache-app-relative-path",
+    "apache-app-sends-uri",
+    "apache-app-wrong-dialect",
     "apache-direct-location-wrong",
     "apache-dummy-closed",
     "apache-dummy-missing",
@@ -87,6 +119,7 @@ faults!(
     "built-in-not-internal",
     "caddy-another-prefix",
     "caddy-app-is-down",
+    "caddy-app-sends-path",
     "caddy-disposition-lost",
     "caddy-dummy-missing",
     "caddy-healthy",
@@ -94,6 +127,8 @@ faults!(
     "caddy-prefix-stays",
     "caddy-root-elsewhere",
     "lighttpd-app-is-down",
+    "lighttpd-app-obsolete-header",
+    "lighttpd-app-other-folder",
     "lighttpd-docroot-elsewhere",
     "lighttpd-dummy-closed",
     "lighttpd-dummy-missing",
@@ -105,7 +140,13 @@ faults!(
     "nginx-alias-elsewhere",
     "nginx-alias-without-slash",
     "nginx-another-prefix",
+    "nginx-app-header-misspelt",
     "nginx-app-is-down",
+    "nginx-app-no-handoff",
+    "nginx-app-other-prefix",
+    "nginx-app-prefix-lost",
+    "nginx-app-sends-path",
+    "nginx-app-wrong-dialect",
     "nginx-asks-for-login",
     "nginx-closes-connection",
     "nginx-direct-location-wrong",

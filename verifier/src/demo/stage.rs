@@ -17,6 +17,7 @@ use super::{
 use crate::{
     args::DemoProxy,
     config::{FixtureAt, Places, StorageAt, Target, Wish},
+    evidence::Intent,
 };
 
 /// A set-up that runs until it is dropped.
@@ -25,6 +26,8 @@ pub struct Stage {
     server: Option<Server>,
     fixture_url: String,
     site_url: String,
+    /// The hand-off that the app should send, where a fault lets it send another.
+    meant: Option<(&'static str, String)>,
     folder: TempDir,
 }
 
@@ -51,31 +54,47 @@ impl Stage {
         fs::create_dir(&writable).map_err(StageError::file(&writable))?;
         fs::set_permissions(&writable, fs::Permissions::from_mode(0o777))
             .map_err(StageError::file(&writable))?;
-        let fixture = Fixture::builder()
-            .storage_dir(&storage)
-            .dialect(dialect(proxy))
-            .size(size)
-            .start()
-            .await?;
+        let app = fault.and_then(|it| it.app.as_ref());
+        let fixture = match app {
+            Some(app) => app.fixture(&storage)?,
+            None => Fixture::builder().dialect(dialect(proxy)),
+        };
+        let fixture = fixture.storage_dir(&storage).size(size).start().await?;
         let fixture_url = fixture.url();
         let server = Server::start(proxy, &fixture, &storage, folder.path(), fault).await?;
         let site_url = server.url();
-        let mut stage =
-            Self { fixture: Some(fixture), server: Some(server), fixture_url, site_url, folder };
+        let meant = app.map(|_| meant(proxy, &storage)).transpose()?;
+        let (fixture, server) = (Some(fixture), Some(server));
+        let mut stage = Self { fixture, server, fixture_url, site_url, meant, folder };
         if let Some(act) = fault.and_then(|it| it.act) {
             stage.act(act).await?;
         }
         Ok(stage)
     }
 
-    /// The target to check.
+    /// The target to check: by the fixture's contract, or, where the app is the faulty part, as an
+    /// operator declares it.
     pub fn target(&self) -> Result<Target, crate::url::UrlError> {
-        let places = Places::Fixture {
-            fixture: FixtureAt { url: self.fixture_url.parse()?, unix_socket: None },
-            site: self.site_url.parse()?,
-            storage: Some(StorageAt::File(self.storage().display().to_string())),
+        let storage = self.storage().display().to_string();
+        let name = "demo".to_owned();
+        let Some((header, value)) = &self.meant else {
+            let places = Places::Fixture {
+                fixture: FixtureAt { url: self.fixture_url.parse()?, unix_socket: None },
+                site: self.site_url.parse()?,
+                storage: Some(StorageAt::File(storage)),
+            };
+            return Ok(Target { name, places, wish: Wish::default() });
         };
-        Ok(Target { name: "demo".to_owned(), places, wish: Wish::default() })
+        let site = |path: &str| format!("{}/healthcheck-utils/{path}", self.site_url).parse();
+        let places = Places::Urls {
+            storage: Some(StorageAt::File(format!("{storage}/{KEY}"))),
+            app: Some(format!("{}/download", self.fixture_url).parse()?),
+            direct: Some(site("direct/dummy.bin")?),
+            full: site("download")?,
+        };
+        let (header, value) = (Some((*header).to_owned()), Some(value.clone()));
+        let intent = Intent { header, value, ..Intent::default() };
+        Ok(Target { name, places, wish: Wish { intent, ..Wish::default() } })
     }
 
     /// Where everything is, for people.
@@ -89,13 +108,12 @@ impl Stage {
     }
 
     /// Ends what was started: the proxy, then the fixture, which clears its dummies.
-    pub async fn clear(mut self) -> Result<(), StageError> {
+    pub async fn clear(mut self) {
         drop(self.server.take());
-        match self.fixture.take() {
+        if let Some(fixture) = self.fixture.take() {
             // A fault may have put something else where a dummy was; then the fixture refuses to
             // delete it, as it should.
-            Some(fixture) => fixture.stop().await.or(Ok(())),
-            None => Ok(()),
+            fixture.stop().await.ok();
         }
     }
 
@@ -140,6 +158,20 @@ impl Stage {
 /// The proxy's user must be able to pass, whatever the umask says.
 fn open(folder: &Path) -> Result<(), StageError> {
     fs::set_permissions(folder, fs::Permissions::from_mode(0o755)).map_err(StageError::file(folder))
+}
+
+/// The download's key in the storage.
+const KEY: &str = "healthcheck/dummy.bin";
+
+/// The hand-off that the proxy understands.
+fn meant(proxy: DemoProxy, storage: &Path) -> Result<(&'static str, String), StageError> {
+    let (header, map) = match proxy {
+        DemoProxy::Apache | DemoProxy::Lighttpd => ("X-Sendfile", storage.display().to_string()),
+        DemoProxy::BuiltIn | DemoProxy::Nginx | DemoProxy::Caddy => {
+            ("X-Accel-Redirect", "/protected/".to_owned())
+        }
+    };
+    Ok((header, dialect(proxy).write(&map, KEY).map_err(sendfile_fixture::StartError::from)?))
 }
 
 fn dialect(proxy: DemoProxy) -> Dialect {

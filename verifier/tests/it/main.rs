@@ -4,6 +4,7 @@ mod cli;
 mod contract;
 mod faults;
 mod judge;
+mod matrix;
 mod readme;
 mod scenarios;
 mod tidy;

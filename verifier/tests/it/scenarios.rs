@@ -207,6 +207,11 @@ impl Scenario {
         }
     }
 
+    /// Whether a rule is expected, as a finding or a warning.
+    pub(crate) fn names(&self, rule: &str) -> bool {
+        self.expected.iter().chain(&self.warnings).any(|it| it == rule)
+    }
+
     fn paper(&self) -> Paper {
         let (name, value) = self.handoff();
         Paper { handoff: name.zip(value), fixture: self.fixture }
