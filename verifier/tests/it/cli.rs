@@ -56,6 +56,17 @@ fn rules_are_listed_and_explained() {
           nginx: alias /FOLDER/; instead of root, with a slash at the end of both the
             location and the alias
           any: strip the prefix before the file is looked up
+
+        For example: the prefix is not taken off the path
+          caddy/healthcheck.caddy
+          - 				uri strip_prefix /protected/
+          sendfile-check demo --proxy caddy --fault caddy-prefix-stays
+
+        For example: root stands where alias is meant
+          nginx/healthcheck.conf
+          - alias /srv/media/;
+          + root /srv/media/;
+          sendfile-check demo --proxy nginx --fault nginx-root-for-alias
     "#);
 }
 
