@@ -296,6 +296,8 @@ mod tests {
         #[test]
         fn only_the_exact_line_is_recognised(at in 0_usize..170, byte: u8) {
             let mut head = format!("{}\n", line(4096)).into_bytes();
+            // A line feed ends the line, and what is left may well be one.
+            prop_assume!(byte != b'\n');
             let old = std::mem::replace(&mut head[at], byte);
             if let Some(read) = Line::parse(&head) {
                 prop_assert_eq!(format!("{read}\n").into_bytes(), head);

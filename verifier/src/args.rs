@@ -91,7 +91,10 @@ pub enum Command {
 pub struct Verify {
     /// Read targets from a TOML file
     #[arg(short, long, value_name = "FILE", help_heading = "Targets")]
-    #[arg(conflicts_with_all = ["fixture", "full"])]
+    #[arg(conflicts_with_all = [
+        "fixture", "site", "storage", "app", "direct", "full", "inner", "unix_socket", "handoff",
+        "app_header", "full_header", "full_method", "expect_header", "private", "refused",
+    ])]
     pub config: Option<PathBuf>,
     /// Check only this target of the file (repeatable)
     #[arg(short, long, value_name = "NAME", help_heading = "Targets", requires = "config")]
@@ -109,13 +112,13 @@ pub struct Verify {
     #[arg(long, value_name = "URL", help_heading = "Targets", requires = "fixture")]
     pub site: Option<String>,
     /// The storage: with --fixture its root, otherwise the very file; file:///PATH or http(s)://…
-    #[arg(long, value_name = "URL", help_heading = "Targets", conflicts_with = "config")]
+    #[arg(long, value_name = "URL", help_heading = "Targets")]
     pub storage: Option<String>,
     /// The download, asked at the app's own port
-    #[arg(long, value_name = "URL", help_heading = "Targets", requires = "full")]
+    #[arg(long, value_name = "URL", help_heading = "Targets", conflicts_with = "fixture")]
     pub app: Option<String>,
     /// The same file, served by the proxy without the app
-    #[arg(long, value_name = "URL", help_heading = "Targets", requires = "full")]
+    #[arg(long, value_name = "URL", help_heading = "Targets", conflicts_with = "fixture")]
     pub direct: Option<String>,
     /// The download, as a visitor asks for it
     #[arg(long, value_name = "URL", help_heading = "Targets")]
@@ -129,6 +132,7 @@ pub struct Verify {
 
     /// The hand-off that the app is meant to send
     #[arg(long, value_name = "HEADER: VALUE", help_heading = "Intention")]
+    #[arg(conflicts_with = "fixture")]
     pub handoff: Option<String>,
     /// A header that the proxy is meant to send to the app (repeatable)
     #[arg(long, value_name = "N: V", help_heading = "Intention")]
@@ -195,9 +199,10 @@ pub struct Limits {
     #[arg(long, value_name = "N", default_value_t = 8)]
     #[arg(value_parser = clap::value_parser!(u16).range(1..=256))]
     pub concurrency: u16,
-    /// Read at most so many bytes of a body
-    #[arg(long, value_name = "N", default_value_t = 1 << 36)]
-    pub max_bytes: u64,
+    /// Read at most so many bytes of a body [default: twice the file's size, or 1 GiB if that is
+    /// not known beforehand]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    pub max_bytes: Option<u64>,
 }
 
 impl Default for Limits {
@@ -211,7 +216,7 @@ impl Default for Limits {
             cacert: None,
             insecure: false,
             concurrency: 8,
-            max_bytes: 1 << 36,
+            max_bytes: None,
         }
     }
 }
@@ -226,9 +231,9 @@ pub struct Output {
     /// Print the verdict only
     #[arg(short, long, conflicts_with = "verbose")]
     pub quiet: bool,
-    /// Print all evidence, also of what passed; -vv logs what is done
-    #[arg(short, long, action = clap::ArgAction::Count)]
-    pub verbose: u8,
+    /// Print all evidence, also of what passed
+    #[arg(short, long)]
+    pub verbose: bool,
 }
 
 /// The formats.
@@ -271,11 +276,19 @@ pub enum DemoProxy {
     Caddy,
 }
 
+const YEAR: Duration = Duration::from_secs(365 * 24 * 60 * 60);
+
 /// `500ms`, `10s`, `2m`; a bare number is refused, because nobody can know its unit.
 fn duration(text: &str) -> Result<Duration, String> {
     let parsed = humantime::parse_duration(text)
         .map_err(|error| format!("{error}; write it as `500ms`, `10s` or `2m`"))?;
-    if parsed.is_zero() { Err("it must be longer than nothing".to_owned()) } else { Ok(parsed) }
+    if parsed.is_zero() {
+        Err("it must be longer than nothing".to_owned())
+    } else if parsed > YEAR {
+        Err("it must be shorter than a year".to_owned())
+    } else {
+        Ok(parsed)
+    }
 }
 
 fn resolve(text: &str) -> Result<Resolve, String> {

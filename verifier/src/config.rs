@@ -161,6 +161,9 @@ pub enum ConfigError {
         /// What to do.
         hint: &'static str,
     },
+    /// Certificates cannot be taken from the file.
+    #[error("{0}\nhint: --cacert takes a file of certificates in PEM")]
+    Certificates(String),
     /// There is nothing to check.
     #[error(
         "there is nothing to check\nhint: give --fixture and --site, or --full, or --config FILE"
@@ -195,9 +198,11 @@ impl Config {
             Some(path) => file::targets(path, &args.target)?,
             None => vec![target_from_args(args)?],
         };
+        let network = network(&args.limits);
+        crate::probe::check_trust(&network.trust).map_err(ConfigError::Certificates)?;
         Ok(Self {
             targets,
-            network: network(&args.limits),
+            network,
             limits: Limits { timeout: args.limits.timeout, max_bytes: args.limits.max_bytes },
             concurrency: args.limits.concurrency,
             depth: if args.thorough { Depth::Thorough } else { Depth::AsNeeded },

@@ -3,9 +3,10 @@
 //! Knowledge is in the tables of rules, a file for each culprit. A rule is data and one pure
 //! function.
 
-use std::fmt;
-
-use crate::evidence::{Body, Evidence, Probed, Response, Seen};
+use crate::{
+    curl,
+    evidence::{Body, Evidence, ProbeId, Probed, Response, Seen},
+};
 
 mod app;
 mod frontend;
@@ -15,6 +16,7 @@ mod proxy;
 mod reached;
 mod reading;
 mod storage;
+mod words;
 
 pub use reached::Reached;
 pub use reading::Reading;
@@ -116,19 +118,30 @@ impl Remedy {
 pub struct Match {
     confidence: Confidence,
     because: Vec<String>,
+    /// The request that shows it, where that is not the culprit's layer.
+    shown_by: Option<ProbeId>,
 }
 
 impl Match {
     fn sure(because: impl Into<String>) -> Self {
-        Self { confidence: Confidence::Sure, because: vec![because.into()] }
+        Self { confidence: Confidence::Sure, because: vec![because.into()], shown_by: None }
+    }
+
+    fn shown_by(self, id: ProbeId) -> Self {
+        Self { shown_by: Some(id), ..self }
+    }
+
+    fn also(mut self, because: impl Into<String>) -> Self {
+        self.because.push(because.into());
+        self
     }
 
     fn likely(because: impl Into<String>) -> Self {
-        Self { confidence: Confidence::Likely, because: vec![because.into()] }
+        Self { confidence: Confidence::Likely, because: vec![because.into()], shown_by: None }
     }
 
     fn possible(because: impl Into<String>) -> Self {
-        Self { confidence: Confidence::Possible, because: vec![because.into()] }
+        Self { confidence: Confidence::Possible, because: vec![because.into()], shown_by: None }
     }
 }
 
@@ -223,7 +236,7 @@ pub fn rule(id: &str) -> Option<&'static Rule> {
 /// Judges the evidence about a target.
 pub fn judge(evidence: &Evidence, choice: &Choice) -> Diagnosis {
     let reading = Reading::of(evidence);
-    let tried = rules().filter(|rule| choice.tries(rule));
+    let tried = rules().filter(|rule| choice.tries(rule) && !reading.cut_by_limit());
     let mut found: Vec<Finding> = tried.filter_map(|rule| finding(rule, &reading)).collect();
     found.sort_by_key(|it| (it.severity, it.confidence));
     let found = without_guesses(found);
@@ -231,10 +244,17 @@ pub fn judge(evidence: &Evidence, choice: &Choice) -> Diagnosis {
         found.into_iter().partition(|it| it.severity != Severity::Warning);
     let (storage, app, direct, full) = layers(&reading);
     let verdict = match findings.first().map(|it| it.severity) {
-        Some(Severity::Broken | Severity::Warning) => Verdict::Broken,
         Some(Severity::Exposed) => Verdict::Exposed,
         Some(Severity::Degraded) => Verdict::Degraded,
-        None => without_finding(&reading, &[&storage, &app, &full]),
+        Some(_) => Verdict::Broken,
+        None => {
+            // A layer about which a warning says what is the matter is not unknown.
+            let told = |culprit| warnings.iter().any(|it| it.rule.culprit == culprit);
+            let layers =
+                [(&storage, Culprit::Storage), (&app, Culprit::App), (&full, Culprit::Frontend)];
+            let untold = layers.into_iter().filter(|(_, culprit)| !told(*culprit));
+            without_finding(&reading, untold.map(|(layer, _)| layer))
+        }
     };
     Diagnosis { verdict, findings, warnings, storage, app, direct, full }
 }
@@ -256,33 +276,39 @@ fn without_guesses(mut found: Vec<Finding>) -> Vec<Finding> {
 const FALLBACKS: [&str; 2] = ["proxy.direct-fails", "handoff.does-not-fit"];
 
 fn finding(rule: &'static Rule, reading: &Reading<'_>) -> Option<Finding> {
-    let Match { confidence, because } = (rule.matches)(reading)?;
+    let Match { confidence, because, shown_by } = (rule.matches)(reading)?;
     let severity = match rule.severity {
         Severity::Degraded if !reading.delivered => Severity::Broken,
         severity => severity,
     };
     let mut evidence = because;
-    evidence.push(reading.reproduce(rule.culprit));
+    let asked = shown_by.and_then(|id| reading.evidence.probed(id)).map(|it| &it.asked);
+    evidence.push(asked.map_or_else(|| reading.reproduce(rule.culprit), curl::line));
     Some(Finding { rule, severity, confidence, evidence, remedy: reading.remedy(&rule.remedy) })
 }
 
 /// No rule matched: healthy if everything that was to be checked was right, otherwise nobody knows.
-fn without_finding(reading: &Reading<'_>, layers: &[&Layer]) -> Verdict {
-    if reading.evidence.dummy.is_none() {
-        let asked = match &reading.evidence.storage.seen {
-            Seen::Nothing(failure) => format!("the storage does not tell: {}", failure.chain),
-            _ => "give --storage".to_owned(),
-        };
-        return Verdict::Inconclusive(format!("nothing tells which bytes are right; {asked}"));
+fn without_finding<'a>(reading: &Reading<'_>, layers: impl Iterator<Item = &'a Layer>) -> Verdict {
+    if reading.cut_by_limit() {
+        let reason = "the file is longer than the limit of what is read; raise --max-bytes";
+        return Verdict::Inconclusive(reason.to_owned());
     }
-    let unknown = layers.iter().find_map(|it| match &it.result {
+    if reading.evidence.dummy.is_none() {
+        let reason = format!("nothing tells which bytes are right: {}", reading.no_yardstick());
+        return Verdict::Inconclusive(reason);
+    }
+    let unknown = layers.into_iter().find_map(|it| match &it.result {
         LayerResult::Unknown(reason) => Some(reason.clone()),
         _ => None,
     });
+    let asked = reading.app().is_some() && reading.direct().is_some();
     match unknown {
         Some(reason) => Verdict::Inconclusive(reason),
         None if reading.delivered => Verdict::Healthy,
-        None => Verdict::Inconclusive("no rule explains what was seen".to_owned()),
+        None if asked => Verdict::Inconclusive("no rule explains what was seen".to_owned()),
+        None => Verdict::Inconclusive(
+            "the download fails, and --app and --direct are needed to tell why".to_owned(),
+        ),
     }
 }
 
@@ -328,49 +354,4 @@ fn served(reading: &Reading<'_>, response: &Response, right: bool) -> Layer {
 /// What a body of the storage comes to.
 fn stored(evidence: &Evidence, body: &Body) -> LayerResult {
     if evidence.is_dummy(body) { LayerResult::Pass } else { LayerResult::Fail }
-}
-
-impl fmt::Display for Culprit {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Storage => "storage",
-            Self::App => "app",
-            Self::Proxy => "proxy",
-            Self::Handoff => "handoff",
-            Self::Frontend => "frontend",
-        })
-    }
-}
-
-impl fmt::Display for Severity {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Broken => "broken",
-            Self::Exposed => "exposed",
-            Self::Degraded => "degraded",
-            Self::Warning => "warning",
-        })
-    }
-}
-
-impl fmt::Display for Confidence {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Sure => "sure",
-            Self::Likely => "likely",
-            Self::Possible => "possible",
-        })
-    }
-}
-
-impl fmt::Display for Verdict {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Healthy => "healthy",
-            Self::Broken => "broken",
-            Self::Degraded => "degraded",
-            Self::Exposed => "exposed",
-            Self::Inconclusive(_) => "inconclusive",
-        })
-    }
 }

@@ -322,7 +322,8 @@ impl Evidence {
 
     /// Whether a body is the dummy, whole and nothing but it.
     pub fn is_dummy(&self, body: &Body) -> bool {
-        self.dummy.as_ref().is_some_and(|it| it.sha256 == body.sha256 && it.size == body.size)
+        let same = |it: &Dummy| it.sha256 == body.sha256 && it.size == body.size;
+        self.dummy.as_ref().is_some_and(same) && body.end == End::Whole
     }
 }
 

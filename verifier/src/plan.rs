@@ -28,10 +28,10 @@ pub struct Plan {
     pub dummy: Option<Dummy>,
     /// How to read the storage.
     pub storage: StoragePlan,
-    /// The app.
-    pub app: Option<Ask>,
-    /// The direct location.
-    pub direct: Option<Ask>,
+    /// The app, or why it is not asked.
+    pub app: Result<Ask, &'static str>,
+    /// The direct location, or why it is not asked.
+    pub direct: Result<Ask, &'static str>,
     /// The download.
     pub full: Ask,
     /// The fixture, if there is one.
@@ -112,8 +112,8 @@ pub fn plan_of_urls(
         storage: storage.map_or(StoragePlan::Skip("no --storage was given"), |it| {
             StoragePlan::Read(it.clone())
         }),
-        app: app.map(|url| ask_app(&wish, url.clone())),
-        direct: direct.map(|url| Ask::get(url.clone())),
+        app: app.map(|url| ask_app(&wish, url.clone())).ok_or("no --app was given"),
+        direct: direct.map(|url| Ask::get(url.clone())).ok_or("no --direct was given"),
         full: ask_full(&wish, full.clone()),
         fixture: None,
         fixture_probes: Vec::new(),
@@ -177,8 +177,8 @@ pub fn plan_of_contract(
         target: target.name.clone(),
         dummy: Some(dummy),
         storage,
-        app: Some(ask_app(&wish, app.map_err(|error| wrong(error.to_string()))?)),
-        direct: Some(Ask::get(at(site, &format!("/direct/{}", encoded(&main.name)))?)),
+        app: Ok(ask_app(&wish, app.map_err(|error| wrong(error.to_string()))?)),
+        direct: Ok(Ask::get(at(site, &format!("/direct/{}", encoded(&main.name)))?)),
         full: ask_full(&wish, at(site, "/download")?),
         fixture: Some(fixture.clone()),
         fixture_probes,
@@ -186,6 +186,8 @@ pub fn plan_of_contract(
         wish,
     })
 }
+
+const NO_FIXTURE: &str = "the fixture, which places the dummy, does not answer";
 
 /// The plan for a fixture that does not answer: the site can still be asked, the app is known to be
 /// silent.
@@ -200,8 +202,9 @@ pub fn plan_without_contract(
     let app = fixture.url.with_target(&format!("{base}/download?{PARAMETER}={nonce}-app")).ok()?;
     let mut plan =
         plan_of_urls(target, nonce, None, Some(&app), None, &site.with_target(&full).ok()?);
-    plan.storage = StoragePlan::Skip("the fixture, which places the dummy, does not answer");
-    if let Some(app) = &mut plan.app {
+    plan.storage = StoragePlan::Skip(NO_FIXTURE);
+    plan.direct = Err(NO_FIXTURE);
+    if let Ok(app) = &mut plan.app {
         app.unix_socket.clone_from(&fixture.unix_socket);
     }
     Some(plan)
@@ -234,7 +237,7 @@ fn below(root: &StorageAt, key: &str) -> Result<StorageAt, String> {
     }
 }
 
-fn encoded(text: &str) -> String {
+pub(crate) fn encoded(text: &str) -> String {
     utf8_percent_encode(text, NAME_UNSAFE).to_string()
 }
 

@@ -21,6 +21,7 @@ mod contract;
 mod http;
 mod storage;
 
+pub(crate) use connect::tls::check as check_trust;
 pub use connect::{ConnectTo, Network, Resolve, Trust};
 pub use contract::{Contract, ContractError};
 pub use http::{Ask, Wants};
@@ -32,14 +33,23 @@ use self::{body::Trace, connect::Connector, http::Client};
 pub struct Limits {
     /// For an answer, and for each pause in one.
     pub timeout: Duration,
-    /// For a body.
-    pub max_bytes: u64,
+    /// For a body; without it, as much as the file's size makes sense of.
+    pub max_bytes: Option<u64>,
 }
 
 /// A body that is slower than this many bytes a second is given up once the limit of time is over.
 const SLOWEST: u64 = 100 * 1024;
 
+/// Where nothing says how large the file is, no more than this is read.
+const UNKNOWN_SIZE: u64 = 1 << 30;
+
 impl Limits {
+    /// How much of a body is read where a file of this size should come.
+    fn cap(&self, size: Option<u64>) -> u64 {
+        let sensible = size.map_or(UNKNOWN_SIZE, |it| it.saturating_mul(2).saturating_add(1 << 20));
+        self.max_bytes.unwrap_or(sensible)
+    }
+
     /// The time that so many bytes may take beyond the limit.
     pub(crate) fn pace(&self, bytes: u64) -> Duration {
         Duration::from_secs(bytes / SLOWEST)
@@ -49,7 +59,6 @@ impl Limits {
 /// Makes probes.
 pub struct Prober {
     client: Client,
-    control: contract::Control,
     concurrency: usize,
     depth: Depth,
     salt: [u8; 16],
@@ -66,14 +75,7 @@ impl Prober {
             redactor: Redactor::new(salt),
             permits: Semaphore::new(config.concurrency.into()),
         };
-        let control = contract::Control::new(&config.network, &config.limits);
-        Ok(Self {
-            client,
-            control,
-            concurrency: config.concurrency.into(),
-            depth: config.depth,
-            salt,
-        })
+        Ok(Self { client, concurrency: config.concurrency.into(), depth: config.depth, salt })
     }
 
     /// Collects the evidence about a target: the four layers, `full` first, then what splits the
@@ -81,7 +83,7 @@ impl Prober {
     pub async fn examine(&self, target: &Target) -> Result<Evidence, ContractError> {
         let plan = match &target.places {
             Places::Fixture { fixture, site, storage } => {
-                match self.control.contract(fixture).await {
+                match self.control().contract(fixture).await {
                     Ok(contract) => plan_of_contract(
                         target,
                         self.nonce(),
@@ -107,9 +109,10 @@ impl Prober {
         };
         let mut evidence = self.layers(&plan).await;
         if let Some(fixture) = &plan.fixture {
-            evidence.journal = self.control.journal(fixture, &plan.nonce).await;
+            evidence.journal = self.control().journal(fixture, &plan.nonce).await;
         }
-        evidence.probes = self.further(further(&plan, &evidence, self.depth)).await;
+        let asks = further(&plan, &evidence, self.depth);
+        evidence.probes = self.further(asks, self.cap(&plan)).await;
         Ok(evidence)
     }
 
@@ -120,11 +123,12 @@ impl Prober {
     }
 
     async fn layers(&self, plan: &Plan) -> Evidence {
-        let (mut full, full_trace) = self.client.ask(&plan.full, &plan.nonce).await;
+        let cap = self.cap(plan);
+        let (mut full, full_trace) = self.client.ask(&plan.full, &plan.nonce, cap).await;
         let (storage, app, direct) = tokio::join!(
-            self.storage(&plan.storage),
-            self.layer(plan.app.as_ref()),
-            self.layer(plan.direct.as_ref())
+            self.storage(&plan.storage, cap),
+            self.layer(&plan.app, cap),
+            self.layer(&plan.direct, cap)
         );
         let ((mut storage, storage_trace), (app, _), (mut direct, direct_trace)) =
             (storage, app, direct);
@@ -162,36 +166,50 @@ impl Prober {
         }
     }
 
-    async fn layer(&self, ask: Option<&Ask>) -> (Probed<Response>, Trace) {
+    /// How much of a body is read: by the file's size, if the contract or the disk tells it.
+    fn cap(&self, plan: &Plan) -> u64 {
+        let on_disk = || match &plan.storage {
+            StoragePlan::Read(StorageAt::File(path)) => storage::size(path),
+            _ => None,
+        };
+        self.client.limits.cap(plan.dummy.as_ref().map(|it| it.size).or_else(on_disk))
+    }
+
+    async fn layer(&self, ask: &Result<Ask, &'static str>, cap: u64) -> (Probed<Response>, Trace) {
         match ask {
-            Some(ask) => self.client.ask(ask, &self.nonce()).await,
-            None => (Probed::skipped("no URL was given"), Trace::default()),
+            Ok(ask) => self.client.ask(ask, &self.nonce(), cap).await,
+            Err(reason) => (Probed::skipped(*reason), Trace::default()),
         }
     }
 
-    async fn storage(&self, plan: &StoragePlan) -> (Probed<Body>, Trace) {
+    async fn storage(&self, plan: &StoragePlan, cap: u64) -> (Probed<Body>, Trace) {
         match plan {
             StoragePlan::Skip(reason) => (Probed::skipped(*reason), Trace::default()),
             StoragePlan::Read(StorageAt::File(path)) => {
                 let path = storage::on_disk(path);
-                storage::read_file(&path, &self.client.limits, &self.client.redactor).await
+                storage::read_file(&path, &self.client.limits, cap, &self.client.redactor).await
             }
             StoragePlan::Read(StorageAt::Http(url)) => {
-                let (probed, trace) = self.client.ask(&Ask::get(url.clone()), &self.nonce()).await;
+                let (probed, trace) =
+                    self.client.ask(&Ask::get(url.clone()), &self.nonce(), cap).await;
                 (storage::of_response(probed), trace)
             }
             StoragePlan::Fixture { fixture, name } => {
-                (self.control.read_back(fixture, name).await, Trace::default())
+                (self.control().read_back(fixture, name).await, Trace::default())
             }
         }
     }
 
-    async fn further(&self, asks: Vec<FurtherAsk>) -> Vec<Further> {
+    async fn further(&self, asks: Vec<FurtherAsk>, cap: u64) -> Vec<Further> {
         let made = stream::iter(asks).map(async |FurtherAsk { id, ask, wants }| {
-            let (probed, _) = self.client.ask(&ask, &self.nonce()).await;
+            let (probed, _) = self.client.ask(&ask, &self.nonce(), cap).await;
             Further { id, probed, wants }
         });
         made.buffered(self.concurrency).collect().await
+    }
+
+    fn control(&self) -> contract::Control<'_> {
+        contract::Control { connector: &self.client.connector, timeout: self.client.limits.timeout }
     }
 
     /// A fresh nonce: 16 hexadecimal digits.

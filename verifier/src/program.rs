@@ -8,6 +8,7 @@ use std::{
 };
 
 use anyhow::{Context, Result};
+use tokio::signal::unix::{SignalKind, signal};
 
 use crate::{
     args::{Cli, Command, Demo, DemoProxy, Output, Verify},
@@ -16,7 +17,7 @@ use crate::{
     diagnosis::{self, Choice},
     explain,
     probe::Prober,
-    report::{Detail, Report, json},
+    report::{Detail, Report, json, printable},
     snippet::{self, Values},
 };
 
@@ -71,7 +72,7 @@ async fn verify(args: &Verify, out: &mut impl Write) -> Result<ExitCode> {
     if !report.targets.is_empty() {
         finish(&report, &args.output, out)?;
     }
-    anyhow::bail!(failed.join("\nerror: "))
+    anyhow::bail!(failed.join("; "))
 }
 
 const NO_RANDOMNESS: &str = "cannot get randomness from the system";
@@ -94,9 +95,25 @@ async fn demo(args: &Demo, out: &mut impl Write) -> Result<ExitCode> {
     }
     let config = Config::of(stage.target()?);
     let prober = Prober::new(&config).context(NO_RANDOMNESS)?;
-    let (report, _) = examine(&config, &prober, &Choice::default()).await;
+    let choice = Choice::default();
+    let report = tokio::select! {
+        (report, _) = examine(&config, &prober, &choice) => Some(report),
+        () = interrupted() => None,
+    };
     stage.clear().await;
+    let report = report.context("interrupted")?;
     finish(&report, &args.output, out)
+}
+
+/// Ends when the user or the system wants the program to end.
+async fn interrupted() {
+    let Ok(mut ended) = signal(SignalKind::terminate()) else {
+        return std::future::pending().await;
+    };
+    tokio::select! {
+        _ = tokio::signal::ctrl_c() => {}
+        _ = ended.recv() => {}
+    }
 }
 
 fn list_faults(proxy: DemoProxy, out: &mut impl Write) -> io::Result<()> {
@@ -132,8 +149,8 @@ fn judge(path: &Path, output: &Output, out: &mut impl Write) -> Result<ExitCode>
 fn finish(report: &Report, output: &Output, out: &mut impl Write) -> Result<ExitCode> {
     let detail = match (output.quiet, output.verbose) {
         (true, _) => Detail::Verdict,
-        (false, 0) => Detail::Normal,
-        (false, _) => Detail::All,
+        (false, false) => Detail::Normal,
+        (false, true) => Detail::All,
     };
     done(report.write(out, output.output, detail).and_then(|()| out.flush()))?;
     Ok(ExitCode::from(report.status()))
@@ -158,7 +175,8 @@ pub fn chain(error: &anyhow::Error) -> String {
     for cause in error.chain() {
         let text = cause.to_string();
         let (said, hint) = text.split_once("\nhint:").unwrap_or((&text, ""));
-        if !line.contains(said) {
+        let (said, hint) = (&printable(said), &printable(hint));
+        if !line.contains(said.as_str()) {
             line.push_str(if line.is_empty() { "" } else { ": " });
             line.push_str(said);
         }

@@ -81,6 +81,8 @@ impl Report {
     }
 }
 
+pub(crate) use wrap::printable;
+
 /// A paragraph of text, broken at 80 columns.
 pub(crate) fn paragraph(text: &str) -> String {
     wrap::wrapped(text, 0, 0)

@@ -58,26 +58,29 @@ pub struct Values<'a> {
 /// A snippet's text with these values in place of the shipped ones.
 pub fn filled(proxy: Proxy, text: &str, values: Values<'_>) -> Result<String, ValueError> {
     let Values { storage, app, map } = values;
-    let mut text = text.to_owned();
+    let mut pairs = Vec::new();
     if let Some(it) = storage {
-        text = text.replace(STORAGE, folder(it)?);
-    }
-    if let Some(it) = app {
-        let (host, port) = address(it)?;
-        text = match proxy {
-            // lighttpd wants the two apart.
-            Proxy::Lighttpd => {
-                let host_line = (format!("\"{}\"", APP.0), format!("\"{host}\""));
-                let port_line = (format!("= {}", APP.1), format!("= {port}"));
-                text.replace(&host_line.0, &host_line.1).replace(&port_line.0, &port_line.1)
-            }
-            _ => text.replace(&format!("{}:{}", APP.0, APP.1), &format!("{host}:{port}")),
-        };
+        pairs.push((STORAGE.to_owned(), folder(it)?.to_owned()));
     }
     if let Some(it) = map {
-        text = text.replace(MAP, prefix(it)?);
+        pairs.push((MAP.to_owned(), prefix(it)?.to_owned()));
     }
-    Ok(text)
+    if let Some(it) = app {
+        pairs.extend(address(proxy, it)?);
+    }
+    Ok(replaced(text, &pairs))
+}
+
+/// Replaces all at once, so that no value is taken for one that is still to be replaced.
+fn replaced(text: &str, pairs: &[(String, String)]) -> String {
+    let (mut out, mut rest) = (String::new(), text);
+    loop {
+        let found = pairs.iter().filter_map(|(from, to)| Some((rest.find(from)?, from, to))).min();
+        let Some((at, from, to)) = found else { return out + rest };
+        out.push_str(&rest[..at]);
+        out.push_str(to);
+        rest = &rest[at + from.len()..];
+    }
 }
 
 fn folder(value: &str) -> Result<&str, ValueError> {
@@ -95,18 +98,43 @@ fn folder(value: &str) -> Result<&str, ValueError> {
     })
 }
 
-fn address(value: &str) -> Result<(&str, u16), ValueError> {
-    let wrong = || ValueError {
+/// What stands for the app's address in a snippet, and what takes its place.
+fn address(proxy: Proxy, value: &str) -> Result<Vec<(String, String)>, ValueError> {
+    let wrong = |hint| ValueError {
         flag: "--app",
         value: value.to_owned(),
-        problem: "it is no address",
-        hint: "write it as HOST:PORT",
+        problem: "it is no address that this proxy's snippet can have",
+        hint,
     };
-    let (host, port) =
-        value.strip_prefix("http://").unwrap_or(value).rsplit_once(':').ok_or_else(wrong)?;
-    let known =
-        !host.is_empty() && host.chars().all(|c| c.is_ascii_alphanumeric() || "-._[]:".contains(c));
-    known.then_some(host).zip(port.parse().ok()).ok_or_else(wrong)
+    let shipped = format!("{}:{}", APP.0, APP.1);
+    if let Some(path) = value.strip_prefix("unix:").filter(|it| it.starts_with('/') && plain(it)) {
+        return match proxy {
+            Proxy::Nginx => Ok(vec![(shipped, format!("unix:{path}"))]),
+            Proxy::Caddy => Ok(vec![(shipped, format!("unix/{path}"))]),
+            Proxy::Apache | Proxy::Lighttpd => {
+                Err(wrong("let the fixture listen on HOST:PORT as well"))
+            }
+        };
+    }
+    let (host, port) = value
+        .strip_prefix("http://")
+        .unwrap_or(value)
+        .rsplit_once(':')
+        .filter(|(host, _)| !host.is_empty() && host.chars().all(of_host))
+        .and_then(|(host, port)| Some((host, port.parse::<u16>().ok()?)))
+        .ok_or_else(|| wrong("write it as HOST:PORT, or unix:/PATH for nginx and Caddy"))?;
+    Ok(match proxy {
+        // lighttpd wants the two apart.
+        Proxy::Lighttpd => vec![
+            (format!("\"{}\"", APP.0), format!("\"{host}\"")),
+            (format!("= {}", APP.1), format!("= {port}")),
+        ],
+        _ => vec![(shipped, format!("{host}:{port}"))],
+    })
+}
+
+fn of_host(c: char) -> bool {
+    c.is_ascii_alphanumeric() || "-._[]:".contains(c)
 }
 
 fn prefix(value: &str) -> Result<&str, ValueError> {
@@ -146,6 +174,12 @@ mod tests {
                 "{proxy:?}"
             );
         }
+        let socket = Values { app: Some("unix:/run/f.sock"), ..Values::default() };
+        let text = filled(Proxy::Nginx, Proxy::Nginx.text(), socket).expect("a socket");
+        assert!(text.contains("proxy_pass http://unix:/run/f.sock;"));
+        let nested = Values { storage: Some("/data/protected/x"), map: Some("/held/"), app: None };
+        let text = filled(Proxy::Nginx, Proxy::Nginx.text(), nested).expect("good values");
+        assert!(text.contains("alias /data/protected/x/;"), "one value inside another");
         let wrong = |values| filled(Proxy::Nginx, Proxy::Nginx.text(), values).is_err();
         assert!(wrong(Values { storage: Some("/srv/a b"), ..Values::default() }));
         assert!(wrong(Values { map: Some("held"), ..Values::default() }));

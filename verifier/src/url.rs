@@ -55,7 +55,9 @@ impl Url {
 
     /// Another path, with or without a query, on the same origin.
     pub fn with_target(&self, target: &str) -> Result<Self, UrlError> {
-        format!("{}{target}", self.origin()).parse()
+        // Without its slash the target would be a part of the host's name.
+        let slash = if target.starts_with('/') { "" } else { "/" };
+        format!("{}{slash}{target}", self.origin()).parse()
     }
 
     /// The same URL with one more parameter in its query.

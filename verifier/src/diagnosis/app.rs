@@ -44,11 +44,14 @@ const OWN: &[Rule] = &[
         meaning: "Each server acts on its own header: nginx on X-Accel-Redirect, Apache's \
                   mod_xsendfile and lighttpd on X-Sendfile. Another one is passed on or dropped, \
                   and the body is empty.",
-        remedy: Remedy::any("choose the hand-off for this proxy in the app's settings"),
+        remedy: Remedy::any(
+            "choose the hand-off for this proxy in the app's settings, or the fixture's --dialect",
+        ),
         matches: |r| {
             let (name, _) = at_fault(r).and(r.handoff())?;
+            let declared = r.evidence.intent.header.as_deref().filter(|_| !r.by_contract());
             let of_server = || r.server.filter(|it| !it.acts_on(name))?.header();
-            let meant = r.evidence.intent.header.as_deref().or_else(of_server)?;
+            let meant = declared.or_else(of_server)?;
             let servers = dialect::header_named(name).map_or("another server", |it| it.servers);
             let name = dialect::spelling(name);
             let because =

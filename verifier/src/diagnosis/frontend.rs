@@ -120,12 +120,14 @@ pub(super) const RULES: &[Rule] = &[
             let sign = cache_sign(stranger).map_or(String::new(), |sign| format!(" ({sign})"));
             let because = format!("the site gives the file without the visitor's headers{sign}");
             let Some(app) = r.probe(ProbeId::AppAnonymous) else {
-                return Some(Match::possible(format!("{because}; the app was not asked")));
+                let found = Match::possible(format!("{because}; the app was not asked"));
+                return Some(found.shown_by(ProbeId::Anonymous));
             };
             let intended = r.evidence.intent.header.as_deref();
             let hands_over = dialect::handoff_of(app, intended).is_some();
             let refused = !hands_over && !r.evidence.is_dummy(&app.body);
-            refused.then(|| Match::sure(format!("{because}; the app refuses")))
+            let found = || Match::sure(format!("{because}; the app refuses"));
+            refused.then(|| found().shown_by(ProbeId::Anonymous))
         },
     },
     Rule {
@@ -150,7 +152,7 @@ pub(super) const RULES: &[Rule] = &[
         matches: |r| {
             let full = not_routed(r)?;
             let catch_all = reaches_app(r, ProbeId::Elsewhere, ProbeId::AppElsewhere);
-            match (&r.reached, catch_all) {
+            let found = match (&r.reached, catch_all) {
                 (Reached::Not(how), Some(true)) => Some(Match::sure(format!(
                     "{how}; other paths reach the app; {}",
                     r.visitor_gets()
@@ -159,7 +161,8 @@ pub(super) const RULES: &[Rule] = &[
                     Some(Match::possible(format!("{how}; {}", r.describe(full))))
                 }
                 _ => None,
-            }
+            }?;
+            Some(with_snippet(r, found))
         },
     },
     Rule {
@@ -185,7 +188,7 @@ pub(super) const RULES: &[Rule] = &[
             let full = not_routed(r)?;
             let same = r.probe(ProbeId::Elsewhere).is_some_and(|it| alike(it, full));
             let catch_all = reaches_app(r, ProbeId::Elsewhere, ProbeId::AppElsewhere);
-            match (&r.reached, same, catch_all) {
+            let found = match (&r.reached, same, catch_all) {
                 (_, true, Some(false)) => Some(Match::sure(format!(
                     "any path of the site gets the same: {}",
                     r.describe(full)
@@ -197,7 +200,8 @@ pub(super) const RULES: &[Rule] = &[
                     Some(Match::possible(format!("{how}; {}", r.describe(full))))
                 }
                 _ => None,
-            }
+            }?;
+            Some(with_snippet(r, found))
         },
     },
     Rule {
@@ -252,6 +256,9 @@ pub(super) const RULES: &[Rule] = &[
             match (everywhere, handed_over) {
                 (_, true) => None,
                 (true, _) => Some(Match::sure(format!("{because}; other paths get the same"))),
+                (false, _) if r.direct_right() && full.status != 400 => {
+                    Some(Match::likely(because))
+                }
                 (false, _) => Some(Match::possible(because)),
             }
         },
@@ -267,7 +274,8 @@ pub(super) const RULES: &[Rule] = &[
         matches: |r| {
             let full = r.wrong_full().filter(|_| !r.storage_to_blame() && r.app_right())?;
             let Instead::Redirect(location) = instead(r.evidence, full) else { return None };
-            let by_handoff = matches!(r.reached, Reached::App(how) if how.contains("redirect"));
+            let target = r.handoff().and_then(|(_, value)| value.split('?').next());
+            let by_handoff = target.is_some_and(|it| it.starts_with('/') && location.contains(it));
             (!by_handoff).then(|| Match::likely(format!("the site redirects to {location}")))
         },
     },
@@ -318,6 +326,16 @@ pub(super) const RULES: &[Rule] = &[
         },
     },
 ];
+
+/// The snippet brings the direct location too: where neither is there, it is not active.
+fn with_snippet(r: &Reading<'_>, found: Match) -> Match {
+    if r.by_contract() && !r.direct_right() {
+        return found.also(
+            "the direct location is not there either: include the snippet in this server and reload",
+        );
+    }
+    found
+}
 
 /// What a response says of a cache, if it says that it comes from one.
 fn cache_sign(response: &Response) -> Option<String> {

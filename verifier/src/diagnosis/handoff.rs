@@ -2,7 +2,7 @@
 //! fit together.
 
 use super::{
-    Confidence, Culprit, Match, Reading, Remedy, Rule, Severity,
+    Culprit, Match, Reading, Remedy, Rule, Severity,
     instead::{Instead, instead},
     reached::Reached,
 };
@@ -283,16 +283,14 @@ const OWN: &[Rule] = &[
             ..Remedy::any("let only hand-offs reach the location of the target")
         },
         matches: |r| {
-            let probes = r
+            let mut probes = r
                 .evidence
                 .probes
                 .iter()
                 .filter(|it| matches!(it.id, ProbeId::TargetOutside | ProbeId::Refused(_)));
-            let open = probes
-                .filter(|it| r.gives_dummy(it.id))
-                .map(|it| it.probed.asked.url.clone())
-                .next()?;
-            Some(Match::sure(format!("anybody gets the file at {open}")))
+            let open = probes.find(|it| r.gives_dummy(it.id))?;
+            let because = format!("anybody gets the file at {}", open.probed.asked.url);
+            Some(Match::sure(because).shown_by(open.id))
         },
     },
     Rule {
@@ -310,10 +308,7 @@ const OWN: &[Rule] = &[
                 .lost_after_app()
                 .filter(|_| matches!(r.reached, Reached::App(_) | Reached::AppTwice(_)))?;
             let asked = r.direct_right() && r.app().is_some();
-            asked.then(|| Match {
-                confidence: Confidence::Possible,
-                because: vec![format!("a visitor gets {}", r.describe(full))],
-            })
+            asked.then(|| Match::possible(format!("a visitor gets {}", r.describe(full))))
         },
     },
 ];

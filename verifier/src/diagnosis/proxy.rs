@@ -153,7 +153,14 @@ pub(super) const RULES: &[Rule] = &[
                 Instead::Other | Instead::AppPage | Instead::ProxyPage(_) | Instead::Empty
             );
             let because = format!("the proxy serves {}", r.describe(direct));
-            Some(if of_dummy { Match::sure(because) } else { Match::likely(because) })
+            Some(match instead(r.evidence, direct) {
+                Instead::OtherInstance(_) => Match::likely(because).also(
+                    "another fixture wrote it: this site reads another storage, or --fixture is \
+                     another site's",
+                ),
+                _ if of_dummy => Match::sure(because),
+                _ => Match::likely(because),
+            })
         },
     },
     Rule {

@@ -10,7 +10,7 @@ use super::{
 use crate::{
     curl,
     dialect::{self, Product, ValueFault, compare_values},
-    evidence::{Body, Evidence, FailureKind, ProbeId, Response, Seen, Source},
+    evidence::{Body, End, Evidence, FailureKind, ProbeId, Response, Seen, Source},
 };
 
 /// The evidence about a target, read once for all rules.
@@ -39,6 +39,25 @@ impl<'a> Reading<'a> {
         self.evidence.full.answer().filter(|it| !self.delivered && (known || it.status != 200))
     }
 
+    /// Whether the limit of what is read cut the download short of the file's own size.
+    pub fn cut_by_limit(&self) -> bool {
+        let size = self.evidence.dummy.as_ref().map_or(u64::MAX, |it| it.size);
+        let cut = |it: &Response| it.body.end == End::TooLong && it.body.size <= size;
+        self.evidence.full.answer().is_some_and(cut)
+    }
+
+    /// Why nothing tells which bytes are right.
+    pub fn no_yardstick(&self) -> String {
+        match (&self.evidence.storage.seen, &self.evidence.app.seen) {
+            (Seen::Nothing(failure), _) => format!("the storage says: {}", failure.chain),
+            (Seen::Skipped(reason), Seen::Nothing(failure)) => {
+                format!("{reason}: {}", failure.chain)
+            }
+            (Seen::Skipped(reason), _) => reason.clone(),
+            (Seen::Answer(_), _) => "the storage's answer cannot be used".to_owned(),
+        }
+    }
+
     /// The app's response.
     pub fn app(&self) -> Option<&'a Response> {
         self.evidence.app.answer()
@@ -62,7 +81,8 @@ impl<'a> Reading<'a> {
 
     /// Whether the direct location gives the dummy.
     pub fn direct_right(&self) -> bool {
-        self.direct().is_some_and(|it| it.status == 200 && self.evidence.is_dummy(&it.body))
+        let right = |it: &Response| it.status == 200 && self.evidence.is_dummy(&it.body);
+        self.direct().is_some_and(right)
     }
 
     /// The direct location's response, if it is known not to be the dummy.
@@ -152,8 +172,9 @@ impl<'a> Reading<'a> {
     /// The app's hand-off, if it is the intended one, or at least one that the server acts on.
     fn understood(&self) -> Option<(&'a str, &'a str)> {
         let foreign = |name: &str| {
-            let undeclared = self.evidence.intent.header.is_none();
-            undeclared && self.server.is_some_and(|it| !it.acts_on(name))
+            // A contract declares what the fixture sends, right or wrong.
+            let declared = self.evidence.intent.header.is_some() && !self.by_contract();
+            !declared && self.server.is_some_and(|it| !it.acts_on(name))
         };
         self.intended_handoff().filter(|(name, _)| !foreign(name))
     }
@@ -196,7 +217,8 @@ impl<'a> Reading<'a> {
             return false;
         };
         let right = |body: &Body| {
-            further.wants.map_or_else(|| self.evidence.is_dummy(body), |it| it == body.sha256)
+            let right = |it| it == body.sha256 && body.end == End::Whole;
+            further.wants.map_or_else(|| self.evidence.is_dummy(body), right)
         };
         further.probed.answer().is_some_and(|it| (200..300).contains(&it.status) && right(&it.body))
     }

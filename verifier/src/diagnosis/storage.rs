@@ -1,7 +1,10 @@
 //! Rules whose culprit is the storage: the file cannot be read there by anybody, or is not the
 //! right one.
 
-use super::{Culprit, Match, Reading, Remedy, Rule, Severity, instead::content};
+use super::{
+    Culprit, Match, Reading, Remedy, Rule, Severity,
+    instead::{Instead, content, instead},
+};
 use crate::evidence::{Body, Failure, FailureKind, Response, Seen};
 
 pub(super) const RULES: &[Rule] = &[
@@ -73,8 +76,15 @@ pub(super) const RULES: &[Rule] = &[
         ),
         matches: |r| {
             let body = r.evidence.storage.answer().filter(|body| !r.evidence.is_dummy(body))?;
-            (!r.delivered || !r.direct_right())
-                .then(|| Match::sure(format!("the storage has {}", stored(r, body))))
+            let because = format!("the storage has {}", stored(r, body));
+            let other = matches!(seen(r, body), Instead::OtherInstance(_));
+            let found = match other {
+                true => Match::likely(because).also(
+                    "another fixture wrote it: two use this storage, or --fixture is not its own",
+                ),
+                false => Match::sure(because),
+            };
+            (!r.delivered || !r.direct_right()).then_some(found)
         },
     },
     Rule {
@@ -87,22 +97,50 @@ pub(super) const RULES: &[Rule] = &[
                   of the product.",
         remedy: Remedy::any("give --storage the storage that the fixture uses, or leave it out"),
         matches: |r| {
-            let sound = r.delivered && r.direct_right() && r.by_contract();
             let seen = match &r.evidence.storage.seen {
-                _ if !sound || !r.storage_failed() => return None,
+                _ if !proven(r) || !r.storage_failed() => return None,
                 Seen::Answer(body) => format!("it has {}", stored(r, body)),
-                Seen::Nothing(failure) => failure.chain.clone(),
-                Seen::Skipped(_) => return None,
+                Seen::Nothing(it) if it.kind == FailureKind::NotFound => it.chain.clone(),
+                Seen::Nothing(_) | Seen::Skipped(_) => return None,
             };
             Some(Match::sure(seen))
         },
     },
+    Rule {
+        id: "storage.closed-to-the-check",
+        culprit: Culprit::Storage,
+        severity: Severity::Warning,
+        summary: "the storage cannot be read by the user who runs this check",
+        meaning: "The fixture placed the file, the proxy serves it, and this program may not read it: \
+                  that says something about the user who runs the check, and nothing about the \
+                  download.",
+        remedy: Remedy::any(
+            "run the check as a user who may read the storage, or leave --storage out: the fixture \
+             then reads back",
+        ),
+        matches: |r| {
+            let failure = r.evidence.storage.seen.failure().filter(|_| proven(r))?;
+            (failure.kind == FailureKind::Denied).then(|| Match::sure(failure.chain.clone()))
+        },
+    },
 ];
+
+/// Whether the fixture's own file arrives, with and without the app.
+fn proven(r: &Reading<'_>) -> bool {
+    r.delivered && r.direct_right() && r.by_contract()
+}
 
 /// What the storage holds, in one line.
 fn stored(r: &Reading<'_>, body: &Body) -> String {
-    let response = Response { status: 200, headers: Vec::new(), body: body.clone() };
-    content(r.evidence, &response)
+    content(r.evidence, &as_response(body))
+}
+
+fn seen(r: &Reading<'_>, body: &Body) -> Instead {
+    instead(r.evidence, &as_response(body))
+}
+
+fn as_response(body: &Body) -> Response {
+    Response { status: 200, headers: Vec::new(), body: body.clone() }
 }
 
 fn blamed<'a>(r: &Reading<'a>) -> Option<&'a Failure> {

@@ -24,7 +24,7 @@ pub fn further(plan: &Plan, evidence: &Evidence, depth: Depth) -> Vec<FurtherAsk
     }
     if !plan.wish.app_headers.is_empty() && (lost || evidence.streamed()) {
         asks.extend(
-            plan.app.clone().map(|app| (ProbeId::AppBare, Ask { headers: Vec::new(), ..app })),
+            plan.app.clone().ok().map(|app| (ProbeId::AppBare, Ask { headers: Vec::new(), ..app })),
         );
     }
     let asks = asks.into_iter().map(|(id, ask)| FurtherAsk { id, ask, wants: None });
@@ -85,7 +85,7 @@ fn target(plan: &Plan, evidence: &Evidence, origin: &Url) -> Option<Url> {
         .then(|| origin.with_target(&as_target(value)))?
         .ok()?;
     let declared_public = |it: &Ask| it.url.path() == url.path() && it.url.origin() == url.origin();
-    (!plan.direct.as_ref().is_some_and(declared_public)).then_some(url)
+    (!plan.direct.as_ref().is_ok_and(declared_public)).then_some(url)
 }
 
 /// A hand-off's value as a request target: what a request line cannot carry is encoded, and nothing
@@ -112,7 +112,7 @@ fn who_answers(plan: &Plan, evidence: &Evidence) -> Vec<(ProbeId, Ask)> {
     let mut add = |id, url: Result<Url, _>| asks.extend(url.ok().map(|url| (id, Ask::get(url))));
     add(ProbeId::Neighbour, full.with_target(&neighbour));
     add(ProbeId::Elsewhere, full.with_target(&elsewhere));
-    if let Some(app) = &plan.app {
+    if let Ok(app) = &plan.app {
         add(ProbeId::AppNeighbour, app.url.with_target(&neighbour));
         add(ProbeId::AppElsewhere, app.url.with_target(&elsewhere));
         asks.extend(

@@ -16,7 +16,7 @@ const KEPT: usize = 64 * 1024;
 
 /// A decompressed body is watched no further than this: a bomb must not cost more than its lesson
 /// is worth.
-const GUNZIP_LIMIT: u64 = 1 << 30;
+const GUNZIP_LIMIT: u64 = 16 << 20;
 
 /// Watches one body.
 pub(crate) struct Watch {

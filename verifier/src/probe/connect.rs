@@ -15,7 +15,7 @@ use tokio::{
     net::{TcpStream, UnixStream},
 };
 
-mod tls;
+pub(super) mod tls;
 
 use crate::{
     evidence::{Failure, FailureKind},
@@ -90,13 +90,8 @@ impl Connector {
         unix_socket: Option<&PathBuf>,
     ) -> Result<Box<dyn Stream>, Failure> {
         let limit = self.network.connect_timeout;
-        match tokio::time::timeout(limit, self.open_unbounded(url, unix_socket)).await {
-            Ok(opened) => opened,
-            Err(_) => Err(Failure {
-                kind: FailureKind::TimedOut,
-                chain: format!("no connection within {}", humantime::format_duration(limit)),
-            }),
-        }
+        let opened = tokio::time::timeout(limit, self.open_unbounded(url, unix_socket)).await;
+        opened.unwrap_or_else(|_| Err(self.too_late()))
     }
 
     async fn open_unbounded(
@@ -115,11 +110,33 @@ impl Connector {
         if !url.is_https() {
             return Ok(Box::new(stream));
         }
-        let tls = self.tls.get_or_init(|| tls::config(&self.network.trust)).clone()?;
+        let tls = self.tls()?;
         let name =
             ServerName::try_from(url.host().to_owned()).map_err(|error| tls_failure(&error))?;
         let stream = tokio_rustls::TlsConnector::from(tls).connect(name, stream).await;
         Ok(Box::new(stream.map_err(|error| tls_failure(&error))?))
+    }
+
+    /// The TLS settings, made when they are first needed.
+    pub(crate) fn tls(&self) -> Result<Arc<rustls::ClientConfig>, Failure> {
+        self.tls.get_or_init(|| tls::config(&self.network.trust)).clone()
+    }
+
+    /// The limit for connecting.
+    pub(crate) fn timeout(&self) -> Duration {
+        self.network.connect_timeout
+    }
+
+    /// Where a URL's host is, after all that the operator said about it; within the limit.
+    pub(crate) async fn resolved(&self, url: &Url) -> Result<Vec<SocketAddr>, Failure> {
+        let (host, port) = self.connect_to(url.host(), url.port());
+        let found = tokio::time::timeout(self.timeout(), self.addresses(&host, port)).await;
+        found.unwrap_or_else(|_| Err(self.too_late()))
+    }
+
+    fn too_late(&self) -> Failure {
+        let limit = humantime::format_duration(self.timeout());
+        Failure { kind: FailureKind::TimedOut, chain: format!("no connection within {limit}") }
     }
 
     async fn tcp(&self, url: &Url) -> Result<TcpStream, Failure> {

@@ -1,12 +1,15 @@
 //! Talks to the fixture itself: its contract, its journal, what it reads back. None of this is
 //! judged, so an ordinary client does: reqwest, without proxies and without redirects.
 
-use std::{path::PathBuf, time::Instant};
+use std::time::Instant;
 
 use serde::{Deserialize, de::DeserializeOwned};
 use thiserror::Error;
 
-use super::{Journal, Limits, Network, chain};
+use super::{
+    Journal, chain,
+    connect::{Connector, tls},
+};
 use crate::{
     config::FixtureAt,
     evidence::{Asked, Body, End, Failure, FailureKind, Journalled, Probed, Seen},
@@ -129,27 +132,18 @@ const ANSWER_LIMIT: usize = 1 << 20;
 
 const NOT_RUNNING: &str = "start it with `sendfile-fixture serve`, or check --fixture";
 
-/// The client for the fixture's own URLs.
-pub(crate) struct Control {
-    timeout: std::time::Duration,
-    connect_timeout: std::time::Duration,
-    insecure: bool,
+/// The client for the fixture's own URLs; names and certificates are those of all other requests.
+pub(crate) struct Control<'a> {
+    pub(crate) connector: &'a Connector,
+    pub(crate) timeout: std::time::Duration,
 }
 
-impl Control {
-    pub(crate) fn new(network: &Network, limits: &Limits) -> Self {
-        Self {
-            timeout: limits.timeout,
-            connect_timeout: network.connect_timeout,
-            insecure: network.trust == super::Trust::Anything,
-        }
-    }
-
+impl Control<'_> {
     /// The contract.
     pub(crate) async fn contract(&self, fixture: &FixtureAt) -> Result<Contract, ContractError> {
         let url = format!("{}/contract", fixture.url);
         let not = |problem: String| ContractError::NotAContract { url: url.clone(), problem };
-        let text = match self.text(fixture.unix_socket.clone(), &url).await {
+        let text = match self.text(fixture, "contract").await {
             Ok(text) => text,
             Err(failure) if failure.kind == FailureKind::NotHttp => return Err(not(failure.chain)),
             Err(failure) => {
@@ -183,7 +177,7 @@ impl Control {
     /// The dummy as the fixture reads it back from storage.
     pub(crate) async fn read_back(&self, fixture: &FixtureAt, name: &str) -> Probed<Body> {
         let began = Instant::now();
-        let path = format!("storage/{name}");
+        let path = format!("storage/{}", crate::plan::encoded(name));
         let asked = Asked {
             method: "GET".to_owned(),
             url: format!("{}/{path}", fixture.url),
@@ -202,32 +196,32 @@ impl Control {
         fixture: &FixtureAt,
         path: &str,
     ) -> Result<T, Failure> {
-        let url = format!("{}/{path}", fixture.url);
-        let text = self.text(fixture.unix_socket.clone(), &url).await?;
+        let text = self.text(fixture, path).await?;
         serde_json::from_slice(&text).map_err(|error| failure(FailureKind::NotHttp, chain(&error)))
     }
 
-    async fn text(&self, unix_socket: Option<PathBuf>, url: &str) -> Result<Vec<u8>, Failure> {
-        // rustls wants its provider named once for the process; a second naming is refused and
-        // means nothing.
-        rustls::crypto::ring::default_provider().install_default().ok();
+    async fn text(&self, fixture: &FixtureAt, path: &str) -> Result<Vec<u8>, Failure> {
+        let url = format!("{}/{path}", fixture.url);
         let mut builder = reqwest::Client::builder()
             .no_proxy()
             .redirect(reqwest::redirect::Policy::none())
             .timeout(self.timeout)
-            .connect_timeout(self.connect_timeout);
-        if !url.starts_with("https:") {
-            // Root certificates cost milliseconds to load, and plain HTTP needs none.
-            builder = builder.tls_certs_only([]);
-        } else if self.insecure {
-            builder = builder.tls_danger_accept_invalid_certs(true);
-        }
-        if let Some(path) = unix_socket {
-            builder = builder.unix_socket(path);
-        }
+            .connect_timeout(self.connector.timeout());
+        builder = match &fixture.unix_socket {
+            Some(path) => builder.unix_socket(path.clone()),
+            None => {
+                let addresses = self.connector.resolved(&fixture.url).await?;
+                builder.resolve_to_addrs(fixture.url.host(), &addresses)
+            }
+        };
+        // Root certificates cost milliseconds to load, and plain HTTP needs none.
+        builder = match fixture.url.is_https() {
+            true => builder.tls_backend_preconfigured(self.connector.tls()?.as_ref().clone()),
+            false => builder.tls_backend_preconfigured(tls::none()?),
+        };
         let other = |error: reqwest::Error| failure(kind(&error), chain(&error.without_url()));
         let client = builder.build().map_err(other)?;
-        let mut response = client.get(url).send().await.map_err(other)?;
+        let mut response = client.get(&url).send().await.map_err(other)?;
         if !response.status().is_success() {
             return Err(failure(FailureKind::NotHttp, format!("it answers {}", response.status())));
         }

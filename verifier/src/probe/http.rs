@@ -96,11 +96,11 @@ type Observed = Result<(Response, Trace), Failure>;
 
 impl Client {
     /// Makes a request with a nonce of its own.
-    pub(crate) async fn ask(&self, ask: &Ask, nonce: &str) -> (Probed<Response>, Trace) {
+    pub(crate) async fn ask(&self, ask: &Ask, nonce: &str, cap: u64) -> (Probed<Response>, Trace) {
         // Nobody closes the semaphore, so every request gets its turn.
         let _permit = self.permits.acquire().await;
         let began = Instant::now();
-        let outcome = self.exchange(ask, nonce, began).await;
+        let outcome = self.exchange(ask, nonce, cap, began).await;
         let (seen, trace) = match outcome {
             Ok((response, trace)) => (Seen::Answer(response), trace),
             Err(failure) => (Seen::Nothing(failure), Trace::default()),
@@ -123,7 +123,7 @@ impl Client {
         }
     }
 
-    async fn exchange(&self, ask: &Ask, nonce: &str, began: Instant) -> Observed {
+    async fn exchange(&self, ask: &Ask, nonce: &str, cap: u64, began: Instant) -> Observed {
         let stream = self.connector.open(&ask.url, ask.unix_socket.as_ref()).await?;
         let request = request(ask, nonce)?;
         let (mut sender, connection) = http1::Builder::new()
@@ -140,7 +140,8 @@ impl Client {
             Err(_) => return Err(self.timed_out()),
         };
         let (parts, body) = response.into_parts();
-        let (watch, end) = self.read(ask, &parts.headers, parts.status.as_u16(), body, began).await;
+        let (watch, end) =
+            self.read(ask, cap, &parts.headers, parts.status.as_u16(), body, began).await;
         drop(sender);
         let beyond =
             if end == End::Whole { beyond(connection).await } else { cancelled(&connection) };
@@ -167,6 +168,7 @@ impl Client {
     async fn read(
         &self,
         ask: &Ask,
+        cap: u64,
         headers: &HeaderMap,
         status: u16,
         mut body: Incoming,
@@ -192,7 +194,7 @@ impl Client {
             if let Ok(data) = frame.into_data() {
                 watch.update(&data);
             }
-            if watch.size() > self.limits.max_bytes {
+            if watch.size() > cap {
                 return (watch, End::TooLong);
             }
         }

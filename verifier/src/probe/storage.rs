@@ -26,19 +26,19 @@ const PIECE: usize = 256 * 1024;
 pub(crate) async fn read_file(
     path: &Path,
     limits: &Limits,
+    cap: u64,
     redactor: &Redactor,
 ) -> (Probed<Body>, Trace) {
     let began = Instant::now();
     let asked = Asked { url: format!("file://{}", path.display()), ..Asked::default() };
-    let read = hash_file(path.to_owned(), limits.clone(), redactor.clone());
-    let outcome =
-        match tokio::time::timeout(limits.timeout + limits.pace(limits.max_bytes), read).await {
-            Ok(outcome) => outcome,
-            Err(_) => Err(Failure {
-                kind: FailureKind::TimedOut,
-                chain: "the storage does not answer".to_owned(),
-            }),
-        };
+    let read = hash_file(path.to_owned(), limits.clone(), cap, redactor.clone());
+    let outcome = match tokio::time::timeout(limits.timeout + limits.pace(cap), read).await {
+        Ok(outcome) => outcome,
+        Err(_) => Err(Failure {
+            kind: FailureKind::TimedOut,
+            chain: "the storage does not answer".to_owned(),
+        }),
+    };
     let (seen, trace) = match outcome {
         Ok((body, trace)) => (Seen::Answer(body), trace),
         Err(failure) => (Seen::Nothing(failure), Trace::default()),
@@ -49,8 +49,14 @@ pub(crate) async fn read_file(
 async fn hash_file(
     path: PathBuf,
     limits: Limits,
+    cap: u64,
     redactor: Redactor,
 ) -> Result<(Body, Trace), Failure> {
+    // A pipe or a device would be read for ever; opening a pipe already waits for a writer.
+    if path.metadata().is_ok_and(|it| !it.is_file()) {
+        let chain = format!("`{}` is no regular file; name the very file", path.display());
+        return Err(Failure { kind: FailureKind::Other, chain });
+    }
     let key = object_store::path::Path::from_absolute_path(&path).map_err(|error| Failure {
         kind: FailureKind::Other,
         chain: format!("`{}` is no path that the storage takes: {}", path.display(), chain(&error)),
@@ -68,11 +74,11 @@ async fn hash_file(
             chain: "the local store gave no file".to_owned(),
         });
     };
-    let hashed = tokio::task::spawn_blocking(move || hash(file, &limits, &redactor)).await;
+    let hashed = tokio::task::spawn_blocking(move || hash(file, cap, &redactor)).await;
     hashed.unwrap_or_else(|error| Err(Failure { kind: FailureKind::Other, chain: chain(&error) }))
 }
 
-fn hash(mut file: File, limits: &Limits, redactor: &Redactor) -> Result<(Body, Trace), Failure> {
+fn hash(mut file: File, cap: u64, redactor: &Redactor) -> Result<(Body, Trace), Failure> {
     let mut watch = Watch::new();
     let mut piece = vec![0; PIECE];
     loop {
@@ -83,7 +89,7 @@ fn hash(mut file: File, limits: &Limits, redactor: &Redactor) -> Result<(Body, T
             return Ok(watch.finish(End::Whole, 0, redactor));
         }
         watch.update(&piece[..read]);
-        if watch.size() > limits.max_bytes {
+        if watch.size() > cap {
             return Ok(watch.finish(End::TooLong, 0, redactor));
         }
     }
@@ -157,4 +163,9 @@ pub(crate) fn on_disk(text: &str) -> PathBuf {
     let decoded = PathBuf::from(crate::dialect::decoded(text));
     let exists = |path: &Path| path.symlink_metadata().is_ok();
     if !exists(&literal) && exists(&decoded) { decoded } else { literal }
+}
+
+/// The size of a file on disk, if it can be told.
+pub(crate) fn size(text: &str) -> Option<u64> {
+    on_disk(text).metadata().ok().filter(std::fs::Metadata::is_file).map(|it| it.len())
 }

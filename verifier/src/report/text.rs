@@ -34,12 +34,19 @@ pub(super) fn write(out: &mut impl Write, report: &Report, detail: Detail) -> io
 }
 
 fn target(out: &mut impl Write, judged: &Judged, detail: Detail) -> io::Result<()> {
-    verdict(out, judged)?;
+    let it = &judged.diagnosis;
+    match &it.verdict {
+        Verdict::Inconclusive(reason) if detail != Detail::Verdict => {
+            let style = style(&it.verdict);
+            let line = printable(&format!("{}: {reason}", judged.evidence.target));
+            writeln!(out, "{style}{}{style:#} {}", it.verdict, wrapped(&line, 13, 2))?;
+        }
+        _ => verdict(out, judged)?,
+    }
     if detail == Detail::Verdict {
         return Ok(());
     }
     writeln!(out)?;
-    let it = &judged.diagnosis;
     for (name, layer) in
         [("full", &it.full), ("storage", &it.storage), ("app", &it.app), ("direct", &it.direct)]
     {
@@ -52,32 +59,20 @@ fn target(out: &mut impl Write, judged: &Judged, detail: Detail) -> io::Result<(
     if detail == Detail::All { everything(out, judged) } else { Ok(()) }
 }
 
-/// The first line: verdict, target, culprit and rule.
+/// The first line: verdict, target, culprit and rule. One line, however long.
 pub(super) fn verdict(out: &mut impl Write, judged: &Judged) -> io::Result<()> {
-    let (name, it) = (printable(&judged.evidence.target), &judged.diagnosis);
+    let it = &judged.diagnosis;
     let style = style(&it.verdict);
-    match (&it.verdict, it.findings.first()) {
-        (Verdict::Inconclusive(reason), _) => {
-            let used = name.len() + 15;
-            writeln!(
-                out,
-                "{style}inconclusive{style:#} {name}: {}",
-                wrapped(&printable(reason), used, 2)
-            )
-        }
-        (verdict, Some(first)) => {
-            writeln!(
-                out,
-                "{style}{verdict}{style:#} {name}: {} is guilty ({})",
-                guilty(first),
-                first.rule.id
-            )
-        }
-        (verdict, None) => {
+    let told = match (&it.verdict, it.findings.first()) {
+        (Verdict::Inconclusive(reason), _) => reason.clone(),
+        (_, Some(first)) => format!("{} is guilty ({})", guilty(first), first.rule.id),
+        (_, None) => {
             let size = judged.evidence.dummy.as_ref().map_or(0, |it| it.size);
-            writeln!(out, "{style}{verdict}{style:#} {name}: a visitor gets the right {size} bytes")
+            format!("a visitor gets the right {size} bytes")
         }
-    }
+    };
+    let name = printable(&judged.evidence.target);
+    writeln!(out, "{style}{}{style:#} {name}: {}", it.verdict, printable(&told))
 }
 
 fn guilty(finding: &Finding) -> String {
@@ -147,7 +142,12 @@ fn exchange(
     asked: &Asked,
     seen: &Seen<Response>,
 ) -> io::Result<()> {
-    writeln!(out, "\n{QUIET}{name}: {} {}{QUIET:#}", asked.method, printable(&asked.url))?;
+    writeln!(
+        out,
+        "\n{QUIET}{name}: {} {}{QUIET:#}",
+        printable(&asked.method),
+        printable(&asked.url)
+    )?;
     match seen {
         Seen::Answer(response) => {
             writeln!(
@@ -155,12 +155,11 @@ fn exchange(
                 "  {}, {} bytes, sha256 {}",
                 response.status, response.body.size, response.body.sha256
             )?;
-            response
-                .headers
-                .iter()
-                .try_for_each(|(name, value)| writeln!(out, "  {name}: {}", printable(value)))
+            response.headers.iter().try_for_each(|(name, value)| {
+                writeln!(out, "  {}", printable(&format!("{name}: {value}")))
+            })
         }
         Seen::Nothing(failure) => writeln!(out, "  {}", printable(&failure.chain)),
-        Seen::Skipped(reason) => writeln!(out, "  skipped: {reason}"),
+        Seen::Skipped(reason) => writeln!(out, "  skipped: {}", printable(reason)),
     }
 }

@@ -24,9 +24,14 @@ pub(super) fn wrapped(text: &str, used: usize, indent: usize) -> String {
     lines
 }
 
-/// Control characters of whatever came over the network must not reach a terminal.
-pub(super) fn printable(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() && c != '\n' { '\u{fffd}' } else { c }).collect()
+/// What came over the network must not steer a terminal, forge a line, or turn the reading order.
+pub(crate) fn printable(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() || steers(c) { '\u{fffd}' } else { c }).collect()
+}
+
+/// Marks of the reading order, and separators that break a line (Unicode, bidirectional controls).
+fn steers(c: char) -> bool {
+    matches!(c, '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
 #[cfg(test)]
@@ -43,6 +48,7 @@ mod tests {
             "{text}"
         );
         assert!(text.lines().next().is_some_and(|line| line.chars().count() <= COLUMNS - 10));
-        assert_eq!(printable("a\u{1b}[31mb"), "a\u{fffd}[31mb");
+        assert_eq!(printable("a\u{1b}[31mb\n"), "a\u{fffd}[31mb\u{fffd}");
+        assert_eq!(printable("\u{202e}gpj.exe"), "\u{fffd}gpj.exe");
     }
 }

@@ -104,12 +104,13 @@ fn what_people_read() {
                 fastcgi_ignore_headers, uwsgi_ignore_headers)
     "#);
     assert_snapshot!(Case::Inconclusive.text(&[]), @r#"
-        inconclusive download: nothing tells which bytes are right; give --storage
+        inconclusive download: nothing tells which bytes are right: no --storage was
+          given
 
           ?     full     200, something else, application/octet-stream, 4096 bytes
           skip  storage  no --storage was given
           ok    app      200, X-Accel-Redirect: /protected/a.bin
-          skip  direct   no URL was given
+          skip  direct   no --direct was given
     "#);
     assert_snapshot!(Case::Broken.text(&["-o", "short"]), @r#"
         broken download: the hand-off is guilty (handoff.feature-off)
@@ -203,7 +204,7 @@ fn secrets_are_in_no_output() {
         "/full" => respond(stream, "403 Forbidden", &["Set-Cookie: id=s3cr3t"], STORE_ERROR),
         _ => respond(stream, "404 Not Found", &["Location: /login?token=s3cr3t"], b""),
     });
-    for format in [&["-o", "text"][..], &["-v"], &["-vv"], &["-o", "short"], &["-o", "json"]] {
+    for format in [&["-o", "text"][..], &["-v"], &["-o", "short"], &["-o", "json"]] {
         let output = program(&["verify", "--private", "--handoff", HANDOFF_WITH_SECRET])
             .args(["--app-header", "Cookie: id=s3cr3t", "--full-header", "Authorization: s3cr3t"])
             .arg(format!("--storage={site}/storage?X-Amz-Signature=s3cr3t"))

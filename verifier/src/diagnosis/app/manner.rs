@@ -113,14 +113,27 @@ pub(super) const RULES: &[Rule] = &[
                   handed over all the same.",
         remedy: Remedy::any("check the visitor's rights before the hand-off"),
         matches: |r| {
-            let open = r.probe(ProbeId::AppAnonymous).is_some_and(|it| {
-                dialect::handoff_of(it, r.evidence.intent.header.as_deref()).is_some()
-            });
-            (open && r.gives_dummy(ProbeId::Anonymous)).then(|| {
-                Match::sure(
-                    "without the visitor's headers the app hands over, and the site gives the file",
-                )
-            })
+            let app = r.probe(ProbeId::AppAnonymous)?;
+            let open = dialect::handoff_of(app, r.evidence.intent.header.as_deref()).is_some();
+            let because = "without the visitor's headers the app hands over, and the site gives \
+                           the file";
+            let found = || Match::sure(because).shown_by(ProbeId::Anonymous);
+            (open && r.gives_dummy(ProbeId::Anonymous)).then(found)
+        },
+    },
+    Rule {
+        id: "app.handoff-differs",
+        culprit: Culprit::App,
+        severity: Severity::Warning,
+        summary: "the download is right, and the hand-off is not the one that was declared",
+        meaning: "A visitor gets the file, and the app hands over with another header or value than \
+                  --handoff says. The declaration is out of date, or the app's answer works by luck.",
+        remedy: Remedy::any("correct --handoff, or the app's setting, so that the two agree"),
+        matches: |r| {
+            let (name, value) = r.handoff().filter(|_| r.delivered && !r.app_right())?;
+            let declared = r.evidence.intent.header.is_some() && !r.by_contract();
+            let sent = format!("the app sends {}: {value}", dialect::spelling(name));
+            declared.then(|| Match::sure(sent))
         },
     },
 ];

@@ -16,7 +16,7 @@ use rustls::{
 
 use super::{Failure, FailureKind, Trust, chain};
 
-pub(super) fn config(trust: &Trust) -> Result<Arc<ClientConfig>, Failure> {
+pub(in crate::probe) fn config(trust: &Trust) -> Result<Arc<ClientConfig>, Failure> {
     let provider = Arc::new(ring::default_provider());
     let builder = ClientConfig::builder_with_provider(provider.clone())
         .with_safe_default_protocol_versions()
@@ -31,6 +31,22 @@ pub(super) fn config(trust: &Trust) -> Result<Arc<ClientConfig>, Failure> {
         }
     };
     Ok(Arc::new(config.with_no_client_auth()))
+}
+
+/// Settings that trust nobody, for a client that speaks no TLS and would otherwise load roots.
+pub(in crate::probe) fn none() -> Result<ClientConfig, Failure> {
+    let builder = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()));
+    let builder = builder.with_safe_default_protocol_versions();
+    let builder = builder.map_err(|error| super::tls_failure(&error))?;
+    Ok(builder.with_root_certificates(RootCertStore::empty()).with_no_client_auth())
+}
+
+/// What is wrong with the certificates that the operator named, before anything is asked.
+pub(crate) fn check(trust: &Trust) -> Result<(), String> {
+    match trust {
+        Trust::File(_) => config(trust).map(drop).map_err(|failure| failure.chain),
+        Trust::System | Trust::Anything => Ok(()),
+    }
 }
 
 fn system() -> Result<RootCertStore, Failure> {

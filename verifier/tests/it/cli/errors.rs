@@ -156,6 +156,33 @@ fn secrets_are_in_no_error() {
     }
 }
 
+/// An option that has no effect would be taken for one that works.
+#[test]
+fn options_without_effect_are_refused() {
+    let of_target =
+        ["--app http://h/", "--direct http://h/", "--handoff X-Sendfile:/x", "--full http://h/"];
+    let beside_targets = [
+        "--site http://h/",
+        "--storage file:///x",
+        "--inner http://h/",
+        "--unix-socket /x",
+        "--app-header a:b",
+        "--full-header a:b",
+        "--full-method HEAD",
+        "--expect-header a:b",
+        "--private",
+        "--refused http://h/",
+    ];
+    for option in of_target {
+        let fixture = format!("verify --fixture http://h --site http://h {option}");
+        assert!(error(&fixture).contains("cannot be used with"), "{fixture}");
+    }
+    for option in of_target.iter().chain(&beside_targets) {
+        let file = format!("verify -c it {option}");
+        assert!(error(&file).contains("cannot be used with"), "{file}");
+    }
+}
+
 /// What a wrong call is told, on standard error and with status 2.
 fn error(arguments: &str) -> String {
     error_with(arguments, "")
