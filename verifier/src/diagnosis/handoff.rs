@@ -7,7 +7,7 @@ use super::{
     reached::Reached,
 };
 use crate::{
-    dialect::{Product, spelling},
+    dialect::{self, Product, spelling},
     evidence::{End, ProbeId, Response, media_type},
 };
 
@@ -165,11 +165,21 @@ const OWN: &[Rule] = &[
                     r.server.map_or("the server", Product::name)
                 )
             };
-            match (r.own_page(full)?, full.status) {
-                (Product::Lighttpd, 403) => Some(Match::sure(because())),
-                (Product::Apache, 404) => Some(Match::likely(because())),
-                _ => None,
-            }
+            let found = match (r.own_page(full)?, full.status) {
+                (Product::Lighttpd, 403) => Match::sure(because()),
+                (Product::Apache, 404) => Match::likely(because()),
+                _ => return None,
+            };
+            let (_, value) = r.handoff()?;
+            let elsewhere =
+                r.stored_at().filter(|it| dialect::decoded(value) != *it && value != *it);
+            Some(match elsewhere {
+                Some(path) => found.also(format!(
+                    "the hand-off names {value}, and the storage that was read has the file at \
+                     {path}: is that the folder as the server sees it?"
+                )),
+                None => found,
+            })
         },
     },
     Rule {

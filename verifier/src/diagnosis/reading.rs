@@ -316,12 +316,21 @@ impl<'a> Reading<'a> {
             _ => None,
         };
         let text = special.unwrap_or(remedy.any);
-        match self.mapped() {
-            Some((prefix, folder)) => {
-                text.replace("/PREFIX/", &prefix).replace("/FOLDER/", &folder)
-            }
-            None => text.to_owned(),
-        }
+        let (prefix, folder) =
+            self.mapped().map_or((None, self.folder()), |(a, b)| (Some(a), Some(b)));
+        let text = prefix.map_or_else(|| text.to_owned(), |it| text.replace("/PREFIX/", &it));
+        folder.map_or_else(
+            || text.clone(),
+            |it| text.replace("/FOLDER/", &it).replace("/FOLDER", it.trim_end_matches('/')),
+        )
+    }
+
+    /// The storage's folder, with a slash at its end: what stands before the key, or the file's own.
+    fn folder(&self) -> Option<String> {
+        let path = self.stored_at()?;
+        let key = self.evidence.dummy.as_ref().and_then(|it| it.key.as_deref());
+        let root = key.and_then(|key| path.strip_suffix(key));
+        root.or_else(|| path.rfind('/').map(|at| &path[..=at])).map(str::to_owned)
     }
 
     /// The prefix that the app's URIs have and the folder that it stands for: what the hand-off's
