@@ -7,7 +7,9 @@ use tokio::sync::Semaphore;
 
 use crate::{
     config::{Config, Depth, Places, StorageAt, Target},
-    evidence::{Body, Dummy, End, Evidence, Further, Journalled, Probed, Response, Same, Source},
+    evidence::{
+        Body, Dummy, End, Evidence, Further, Journalled, Probed, Response, Same, Seen, Source,
+    },
     plan::{
         FurtherAsk, Plan, StoragePlan, further, plan_of_contract, plan_of_urls,
         plan_without_contract,
@@ -81,32 +83,7 @@ impl Prober {
     /// Collects the evidence about a target: the four layers, `full` first, then what splits the
     /// possible causes.
     pub async fn examine(&self, target: &Target) -> Result<Evidence, ContractError> {
-        let plan = match &target.places {
-            Places::Fixture { fixture, site, storage } => {
-                match self.control().contract(fixture).await {
-                    Ok(contract) => plan_of_contract(
-                        target,
-                        self.nonce(),
-                        &contract,
-                        fixture,
-                        site,
-                        storage.as_ref(),
-                    )?,
-                    Err(error @ ContractError::Unreachable { .. }) => {
-                        plan_without_contract(target, self.nonce(), fixture, site).ok_or(error)?
-                    }
-                    Err(error) => return Err(error),
-                }
-            }
-            Places::Urls { storage, app, direct, full } => plan_of_urls(
-                target,
-                self.nonce(),
-                storage.as_ref(),
-                app.as_ref(),
-                direct.as_ref(),
-                full,
-            ),
-        };
+        let plan = self.plan(target).await?;
         let mut evidence = self.layers(&plan).await;
         if let Some(fixture) = &plan.fixture {
             evidence.journal = self.control().journal(fixture, &plan.nonce).await;
@@ -114,6 +91,32 @@ impl Prober {
         let asks = further(&plan, &evidence, self.depth);
         evidence.probes = self.further(asks, self.cap(&plan)).await;
         Ok(evidence)
+    }
+
+    /// What to ask: of the fixture's contract, or as each layer was given.
+    async fn plan(&self, target: &Target) -> Result<Plan, ContractError> {
+        match &target.places {
+            Places::Fixture { fixture, site, storage } => {
+                let (nonce, storage) = (self.nonce(), storage.as_ref());
+                match self.control().contract(fixture).await {
+                    Ok(contract) => {
+                        plan_of_contract(target, nonce, &contract, fixture, site, storage)
+                    }
+                    Err(error @ ContractError::Unreachable { .. }) => {
+                        plan_without_contract(target, nonce, fixture, site).ok_or(error)
+                    }
+                    Err(error) => Err(error),
+                }
+            }
+            Places::Urls { storage, app, direct, full } => Ok(plan_of_urls(
+                target,
+                self.nonce(),
+                storage.as_ref(),
+                app.as_ref(),
+                direct.as_ref(),
+                full,
+            )),
+        }
     }
 
     /// Collects the evidence about several targets, in their order, a few at a time.
@@ -134,24 +137,12 @@ impl Prober {
             (storage, app, direct);
         let dummy = plan.dummy.clone().or_else(|| expected(&storage, &direct));
         if let Some(dummy) = &dummy {
-            let right = [
-                storage.answer().map(|body| (body, &storage_trace)),
-                direct.answer().map(|it| (&it.body, &direct_trace)),
-                full.answer().map(|it| (&it.body, &full_trace)),
+            let bodies = [
+                (body_of(&mut storage.seen), &storage_trace),
+                (response_of(&mut direct.seen), &direct_trace),
+                (response_of(&mut full.seen), &full_trace),
             ];
-            let model = right.into_iter().flatten().find(|(body, trace)| {
-                body.sha256 == dummy.sha256 && trace.size() == body.size.min(Trace::KEPT)
-            });
-            if let Some(model) = model.map(|(_, trace)| trace.clone()) {
-                let compare = |body: &mut Body, trace: &Trace| {
-                    let whole = body.sha256 == dummy.sha256 && body.size == dummy.size;
-                    body.same =
-                        Some(if whole { Same::Exactly(body.size) } else { trace.same(&model) });
-                };
-                with_answer(&mut full, |it| compare(&mut it.body, &full_trace));
-                with_answer(&mut direct, |it| compare(&mut it.body, &direct_trace));
-                with_answer(&mut storage, |body| compare(body, &storage_trace));
-            }
+            compare(dummy, bodies.into_iter().filter_map(|(body, trace)| Some((body?, trace))));
         }
         Evidence {
             target: plan.target.clone(),
@@ -224,9 +215,30 @@ impl Prober {
     }
 }
 
-fn with_answer<T>(probed: &mut Probed<T>, act: impl FnOnce(&mut T)) {
-    if let crate::evidence::Seen::Answer(answer) = &mut probed.seen {
-        act(answer);
+fn body_of(seen: &mut Seen<Body>) -> Option<&mut Body> {
+    match seen {
+        Seen::Answer(body) => Some(body),
+        Seen::Nothing(_) | Seen::Skipped(_) => None,
+    }
+}
+
+fn response_of(seen: &mut Seen<Response>) -> Option<&mut Body> {
+    match seen {
+        Seen::Answer(response) => Some(&mut response.body),
+        Seen::Nothing(_) | Seen::Skipped(_) => None,
+    }
+}
+
+/// Notes how far each body is the same as the dummy, if one of them is the dummy and was kept.
+fn compare<'a>(dummy: &Dummy, bodies: impl Iterator<Item = (&'a mut Body, &'a Trace)>) {
+    let bodies: Vec<_> = bodies.collect();
+    let model = bodies.iter().find(|(body, trace)| {
+        body.sha256 == dummy.sha256 && trace.size() == body.size.min(Trace::KEPT)
+    });
+    let Some(model) = model.map(|(_, trace)| *trace) else { return };
+    for (body, trace) in bodies {
+        let whole = body.sha256 == dummy.sha256 && body.size == dummy.size;
+        body.same = Some(if whole { Same::Exactly(body.size) } else { trace.same(model) });
     }
 }
 
@@ -244,8 +256,8 @@ fn expected(storage: &Probed<Body>, direct: &Probed<Response>) -> Option<Dummy> 
         previous: None,
     };
     match (&storage.seen, direct.answer()) {
-        (crate::evidence::Seen::Answer(body), _) => Some(of(body, Source::Storage)),
-        (crate::evidence::Seen::Skipped(_), Some(direct))
+        (Seen::Answer(body), _) => Some(of(body, Source::Storage)),
+        (Seen::Skipped(_), Some(direct))
             // A site that answers every path with the same page would be its own yardstick.
             if direct.status == 200
                 && direct.body.end == End::Whole
