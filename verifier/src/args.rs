@@ -6,6 +6,7 @@ use std::{net::IpAddr, path::PathBuf, time::Duration};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::{
+    local::{KINDS, Kind},
     probe::{ConnectTo, Resolve},
     snippet::Proxy,
 };
@@ -153,6 +154,14 @@ pub struct Verify {
     #[arg(long, value_name = "URL", help_heading = "Intention")]
     pub refused: Vec<String>,
 
+    /// A proxy's configuration, if it may be read, so that the file and line to change can be named;
+    /// KIND is nginx, apache, lighttpd or caddy (repeatable)
+    #[arg(long, value_name = "KIND:PATH", help_heading = "Local evidence", value_parser = proxy_config)]
+    pub proxy_config: Vec<(Kind, PathBuf)>,
+    /// A proxy's error log, if it may be read; only what it gains meanwhile is looked at (repeatable)
+    #[arg(long, value_name = "PATH", help_heading = "Local evidence")]
+    pub error_log: Vec<PathBuf>,
+
     /// How the network is reached, and how long and how much at most
     #[command(flatten)]
     pub limits: Limits,
@@ -289,6 +298,18 @@ fn duration(text: &str) -> Result<Duration, String> {
     } else {
         Ok(parsed)
     }
+}
+
+/// `nginx:/etc/nginx/nginx.conf`.
+pub(crate) fn proxy_config(text: &str) -> Result<(Kind, PathBuf), String> {
+    let known = KINDS.map(|(name, _)| name).join(", ");
+    let (kind, path) = text
+        .split_once(':')
+        .filter(|(_, path)| !path.is_empty())
+        .ok_or_else(|| format!("write it as KIND:PATH, where KIND is one of {known}"))?;
+    let found = KINDS.iter().find(|(name, _)| *name == kind);
+    let (_, kind) = found.ok_or_else(|| format!("`{kind}` is none of {known}"))?;
+    Ok((*kind, PathBuf::from(path)))
 }
 
 fn resolve(text: &str) -> Result<Resolve, String> {

@@ -8,6 +8,7 @@ use thiserror::Error;
 use crate::{
     args,
     evidence::{Access, Intent},
+    local::Kind,
     probe::{Limits, Network, Trust},
     url::{Url, UrlError},
 };
@@ -47,6 +48,15 @@ pub struct Target {
     pub places: Places,
     /// What a visitor and the proxy send, and what should come.
     pub wish: Wish,
+}
+
+/// What may be read beside the probes, on this machine.
+#[derive(Clone, Debug, Default)]
+pub struct LocalPlaces {
+    /// The proxies' configurations.
+    pub configs: Vec<(Kind, PathBuf)>,
+    /// Their error logs.
+    pub logs: Vec<PathBuf>,
 }
 
 /// Where the layers of a target are.
@@ -109,6 +119,15 @@ pub struct Wish {
     pub inner: Vec<Url>,
     /// URLs that must not give the file.
     pub refused: Vec<Url>,
+    /// What may be read beside the probes.
+    pub local: LocalPlaces,
+}
+
+impl LocalPlaces {
+    fn add(&mut self, other: Self) {
+        self.configs.extend(other.configs);
+        self.logs.extend(other.logs);
+    }
 }
 
 /// What is wrong with the configuration.
@@ -195,7 +214,11 @@ impl Config {
     /// The configuration of a command line.
     pub fn from_args(args: &args::Verify) -> Result<Self, ConfigError> {
         let targets = match &args.config {
-            Some(path) => file::targets(path, &args.target)?,
+            Some(path) => {
+                let mut targets = file::targets(path, &args.target)?;
+                targets.iter_mut().for_each(|it| it.wish.local.add(local_of(args)));
+                targets
+            }
             None => vec![target_from_args(args)?],
         };
         let network = network(&args.limits);
@@ -222,6 +245,10 @@ fn network(limits: &args::Limits) -> Network {
         trust,
         connect_timeout: limits.connect_timeout,
     }
+}
+
+fn local_of(args: &args::Verify) -> LocalPlaces {
+    LocalPlaces { configs: args.proxy_config.clone(), logs: args.error_log.clone() }
 }
 
 fn target_from_args(args: &args::Verify) -> Result<Target, ConfigError> {
@@ -255,6 +282,7 @@ fn target_from_args(args: &args::Verify) -> Result<Target, ConfigError> {
         unix_socket: args.unix_socket.clone(),
         inner: urls(&args.inner)?,
         refused: urls(&args.refused)?,
+        local: local_of(args),
     };
     Ok(Target { name: "download".to_owned(), places, wish })
 }

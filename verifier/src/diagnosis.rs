@@ -12,12 +12,14 @@ mod app;
 mod frontend;
 mod handoff;
 mod instead;
+mod local;
 mod proxy;
 mod reached;
 mod reading;
 mod storage;
 mod words;
 
+pub use local::Ground;
 pub use reached::Reached;
 pub use reading::Reading;
 
@@ -120,11 +122,15 @@ pub struct Match {
     because: Vec<String>,
     /// The request that shows it, where that is not the culprit's layer.
     shown_by: Option<ProbeId>,
+    /// What makes it as sure as it is.
+    ground: Ground,
+    /// The change that mends it, where a configuration tells.
+    fix: Option<String>,
 }
 
 impl Match {
     fn sure(because: impl Into<String>) -> Self {
-        Self { confidence: Confidence::Sure, because: vec![because.into()], shown_by: None }
+        Self::of(Confidence::Sure, because.into())
     }
 
     fn shown_by(self, id: ProbeId) -> Self {
@@ -137,11 +143,24 @@ impl Match {
     }
 
     fn likely(because: impl Into<String>) -> Self {
-        Self { confidence: Confidence::Likely, because: vec![because.into()], shown_by: None }
+        Self::of(Confidence::Likely, because.into())
     }
 
     fn possible(because: impl Into<String>) -> Self {
-        Self { confidence: Confidence::Possible, because: vec![because.into()], shown_by: None }
+        Self::of(Confidence::Possible, because.into())
+    }
+
+    fn of(confidence: Confidence, because: String) -> Self {
+        let because = vec![because];
+        Self { confidence, because, shown_by: None, ground: Ground::Measured, fix: None }
+    }
+
+    /// The same with what a configuration or a log says, which makes it at least so sure, and the
+    /// change that mends it.
+    fn told(self, sure: Confidence, lines: Vec<String>, fix: Option<String>) -> Self {
+        let ground = if sure < self.confidence { Ground::Told } else { Ground::Both };
+        let because = self.because.into_iter().chain(lines).collect();
+        Self { confidence: self.confidence.min(sure), because, ground, fix, ..self }
     }
 }
 
@@ -153,6 +172,8 @@ pub struct Finding {
     pub severity: Severity,
     /// How sure it is.
     pub confidence: Confidence,
+    /// What makes it so sure.
+    pub ground: Ground,
     /// What was seen.
     pub evidence: Vec<String>,
     /// What to do.
@@ -238,7 +259,7 @@ pub fn judge(evidence: &Evidence, choice: &Choice) -> Diagnosis {
     let reading = Reading::of(evidence);
     let tried = rules().filter(|rule| choice.tries(rule) && !reading.cut_by_limit());
     let mut found: Vec<Finding> = tried.filter_map(|rule| finding(rule, &reading)).collect();
-    found.sort_by_key(|it| (it.severity, it.confidence));
+    found.sort_by_key(|it| (it.severity, it.confidence, it.ground.rank(it.confidence)));
     let found = without_guesses(found);
     let (findings, warnings): (Vec<_>, Vec<_>) =
         found.into_iter().partition(|it| it.severity != Severity::Warning);
@@ -276,7 +297,9 @@ fn without_guesses(mut found: Vec<Finding>) -> Vec<Finding> {
 const FALLBACKS: [&str; 2] = ["proxy.direct-fails", "handoff.does-not-fit"];
 
 fn finding(rule: &'static Rule, reading: &Reading<'_>) -> Option<Finding> {
-    let Match { confidence, because, shown_by } = (rule.matches)(reading)?;
+    let measured = (rule.matches)(reading);
+    let found = local::borne_out(rule, measured, reading)?;
+    let Match { confidence, because, shown_by, ground, fix } = found;
     let severity = match rule.severity {
         Severity::Degraded if !reading.delivered => Severity::Broken,
         severity => severity,
@@ -284,7 +307,8 @@ fn finding(rule: &'static Rule, reading: &Reading<'_>) -> Option<Finding> {
     let mut evidence = because;
     let asked = shown_by.and_then(|id| reading.evidence.probed(id)).map(|it| &it.asked);
     evidence.push(asked.map_or_else(|| reading.reproduce(rule.culprit), curl::line));
-    Some(Finding { rule, severity, confidence, evidence, remedy: reading.remedy(&rule.remedy) })
+    let remedy = fix.unwrap_or_else(|| reading.remedy(&rule.remedy));
+    Some(Finding { rule, severity, confidence, ground, evidence, remedy })
 }
 
 /// No rule matched: healthy if everything that was to be checked was right, otherwise nobody knows.

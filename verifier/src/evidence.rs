@@ -9,6 +9,8 @@ mod probe_id;
 
 pub use probe_id::ProbeId;
 
+use crate::local::Fact;
+
 /// The result of a probe. Like `Option`, but an absence always has its reason.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Seen<T> {
@@ -276,6 +278,8 @@ pub struct Evidence {
     pub probes: Vec<Further>,
     /// What the fixture's journal has about the `full` request; `None` without a fixture.
     pub journal: Option<Vec<Journalled>>,
+    /// What the proxies' configurations and error logs say, where they may be read.
+    pub local: Vec<Fact>,
 }
 
 /// A request that the fixture saw.

@@ -10,6 +10,7 @@ pub mod dialect;
 pub mod dummy_line;
 pub mod evidence;
 pub mod explain;
+pub mod local;
 pub mod plan;
 pub mod probe;
 pub mod program;

@@ -21,6 +21,7 @@ mod body;
 mod connect;
 mod contract;
 mod http;
+mod local;
 mod storage;
 
 pub(crate) use connect::tls::check as check_trust;
@@ -28,7 +29,7 @@ pub use connect::{ConnectTo, Network, Resolve, Trust};
 pub use contract::{Contract, ContractError};
 pub use http::{Ask, Wants};
 
-use self::{body::Trace, connect::Connector, http::Client};
+use self::{body::Trace, connect::Connector, http::Client, local::Logs};
 
 /// How long and how much at most.
 #[derive(Clone, Debug)]
@@ -83,6 +84,7 @@ impl Prober {
     /// Collects the evidence about a target: the four layers, `full` first, then what splits the
     /// possible causes.
     pub async fn examine(&self, target: &Target) -> Result<Evidence, ContractError> {
+        let logs = Logs::begin(&target.wish.local.logs);
         let plan = self.plan(target).await?;
         let mut evidence = self.layers(&plan).await;
         if let Some(fixture) = &plan.fixture {
@@ -90,6 +92,8 @@ impl Prober {
         }
         let asks = further(&plan, &evidence, self.depth);
         evidence.probes = self.further(asks, self.cap(&plan)).await;
+        let places = &target.wish.local;
+        evidence.local = local::examine(places, logs, &evidence, &self.client).await;
         Ok(evidence)
     }
 
@@ -154,6 +158,7 @@ impl Prober {
             full,
             probes: Vec::new(),
             journal: None,
+            local: Vec::new(),
         }
     }
 

@@ -38,12 +38,7 @@ impl Redactor {
 
     /// A header's value as it may be shown.
     pub fn header(&self, name: &str, value: &str) -> String {
-        let name = name.to_ascii_lowercase();
-        if SECRET_WORDS.iter().any(|word| name.contains(word)) {
-            "REDACTED".to_owned()
-        } else {
-            self.url(value)
-        }
+        if is_secret(name) { "REDACTED".to_owned() } else { self.url(value) }
     }
 
     /// A URL, or a hand-off's value, without the secrets of its query and without a password.
@@ -56,8 +51,7 @@ impl Redactor {
 
     fn parameter(&self, pair: &str) -> String {
         let Some((name, value)) = pair.split_once('=') else { return pair.to_owned() };
-        let last = name.rsplit(['-', '_']).next().unwrap_or(name).to_ascii_lowercase();
-        if value.is_empty() || !SECRET_PARAMETERS.contains(&last.as_str()) {
+        if value.is_empty() || !names_secret(name) {
             return pair.to_owned();
         }
         let hash = Sha256::new().chain_update(self.salt).chain_update(value).finalize();
@@ -75,6 +69,49 @@ impl Redactor {
             .fold(text.to_owned(), |text, name| without_element(&text, name))
             .into_bytes()
     }
+}
+
+/// Whether a header of this name carries a secret as a whole.
+fn is_secret(name: &str) -> bool {
+    let name = name.to_ascii_lowercase();
+    SECRET_WORDS.iter().any(|word| name.contains(word))
+}
+
+/// A directive of a configuration as it may be shown: what stands behind the name of a secret, and
+/// the secrets of URLs, are left out. What begins with `$` or `{` is a variable, not a secret.
+pub(crate) fn directive(name: &str, words: &[String]) -> String {
+    let mut shown = vec![name.to_owned()];
+    let mut secret = is_secret(name) && name.contains("password");
+    for word in words {
+        let value = !word.is_empty() && !word.starts_with(['$', '{', '%']);
+        if std::mem::replace(&mut secret, is_secret(word)) && value {
+            shown.push("REDACTED".to_owned());
+        } else if word.is_empty() {
+            shown.push("\"\"".to_owned());
+        } else {
+            shown.push(without_signature(word));
+        }
+    }
+    shown.join(" ")
+}
+
+/// A word without the secrets of a URL.
+fn without_signature(word: &str) -> String {
+    let word = without_password(word);
+    let Some((path, query)) = word.split_once('?') else { return word };
+    let pair = |pair: &str| match pair.split_once('=') {
+        Some((name, value)) if names_secret(name) && !value.starts_with(['$', '{']) => {
+            format!("{name}=REDACTED")
+        }
+        _ => pair.to_owned(),
+    };
+    format!("{path}?{}", query.split('&').map(pair).collect::<Vec<_>>().join("&"))
+}
+
+/// Whether a query's parameter of this name is a secret.
+fn names_secret(name: &str) -> bool {
+    let last = name.rsplit(['-', '_']).next().unwrap_or(name).to_ascii_lowercase();
+    SECRET_PARAMETERS.contains(&last.as_str())
 }
 
 fn without_password(url: &str) -> String {

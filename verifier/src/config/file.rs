@@ -12,8 +12,8 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 
 use super::{
-    Access, ConfigError, Intent, Named, Places, Target, Wish, expected, fixture_at, handoff,
-    headers, nearest, storage_at,
+    Access, ConfigError, Intent, LocalPlaces, Named, Places, Target, Wish, expected, fixture_at,
+    handoff, headers, nearest, storage_at,
 };
 
 #[derive(Deserialize)]
@@ -47,6 +47,10 @@ struct WrittenTarget {
     private: bool,
     #[serde(default)]
     refused: Vec<String>,
+    #[serde(default)]
+    proxy_config: Vec<String>,
+    #[serde(default)]
+    error_log: Vec<PathBuf>,
 }
 
 /// The file's targets, or those of them that are named.
@@ -82,6 +86,11 @@ impl WrittenTarget {
         let (header, value) = self.handoff.as_deref().map(handoff).transpose()?.unwrap_or_default();
         let urls =
             |list: &[String]| list.iter().map(|it| it.parse()).collect::<Result<Vec<_>, _>>();
+        let configs: Result<Vec<_>, String> =
+            self.proxy_config.iter().map(|it| crate::args::proxy_config(it)).collect();
+        let not_a_config = |problem: String| {
+            wrong(&name, &problem, "write `proxy-config = [\"nginx:/etc/nginx/nginx.conf\"]`")
+        };
         let method = self.full_method.as_deref().unwrap_or("GET").parse();
         let wish = Wish {
             intent: Intent {
@@ -98,6 +107,7 @@ impl WrittenTarget {
             inner: urls(&self.inner)?,
             refused: urls(&self.refused)?,
             unix_socket: self.unix_socket,
+            local: LocalPlaces { configs: configs.map_err(not_a_config)?, logs: self.error_log },
         };
         Ok(Target { name, places, wish })
     }

@@ -4,10 +4,12 @@
 use super::{
     Culprit, Match, Reading, Remedy, Rule, Severity,
     instead::{Instead, instead},
+    local::contradiction,
 };
 use crate::{
     dialect::{Product, store_error},
     evidence::Response,
+    local::{Fact, Says},
 };
 
 pub(super) const RULES: &[Rule] = &[
@@ -161,6 +163,46 @@ pub(super) const RULES: &[Rule] = &[
                 _ if of_dummy => Match::sure(because),
                 _ => Match::likely(because),
             })
+        },
+    },
+    Rule {
+        id: "proxy.not-reloaded",
+        culprit: Culprit::Proxy,
+        severity: Severity::Broken,
+        summary: "the running proxy does something else than its configuration says",
+        meaning: "The configuration, as it reads, gives the visitor the file, or leads to another \
+                  place than the one that was measured. Most often it was changed and not loaded \
+                  again; or another file than --proxy-config is the one that is used, or the \
+                  proxy sees another disk. No cause is read off a configuration that is not in \
+                  force.",
+        remedy: Remedy {
+            nginx: Some("nginx -t && nginx -s reload; then check again"),
+            apache: Some("apachectl configtest && apachectl graceful; then check again"),
+            caddy: Some("caddy reload; then check again"),
+            ..Remedy::any("let the proxy load its configuration again; then check again")
+        },
+        matches: |r| {
+            let mut because = contradiction(r)?.into_iter();
+            let first = Match::likely(because.next()?);
+            Some(because.fold(first, Match::also))
+        },
+    },
+    Rule {
+        id: "proxy.configuration-not-read",
+        culprit: Culprit::Proxy,
+        severity: Severity::Warning,
+        summary: "a configuration or an error log could not be read, or not whole",
+        meaning: "What --proxy-config and --error-log name is read as far as it can be. What is \
+                  missing may hold the cause, so nothing is said to be sure because of it.",
+        remedy: Remedy::any(
+            "let the user of this program read the files, or give the output of `nginx -T`",
+        ),
+        matches: |r| {
+            let not_read = |it: &&Fact| matches!(it.says, Says::Unread | Says::LogUnread);
+            let unread = r.evidence.local.iter().filter(not_read);
+            let mut because = unread.map(|it| it.detail.clone());
+            let first = Match::sure(because.next()?);
+            Some(because.fold(first, Match::also))
         },
     },
     Rule {

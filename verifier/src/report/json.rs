@@ -20,8 +20,10 @@ use crate::{
 };
 
 mod evidence;
+mod local;
 
 use evidence::{JsonDummy, JsonFurther, JsonIntent, JsonJournalled, JsonProbed};
+use local::JsonFact;
 
 /// Bytes of a body's beginning that are written percent-encoded.
 const UNPRINTABLE: &AsciiSet = &CONTROLS.add(b'%');
@@ -48,6 +50,8 @@ struct JsonTarget {
     layers: JsonLayers,
     probes: Vec<JsonFurther>,
     journal: Option<Vec<JsonJournalled>>,
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    local: Vec<JsonFact>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -143,6 +147,7 @@ fn target(evidence: &Evidence, diagnosis: &Diagnosis) -> JsonTarget {
         },
         probes: evidence.probes.iter().map(JsonFurther::of).collect(),
         journal: evidence.journal.as_ref().map(|it| it.iter().map(JsonJournalled::of).collect()),
+        local: evidence.local.iter().map(JsonFact::of).collect(),
     }
 }
 
@@ -182,6 +187,7 @@ impl JsonTarget {
             full: self.layers.full.probed.response()?,
             probes,
             journal: self.journal.map(|it| it.into_iter().map(JsonJournalled::evidence).collect()),
+            local: self.local.into_iter().map(JsonFact::evidence).collect::<Result<_, _>>()?,
         })
     }
 }

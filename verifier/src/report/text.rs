@@ -133,7 +133,10 @@ fn everything(out: &mut impl Write, judged: &Judged) -> io::Result<()> {
     for further in &it.probes {
         exchange(out, &further.id.to_string(), &further.probed.asked, &further.probed.seen)?;
     }
-    Ok(())
+    if !it.local.is_empty() {
+        writeln!(out, "\n{QUIET}configuration and log{QUIET:#}")?;
+    }
+    it.local.iter().try_for_each(|fact| writeln!(out, "  {}", printable(&fact.line())))
 }
 
 fn exchange(

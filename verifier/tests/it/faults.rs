@@ -6,12 +6,13 @@ use std::{collections::BTreeSet, fs, path::Path};
 
 use sendfile_check::{
     args::DemoProxy,
-    config::Config,
+    config::{Config, LocalPlaces},
     demo::{
         Stage, StageError,
         fault::{FAULTS, Fault},
     },
     diagnosis::{Choice, Diagnosis, judge},
+    local::Kind,
     probe::Prober,
 };
 
@@ -63,7 +64,7 @@ async fn every_fault_is_found() {
 async fn check_all(proxy: DemoProxy) -> Option<Vec<Outcome>> {
     let mut outcomes = Vec::new();
     for (id, fault) in Fault::all_of(proxy) {
-        let (found, wrong) = match diagnose(proxy, &fault).await {
+        let (found, wrong) = match diagnose(proxy, &fault, None).await {
             Ok(diagnosis) => (
                 diagnosis.findings.first().map(|it| it.rule.id),
                 difference(id, &fault, &diagnosis),
@@ -79,9 +80,46 @@ async fn check_all(proxy: DemoProxy) -> Option<Vec<Outcome>> {
     Some(outcomes)
 }
 
-async fn diagnose(proxy: DemoProxy, fault: &Fault) -> Result<Diagnosis, StageError> {
+/// With the proxy's configuration and error log at hand too, one of the findings that are expected
+/// comes first: a better one, where the configuration tells what cannot be seen from outside.
+#[tokio::test]
+async fn every_fault_is_found_with_the_configuration_too() {
+    let kinds = [
+        (DemoProxy::Nginx, Kind::Nginx),
+        (DemoProxy::Apache, Kind::Apache),
+        (DemoProxy::Lighttpd, Kind::Lighttpd),
+        (DemoProxy::Caddy, Kind::Caddy),
+    ];
+    let mut wrong = Vec::new();
+    for (proxy, kind) in kinds {
+        for (id, fault) in Fault::all_of(proxy) {
+            match diagnose(proxy, &fault, Some(kind)).await {
+                Ok(diagnosis) => {
+                    let first = diagnosis.findings.first().map(|it| it.rule.id);
+                    let better = first.is_some_and(|it| fault.expected.iter().any(|id| id == it));
+                    wrong.extend(difference(id, &fault, &diagnosis).filter(|_| !better));
+                }
+                Err(StageError::NotInstalled(_)) if std::env::var_os("CI").is_none() => {}
+                Err(error) => wrong.push(format!("{id}: {error}")),
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+async fn diagnose(
+    proxy: DemoProxy,
+    fault: &Fault,
+    local: Option<Kind>,
+) -> Result<Diagnosis, StageError> {
     let stage = Stage::set(proxy, Some(fault)).await?;
-    let config = Config::of(stage.target().expect("URLs of this machine"));
+    let mut target = stage.target().expect("URLs of this machine");
+    if let Some(kind) = local {
+        let folder = stage.storage().with_file_name("");
+        let logs = vec![folder.join("error.log")];
+        target.wish.local = LocalPlaces { configs: vec![(kind, folder.join("site.conf"))], logs };
+    }
+    let config = Config::of(target);
     let prober = Prober::new(&config).expect("randomness");
     let evidence =
         prober.examine(&config.targets[0]).await.expect("a fixture that answers, or does not");

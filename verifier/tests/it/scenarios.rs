@@ -11,6 +11,9 @@
 //!
 //! [probes]
 //! "neighbour elsewhere" = "404 app-page via nginx" # somebody's answer that came through nginx
+//!
+//! [local]                                          # what --proxy-config and --error-log give
+//! nginx = "server { … }"
 //! ```
 //!
 //! `scenarios/paper.rs` and `scenarios/pages.rs` have all the words. `expected` has all findings in
@@ -27,13 +30,17 @@ use sendfile_check::{
 };
 use serde::Deserialize;
 
-use self::paper::{INSTANCE, KEY, NONCE, Paper, header};
+use self::{
+    local::Local,
+    paper::{INSTANCE, KEY, NONCE, Paper, header},
+};
 
+mod local;
 mod pages;
 mod paper;
 
-/// Rules that others always precede: from outside the evidence is the same, and those are commoner.
-const NEVER_FIRST: &[&str] = &["handoff.wrong-server-block", "handoff.path-variable-wrong"];
+/// Rules that others always precede.
+const NEVER_FIRST: &[&str] = &[];
 
 /// Where storage, app, direct location and download are, unless `asked` says otherwise.
 const URLS: [&str; 4] = [
@@ -77,6 +84,8 @@ pub(crate) struct Scenario {
     full: Lines,
     #[serde(default)]
     probes: BTreeMap<String, Lines>,
+    /// What the operator lets the verifier read.
+    local: Option<Local>,
     /// The ids of all findings, the best explanation first.
     expected: Vec<String>,
     #[serde(default)]
@@ -194,8 +203,10 @@ impl Scenario {
             full,
             probes: self.probes.iter().flat_map(|(ids, lines)| self.further(ids, lines)).collect(),
             journal: self.journal.as_ref().map(|it| it.iter().map(|it| journalled(it)).collect()),
+            local: Vec::new(),
         };
         forget_comparisons(&mut evidence);
+        evidence.local = self.local.as_ref().map(|it| it.facts(&evidence)).unwrap_or_default();
         evidence
     }
 

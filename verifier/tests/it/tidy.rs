@@ -42,6 +42,19 @@ fn judging_touches_nothing() {
 }
 
 #[test]
+fn reading_a_configuration_touches_nothing() {
+    let sources: Vec<_> =
+        sources().into_iter().filter(|(path, _)| path.starts_with("src/local")).collect();
+    check(&sources, |text| {
+        let code: String =
+            text.lines().filter(|line| !line.trim_start().starts_with("//")).collect();
+        // An address is a number too, and no socket.
+        let mut words = TOUCHES_THE_WORLD.iter().filter(|it| **it != "net::");
+        words.find(|word| has_word(&code, word)).map(|it| format!("has `{it}`"))
+    });
+}
+
+#[test]
 fn only_the_demo_knows_the_fixture() {
     let product = |(path, _): &Source| path.starts_with("src/") && !path.starts_with("src/demo");
     let sources: Vec<_> = sources().into_iter().filter(product).collect();

@@ -1,0 +1,76 @@
+//! A configuration that says otherwise than what was measured: it is not the one in force.
+
+use super::{
+    super::{Reached, Reading},
+    has,
+};
+use crate::{
+    evidence::Response,
+    local::{
+        Fact, Says,
+        log::{Entry, Event, Of},
+    },
+};
+
+/// How the configuration contradicts what was measured, if it does.
+pub(in super::super) fn contradiction(r: &Reading<'_>) -> Option<Vec<String>> {
+    let full = r.left_over()?;
+    let local = &r.evidence.local;
+    let says = |wanted: &Says| local.iter().find(|it| it.says == *wanted);
+    if has(r, &[Says::Unsure, Says::Unread]) {
+        return None;
+    }
+    // Where the port is mapped, this may be another server's configuration.
+    let ours = !has(r, &[Says::ListensElsewhere]);
+    let by_rule = || other_rule(r, full).filter(|_| ours);
+    let found = other_path(local).or_else(by_rule).or_else(|| {
+        let fine = says(&Says::Fine).filter(|_| ours && r.lost_after_app().is_some())?;
+        let own = r.own_page(full).is_some() && matches!(full.status, 403 | 404 | 500);
+        let again = matches!(r.reached, Reached::AppTwice(_));
+        (own || again).then(|| vec![fine.line(), r.visitor_gets()])
+    })?;
+    let edited = says(&Says::Edited).map(Fact::line);
+    Some(found.into_iter().chain(edited).collect())
+}
+
+/// The log names another path than the configuration.
+fn other_path(local: &[Fact]) -> Option<Vec<String>> {
+    let asks = local.iter().any(|it| it.says == Says::DownloadAsksApp);
+    let written = local.iter().find_map(|it| match &it.says {
+        Says::TargetOpens { path, .. } => Some((it, path)),
+        _ => None,
+    });
+    let logged = local.iter().find_map(|it| match &it.says {
+        Says::Logged(Entry { event, of: Of::Download, what: Some(path) }) => {
+            matches!(event, Event::Missing | Event::Closed | Event::Folder).then_some((it, path))
+        }
+        _ => None,
+    });
+    let ((config, written), (log, logged)) = written.zip(logged)?;
+    let tidy = |it: &str| it.replace("//", "/").trim_end_matches('/').to_owned();
+    (asks && tidy(written) != tidy(logged)).then(|| vec![config.line(), log.line()])
+}
+
+/// The configuration sends the download elsewhere than it went.
+fn other_rule(r: &Reading<'_>, full: &Response) -> Option<Vec<String>> {
+    let local = &r.evidence.local;
+    let find = |wanted: &[Says]| local.iter().find(|it| wanted.contains(&it.says));
+    let fact = match &r.reached {
+        // An error of the server itself comes before the app is asked, whatever the rules say.
+        Reached::Not(_) => find(&[Says::DownloadAsksApp]).filter(|_| {
+            full.status < 500 && r.own_page(full).is_some() && r.own_page(full) == r.server
+        })?,
+        Reached::App(_) | Reached::AppTwice(_) | Reached::Otherwise(_) => {
+            find(&[Says::DownloadShadowed, Says::DownloadNotRouted])?
+        }
+        Reached::Unknown => return None,
+    };
+    let how = match &r.reached {
+        Reached::App(how)
+        | Reached::AppTwice(how)
+        | Reached::Otherwise(how)
+        | Reached::Not(how) => (*how).to_owned(),
+        Reached::Unknown => String::new(),
+    };
+    Some(vec![fact.line(), format!("but {how}")])
+}

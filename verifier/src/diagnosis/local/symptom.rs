@@ -1,0 +1,71 @@
+//! What must have been measured for a fact to explain it.
+
+use super::super::{Reached, Reading, instead::alike};
+use crate::{dialect::store_error, evidence::ProbeId, local::Says};
+
+/// The proxy answers after the hand-off that there is no such file, or refuses, or with what it has
+/// been told to say then; not the app, which was asked once only.
+pub(super) fn inside(r: &Reading<'_>) -> Option<String> {
+    let full = r.lost_after_app().filter(|_| r.handoff().is_some())?;
+    let masked = r.evidence.local.iter().any(|it| it.says == Says::ErrorsMasked);
+    let says_so = matches!(full.status, 301 | 302 | 403 | 404 | 500);
+    let once = r.own_page(full).is_some() || !matches!(r.reached, Reached::AppTwice(_));
+    (masked && full.status < 500 || says_so && once).then(|| r.visitor_gets())
+}
+
+/// Something else than the file comes, and no gateway error.
+pub(super) fn astray(r: &Reading<'_>) -> Option<String> {
+    let full = r.lost_after_app().filter(|_| r.handoff().is_some())?;
+    (!matches!(full.status, 502..=504)).then(|| r.visitor_gets())
+}
+
+pub(super) fn refused(r: &Reading<'_>) -> Option<String> {
+    let full = r.lost_after_app().filter(|it| matches!(it.status, 401 | 403))?;
+    r.own_page(full).map(|_| r.visitor_gets())
+}
+
+pub(super) fn own_500(r: &Reading<'_>) -> Option<String> {
+    let full = r.left_over().filter(|it| it.status == 500)?;
+    r.own_page(full).map(|it| format!("{} itself answers 500", it.name()))
+}
+
+/// The direct location was not asked, and the proxy refuses after the hand-off.
+pub(super) fn shut_out(r: &Reading<'_>) -> Option<String> {
+    let full =
+        r.lost_after_app().filter(|it| r.direct().is_none() && matches!(it.status, 403 | 404))?;
+    r.own_page(full).map(|_| r.visitor_gets())
+}
+
+pub(super) fn bad_gateway(r: &Reading<'_>) -> Option<String> {
+    let full = r.left_over().filter(|it| matches!(it.status, 502..=504))?;
+    (full.body.size == 0 || r.own_page(full).is_some()).then(|| r.visitor_gets())
+}
+
+/// A store's error, none of these, or something like one.
+pub(super) fn refused_by_store(r: &Reading<'_>, not: &[&str]) -> Option<String> {
+    let full = r.lost_after_app().filter(|it| (400..500).contains(&it.status))?;
+    let code = store_error(&full.body);
+    let fits = match &code {
+        Some(code) => !not.contains(&code.as_str()),
+        None => r.own_page(full).is_none(),
+    };
+    fits.then(|| r.visitor_gets())
+}
+
+pub(super) fn passed_on(r: &Reading<'_>) -> Option<String> {
+    let (full, (name, _)) = r.left_over().zip(r.handoff())?;
+    let empty = full.body.size == 0 && (200..300).contains(&full.status);
+    (full.header(name).is_some() || empty).then(|| r.visitor_gets())
+}
+
+/// A page of the app, or of nobody in particular.
+pub(super) fn app_page(r: &Reading<'_>) -> Option<String> {
+    let full = r.left_over().filter(|it| it.body.size > 0 && r.own_page(it).is_none())?;
+    (!(500..600).contains(&full.status)).then(|| r.visitor_gets())
+}
+
+pub(super) fn before_app(r: &Reading<'_>) -> Option<String> {
+    let full = r.lost_before_app()?;
+    let by_app = r.probe(ProbeId::AppTarget).is_some_and(|it| alike(it, full));
+    (!by_app && !matches!(full.status, 502..=504)).then(|| r.visitor_gets())
+}

@@ -1,0 +1,214 @@
+//! nginx's rewrite phase: `set`, `if`, `rewrite`, `return`, `break`, in the order of the file.
+
+use super::{
+    super::{Look, pattern::Case},
+    route::{End, Route, Walk},
+    tree::Directive,
+    variables::Env,
+};
+
+/// How the phase ends.
+pub(super) enum Phase<'a> {
+    /// The request goes on where it is.
+    GoesOn,
+    /// The URI changed: another location is looked for.
+    Again,
+    /// nginx answers.
+    Ends(End<'a>),
+}
+
+/// Whether the directives behind are read.
+enum Flow<'a> {
+    On,
+    Break,
+    Over(Phase<'a>),
+}
+
+/// Runs the phase of a server or a location.
+pub(super) fn rewritten<'a>(
+    block: &'a Directive,
+    route: &mut Route<'a>,
+    walk: &Walk<'_>,
+) -> Phase<'a> {
+    let before = route.env.uri.clone();
+    match run(block, route, walk, 0) {
+        Flow::Over(phase) => phase,
+        Flow::On if route.env.uri != before => Phase::Again,
+        Flow::On | Flow::Break => Phase::GoesOn,
+    }
+}
+
+/// Ifs in each other; nginx allows none, so this is for odd files.
+const DEEPEST: usize = 4;
+
+fn run<'a>(block: &'a Directive, route: &mut Route<'a>, walk: &Walk<'_>, depth: usize) -> Flow<'a> {
+    for directive in block.inside() {
+        let flow = match directive.name.as_str() {
+            "set" => {
+                let value = route.env.filled(directive.arg(1)).ok();
+                route.env.set(directive.arg(0).trim_start_matches('$'), value);
+                Flow::On
+            }
+            "return" => Flow::Over(Phase::Ends(returned(directive, &route.env))),
+            "break" => Flow::Break,
+            "rewrite" => rewrite(directive, route, walk),
+            "if" if depth < DEEPEST => branch(directive, route, walk, depth),
+            "rewrite_by_lua_block"
+            | "rewrite_by_lua_file"
+            | "access_by_lua_block"
+            | "access_by_lua_file"
+            | "js_content" => {
+                route.unsure = Some(format!("`{}` is beyond this reader", directive.name));
+                Flow::On
+            }
+            _ => Flow::On,
+        };
+        if !matches!(flow, Flow::On) {
+            return flow;
+        }
+    }
+    Flow::On
+}
+
+fn returned<'a>(directive: &'a Directive, env: &Env<'_>) -> End<'a> {
+    let text = |n| env.filled(directive.arg(n)).unwrap_or_else(|_| directive.arg(n).to_owned());
+    match directive.arg(0).parse::<u16>() {
+        Ok(301..=303 | 307 | 308) if directive.args.len() > 1 => End::Redirects(text(1), directive),
+        Ok(code) => End::Answers(code, Some(directive)),
+        Err(_) => End::Redirects(text(0), directive),
+    }
+}
+
+fn branch<'a>(
+    directive: &'a Directive,
+    route: &mut Route<'a>,
+    walk: &Walk<'_>,
+    depth: usize,
+) -> Flow<'a> {
+    match holds(&directive.args, route, walk) {
+        Some(false) => Flow::On,
+        Some(true) => {
+            // The last `if` that holds takes the place of those before it.
+            while route.scope.0.last().is_some_and(|it| it.name == "if") {
+                route.scope.0.pop();
+            }
+            route.scope.0.push(directive);
+            run(directive, route, walk, depth + 1)
+        }
+        None => {
+            for inside in directive.inside() {
+                match inside.name.as_str() {
+                    "set" => route.env.set(inside.arg(0).trim_start_matches('$'), None),
+                    "add_header" | "access_log" | "expires" => {}
+                    _ => {
+                        let at = directive.place().line();
+                        route.unsure =
+                            Some(format!("the `if` at {at} is only decided while nginx runs"));
+                    }
+                }
+            }
+            Flow::On
+        }
+    }
+}
+
+/// Whether a condition holds; `None` where nobody knows.
+fn holds(words: &[String], route: &mut Route<'_>, walk: &Walk<'_>) -> Option<bool> {
+    let joined = words.join(" ");
+    let inner = joined.trim().strip_prefix('(')?.strip_suffix(')')?.trim();
+    let mut parts = inner.splitn(3, char::is_whitespace);
+    let (left, sign, right) = (parts.next()?, parts.next(), parts.next());
+    if left.starts_with(['-', '!']) {
+        return on_disk(left, sign?, route, walk);
+    }
+    let env = &mut route.env;
+    let value = env.filled(left).ok()?;
+    let Some((sign, right)) = sign.zip(right) else {
+        return Some(!value.is_empty() && value != "0");
+    };
+    let right = right.trim();
+    let case = if sign.ends_with('*') { Case::Ignored } else { Case::Matters };
+    match sign {
+        "=" => Some(value == env.filled(right).ok()?),
+        "!=" => Some(value != env.filled(right).ok()?),
+        "~" | "~*" | "!~" | "!~*" => {
+            let found = walk.matcher.captures(right, case, &value).ok()?;
+            let is = found.is_some();
+            match found {
+                Some(captured) => env.capture(captured),
+                None => env.forget(),
+            }
+            Some(is != sign.starts_with('!'))
+        }
+        _ => None,
+    }
+}
+
+/// Whether a file or a folder is there: `-f`, `-d`, `-e`, or their contrary.
+fn on_disk(test: &str, word: &str, route: &Route<'_>, walk: &Walk<'_>) -> Option<bool> {
+    let path = match word.trim() {
+        "$request_filename" => route.scope.opens(&route.env).ok()?.0.path,
+        word => route.env.filled(word).ok()?,
+    };
+    let look = walk.disk.look(path.trim_end_matches('/'));
+    if look == Look::Unknown {
+        return None;
+    }
+    Some(match test {
+        "-f" => look == Look::File,
+        "!-f" => look != Look::File,
+        "-d" => look == Look::Folder,
+        "!-d" => look != Look::Folder,
+        "-e" => look != Look::Missing,
+        "!-e" => look == Look::Missing,
+        _ => return None,
+    })
+}
+
+fn rewrite<'a>(directive: &'a Directive, route: &mut Route<'a>, walk: &Walk<'_>) -> Flow<'a> {
+    let captured = match walk.matcher.captures(directive.arg(0), Case::Matters, &route.env.uri) {
+        Ok(Some(captured)) => captured,
+        Ok(None) => {
+            route.env.forget();
+            return Flow::On;
+        }
+        Err(_) => {
+            let at = directive.place().line();
+            route.unsure = Some(format!("the pattern at {at} is beyond this reader"));
+            return Flow::On;
+        }
+    };
+    route.env.capture(captured);
+    let Ok(filled) = route.env.filled(directive.arg(1)) else {
+        let at = directive.place().line();
+        route.unsure = Some(format!("the rewrite at {at} is only known while nginx runs"));
+        return Flow::Over(Phase::Ends(End::Unknown));
+    };
+    let flag = directive.arg(2);
+    let elsewhere =
+        ["http://", "https://", "$scheme"].iter().any(|it| directive.arg(1).starts_with(it));
+    if elsewhere || matches!(flag, "redirect" | "permanent") {
+        return Flow::Over(Phase::Ends(End::Redirects(filled, directive)));
+    }
+    let (path, query) = match filled.split_once('?') {
+        Some((path, query)) => (path.to_owned(), Some(query.to_owned())),
+        None => (filled, None),
+    };
+    // A query of its own goes before the old one, and a question mark at the end drops the old one.
+    let old = route.env.args.take().filter(|_| !directive.arg(1).ends_with('?'));
+    route.env.args = match (query.filter(|it| !it.is_empty()), old) {
+        (Some(new), Some(old)) => Some(format!("{new}&{old}")),
+        (new, old) => new.or(old),
+    };
+    route.env.uri = path;
+    route.rewrite = Some(directive);
+    route.env.internal = true;
+    match flag {
+        "last" => Flow::Over(Phase::Again),
+        "break" => {
+            route.env.broken = true;
+            Flow::Break
+        }
+        _ => Flow::On,
+    }
+}

@@ -1,0 +1,318 @@
+//! A request's way through a server block: rewrites, location, access, try_files, content.
+//!
+//! Follows nginx's phases (ngx_http_core_module.c). What cannot be evaluated makes a route unsure.
+
+use super::{
+    super::{Disk, Look, opened::Opened, pattern::Matcher},
+    location::{self, Form},
+    rewrite::{Phase, rewritten},
+    scope::Scope,
+    tree::Directive,
+    variables::{Env, Unknown},
+};
+
+/// Where a request ends.
+pub(super) struct Route<'a> {
+    /// The blocks around it.
+    pub(super) scope: Scope<'a>,
+    /// Its state at the end.
+    pub(super) env: Env<'a>,
+    /// How it ends.
+    pub(super) end: End<'a>,
+    /// What could not be evaluated on the way.
+    pub(super) unsure: Option<String>,
+    /// The first path that a `try_files` tried in vain, the directive that names its folder, and
+    /// the blocks around it.
+    pub(super) tried: Option<(Opened, &'a Directive, Scope<'a>)>,
+    /// The last `rewrite` that changed the URI.
+    pub(super) rewrite: Option<&'a Directive>,
+}
+
+/// How a request ends.
+pub(super) enum End<'a> {
+    /// A `proxy_pass` or one of its kin asks somebody.
+    Asks(&'a Directive),
+    /// A file is opened; the directive that names the folder.
+    Opens(Opened, &'a Directive),
+    /// A file is opened whose path hangs on a variable.
+    OpensUnknown(Unknown),
+    /// nginx answers by itself.
+    Answers(u16, Option<&'a Directive>),
+    /// nginx redirects.
+    Redirects(String, &'a Directive),
+    /// nginx asks for a login.
+    Login(&'a Directive),
+    /// It goes round in circles, or nobody knows.
+    Unknown,
+}
+
+/// Internal redirects and rewrites that are followed, as nginx does.
+const LONGEST: usize = 10;
+
+/// The directives that pass a request on.
+pub(super) const PASSES: [&str; 5] =
+    ["proxy_pass", "fastcgi_pass", "uwsgi_pass", "scgi_pass", "grpc_pass"];
+
+/// A server block, and what is needed to walk through it.
+#[derive(Clone, Copy)]
+pub(super) struct Walk<'a> {
+    pub(super) http: &'a Directive,
+    pub(super) server: &'a Directive,
+    pub(super) matcher: &'a Matcher,
+    pub(super) disk: &'a dyn Disk,
+}
+
+/// What comes next.
+enum Next<'a> {
+    /// The end.
+    End(End<'a>),
+    /// Another URI, looked up from the start; whether rewrites of the server run again.
+    Uri(Rerun),
+    /// A named location.
+    Named(String),
+}
+
+enum Rerun {
+    Server,
+    Location,
+}
+
+impl<'a> Walk<'a> {
+    /// The way of a request from the beginning.
+    pub(super) fn from(&self, env: Env<'a>) -> Route<'a> {
+        self.walk(env, Next::Uri(Rerun::Server))
+    }
+
+    /// The way of a request from a named location.
+    pub(super) fn named(&self, name: &str, env: Env<'a>) -> Route<'a> {
+        self.walk(env, Next::Named(name.to_owned()))
+    }
+
+    /// The way of a request that one location takes, whichever would have been chosen.
+    pub(super) fn inside(&self, way: &[&'a Directive], env: Env<'a>) -> Route<'a> {
+        let mut route = self.start(env);
+        route.scope.0.extend(way);
+        let next = self.step(&mut route);
+        self.follow(route, next)
+    }
+
+    fn start(&self, env: Env<'a>) -> Route<'a> {
+        let scope = Scope(vec![self.http, self.server]);
+        Route { scope, env, end: End::Unknown, unsure: None, tried: None, rewrite: None }
+    }
+
+    fn walk(&self, env: Env<'a>, next: Next<'a>) -> Route<'a> {
+        self.follow(self.start(env), next)
+    }
+
+    fn follow(&self, mut route: Route<'a>, mut next: Next<'a>) -> Route<'a> {
+        for _ in 0..LONGEST {
+            next = match next {
+                Next::End(end) => {
+                    route.end = end;
+                    return route;
+                }
+                Next::Named(name) => self.enter_named(&mut route, &name),
+                Next::Uri(rerun) => self.enter(&mut route, &rerun),
+            };
+        }
+        route.end = match next {
+            Next::End(end) => end,
+            _ => End::Answers(500, None),
+        };
+        route
+    }
+
+    fn enter_named(&self, route: &mut Route<'a>, name: &str) -> Next<'a> {
+        let mut named = self.server.inside().iter();
+        let location = named.find(|it| Form::of(it) == Some(Form::Named(name)));
+        route.env.internal = true;
+        route.scope = Scope(vec![self.http, self.server]);
+        match location {
+            Some(location) => {
+                route.scope.0.push(location);
+                self.step(route)
+            }
+            None => Next::End(End::Answers(500, None)),
+        }
+    }
+
+    fn enter(&self, route: &mut Route<'a>, rerun: &Rerun) -> Next<'a> {
+        route.scope = Scope(vec![self.http, self.server]);
+        if matches!(rerun, Rerun::Server)
+            && let Phase::Ends(end) = rewritten(self.server, route, self)
+        {
+            return Next::End(end);
+        }
+        route.scope = Scope(vec![self.http, self.server]);
+        let Ok(found) = location::find(self.server, &route.env.uri, self.matcher) else {
+            route.unsure = Some("a location's regular expression is beyond this reader".to_owned());
+            return Next::End(End::Unknown);
+        };
+        for captured in found.captured {
+            route.env.capture(captured);
+        }
+        let last = found.way.last().copied();
+        route.scope.0.extend(found.way);
+        if let Some(location) = last.filter(|_| found.adds_slash) {
+            return Next::End(End::Redirects(format!("{}/", route.env.uri), location));
+        }
+        if route.scope.is_internal() && !route.env.internal {
+            return Next::End(End::Answers(404, route.scope.location()));
+        }
+        self.step(route)
+    }
+
+    /// What a location does with the request.
+    fn step(&self, route: &mut Route<'a>) -> Next<'a> {
+        if let Some(location) = route.scope.location() {
+            match rewritten(location, route, self) {
+                Phase::Ends(end) => return Next::End(end),
+                Phase::Again => return Next::Uri(Rerun::Location),
+                Phase::GoesOn => {}
+            }
+        }
+        if let Some(end) = self.refused(route) {
+            return Next::End(end);
+        }
+        let own = || route.scope.own().iter().rev();
+        let lua =
+            own().find_map(|it| it.inside().iter().find(|it| it.name.starts_with("content_by_")));
+        if let Some(lua) = lua {
+            route.unsure = Some(format!("`{}` is beyond this reader", lua.name));
+            return Next::End(End::Unknown);
+        }
+        let pass =
+            own().find_map(|it| it.inside().iter().find(|it| PASSES.contains(&it.name.as_str())));
+        // An `if` that holds has no try_files, whatever its location has.
+        let tries = route.scope.0.last().and_then(|it| it.child("try_files"));
+        if let Some(next) = tries.and_then(|it| self.tried(it, route)) {
+            return next;
+        }
+        match pass {
+            Some(pass) => Next::End(End::Asks(pass)),
+            None => self.file(route),
+        }
+    }
+
+    /// Access rules that refuse everybody, and logins that the visitor lacks.
+    fn refused(&self, route: &Route<'a>) -> Option<End<'a>> {
+        let rule = |it: &&Directive| matches!(it.name.as_str(), "allow" | "deny");
+        let rules = route.scope.0.iter().rev().find_map(|it| it.inside().iter().find(rule));
+        if let Some(rule) = rules.filter(|it| it.name == "deny" && it.arg(0) == "all") {
+            return Some(End::Answers(403, Some(rule)));
+        }
+        let login = route.scope.is_on("auth_basic")?;
+        let knows = route.env.request.header("authorization").is_some();
+        (!knows).then_some(End::Login(login))
+    }
+
+    /// What `try_files` comes to; `None` where a file was found and the request goes on.
+    fn tried(&self, tries: &'a Directive, route: &mut Route<'a>) -> Option<Next<'a>> {
+        let (last, candidates) = tries.args.split_last()?;
+        for candidate in candidates {
+            let Ok(uri) = route.env.filled(candidate) else {
+                route.unsure = Some(format!("`{candidate}` is only known while nginx runs"));
+                continue;
+            };
+            let Ok((opened, by)) = route.scope.opens(&route.env.at(uri.clone())) else { continue };
+            let wanted = if uri.ends_with('/') { Look::Folder } else { Look::File };
+            match self.disk.look(opened.path.trim_end_matches('/')) {
+                found if found == wanted => {
+                    route.env.uri = uri;
+                    return None;
+                }
+                Look::Unknown => route.unsure = Some(format!("`{}` cannot be seen", opened.path)),
+                _ => {}
+            }
+            route.tried.get_or_insert((opened, by, route.scope.clone()));
+        }
+        let alias = route.scope.0.last().is_some_and(|it| it.child("alias").is_some());
+        if alias && last.contains('$') {
+            route.unsure =
+                Some("try_files with an alias and variables goes wrong in nginx".to_owned());
+        }
+        Some(self.goto(last, route))
+    }
+
+    /// Goes where the last word of `try_files` or `error_page` says.
+    fn goto(&self, target: &str, route: &mut Route<'a>) -> Next<'a> {
+        if let Some(code) = target.strip_prefix('=') {
+            return Next::End(End::Answers(code.parse().unwrap_or(404), None));
+        }
+        if target.starts_with('@') {
+            return Next::Named(target.to_owned());
+        }
+        let Ok(target) = route.env.filled(target) else {
+            route.unsure = Some(format!("`{target}` is only known while nginx runs"));
+            return Next::End(End::Unknown);
+        };
+        if let Some((path, query)) = target.split_once('?') {
+            (route.env.uri, route.env.args) = (path.to_owned(), Some(query.to_owned()));
+        } else {
+            route.env.uri = target;
+        }
+        route.env.internal = true;
+        Next::Uri(Rerun::Server)
+    }
+
+    /// A file, or the index of a folder.
+    fn file(&self, route: &mut Route<'a>) -> Next<'a> {
+        let (opened, by) = match route.scope.opens(&route.env) {
+            Ok(found) => found,
+            Err(unknown) => return Next::End(End::OpensUnknown(unknown)),
+        };
+        if route.env.broken && by.name == "alias" {
+            return Next::End(End::Answers(500, Some(by)));
+        }
+        if route.env.uri.ends_with('/') {
+            let names = route.scope.list("index");
+            let names = names.iter().flat_map(|it| it.args.iter().map(String::as_str));
+            let there =
+                |name: &&str| self.disk.look(&format!("{}{name}", opened.path)) == Look::File;
+            if let Some(name) = names.clone().find(there).filter(|it| !it.starts_with('/')) {
+                route.env.uri.push_str(name);
+                route.env.internal = true;
+                return Next::Uri(Rerun::Server);
+            }
+        }
+        Next::End(End::Opens(opened, by))
+    }
+
+    /// The same way, and where an `error_page` leads from its end, if it ends with an error.
+    pub(super) fn with_error_page(&self, route: Route<'a>) -> Route<'a> {
+        let status = match &route.end {
+            End::Opens(opened, _) => match self.disk.look(&opened.path) {
+                Look::Missing => 404,
+                Look::Folder => 403,
+                Look::File | Look::Unknown => return route,
+            },
+            End::Answers(status, _) if *status >= 400 => *status,
+            _ => return route,
+        };
+        match error_page(&route.scope, status) {
+            Some((page, _)) => {
+                let mut route = route;
+                let target = page.args.last().cloned().unwrap_or_default();
+                let target = if target.contains("://") { return route } else { target };
+                let next = self.goto(&target, &mut route);
+                self.follow(route, next)
+            }
+            None => route,
+        }
+    }
+}
+
+/// The `error_page` for a status, and the status that it puts in its place, if it says one.
+pub(super) fn error_page<'a>(
+    scope: &Scope<'a>,
+    status: u16,
+) -> Option<(&'a Directive, Option<u16>)> {
+    let status = status.to_string();
+    let page = scope.list("error_page").into_iter().find(|it| {
+        let codes = it.args.split_last().map_or(&[][..], |(_, codes)| codes);
+        codes.contains(&status)
+    })?;
+    let put = page.args.iter().find_map(|it| it.strip_prefix('='));
+    Some((page, put.map(|it| it.parse().unwrap_or(200))))
+}
