@@ -8,8 +8,10 @@ use percent_encoding::percent_decode_str;
 
 use crate::evidence::{Body, Response};
 
+mod etag;
 mod value;
 
+pub use etag::file_seen;
 pub use value::{ValueFault, compare_values};
 
 /// The servers that are told apart.

@@ -7,7 +7,7 @@ use super::{
     local::contradiction,
 };
 use crate::{
-    dialect::{Product, store_error},
+    dialect::{Product, file_seen, store_error},
     evidence::Response,
     local::{Fact, Says},
 };
@@ -155,13 +155,17 @@ pub(super) const RULES: &[Rule] = &[
                 Instead::Other | Instead::AppPage | Instead::ProxyPage(_) | Instead::Empty
             );
             let because = format!("the proxy serves {}", r.describe(direct));
-            Some(match instead(r.evidence, direct) {
+            let found = match instead(r.evidence, direct) {
                 Instead::OtherInstance(_) => Match::likely(because).also(
                     "another fixture wrote it: this site reads another storage, or --fixture is \
                      another site's",
                 ),
                 _ if of_dummy => Match::sure(because),
                 _ => Match::likely(because),
+            };
+            Some(match file_behind(r, direct) {
+                Some(file) => found.also(file),
+                None => found,
             })
         },
     },
@@ -244,6 +248,21 @@ pub(super) const RULES: &[Rule] = &[
 fn cannot_read<'a>(r: &Reading<'a>) -> Option<&'a Response> {
     let alone = !r.delivered && !r.storage_to_blame() && r.app_right() && !r.direct_unknown();
     r.direct_wrong().filter(|_| alone)
+}
+
+/// What the ETag tells of the file from which the bytes were made.
+fn file_behind(r: &Reading<'_>, direct: &Response) -> Option<String> {
+    let file = file_seen(r.server?, direct.header("etag")?)?;
+    let right = r.evidence.dummy.as_ref().is_some_and(|it| it.size == file.size);
+    let hint = match right && direct.body.size != file.size {
+        true => ", the right size: the bytes are changed after they are read",
+        false => "",
+    };
+    let changed = humantime::format_rfc3339_seconds(file.modified);
+    Some(format!(
+        "by its ETag the proxy read a file of {} bytes, changed last at {changed}{hint}",
+        file.size
+    ))
 }
 
 /// A 404 of the proxy itself, of a store behind it, or of nobody in particular, but not a page of
