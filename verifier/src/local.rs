@@ -10,6 +10,7 @@ mod caddy;
 mod chain;
 mod directive;
 mod disk;
+pub mod echo;
 mod fact;
 mod lighttpd;
 pub mod log;

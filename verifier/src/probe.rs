@@ -10,6 +10,7 @@ use crate::{
     evidence::{
         Body, Dummy, End, Evidence, Further, Journalled, Probed, Response, Same, Seen, Source,
     },
+    local::echo,
     plan::{
         FurtherAsk, Plan, StoragePlan, further, plan_of_contract, plan_of_urls,
         plan_without_contract,
@@ -93,7 +94,8 @@ impl Prober {
         let asks = further(&plan, &evidence, self.depth);
         evidence.probes = self.further(asks, self.cap(&plan)).await;
         let places = &target.wish.local;
-        evidence.local = local::examine(places, logs, &evidence, &self.client).await;
+        evidence.local = echo::facts(&evidence);
+        evidence.local.extend(local::examine(places, logs, &evidence, &self.client).await);
         Ok(evidence)
     }
 

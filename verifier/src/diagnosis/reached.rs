@@ -5,6 +5,7 @@ use super::instead::{alike, is_app_page};
 use crate::{
     dialect::{self, Product},
     evidence::{Evidence, ProbeId, Response},
+    local::echo,
 };
 
 /// How far the visitor's request got, and how this is known.
@@ -27,6 +28,7 @@ impl Reached {
     pub fn of(evidence: &Evidence) -> Self {
         let Some(full) = evidence.full.answer() else { return Self::Unknown };
         by_journal(evidence)
+            .or_else(|| by_echo(full))
             .or_else(|| by_content(evidence, full))
             .or_else(|| by_kept_header(evidence, full))
             .or_else(|| by_neighbours(evidence, full))
@@ -52,6 +54,16 @@ fn by_journal(evidence: &Evidence) -> Option<Reached> {
         (false, true) => Reached::Otherwise("the fixture's journal has it with another path"),
         (false, false) => Reached::Not("the fixture's journal has no such request"),
     })
+}
+
+/// nginx tells itself which upstreams it asked, where the operator lets it. The second may be a
+/// store, or the app again.
+fn by_echo(full: &Response) -> Option<Reached> {
+    match echo::upstreams(full)?.len() {
+        0 => Some(Reached::Not("nginx says that it asked no upstream")),
+        1 => Some(Reached::App("nginx says that it asked one upstream, once")),
+        _ => None,
+    }
 }
 
 /// Signs in the response itself.
