@@ -5,13 +5,15 @@
 
 use crate::{
     curl,
-    evidence::{Body, Evidence, ProbeId, Probed, Response, Seen},
+    dialect::Product,
+    evidence::{Evidence, ProbeId, Seen},
 };
 
 mod app;
 mod frontend;
 mod handoff;
 mod instead;
+mod layers;
 mod local;
 mod proxy;
 mod reached;
@@ -209,6 +211,8 @@ pub struct Diagnosis {
     pub findings: Vec<Finding>,
     /// What decides nothing.
     pub warnings: Vec<Finding>,
+    /// What would tell which of several findings it is.
+    pub deciding: Option<String>,
     /// The storage layer.
     pub storage: Layer,
     /// The app layer.
@@ -244,9 +248,8 @@ impl Choice {
 
 /// All rules, by culprit.
 pub fn rules() -> impl Iterator<Item = &'static Rule> {
-    let single = [storage::RULES, proxy::RULES, frontend::RULES];
-    let tables = app::RULES.into_iter().chain(single).chain(handoff::RULES);
-    tables.flatten()
+    let tables = [storage::RULES, proxy::RULES].into_iter().chain(frontend::RULES);
+    app::RULES.into_iter().chain(tables).chain(handoff::RULES).flatten()
 }
 
 /// The rule of this id.
@@ -263,7 +266,7 @@ pub fn judge(evidence: &Evidence, choice: &Choice) -> Diagnosis {
     let found = without_guesses(found);
     let (findings, warnings): (Vec<_>, Vec<_>) =
         found.into_iter().partition(|it| it.severity != Severity::Warning);
-    let (storage, app, direct, full) = layers(&reading);
+    let (storage, app, direct, full) = layers::of(&reading);
     let verdict = match findings.first().map(|it| it.severity) {
         Some(Severity::Exposed) => Verdict::Exposed,
         Some(Severity::Degraded) => Verdict::Degraded,
@@ -277,7 +280,38 @@ pub fn judge(evidence: &Evidence, choice: &Choice) -> Diagnosis {
             without_finding(&reading, untold.map(|(layer, _)| layer))
         }
     };
-    Diagnosis { verdict, findings, warnings, storage, app, direct, full }
+    let deciding = deciding(&reading, &findings);
+    Diagnosis { verdict, findings, warnings, deciding, storage, app, direct, full }
+}
+
+/// What was not asked, and would tell which of several explanations it is.
+fn deciding(reading: &Reading<'_>, findings: &[Finding]) -> Option<String> {
+    let broken = findings.iter().filter(|it| it.severity == Severity::Broken);
+    let open = broken.filter(|it| it.confidence != Confidence::Sure).count() > 1;
+    let local = match reading.server {
+        _ if !reading.evidence.local.is_empty() => None,
+        Some(Product::Nginx) => Some(
+            "on nginx's machine --proxy-config nginx:FILE and --error-log FILE; from afar the \
+             headers of `echo.conf` beside the snippet",
+        ),
+        Some(Product::Apache) => {
+            Some("on Apache's machine --proxy-config apache:FILE and --error-log FILE")
+        }
+        Some(Product::Lighttpd) => {
+            Some("on lighttpd's machine --proxy-config lighttpd:FILE and --error-log FILE")
+        }
+        Some(Product::Caddy) => Some("on Caddy's machine --proxy-config caddy:FILE"),
+        _ => None,
+    };
+    let skipped = |seen: bool, flag| seen.then_some(flag);
+    let evidence = reading.evidence;
+    let asks = [
+        skipped(matches!(evidence.app.seen, Seen::Skipped(_)), "--app URL"),
+        skipped(matches!(evidence.direct.seen, Seen::Skipped(_)), "--direct URL"),
+        local,
+    ];
+    let asks: Vec<_> = asks.into_iter().flatten().collect();
+    (open && !asks.is_empty()).then(|| asks.join("; "))
 }
 
 /// Nothing else explains the evidence once something is sure, and what names only the culprit is of
@@ -311,6 +345,10 @@ fn finding(rule: &'static Rule, reading: &Reading<'_>) -> Option<Finding> {
     Some(Finding { rule, severity, confidence, ground, evidence, remedy })
 }
 
+/// What is missing where the app was not asked as the proxy asks it.
+const UNTOLD: &str = "the app hands over only if it is told to: give --app-header the headers that \
+                      the proxy sends, X-Sendfile-Type and X-Accel-Mapping";
+
 /// No rule matched: healthy if everything that was to be checked was right, otherwise nobody knows.
 fn without_finding<'a>(reading: &Reading<'_>, layers: impl Iterator<Item = &'a Layer>) -> Verdict {
     if reading.cut_by_limit() {
@@ -329,53 +367,10 @@ fn without_finding<'a>(reading: &Reading<'_>, layers: impl Iterator<Item = &'a L
     match unknown {
         Some(reason) => Verdict::Inconclusive(reason),
         None if reading.delivered => Verdict::Healthy,
+        None if reading.engaged().is_some() => Verdict::Inconclusive(UNTOLD.to_owned()),
         None if asked => Verdict::Inconclusive("no rule explains what was seen".to_owned()),
         None => Verdict::Inconclusive(
             "the download fails, and --app and --direct are needed to tell why".to_owned(),
         ),
     }
-}
-
-fn layers(reading: &Reading<'_>) -> (Layer, Layer, Layer, Layer) {
-    let evidence = reading.evidence;
-    let storage = layer(&evidence.storage, |body| reading.storage_layer(body));
-    let app = layer(&evidence.app, |it| reading.app_layer(it));
-    let direct = layer(&evidence.direct, |it| {
-        served(reading, it, evidence.is_dummy(&it.body) && it.status == 200)
-    });
-    let full = match &evidence.full.seen {
-        // A visitor who gets no answer has no download, whatever the reason.
-        Seen::Nothing(failure) => Layer { result: LayerResult::Fail, seen: failure.chain.clone() },
-        _ => layer(&evidence.full, |it| served(reading, it, evidence.delivered())),
-    };
-    (storage, app, direct, full)
-}
-
-fn layer<T>(probed: &Probed<T>, judge: impl FnOnce(&T) -> Layer) -> Layer {
-    match &probed.seen {
-        Seen::Answer(answer) => judge(answer),
-        Seen::Nothing(failure) => {
-            let url = &probed.asked.url;
-            let reason = format!("`{url}` gave no answer: {}", failure.chain);
-            Layer { seen: failure.chain.clone(), result: LayerResult::Unknown(reason) }
-        }
-        Seen::Skipped(reason) => {
-            Layer { result: LayerResult::Skipped(reason.clone()), seen: reason.clone() }
-        }
-    }
-}
-
-fn served(reading: &Reading<'_>, response: &Response, right: bool) -> Layer {
-    let result = match (right, &reading.evidence.dummy) {
-        (true, _) => LayerResult::Pass,
-        (false, Some(_)) => LayerResult::Fail,
-        (false, None) if response.status >= 400 => LayerResult::Fail,
-        (false, None) => LayerResult::Unknown("nothing tells which bytes are right".to_owned()),
-    };
-    Layer { result, seen: reading.describe(response) }
-}
-
-/// What a body of the storage comes to.
-fn stored(evidence: &Evidence, body: &Body) -> LayerResult {
-    if evidence.is_dummy(body) { LayerResult::Pass } else { LayerResult::Fail }
 }

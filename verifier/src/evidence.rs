@@ -317,11 +317,16 @@ impl Evidence {
         }
     }
 
-    /// Whether the visitor's bytes lack what a file served by a proxy has: its time, by which
-    /// caches and ranges work.
+    /// Whether the visitor's bytes lack what a file served by a proxy has, its time, by which caches
+    /// and ranges work; or have the ETag with which the app itself sends them.
     pub fn streamed(&self) -> bool {
-        let has = |name| self.full.answer().is_some_and(|it| it.header(name).is_some());
-        !has("last-modified") && !has("etag")
+        let Some(full) = self.full.answer() else { return false };
+        let etag = full.header("etag");
+        let by_app = |app: &Response| self.is_dummy(&app.body) && app.header("etag") == etag;
+        match etag {
+            Some(_) => self.app.answer().is_some_and(by_app),
+            None => full.header("last-modified").is_none(),
+        }
     }
 
     /// Whether a body is the dummy, whole and nothing but it.

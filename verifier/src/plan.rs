@@ -243,9 +243,15 @@ pub(crate) fn encoded(text: &str) -> String {
 
 /// The fixture's probes that split causes, asked through the site.
 fn fixture_probes(contract: &Contract, at: impl Fn(&str) -> Option<Url>) -> Vec<FurtherAsk> {
-    let known = [ProbeId::Plain, ProbeId::DirectUri, ProbeId::DoubleSlash, ProbeId::NoExtension]
-        .into_iter();
-    let offered = known.filter_map(|id| {
+    let known = [
+        ProbeId::Plain,
+        ProbeId::DirectUri,
+        ProbeId::DoubleSlash,
+        ProbeId::NoExtension,
+        ProbeId::Missing,
+        ProbeId::Nowhere,
+    ];
+    let offered = known.into_iter().filter_map(|id| {
         let probe = contract.probes.iter().find(|it| it.id == id.to_string())?;
         let wants = probe.sha256.as_deref().and_then(|it| it.parse().ok());
         at(&probe.path).map(|url| FurtherAsk { id, ask: Ask::get(url), wants })

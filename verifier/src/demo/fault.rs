@@ -77,6 +77,8 @@ pub enum Act {
     TruncateDummy,
     /// Something else is written over the dummy.
     OverwriteDummy,
+    /// The storage moves, and a link stands in its place.
+    LinkStorage,
     /// The fixture stops without clearing up behind it.
     StopFixture,
     /// The proxy is stopped.
@@ -165,6 +167,8 @@ faults!(
     "nginx-healthy-headers",
     "nginx-healthy-regex-captures",
     "nginx-location-case",
+    "nginx-echo-headers",
+    "nginx-link-refused",
     "nginx-location-exact",
     "nginx-location-named",
     "nginx-masked-errors",

@@ -142,6 +142,11 @@ impl Stage {
             Act::CloseFolder => fs::set_permissions(&folder, fs::Permissions::from_mode(0o700)),
             Act::TruncateDummy => half().and_then(|bytes| fs::write(&dummy, bytes)),
             Act::OverwriteDummy => fs::write(&dummy, "somebody else's file\n"),
+            Act::LinkStorage => {
+                let moved = self.folder.path().join("disk");
+                fs::rename(self.storage(), &moved)
+                    .and_then(|()| std::os::unix::fs::symlink(&moved, self.storage()))
+            }
             Act::StopFixture => {
                 drop(self.fixture.take());
                 Ok(())

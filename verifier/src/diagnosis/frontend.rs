@@ -11,7 +11,12 @@ use crate::{
     evidence::{FailureKind, ProbeId, Response},
 };
 
-pub(super) const RULES: &[Rule] = &[
+mod cache;
+
+/// What becomes of the request before the app and behind it, and what caches keep.
+pub(super) const RULES: [&[Rule]; 2] = [OWN, cache::RULES];
+
+const OWN: &[Rule] = &[
     Rule {
         id: "frontend.bypasses-serving-proxy",
         culprit: Culprit::Frontend,
@@ -43,91 +48,6 @@ pub(super) const RULES: &[Rule] = &[
             let because =
                 format!("{} serves the file, and {name} came out elsewhere", server.name());
             Some(Match::likely(because))
-        },
-    },
-    Rule {
-        id: "frontend.cached-error",
-        culprit: Culprit::Frontend,
-        severity: Severity::Broken,
-        summary: "a cache keeps an old error",
-        meaning: "The visitor gets an error, and the same download with a fresh query arrives, \
-                  or the error says itself that it comes from a cache. A cache in front stored \
-                  it when it was true.",
-        remedy: Remedy {
-            nginx: Some(
-                "purge the cache; then proxy_cache_valid without 404 and 5xx, or proxy_no_cache \
-                 for downloads",
-            ),
-            ..Remedy::any(
-                "purge the cache; then keep errors of downloads out of it (Cache-Control: \
-                 no-store)",
-            )
-        },
-        matches: |r| {
-            let full = r.wrong_full().filter(|it| it.status >= 400 && !r.storage_to_blame())?;
-            if r.gives_dummy(ProbeId::FreshQuery) {
-                return Some(Match::sure(format!(
-                    "the visitor gets {}; with a fresh query the file arrives",
-                    r.describe(full)
-                )));
-            }
-            let sign = cache_sign(full)?;
-            r.app_right().then(|| {
-                Match::likely(format!(
-                    "the visitor gets {}, from a cache: {sign}",
-                    r.describe(full)
-                ))
-            })
-        },
-    },
-    Rule {
-        id: "frontend.cached-stale",
-        culprit: Culprit::Frontend,
-        severity: Severity::Broken,
-        summary: "a cache keeps an old content",
-        meaning: "The visitor gets an older content of the file than the storage has, and the \
-                  proxy's direct location the new one.",
-        remedy: Remedy::any(
-            "purge the cache; then let it revalidate downloads, or keep them out of it",
-        ),
-        matches: |r| {
-            let full = r.left_over()?;
-            let old = matches!(instead(r.evidence, full), Instead::Older(_))
-                || r.gives_dummy(ProbeId::FreshQuery) && full.status == 200;
-            old.then(|| Match::likely(r.visitor_gets()))
-        },
-    },
-    Rule {
-        id: "frontend.cached-private",
-        culprit: Culprit::Frontend,
-        severity: Severity::Exposed,
-        summary: "a cache gives a private file to others",
-        meaning: "With --private, the site was asked without the visitor's headers and gave the \
-                  file, although the app refuses such a visitor: something in front keeps what a \
-                  rightful visitor got.",
-        remedy: Remedy {
-            nginx: Some(
-                "proxy_no_cache and proxy_cache_bypass for downloads, or Cache-Control: private, \
-                 no-store from the app, and no proxy_ignore_headers Cache-Control",
-            ),
-            ..Remedy::any(
-                "keep private downloads out of shared caches: Cache-Control: private, no-store",
-            )
-        },
-        matches: |r| {
-            let stranger =
-                r.probe(ProbeId::Anonymous).filter(|_| r.gives_dummy(ProbeId::Anonymous))?;
-            let sign = cache_sign(stranger).map_or(String::new(), |sign| format!(" ({sign})"));
-            let because = format!("the site gives the file without the visitor's headers{sign}");
-            let Some(app) = r.probe(ProbeId::AppAnonymous) else {
-                let found = Match::possible(format!("{because}; the app was not asked"));
-                return Some(found.shown_by(ProbeId::Anonymous));
-            };
-            let intended = r.evidence.intent.header.as_deref();
-            let hands_over = dialect::handoff_of(app, intended).is_some();
-            let refused = !hands_over && !r.evidence.is_dummy(&app.body);
-            let found = || Match::sure(format!("{because}; the app refuses"));
-            refused.then(|| found().shown_by(ProbeId::Anonymous))
         },
     },
     Rule {
@@ -327,26 +247,24 @@ pub(super) const RULES: &[Rule] = &[
     },
 ];
 
-/// The snippet brings the direct location too: where neither is there, it is not active.
+/// What else speaks for a server that does not know the download.
 fn with_snippet(r: &Reading<'_>, found: Match) -> Match {
-    if r.by_contract() && !r.direct_right() {
-        return found.also(
+    let full = r.evidence.full.answer();
+    let anybody = r.probe(ProbeId::OtherHost).zip(full).is_some_and(|(it, full)| alike(it, full));
+    let found = match anybody {
+        true => found.also(
+            "under a name that nobody has the site gives the same: it may be the default server \
+             that answers",
+        ),
+        false => found,
+    };
+    // The snippet brings the direct location too: where neither is there, it is not active.
+    match r.by_contract() && !r.direct_right() {
+        true => found.also(
             "the direct location is not there either: include the snippet in this server and reload",
-        );
+        ),
+        false => found,
     }
-    found
-}
-
-/// What a response says of a cache, if it says that it comes from one.
-fn cache_sign(response: &Response) -> Option<String> {
-    let hit = ["x-cache", "x-cache-status", "cf-cache-status", "x-proxy-cache", "x-varnish-cache"]
-        .into_iter()
-        .find_map(|name| {
-            let value = response.header(name)?;
-            value.to_ascii_lowercase().contains("hit").then(|| format!("{name}: {value}"))
-        });
-    let age = || response.header("age").filter(|it| *it != "0").map(|it| format!("age: {it}"));
-    hit.or_else(age)
 }
 
 /// The visitor's response, where the proxy answered it without the app and without failing itself.

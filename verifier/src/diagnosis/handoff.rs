@@ -2,20 +2,22 @@
 //! fit together.
 
 use super::{
-    Culprit, Match, Reading, Remedy, Rule, Severity,
+    Culprit, Match, Reading, Remedy, Rule, Severity, UNTOLD,
     instead::{Instead, instead},
     reached::Reached,
 };
 use crate::{
-    dialect::{self, Product, spelling},
+    dialect::spelling,
     evidence::{End, ProbeId, Response, media_type},
 };
 
 mod location;
+mod refusal;
 mod store;
 
-/// Whether the hand-off is taken up at all, where its URI leads, and what a store makes of it.
-pub(super) const RULES: [&[Rule]; 3] = [OWN, location::RULES, store::RULES];
+/// Whether the hand-off is taken up at all, what refuses it, where its URI leads, and what a store
+/// makes of it.
+pub(super) const RULES: [&[Rule]; 4] = [OWN, refusal::RULES, location::RULES, store::RULES];
 
 const OWN: &[Rule] = &[
     Rule {
@@ -88,10 +90,21 @@ const OWN: &[Rule] = &[
             ),
         },
         matches: |r| {
-            let streamed = r.delivered && r.evidence.streamed() && r.handoff().is_some();
             let because = "the file came without the ETag and Last-Modified of the proxy's own \
-                           files, and the app, asked without --app-header, sends the bytes itself";
-            (streamed && r.gives_dummy(ProbeId::AppBare)).then(|| Match::sure(because))
+                           files";
+            let streamed = r.delivered && r.evidence.streamed();
+            if let Some((name, _)) = r.engaged().filter(|_| streamed) {
+                let name = spelling(name);
+                let found = Match::sure(format!(
+                    "{because}; the app sends the bytes itself, and {name} only if it is told to"
+                ));
+                return Some(found.shown_by(ProbeId::AppEngaged));
+            }
+            (streamed && r.handoff().is_some() && r.gives_dummy(ProbeId::AppBare)).then(|| {
+                Match::sure(format!(
+                    "{because}, and the app, asked without --app-header, sends the bytes itself"
+                ))
+            })
         },
     },
     Rule {
@@ -120,93 +133,6 @@ const OWN: &[Rule] = &[
         },
     },
     Rule {
-        id: "handoff.override-forbidden",
-        culprit: Culprit::Handoff,
-        severity: Severity::Broken,
-        summary: "the directive is not allowed where it stands",
-        meaning: "Apache answers with its own error 500, which it does while running only for \
-                  what it reads while running: a .htaccess with a directive that AllowOverride \
-                  does not admit (XSendFile wants FileInfo) or that no module knows.",
-        remedy: Remedy::any(
-            "move XSendFile On from .htaccess to the virtual host, or set AllowOverride FileInfo \
-             for its folder",
-        ),
-        matches: |r| {
-            let full = r.left_over().filter(|it| it.status == 500)?;
-            (r.own_page(full) == Some(Product::Apache))
-                .then(|| Match::likely("Apache itself answers 500, before the app is asked"))
-        },
-    },
-    Rule {
-        id: "handoff.path-not-allowed",
-        culprit: Culprit::Handoff,
-        severity: Severity::Broken,
-        summary: "the path is outside the list of allowed ones",
-        meaning: "The server acts on the header, and sends only files below the folders that it \
-                  was told: XSendFilePath in Apache (a refusal is a 404), x-sendfile-docroot in \
-                  lighttpd (a 403). A symlink on the way counts by what it points to.",
-        remedy: Remedy {
-            any: "add the storage's folder to the list of folders that may be sent",
-            nginx: None,
-            apache: Some(
-                "add `XSendFilePath /FOLDER` for the storage's folder, where the app's location is",
-            ),
-            lighttpd: Some(
-                "add the storage's folder, symlinks resolved and with a slash at its end, to \
-                 \"x-sendfile-docroot\"",
-            ),
-            caddy: None,
-        },
-        matches: |r| {
-            let full = r.lost_after_app()?;
-            let because = || {
-                format!(
-                    "{} refuses the file that the direct location gives",
-                    r.server.map_or("the server", Product::name)
-                )
-            };
-            let found = match (r.own_page(full)?, full.status) {
-                (Product::Lighttpd, 403) => Match::sure(because()),
-                (Product::Apache, 404) => Match::likely(because()),
-                _ => return None,
-            };
-            let (_, value) = r.handoff()?;
-            let elsewhere =
-                r.stored_at().filter(|it| dialect::decoded(value) != *it && value != *it);
-            Some(match elsewhere {
-                Some(path) => found.also(format!(
-                    "the hand-off names {value}, and the storage that was read has the file at \
-                     {path}: is that the folder as the server sees it?"
-                )),
-                None => found,
-            })
-        },
-    },
-    Rule {
-        id: "handoff.access-denied",
-        culprit: Culprit::Handoff,
-        severity: Severity::Broken,
-        summary: "an access rule closes the location of the hand-off's target",
-        meaning: "The proxy can read the file, the app hands over, and the proxy itself answers 401 or \
-                  403: a deny, an auth_basic, an auth_request or a return in the internal location. \
-                  `internal` alone is enough to keep visitors out.",
-        remedy: Remedy {
-            nginx: Some(
-                "take deny, auth_basic, auth_request and return out of the internal location; \
-                 `internal;` keeps visitors out",
-            ),
-            ..Remedy::any("take the access rules out of the location of the target")
-        },
-        matches: |r| {
-            let full = r.lost_after_app().filter(|it| matches!(it.status, 401 | 403))?;
-            let server = r.own_page(full).filter(|it| *it != Product::Lighttpd)?;
-            let reached = matches!(r.reached, Reached::App(_)) && r.direct_right();
-            let because =
-                || format!("after the hand-off {} refuses: {}", server.name(), r.describe(full));
-            reached.then(|| Match::likely(because()))
-        },
-    },
-    Rule {
         id: "handoff.bytes-changed",
         culprit: Culprit::Handoff,
         severity: Severity::Broken,
@@ -229,8 +155,8 @@ const OWN: &[Rule] = &[
                 Instead::Older(_) => false,
                 _ => contains_dummy(r, full),
             };
-            let cached = r.gives_dummy(ProbeId::FreshQuery);
-            (changed && !cached && r.direct_right()).then(|| Match::likely(r.visitor_gets()))
+            let other_times = r.comes_past_cache() || r.comes_again();
+            (changed && !other_times && r.direct_right()).then(|| Match::likely(r.visitor_gets()))
         },
     },
     Rule {
@@ -318,7 +244,8 @@ const OWN: &[Rule] = &[
                 .lost_after_app()
                 .filter(|_| matches!(r.reached, Reached::App(_) | Reached::AppTwice(_)))?;
             let asked = r.direct_right() && r.app().is_some();
-            asked.then(|| Match::possible(format!("a visitor gets {}", r.describe(full))))
+            let found = || Match::possible(format!("a visitor gets {}", r.describe(full)));
+            asked.then(|| if r.engaged().is_some() { found().also(UNTOLD) } else { found() })
         },
     },
 ];

@@ -124,6 +124,7 @@ const CLUES: &[Clue] = &[
         |_, it| it.says == Says::TargetRefused || refuses(it),
         refused,
     ),
+    explains("handoff.link-refused", refuses_link, inside),
     confirms("handoff.does-not-fit", |_, it| it.says == Says::TargetRefused),
     confirms("handoff.bytes-changed", |_, it| it.says == Says::BytesChanged),
     confirms("frontend.cached-stale", |_, it| it.says == Says::Cached),
@@ -280,7 +281,15 @@ fn not_allowed(it: &Fact) -> bool {
 }
 
 fn refuses(it: &Fact) -> bool {
-    matches!(event(it), Some((Event::Refused | Event::Link, Of::Download)))
+    matches!(event(it), Some((Event::Refused, Of::Download)))
+}
+
+/// A link is refused by its name, or, where a folder above is the link, the file is called missing
+/// that the direct location gives (measured with nginx 1.22.1).
+fn refuses_link(r: &Reading<'_>, it: &Fact) -> bool {
+    let Says::Logged(Entry { event, of: Of::Download, what }) = &it.says else { return false };
+    let right_path = what.as_deref().is_some_and(|it| r.stored_at() == Some(it));
+    *event == Event::Link || *event == Event::Missing && right_path && r.direct_right()
 }
 
 fn app_elsewhere(r: &Reading<'_>, it: &Fact) -> bool {

@@ -4,8 +4,8 @@
 use super::{
     Culprit, Layer, LayerResult, Remedy,
     instead::{Instead, alike, describe, instead},
+    layers::stored,
     reached::Reached,
-    stored,
 };
 use crate::{
     curl,
@@ -133,6 +133,12 @@ impl<'a> Reading<'a> {
         dialect::handoff_of(self.app()?, self.evidence.intent.header.as_deref())
     }
 
+    /// The hand-off that the app gives only when it is told to, as the proxy should tell it.
+    pub fn engaged(&self) -> Option<(&'a str, &'a str)> {
+        let told = self.probe(ProbeId::AppEngaged).filter(|_| self.handoff().is_none())?;
+        dialect::handoff_of(told, self.evidence.intent.header.as_deref())
+    }
+
     /// The app's hand-off, if its header is the intended one or none was declared.
     pub fn intended_handoff(&self) -> Option<(&'a str, &'a str)> {
         let intended = self.evidence.intent.header.as_deref();
@@ -162,7 +168,8 @@ impl<'a> Reading<'a> {
             Seen::Answer(it) => {
                 let strict = matches!(self.server, Some(Product::Apache | Product::Lighttpd));
                 let obeyed = it.status == 200 || !strict;
-                self.understood().is_some() && self.value_fault().is_none() && obeyed && self.once()
+                let right = self.understood().is_some() && self.value_fault().is_none();
+                right && obeyed && self.once() || self.engaged().is_some()
             }
             Seen::Nothing(_) => false,
             Seen::Skipped(_) => true,
@@ -197,13 +204,28 @@ impl<'a> Reading<'a> {
     /// The same, where the request came to the app: the hand-off itself.
     pub fn lost_after_app(&self) -> Option<&'a Response> {
         let elsewhere = matches!(self.reached, Reached::Not(_) | Reached::Otherwise(_));
-        self.left_over().filter(|_| !elsewhere && !self.gives_dummy(ProbeId::FreshQuery))
+        self.left_over().filter(|_| !elsewhere && !self.comes_otherwise())
     }
 
     /// The same, where the request did not come to the app, or nobody knows.
     pub fn lost_before_app(&self) -> Option<&'a Response> {
         let app = !matches!(self.reached, Reached::Not(_) | Reached::Unknown);
-        self.left_over().filter(|_| !app && !self.gives_dummy(ProbeId::FreshQuery))
+        self.left_over().filter(|_| !app && !self.comes_otherwise())
+    }
+
+    /// Whether the very same request got the file when it was made once more.
+    pub fn comes_again(&self) -> bool {
+        self.gives_dummy(ProbeId::Again)
+    }
+
+    /// Whether the file comes past a cache, and only there.
+    pub fn comes_past_cache(&self) -> bool {
+        self.gives_dummy(ProbeId::FreshQuery) && !self.comes_again()
+    }
+
+    /// Whether the way from the visitor to the file is right, at times or past a cache.
+    fn comes_otherwise(&self) -> bool {
+        self.gives_dummy(ProbeId::FreshQuery) || self.comes_again()
     }
 
     /// The answer to a further probe.

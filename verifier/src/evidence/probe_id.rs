@@ -21,6 +21,8 @@ pub enum ProbeId {
     AppElsewhere,
     /// The app without the headers that the proxy is meant to send.
     AppBare,
+    /// The app, told to hand over by the request headers of Rack, Symfony and their kin.
+    AppEngaged,
     /// The app as a visitor without rights asks it.
     AppAnonymous,
     /// The site as a visitor without rights.
@@ -29,6 +31,10 @@ pub enum ProbeId {
     WithoutAuthorization,
     /// The site with a fresh query, past any cache.
     FreshQuery,
+    /// The very same request once more.
+    Again,
+    /// The site under a name that it surely does not have.
+    OtherHost,
     /// The site with GET, where the download uses another method.
     FullGet,
     /// The fixture's probe that answers with a body of its own and no hand-off.
@@ -39,6 +45,10 @@ pub enum ProbeId {
     DoubleSlash,
     /// The fixture's probe for a dummy without an ending.
     NoExtension,
+    /// The fixture's probe for a file that is surely not there.
+    Missing,
+    /// The fixture's probe for a prefix that surely has no location.
+    Nowhere,
     /// An inner proxy.
     Inner(u8),
     /// A URL that must not give the dummy.
@@ -56,7 +66,7 @@ impl fmt::Display for ProbeId {
     }
 }
 
-const PROBE_NAMES: [(ProbeId, &str); 17] = [
+const PROBE_NAMES: [(ProbeId, &str); 22] = [
     (ProbeId::TargetOutside, "target-outside"),
     (ProbeId::TargetOptions, "target-options"),
     (ProbeId::AppTarget, "app-target"),
@@ -65,15 +75,20 @@ const PROBE_NAMES: [(ProbeId, &str); 17] = [
     (ProbeId::Elsewhere, "elsewhere"),
     (ProbeId::AppElsewhere, "app-elsewhere"),
     (ProbeId::AppBare, "app-bare"),
+    (ProbeId::AppEngaged, "app-engaged"),
     (ProbeId::AppAnonymous, "app-anonymous"),
     (ProbeId::Anonymous, "anonymous"),
     (ProbeId::WithoutAuthorization, "without-authorization"),
     (ProbeId::FreshQuery, "fresh-query"),
+    (ProbeId::Again, "again"),
+    (ProbeId::OtherHost, "other-host"),
     (ProbeId::FullGet, "full-get"),
     (ProbeId::Plain, "plain"),
     (ProbeId::DirectUri, "direct-uri"),
     (ProbeId::DoubleSlash, "double-slash"),
     (ProbeId::NoExtension, "no-extension"),
+    (ProbeId::Missing, "missing"),
+    (ProbeId::Nowhere, "nowhere"),
 ];
 
 impl std::str::FromStr for ProbeId {

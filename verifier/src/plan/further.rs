@@ -7,7 +7,7 @@ use percent_encoding::utf8_percent_encode;
 use super::{FurtherAsk, PARAMETER, Plan, UNSAFE};
 use crate::{
     config::Depth,
-    dialect::{self, Names},
+    dialect::{self, Names, Product},
     evidence::{Access, Evidence, ProbeId, Seen},
     probe::Ask,
     url::Url,
@@ -27,10 +27,37 @@ pub fn further(plan: &Plan, evidence: &Evidence, depth: Depth) -> Vec<FurtherAsk
             plan.app.clone().ok().map(|app| (ProbeId::AppBare, Ask { headers: Vec::new(), ..app })),
         );
     }
+    asks.extend(engaged(plan, evidence).map(|ask| (ProbeId::AppEngaged, ask)));
     let asks = asks.into_iter().map(|(id, ask)| FurtherAsk { id, ask, wants: None });
     let of_fixture = plan.fixture_probes.iter().filter(|_| split).cloned();
     asks.chain(of_fixture).collect()
 }
+
+/// The app, told to hand over, where it does not by itself: Rack, Symfony and their kin do so only
+/// if the proxy's request says so.
+fn engaged(plan: &Plan, evidence: &Evidence) -> Option<Ask> {
+    let app = evidence.app.answer().filter(|it| it.status == 200)?;
+    if dialect::handoff_of(app, plan.wish.intent.header.as_deref()).is_some() {
+        return None;
+    }
+    let mut ask = plan.app.clone().ok()?;
+    let server = evidence.full.answer().and_then(Product::of);
+    let maps = matches!(server, Some(Product::Nginx | Product::Caddy));
+    let kind = if maps { "X-Accel-Redirect" } else { "X-Sendfile" };
+    let mut tell = |name: HeaderName, value| {
+        if !ask.headers.iter().any(|(it, _)| *it == name) {
+            ask.headers.push((name, http::HeaderValue::from_static(value)));
+        }
+    };
+    tell(SENDFILE_TYPE, kind);
+    if maps {
+        tell(ACCEL_MAPPING, "/=/sendfile-check/");
+    }
+    Some(ask)
+}
+
+const SENDFILE_TYPE: HeaderName = HeaderName::from_static("x-sendfile-type");
+const ACCEL_MAPPING: HeaderName = HeaderName::from_static("x-accel-mapping");
 
 /// A storage without the file, or an app that does not hand over, needs no further question.
 fn undecided(evidence: &Evidence) -> bool {
@@ -138,13 +165,15 @@ fn neighbour(path: &str, nonce: &str) -> String {
     format!("{folder}/sendfile-check-{nonce}{ending}")
 }
 
-/// The same download asked in other ways: past a cache, with GET, without a login, at the inner
-/// proxies.
+/// The same download asked in other ways: once more, past a cache, under another name, with GET,
+/// without a login, at the inner proxies.
 fn other_visitors(plan: &Plan) -> Vec<(ProbeId, Ask)> {
     let full = &plan.full;
     let mut asks = Vec::new();
     let fresh = full.url.with_parameter(&format!("{PARAMETER}-again={}", plan.nonce));
     asks.extend(fresh.ok().map(|url| (ProbeId::FreshQuery, Ask { url, ..full.clone() })));
+    asks.push((ProbeId::Again, full.clone()));
+    asks.extend(under_another_name(plan).map(|ask| (ProbeId::OtherHost, ask)));
     if full.method != Method::GET {
         asks.push((ProbeId::FullGet, Ask { method: Method::GET, ..full.clone() }));
     }
@@ -162,6 +191,14 @@ fn other_visitors(plan: &Plan) -> Vec<(ProbeId, Ask)> {
         inner.map(|(url, n)| (ProbeId::Inner(n), Ask { url: url.clone(), ..full.clone() })),
     );
     asks
+}
+
+/// The download asked of whatever server answers for a name that nobody has.
+fn under_another_name(plan: &Plan) -> Option<Ask> {
+    let name = http::HeaderValue::from_str(&format!("{}.invalid", plan.nonce)).ok()?;
+    let others = plan.full.headers.iter().filter(|(name, _)| name != http::header::HOST);
+    let headers = others.cloned().chain([(http::header::HOST, name)]).collect();
+    Some(Ask { headers, ..plan.full.clone() })
 }
 
 #[cfg(test)]

@@ -45,6 +45,8 @@ struct JsonTarget {
     culprit: Option<String>,
     findings: Vec<JsonFinding>,
     warnings: Vec<JsonFinding>,
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    deciding: Option<String>,
     intent: JsonIntent,
     dummy: Option<JsonDummy>,
     layers: JsonLayers,
@@ -137,6 +139,7 @@ fn target(evidence: &Evidence, diagnosis: &Diagnosis) -> JsonTarget {
         culprit: diagnosis.culprit().map(|it| it.to_string()),
         findings: diagnosis.findings.iter().map(finding).collect(),
         warnings: diagnosis.warnings.iter().map(finding).collect(),
+        deciding: diagnosis.deciding.clone(),
         intent: JsonIntent::of(&evidence.intent),
         dummy: evidence.dummy.as_ref().map(JsonDummy::of),
         layers: JsonLayers {

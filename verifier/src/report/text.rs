@@ -56,6 +56,10 @@ fn target(out: &mut impl Write, judged: &Judged, detail: Detail) -> io::Result<(
     for finding in it.findings.iter().chain(&it.warnings) {
         self::finding(out, finding, &mut told)?;
     }
+    if let Some(deciding) = &it.deciding {
+        let line = format!("What would tell which one: {}", printable(deciding));
+        writeln!(out, "\n{}", wrapped(&line, 0, 2))?;
+    }
     if detail == Detail::All { everything(out, judged) } else { Ok(()) }
 }
 

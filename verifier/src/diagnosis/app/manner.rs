@@ -20,7 +20,8 @@ pub(super) const RULES: &[Rule] = &[
              file: an unknown name is often ignored",
         ),
         matches: |r| {
-            let app = r.app().filter(|it| r.handoff().is_none() && it.status == 200)?;
+            let silent = r.handoff().is_none() && r.engaged().is_none();
+            let app = r.app().filter(|it| silent && it.status == 200)?;
             r.evidence.is_dummy(&app.body).then(|| {
                 Match::sure("the app, asked directly, sends the file itself and no hand-off header")
             })

@@ -1,0 +1,136 @@
+//! The proxy takes the hand-off up, and refuses what it leads to.
+
+use super::super::{Culprit, Match, Remedy, Rule, Severity, reached::Reached};
+use crate::{
+    dialect::{self, Product},
+    evidence::ProbeId,
+};
+
+pub(super) const RULES: &[Rule] = &[
+    Rule {
+        id: "handoff.override-forbidden",
+        culprit: Culprit::Handoff,
+        severity: Severity::Broken,
+        summary: "the directive is not allowed where it stands",
+        meaning: "Apache answers with its own error 500, which it does while running only for \
+                  what it reads while running: a .htaccess with a directive that AllowOverride \
+                  does not admit (XSendFile wants FileInfo) or that no module knows.",
+        remedy: Remedy::any(
+            "move XSendFile On from .htaccess to the virtual host, or set AllowOverride FileInfo \
+             for its folder",
+        ),
+        matches: |r| {
+            let full = r.left_over().filter(|it| it.status == 500)?;
+            (r.own_page(full) == Some(Product::Apache))
+                .then(|| Match::likely("Apache itself answers 500, before the app is asked"))
+        },
+    },
+    Rule {
+        id: "handoff.path-not-allowed",
+        culprit: Culprit::Handoff,
+        severity: Severity::Broken,
+        summary: "the path is outside the list of allowed ones",
+        meaning: "The server acts on the header, and sends only files below the folders that it \
+                  was told: XSendFilePath in Apache (a refusal is a 404), x-sendfile-docroot in \
+                  lighttpd (a 403). A symlink on the way counts by what it points to.",
+        remedy: Remedy {
+            any: "add the storage's folder to the list of folders that may be sent",
+            nginx: None,
+            apache: Some(
+                "add `XSendFilePath /FOLDER` for the storage's folder, where the app's location is",
+            ),
+            lighttpd: Some(
+                "add the storage's folder, symlinks resolved and with a slash at its end, to \
+                 \"x-sendfile-docroot\"",
+            ),
+            caddy: None,
+        },
+        matches: |r| {
+            let full = r.lost_after_app()?;
+            let because = || {
+                format!(
+                    "{} refuses the file that the direct location gives",
+                    r.server.map_or("the server", Product::name)
+                )
+            };
+            let found = match (r.own_page(full)?, full.status) {
+                // It looks at the folder first: where another name is not refused, it is allowed.
+                (Product::Lighttpd, 403)
+                    if r.probe(ProbeId::Missing).is_some_and(|it| it.status == 404) =>
+                {
+                    return None;
+                }
+                (Product::Lighttpd, 403) => Match::sure(because()),
+                (Product::Apache, 404) => Match::likely(because()),
+                _ => return None,
+            };
+            let (_, value) = r.handoff()?;
+            let elsewhere =
+                r.stored_at().filter(|it| dialect::decoded(value) != *it && value != *it);
+            Some(match elsewhere {
+                Some(path) => found.also(format!(
+                    "the hand-off names {value}, and the storage that was read has the file at \
+                     {path}: is that the folder as the server sees it?"
+                )),
+                None => found,
+            })
+        },
+    },
+    Rule {
+        id: "handoff.access-denied",
+        culprit: Culprit::Handoff,
+        severity: Severity::Broken,
+        summary: "an access rule closes the location of the hand-off's target",
+        meaning: "The proxy can read the file, the app hands over, and the proxy itself answers 401 or \
+                  403: a deny, an auth_basic, an auth_request or a return in the internal location. \
+                  `internal` alone is enough to keep visitors out.",
+        remedy: Remedy {
+            nginx: Some(
+                "take deny, auth_basic, auth_request and return out of the internal location; \
+                 `internal;` keeps visitors out",
+            ),
+            ..Remedy::any("take the access rules out of the location of the target")
+        },
+        matches: |r| {
+            let full = r.lost_after_app().filter(|it| matches!(it.status, 401 | 403))?;
+            let server = r.own_page(full).filter(|it| *it != Product::Lighttpd)?;
+            // Where a file that is not there is not refused, the rule is about this file.
+            let only_this = r.probe(ProbeId::Missing).is_some_and(|it| it.status != full.status);
+            let reached = matches!(r.reached, Reached::App(_)) && r.direct_right() && !only_this;
+            let because =
+                || format!("after the hand-off {} refuses: {}", server.name(), r.describe(full));
+            reached.then(|| Match::likely(because()))
+        },
+    },
+    Rule {
+        id: "handoff.link-refused",
+        culprit: Culprit::Handoff,
+        severity: Severity::Broken,
+        summary: "a symbolic link on the way to the file is not followed where the hand-off ends",
+        meaning: "After the hand-off the proxy refuses this file, and does not refuse another name \
+                  beside it, while its direct location gives the file. nginx does so for links \
+                  under disable_symlinks, lighttpd without server.follow-symlink. Where a folder \
+                  above is the link, nginx calls the file missing instead, and only its error log \
+                  tells. A copy of the folder that is closed to the proxy's user looks the same.",
+        remedy: Remedy {
+            nginx: Some(
+                "disable_symlinks if_not_owner from=/FOLDER/; in the internal location, or let the \
+                 storage's path have no link in it",
+            ),
+            lighttpd: Some("server.follow-symlink = \"enable\", or a storage without links"),
+            ..Remedy::any(
+                "let the proxy follow the link, or let the storage's path have none in it",
+            )
+        },
+        matches: |r| {
+            let full = r.lost_after_app().filter(|it| it.status == 403 && r.direct_right())?;
+            let server = r.own_page(full)?;
+            let missing = r.probe(ProbeId::Missing).filter(|it| it.status == 404)?;
+            Some(Match::likely(format!(
+                "after the hand-off {} refuses the file, and for one that is not there it answers {}",
+                server.name(),
+                r.describe(missing)
+            )))
+        },
+    },
+];
