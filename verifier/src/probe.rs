@@ -2,7 +2,7 @@
 
 use std::{error::Error, time::Duration};
 
-use futures_util::{StreamExt, stream};
+use futures_util::{StreamExt, future::join_all, stream};
 use tokio::sync::Semaphore;
 
 use crate::{
@@ -199,11 +199,12 @@ impl Prober {
     }
 
     async fn further(&self, asks: Vec<FurtherAsk>, cap: u64) -> Vec<Further> {
-        let made = stream::iter(asks).map(async |FurtherAsk { id, ask, wants }| {
+        // The client's permits bound how many are made at once, whatever their order.
+        let made = asks.into_iter().map(async |FurtherAsk { id, ask, wants }| {
             let (probed, _) = self.client.ask(&ask, &self.nonce(), cap).await;
             Further { id, probed, wants }
         });
-        made.buffered(self.concurrency).collect().await
+        join_all(made).await
     }
 
     fn control(&self) -> contract::Control<'_> {

@@ -175,12 +175,30 @@ const OWN: &[Rule] = &[
             let because = r.visitor_gets();
             match (everywhere, handed_over) {
                 (_, true) => None,
+                (true, _) if closed(r, full) => None,
                 (true, _) => Some(Match::sure(format!("{because}; other paths get the same"))),
                 (false, _) if r.direct_right() && full.status != 400 => {
                     Some(Match::likely(because))
                 }
                 (false, _) => Some(Match::possible(because)),
             }
+        },
+    },
+    Rule {
+        id: "frontend.unavailable",
+        culprit: Culprit::Frontend,
+        severity: Severity::Broken,
+        summary: "the site answers everything with the same error",
+        meaning: "The visitor's URL, the direct location, which needs no app, and a path that nobody \
+                  knows get the same 500 or 503: a page for maintenance, a limit of requests or \
+                  connections, or a front that has no server to ask.",
+        remedy: Remedy::any(
+            "look for a switch for maintenance, for limits (limit_req, limit_conn), and for the \
+             error log's line about this request",
+        ),
+        matches: |r| {
+            let full = r.wrong_full().filter(|it| closed(r, it))?;
+            Some(Match::likely(format!("every path of the site gets {}", r.describe(full))))
         },
     },
     Rule {
@@ -241,8 +259,14 @@ const OWN: &[Rule] = &[
         ),
         matches: |r| {
             let failure = r.evidence.full.seen.failure()?;
-            let ours = matches!(failure.kind, FailureKind::Other | FailureKind::Tls);
-            (!ours).then(|| Match::sure(failure.chain.clone()))
+            let chain = failure.chain.clone();
+            match failure.kind {
+                FailureKind::Other | FailureKind::Tls => None,
+                _ if !r.site_answers() => Some(Match::sure(chain)),
+                // The site is there: it is about this request.
+                _ if matches!(r.reached, Reached::App(_) | Reached::AppTwice(_)) => None,
+                _ => Some(Match::possible(chain).also("for other paths the site answers")),
+            }
         },
     },
 ];
@@ -251,7 +275,7 @@ const OWN: &[Rule] = &[
 fn with_snippet(r: &Reading<'_>, found: Match) -> Match {
     let full = r.evidence.full.answer();
     let anybody = r.probe(ProbeId::OtherHost).zip(full).is_some_and(|(it, full)| alike(it, full));
-    let found = match anybody {
+    let found = match anybody && !r.direct_right() {
         true => found.also(
             "under a name that nobody has the site gives the same: it may be the default server \
              that answers",
@@ -284,6 +308,14 @@ fn gateway_error(r: &Reading<'_>, response: &Response) -> bool {
         400 => !own && response.body.size == 0,
         _ => false,
     }
+}
+
+/// Whether everything gets the same 500 or 503, also what needs no app.
+fn closed(r: &Reading<'_>, full: &Response) -> bool {
+    let elsewhere = r.probe(ProbeId::Elsewhere).into_iter();
+    let mut others = elsewhere.chain(r.evidence.direct.answer());
+    let several = r.probe(ProbeId::Elsewhere).and(r.evidence.direct.answer()).is_some();
+    several && matches!(full.status, 500 | 503) && others.all(|it| alike(it, full))
 }
 
 /// Whether the site answers a path with the app's own page for it; `None` where it was not asked.

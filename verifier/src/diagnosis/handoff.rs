@@ -50,9 +50,14 @@ const OWN: &[Rule] = &[
             ),
         },
         matches: |r| {
+            // What is passed on keeps the app's status.
+            let passed_on = |it: &&Response| {
+                it.body.size == 0 && r.app().is_some_and(|app| app.status == it.status)
+            };
             let full = r
                 .lost_after_app()
-                .filter(|it| it.body.size == 0 && (200..300).contains(&it.status))?;
+                .filter(passed_on)
+                .filter(|it| (200..300).contains(&it.status))?;
             let (name, _) = r.handoff()?;
             match full.header(name) {
                 Some(_) if !serves_elsewhere(r) => Some(Match::sure(format!(
@@ -160,6 +165,24 @@ const OWN: &[Rule] = &[
         },
     },
     Rule {
+        id: "handoff.wrong-content-encoding",
+        culprit: Culprit::Handoff,
+        severity: Severity::Broken,
+        summary: "the response says that the bytes are compressed, and they are not",
+        meaning: "The right bytes come with a Content-Encoding. A browser tries to decode them and \
+                  shows an error; only a client that decodes nothing, as this one, sees the file.",
+        remedy: Remedy {
+            nginx: Some("take the add_header Content-Encoding out of the internal location"),
+            ..Remedy::any("send no Content-Encoding with a file that is sent as it is")
+        },
+        matches: |r| {
+            let coding = encoding(r.evidence.full.answer().filter(|_| r.delivered)?)?;
+            let by_app = r.app().and_then(encoding).is_some();
+            (!by_app)
+                .then(|| Match::sure(format!("content-encoding: {coding}, and the file as it is")))
+        },
+    },
+    Rule {
         id: "handoff.headers-dropped",
         culprit: Culprit::Handoff,
         severity: Severity::Degraded,
@@ -254,6 +277,11 @@ const OWN: &[Rule] = &[
 fn contains_dummy(r: &Reading<'_>, full: &Response) -> bool {
     let mark = b"sendfile-fixture/1 dummy ";
     r.by_contract() && full.body.head.windows(mark.len()).any(|it| it == mark)
+}
+
+/// The coding that a response announces, if it is not the identity.
+pub(super) fn encoding(response: &Response) -> Option<&str> {
+    response.header("content-encoding").filter(|it| !it.trim().eq_ignore_ascii_case("identity"))
 }
 
 /// Whether another proxy than the one that answers the visitor serves the file.

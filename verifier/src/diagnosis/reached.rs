@@ -26,14 +26,16 @@ pub enum Reached {
 impl Reached {
     /// Tells it from the evidence.
     pub fn of(evidence: &Evidence) -> Self {
-        let Some(full) = evidence.full.answer() else { return Self::Unknown };
-        by_journal(evidence)
-            .or_else(|| by_echo(full))
-            .or_else(|| by_content(evidence, full))
-            .or_else(|| by_kept_header(evidence, full))
-            .or_else(|| by_neighbours(evidence, full))
-            .unwrap_or(Self::Unknown)
+        let by_answer = || by_answer(evidence, evidence.full.answer()?);
+        by_journal(evidence).or_else(by_answer).unwrap_or(Self::Unknown)
     }
+}
+
+fn by_answer(evidence: &Evidence, full: &Response) -> Option<Reached> {
+    by_echo(full)
+        .or_else(|| by_content(evidence, full))
+        .or_else(|| by_kept_header(evidence, full))
+        .or_else(|| by_neighbours(evidence, full))
 }
 
 fn by_journal(evidence: &Evidence) -> Option<Reached> {

@@ -218,6 +218,15 @@ impl<'a> Reading<'a> {
         self.gives_dummy(ProbeId::Again)
     }
 
+    /// Whether the site answers anything at all: the direct location, or any other path.
+    pub fn site_answers(&self) -> bool {
+        let origin = |url: &str| url.split('/').take(3).map(str::to_owned).collect::<Vec<_>>();
+        let site = origin(&self.evidence.full.asked.url);
+        let others = self.evidence.probes.iter().map(|it| &it.probed);
+        let mut answered = others.chain([&self.evidence.direct]).filter(|it| it.answer().is_some());
+        answered.any(|it| it.asked.unix_socket.is_none() && origin(&it.asked.url) == site)
+    }
+
     /// Whether the file comes past a cache, and only there.
     pub fn comes_past_cache(&self) -> bool {
         self.gives_dummy(ProbeId::FreshQuery) && !self.comes_again()

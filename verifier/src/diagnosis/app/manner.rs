@@ -1,6 +1,6 @@
 //! The app hands over, or sends the file, and not in the manner that it should.
 
-use super::super::{Culprit, Match, Reading, Remedy, Rule, Severity};
+use super::super::{Culprit, Match, Reading, Remedy, Rule, Severity, handoff::encoding};
 use crate::{
     dialect,
     evidence::{ProbeId, Response, Seen, media_type},
@@ -47,6 +47,21 @@ pub(super) const RULES: &[Rule] = &[
                     came.unwrap_or_default()
                 ))
             })
+        },
+    },
+    Rule {
+        id: "app.wrong-content-encoding",
+        culprit: Culprit::App,
+        severity: Severity::Broken,
+        summary: "the app says that the file is compressed, it is not, and the proxy keeps it",
+        meaning: "The app's hand-off carries a Content-Encoding, often from a middleware that \
+                  compresses responses. lighttpd and Caddy pass it on beside the plain file, and a \
+                  browser shows an error.",
+        remedy: Remedy::any("keep compression away from hand-offs in the app"),
+        matches: |r| {
+            let (app, full) = delivered(r)?;
+            let (coding, _) = encoding(app).zip(encoding(full))?;
+            Some(Match::sure(format!("the app sends content-encoding: {coding}, and it is kept")))
         },
     },
     Rule {

@@ -3,10 +3,42 @@
 use super::super::{Culprit, Match, Remedy, Rule, Severity, reached::Reached};
 use crate::{
     dialect::{self, Product},
-    evidence::ProbeId,
+    evidence::{FailureKind, ProbeId},
 };
 
 pub(super) const RULES: &[Rule] = &[
+    Rule {
+        id: "handoff.no-answer",
+        culprit: Culprit::Handoff,
+        severity: Severity::Broken,
+        summary: "after the hand-off no answer comes, or not in time",
+        meaning: "Storage, app and direct location answer, other paths of the site do too, and the \
+                  download gets no answer. A limit of the rate that is too low (limit_rate, \
+                  X-Accel-Limit-Rate), a pipe or a dead mount where the file is looked for, or a \
+                  worker that crashes does this.",
+        remedy: Remedy {
+            nginx: Some(
+                "see nginx's error log for this request; look for limit_rate in the internal \
+                 location and for X-Accel-Limit-Rate in the app's answer, and give --timeout more \
+                 if it is meant to be slow",
+            ),
+            ..Remedy::any("see the proxy's error log for this request")
+        },
+        matches: |r| {
+            let failure = r.evidence.full.seen.failure()?;
+            let silent = matches!(failure.kind, FailureKind::TimedOut | FailureKind::Closed);
+            let others = !r.storage_to_blame() && r.app_right() && r.direct_right();
+            let because = || format!("a visitor gets nothing: {}", failure.chain);
+            match &r.reached {
+                _ if !(silent && others && r.site_answers()) => None,
+                Reached::App(how) | Reached::AppTwice(how) => {
+                    Some(Match::likely(because()).also(*how))
+                }
+                Reached::Unknown => Some(Match::possible(because())),
+                Reached::Not(_) | Reached::Otherwise(_) => None,
+            }
+        },
+    },
     Rule {
         id: "handoff.override-forbidden",
         culprit: Culprit::Handoff,

@@ -5,6 +5,31 @@ use crate::{dialect::store_error, evidence::ProbeId};
 
 pub(super) const RULES: &[Rule] = &[
     Rule {
+        id: "handoff.upstream-unreachable",
+        culprit: Culprit::Handoff,
+        severity: Severity::Broken,
+        summary: "the hand-off ends at a server that the proxy cannot reach",
+        meaning: "The app handed over, and then came the proxy's own gateway error: the location of \
+                  the hand-off's target asks a server, a store or an app, that does not answer or \
+                  cannot be looked up. nginx keeps the app's Content-Disposition on that error, \
+                  which tells it from an app that cannot be reached.",
+        remedy: Remedy {
+            nginx: Some(
+                "correct proxy_pass in the internal location; if it has variables in it, add a \
+                 `resolver`",
+            ),
+            ..Remedy::any("correct the address to which the hand-off's location passes requests")
+        },
+        matches: |r| {
+            let full = r.lost_after_app().filter(|it| matches!(it.status, 502 | 504))?;
+            let kept = r.app().and_then(|it| it.header("content-disposition"));
+            let handed_over = kept.is_some() && full.header("content-disposition") == kept;
+            (handed_over && r.own_page(full).is_some()).then(|| {
+                Match::likely(format!("after the hand-off a visitor gets {}", r.describe(full)))
+            })
+        },
+    },
+    Rule {
         id: "handoff.client-auth-forwarded",
         culprit: Culprit::Handoff,
         severity: Severity::Broken,
