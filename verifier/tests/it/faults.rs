@@ -107,6 +107,9 @@ async fn every_fault_is_found_with_the_configuration_too() {
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
+/// A site is asked no more than this to tell why its download fails.
+const MOST_PROBES: usize = 21;
+
 async fn diagnose(
     proxy: DemoProxy,
     fault: &Fault,
@@ -123,6 +126,7 @@ async fn diagnose(
     let prober = Prober::new(&config).expect("randomness");
     let evidence =
         prober.examine(&config.targets[0]).await.expect("a fixture that answers, or does not");
+    assert!(evidence.probes.len() <= MOST_PROBES, "{} probes", evidence.probes.len());
     stage.clear().await;
     Ok(judge(&evidence, &Choice::default()))
 }
