@@ -6,6 +6,7 @@ use std::{net::IpAddr, path::PathBuf, time::Duration};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::{
+    evidence::CERT_DAYS,
     local::{KINDS, Kind},
     probe::{ConnectTo, Resolve},
     snippet::Proxy,
@@ -153,6 +154,9 @@ pub struct Verify {
     /// A URL that must not give the file to anybody (repeatable)
     #[arg(long, value_name = "URL", help_heading = "Intention")]
     pub refused: Vec<String>,
+    /// Warn if the site's certificate is over within so many days
+    #[arg(long, value_name = "N", default_value_t = CERT_DAYS, help_heading = "Intention")]
+    pub cert_days: u32,
 
     /// A proxy's configuration, if it may be read, so that the file and line to change can be named;
     /// KIND is nginx, apache, lighttpd or caddy (repeatable)

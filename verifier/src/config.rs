@@ -275,6 +275,7 @@ fn target_from_args(args: &args::Verify) -> Result<Target, ConfigError> {
             value,
             expect: expected(&args.expect_header)?,
             access: if args.private { Access::Private } else { Access::Unsaid },
+            cert_days: args.cert_days,
         },
         app_headers: headers(&args.app_header)?,
         full_headers: headers(&args.full_header)?,

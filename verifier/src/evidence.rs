@@ -3,7 +3,10 @@
 //! Everything that a rule may know is in here, so that a saved report can be judged again without
 //! the servers. What is secret never gets in: the probes redact at the edge (see `secret`).
 
-use std::{fmt, time::Duration};
+use std::{
+    fmt,
+    time::{Duration, SystemTime},
+};
 
 mod probe_id;
 
@@ -234,6 +237,8 @@ pub struct Intent {
     pub expect: Vec<(String, String)>,
     /// Whether a visitor without rights must be refused.
     pub access: Access,
+    /// The site's certificate should be good for more days than these.
+    pub cert_days: u32,
 }
 
 /// Who may download.
@@ -244,6 +249,18 @@ pub enum Access {
     Unsaid,
     /// Only those who send the visitor's headers.
     Private,
+}
+
+/// A certificate should be good for more days than these, unless the operator says otherwise.
+pub const CERT_DAYS: u32 = 14;
+
+/// The certificate that a site shows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Certificate {
+    /// The last moment at which it is good.
+    pub until: SystemTime,
+    /// Whole days until then, counted when it was seen; negative when it is over.
+    pub days_left: i64,
 }
 
 /// A further probe beside the four layers.
@@ -280,6 +297,8 @@ pub struct Evidence {
     pub journal: Option<Vec<Journalled>>,
     /// What the proxies' configurations and error logs say, where they may be read.
     pub local: Vec<Fact>,
+    /// The site's certificate, where it speaks TLS.
+    pub certificate: Option<Certificate>,
 }
 
 /// A request that the fixture saw.

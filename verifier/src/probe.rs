@@ -8,7 +8,8 @@ use tokio::sync::Semaphore;
 use crate::{
     config::{Config, Depth, Places, StorageAt, Target},
     evidence::{
-        Body, Dummy, End, Evidence, Further, Journalled, Probed, Response, Same, Seen, Source,
+        Body, Certificate, Dummy, End, Evidence, Further, Journalled, ProbeId, Probed, Response,
+        Same, Seen, Source,
     },
     local::echo,
     plan::{
@@ -22,6 +23,7 @@ mod body;
 mod connect;
 mod contract;
 mod http;
+mod http2;
 mod local;
 mod storage;
 
@@ -92,7 +94,13 @@ impl Prober {
             evidence.journal = self.control().journal(fixture, &plan.nonce).await;
         }
         let asks = further(&plan, &evidence, self.depth);
-        evidence.probes = self.further(asks, self.cap(&plan)).await;
+        let cap = self.cap(&plan);
+        let (probes, over_tls) = tokio::join!(self.further(asks, cap), self.over_tls(&plan, cap));
+        evidence.probes = probes;
+        if let Some((certificate, http2)) = over_tls {
+            evidence.certificate = certificate;
+            evidence.probes.push(Further { id: ProbeId::Http2, probed: http2, wants: None });
+        }
         let places = &target.wish.local;
         evidence.local = echo::facts(&evidence);
         evidence.local.extend(local::examine(places, logs, &evidence, &self.client).await);
@@ -161,6 +169,7 @@ impl Prober {
             probes: Vec::new(),
             journal: None,
             local: Vec::new(),
+            certificate: None,
         }
     }
 
@@ -205,6 +214,16 @@ impl Prober {
             Further { id, probed, wants }
         });
         join_all(made).await
+    }
+
+    /// What only a site with TLS has: its certificate, and HTTP/2.
+    async fn over_tls(
+        &self,
+        plan: &Plan,
+        cap: u64,
+    ) -> Option<(Option<Certificate>, Probed<Response>)> {
+        let ask = Some(&plan.full).filter(|it| it.url.is_https())?;
+        Some(self.client.ask_http2(ask, &self.nonce(), cap).await)
     }
 
     fn control(&self) -> contract::Control<'_> {

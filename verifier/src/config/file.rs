@@ -15,6 +15,7 @@ use super::{
     Access, ConfigError, Intent, LocalPlaces, Named, Places, Target, Wish, expected, fixture_at,
     handoff, headers, nearest, storage_at,
 };
+use crate::evidence::CERT_DAYS;
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
@@ -45,6 +46,7 @@ struct WrittenTarget {
     expect_headers: Vec<String>,
     #[serde(default)]
     private: bool,
+    cert_days: Option<u32>,
     #[serde(default)]
     refused: Vec<String>,
     #[serde(default)]
@@ -98,6 +100,7 @@ impl WrittenTarget {
                 value,
                 expect: expected(&self.expect_headers)?,
                 access: if self.private { Access::Private } else { Access::Unsaid },
+                cert_days: self.cert_days.unwrap_or(CERT_DAYS),
             },
             app_headers: headers(&self.app_headers)?,
             full_headers: headers(&self.full_headers)?,

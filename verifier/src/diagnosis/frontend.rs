@@ -8,7 +8,7 @@ use super::{
 };
 use crate::{
     dialect,
-    evidence::{FailureKind, ProbeId, Response},
+    evidence::{FailureKind, ProbeId, Response, Seen},
 };
 
 mod cache;
@@ -245,6 +245,47 @@ const OWN: &[Rule] = &[
             let failure =
                 r.evidence.full.seen.failure().filter(|it| it.kind == FailureKind::Tls)?;
             Some(Match::sure(failure.chain.clone()))
+        },
+    },
+    Rule {
+        id: "frontend.certificate-ends-soon",
+        culprit: Culprit::Frontend,
+        severity: Severity::Warning,
+        summary: "the site's certificate is over soon",
+        meaning: "The certificate that the site showed is good for fewer days than --cert-days says, \
+                  or, with -k, is over. When it is, no browser gets the file.",
+        remedy: Remedy::any(
+            "renew the certificate and let the proxy load it; see why that did not happen by itself",
+        ),
+        matches: |r| {
+            let left = r.evidence.certificate?.days_left;
+            let until = humantime::format_rfc3339_seconds(r.evidence.certificate?.until);
+            (left < i64::from(r.evidence.intent.cert_days))
+                .then(|| Match::sure(format!("it ends on {until}, in {left} days")))
+        },
+    },
+    Rule {
+        id: "frontend.protocols-differ",
+        culprit: Culprit::Frontend,
+        severity: Severity::Broken,
+        summary: "over HTTP/2 comes something else than over HTTP/1.1",
+        meaning: "The file arrives over HTTP/1.1, and over HTTP/2, which browsers speak, it does not: \
+                  another server, a condition on the protocol, or a limit of the frames stands \
+                  behind the same port.",
+        remedy: Remedy {
+            nginx: Some("look for conditions on $server_protocol or $http2 in the server block"),
+            ..Remedy::any("compare what is configured for HTTP/2 with what is for HTTP/1.1")
+        },
+        matches: |r| {
+            let http2 = r.evidence.probes.iter().find(|it| it.id == ProbeId::Http2)?;
+            let wrong = r.delivered && !r.gives_dummy(ProbeId::Http2) && !r.head_only();
+            let got = match &http2.probed.seen {
+                Seen::Answer(it) => r.describe(it),
+                Seen::Nothing(failure) => failure.chain.clone(),
+                Seen::Skipped(_) => return None,
+            };
+            let because = || format!("over HTTP/2 a visitor gets {got}");
+            wrong.then(|| Match::sure(because()).shown_by(ProbeId::Http2))
         },
     },
     Rule {

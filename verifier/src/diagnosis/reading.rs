@@ -218,6 +218,11 @@ impl<'a> Reading<'a> {
         self.gives_dummy(ProbeId::Again)
     }
 
+    /// Whether the download is asked for by its head alone, which has no bytes to compare.
+    pub fn head_only(&self) -> bool {
+        self.evidence.full.asked.method == "HEAD"
+    }
+
     /// Whether the site answers anything at all: the direct location, or any other path.
     pub fn site_answers(&self) -> bool {
         let origin = |url: &str| url.split('/').take(3).map(str::to_owned).collect::<Vec<_>>();

@@ -35,6 +35,8 @@ pub enum ProbeId {
     Again,
     /// The site under a name that it surely does not have.
     OtherHost,
+    /// The download over HTTP/2, where the site speaks it.
+    Http2,
     /// The site with GET, where the download uses another method.
     FullGet,
     /// The fixture's probe that answers with a body of its own and no hand-off.
@@ -66,7 +68,7 @@ impl fmt::Display for ProbeId {
     }
 }
 
-const PROBE_NAMES: [(ProbeId, &str); 22] = [
+const PROBE_NAMES: [(ProbeId, &str); 23] = [
     (ProbeId::TargetOutside, "target-outside"),
     (ProbeId::TargetOptions, "target-options"),
     (ProbeId::AppTarget, "app-target"),
@@ -82,6 +84,7 @@ const PROBE_NAMES: [(ProbeId, &str); 22] = [
     (ProbeId::FreshQuery, "fresh-query"),
     (ProbeId::Again, "again"),
     (ProbeId::OtherHost, "other-host"),
+    (ProbeId::Http2, "http2"),
     (ProbeId::FullGet, "full-get"),
     (ProbeId::Plain, "plain"),
     (ProbeId::DirectUri, "direct-uri"),

@@ -14,6 +14,7 @@ use tokio::{
     io::{AsyncRead, AsyncWrite},
     net::{TcpStream, UnixStream},
 };
+use tokio_rustls::client::TlsStream;
 
 pub(super) mod tls;
 
@@ -105,16 +106,35 @@ impl Connector {
                 .map_err(|error| refused(&path.display().to_string(), &error))?;
             return Ok(Box::new(stream));
         }
-        let stream = self.tcp(url).await?;
-        stream.set_nodelay(true).ok();
         if !url.is_https() {
-            return Ok(Box::new(stream));
+            return Ok(Box::new(self.tcp(url).await?));
         }
-        let tls = self.tls()?;
+        Ok(Box::new(self.tls_stream(url, self.tls()?).await?))
+    }
+
+    async fn tls_stream(
+        &self,
+        url: &Url,
+        config: Arc<rustls::ClientConfig>,
+    ) -> Result<TlsStream<TcpStream>, Failure> {
+        let stream = self.tcp(url).await?;
         let name =
             ServerName::try_from(url.host().to_owned()).map_err(|error| tls_failure(&error))?;
-        let stream = tokio_rustls::TlsConnector::from(tls).connect(name, stream).await;
-        Ok(Box::new(stream.map_err(|error| tls_failure(&error))?))
+        let stream = tokio_rustls::TlsConnector::from(config).connect(name, stream).await;
+        stream.map_err(|error| tls_failure(&error))
+    }
+
+    /// Connects to an https URL's origin and offers these protocols.
+    pub(crate) async fn open_tls(
+        &self,
+        url: &Url,
+        protocols: &[&[u8]],
+    ) -> Result<TlsStream<TcpStream>, Failure> {
+        let mut config = (*self.tls()?).clone();
+        config.alpn_protocols = protocols.iter().map(|it| it.to_vec()).collect();
+        let opening = self.tls_stream(url, Arc::new(config));
+        let opened = tokio::time::timeout(self.network.connect_timeout, opening).await;
+        opened.unwrap_or_else(|_| Err(self.too_late()))
     }
 
     /// The TLS settings, made when they are first needed.
@@ -145,7 +165,10 @@ impl Connector {
         let mut last = None;
         for address in addresses {
             match TcpStream::connect(address).await {
-                Ok(stream) => return Ok(stream),
+                Ok(stream) => {
+                    stream.set_nodelay(true).ok();
+                    return Ok(stream);
+                }
                 Err(error) => last = Some(refused(&address.to_string(), &error)),
             }
         }

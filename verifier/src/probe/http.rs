@@ -92,7 +92,7 @@ pub(crate) struct Client {
 }
 
 /// The two halves of a response: what is shown, and what bodies are compared by.
-type Observed = Result<(Response, Trace), Failure>;
+pub(super) type Observed = Result<(Response, Trace), Failure>;
 
 impl Client {
     /// Makes a request with a nonce of its own.
@@ -108,7 +108,7 @@ impl Client {
         (Probed { asked: self.asked(ask), seen, took: began.elapsed() }, trace)
     }
 
-    fn asked(&self, ask: &Ask) -> Asked {
+    pub(super) fn asked(&self, ask: &Ask) -> Asked {
         let headers = ask.headers.iter().map(|(name, value)| {
             (
                 name.to_string(),
@@ -149,12 +149,12 @@ impl Client {
         Ok((self.response(parts.status.as_u16(), &parts.headers, body), trace))
     }
 
-    fn timed_out(&self) -> Failure {
+    pub(super) fn timed_out(&self) -> Failure {
         let limit = humantime::format_duration(self.limits.timeout);
         Failure { kind: FailureKind::TimedOut, chain: format!("no answer within {limit}") }
     }
 
-    fn response(&self, status: u16, headers: &HeaderMap, body: Body) -> Response {
+    pub(super) fn response(&self, status: u16, headers: &HeaderMap, body: Body) -> Response {
         Response { status, headers: self.shown(headers), body }
     }
 
@@ -165,7 +165,7 @@ impl Client {
     }
 
     /// Reads a body to its end, or to where it stops to matter.
-    async fn read(
+    pub(super) async fn read(
         &self,
         ask: &Ask,
         cap: u64,
@@ -208,7 +208,7 @@ fn hands_over(headers: &HeaderMap, intended: Option<&str>, client: &Client, stat
         || head.headers.iter().any(|(name, _)| dialect::header_meant(name).is_some())
 }
 
-fn request(ask: &Ask, nonce: &str) -> Result<http::Request<Empty<Bytes>>, Failure> {
+pub(super) fn request(ask: &Ask, nonce: &str) -> Result<http::Request<Empty<Bytes>>, Failure> {
     let unusable = |problem: String| Failure { kind: FailureKind::Other, chain: problem };
     let uri = ask.url.uri();
     let target = uri.path_and_query().map_or("/", |it| it.as_str());
@@ -271,7 +271,7 @@ fn cancelled<T>(connection: &JoinHandle<T>) -> u64 {
     0
 }
 
-fn failure(error: &hyper::Error) -> Failure {
+pub(super) fn failure(error: &hyper::Error) -> Failure {
     let kind = if error.is_parse() {
         FailureKind::NotHttp
     } else if error.is_incomplete_message() || error.is_canceled() || error.is_closed() {

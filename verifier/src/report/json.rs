@@ -22,7 +22,7 @@ use crate::{
 mod evidence;
 mod local;
 
-use evidence::{JsonDummy, JsonFurther, JsonIntent, JsonJournalled, JsonProbed};
+use evidence::{JsonCertificate, JsonDummy, JsonFurther, JsonIntent, JsonJournalled, JsonProbed};
 use local::JsonFact;
 
 /// Bytes of a body's beginning that are written percent-encoded.
@@ -54,6 +54,8 @@ struct JsonTarget {
     journal: Option<Vec<JsonJournalled>>,
     #[serde(skip_serializing_if = "Vec::is_empty", default)]
     local: Vec<JsonFact>,
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    certificate: Option<JsonCertificate>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -151,6 +153,7 @@ fn target(evidence: &Evidence, diagnosis: &Diagnosis) -> JsonTarget {
         probes: evidence.probes.iter().map(JsonFurther::of).collect(),
         journal: evidence.journal.as_ref().map(|it| it.iter().map(JsonJournalled::of).collect()),
         local: evidence.local.iter().map(JsonFact::of).collect(),
+        certificate: evidence.certificate.as_ref().map(JsonCertificate::of),
     }
 }
 
@@ -191,6 +194,7 @@ impl JsonTarget {
             probes,
             journal: self.journal.map(|it| it.into_iter().map(JsonJournalled::evidence).collect()),
             local: self.local.into_iter().map(JsonFact::evidence).collect::<Result<_, _>>()?,
+            certificate: self.certificate.map(JsonCertificate::evidence).transpose()?,
         })
     }
 }

@@ -8,6 +8,7 @@ mod matrix;
 mod readme;
 mod scenarios;
 mod tidy;
+mod tls;
 
 /// Says that a test was not made, where it is seen: on a laptop without all the proxies.
 #[expect(clippy::print_stderr, reason = "a skipped test must not be silent")]

@@ -19,13 +19,18 @@
 //! `scenarios/paper.rs` and `scenarios/pages.rs` have all the words. `expected` has all findings in
 //! their order, so that ties show.
 
-use std::{collections::BTreeMap, fs, path::Path, time::Duration};
+use std::{
+    collections::BTreeMap,
+    fs,
+    path::Path,
+    time::{Duration, SystemTime},
+};
 
 use sendfile_check::{
     diagnosis::{Choice, Diagnosis, Finding, judge, rules},
     evidence::{
-        Access, Asked, Body, Dummy, Evidence, Further, Intent, Journalled, ProbeId, Probed,
-        Response, Seen, Source,
+        Access, Asked, Body, CERT_DAYS, Certificate, Dummy, Evidence, Further, Intent, Journalled,
+        ProbeId, Probed, Response, Seen, Source,
     },
 };
 use serde::Deserialize;
@@ -84,6 +89,8 @@ pub(crate) struct Scenario {
     full: Lines,
     #[serde(default)]
     probes: BTreeMap<String, Lines>,
+    /// For how many days the site's certificate is good.
+    days_left: Option<i64>,
     /// What the operator lets the verifier read.
     local: Option<Local>,
     /// The ids of all findings, the best explanation first.
@@ -195,6 +202,7 @@ impl Scenario {
                 value,
                 expect: self.expect.iter().map(|line| header(line)).collect(),
                 access: if self.private { Access::Private } else { Access::Unsaid },
+                cert_days: CERT_DAYS,
             },
             dummy: self.dummy(&storage, &direct),
             storage,
@@ -202,6 +210,9 @@ impl Scenario {
             direct,
             full,
             probes: self.probes.iter().flat_map(|(ids, lines)| self.further(ids, lines)).collect(),
+            certificate: self
+                .days_left
+                .map(|days_left| Certificate { until: SystemTime::UNIX_EPOCH, days_left }),
             journal: self.journal.as_ref().map(|it| it.iter().map(|it| journalled(it)).collect()),
             local: Vec::new(),
         };

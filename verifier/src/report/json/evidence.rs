@@ -1,10 +1,13 @@
 //! The evidence in JSON, there and back.
 
+use std::time::SystemTime;
+
 use super::{
     Access, Asked, Body, Deserialize, Dummy, Duration, End, Failure, FailureKind, Further, Intent,
     Journalled, Probed, Response, Same, Seen, Serialize, Source, UNPRINTABLE, percent_decode_str,
     percent_encode,
 };
+use crate::evidence::{CERT_DAYS, Certificate};
 
 #[derive(Serialize, Deserialize)]
 pub(super) struct JsonIntent {
@@ -12,6 +15,19 @@ pub(super) struct JsonIntent {
     value: Option<String>,
     expect: Vec<(String, String)>,
     private: bool,
+    #[serde(default = "usual_days")]
+    cert_days: u32,
+}
+
+fn usual_days() -> u32 {
+    CERT_DAYS
+}
+
+#[derive(Clone, Copy, Serialize, Deserialize)]
+pub(super) struct JsonCertificate {
+    /// Seconds since 1970.
+    until: u64,
+    days_left: i64,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -156,13 +172,27 @@ same_variants!(
 
 impl JsonIntent {
     pub(super) fn of(it: &Intent) -> Self {
-        let Intent { header, value, expect, access } = it.clone();
-        Self { header, value, expect, private: access == Access::Private }
+        let Intent { header, value, expect, access, cert_days } = it.clone();
+        Self { header, value, expect, private: access == Access::Private, cert_days }
     }
 
     pub(super) fn evidence(self) -> Intent {
         let access = if self.private { Access::Private } else { Access::Unsaid };
-        Intent { header: self.header, value: self.value, expect: self.expect, access }
+        let Self { header, value, expect, cert_days, .. } = self;
+        Intent { header, value, expect, access, cert_days }
+    }
+}
+
+impl JsonCertificate {
+    pub(super) fn of(it: &Certificate) -> Self {
+        let until = it.until.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+        Self { until: until.as_secs(), days_left: it.days_left }
+    }
+
+    pub(super) fn evidence(self) -> Result<Certificate, String> {
+        let until = SystemTime::UNIX_EPOCH.checked_add(Duration::from_secs(self.until));
+        let until = until.ok_or_else(|| format!("{} is no time", self.until))?;
+        Ok(Certificate { until, days_left: self.days_left })
     }
 }
 

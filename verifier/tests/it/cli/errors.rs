@@ -84,7 +84,7 @@ fn configuration_errors() {
     assert_snapshot!(
         error_with("verify -c it", "[targets.a]\nfull = 'http://h/'\nstorge = 'file:///x'"),
         @r#"
-        error: `it` is no configuration: line 3: unknown field `storge`, expected one of `fixture`, `site`, `storage`, `app`, `direct`, `full`, `inner`, `unix-socket`, `handoff`, `app-headers`, `full-headers`, `full-method`, `expect-headers`, `private`, `refused`, `proxy-config`, `error-log`
+        error: `it` is no configuration: line 3: unknown field `storge`, expected one of `fixture`, `site`, `storage`, `app`, `direct`, `full`, `inner`, `unix-socket`, `handoff`, `app-headers`, `full-headers`, `full-method`, `expect-headers`, `private`, `cert-days`, `refused`, `proxy-config`, `error-log`
         hint: did you mean `storage`?
         "#
     );

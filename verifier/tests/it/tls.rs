@@ -1,0 +1,121 @@
+//! A site with TLS on the real nginx: its certificate, and HTTP/2 beside HTTP/1.1.
+
+use std::{
+    fs,
+    net::{TcpListener, TcpStream},
+    path::Path,
+    process::{Child, Command, Stdio},
+    thread,
+    time::{Duration, Instant, SystemTime},
+};
+
+use assert_cmd::cargo::cargo_bin_cmd;
+use rcgen::{CertificateParams, KeyPair};
+use serde_json::Value;
+use tempfile::TempDir;
+
+use crate::skipped;
+
+/// Where Debian puts it.
+const NGINX: &str = "/usr/sbin/nginx";
+
+/// The longest wait for nginx to come up.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+#[test]
+fn http2_and_http1_give_the_same() {
+    let Some((verdict, rules)) = check(30, "") else { return };
+    assert_eq!((verdict.as_str(), rules), ("healthy", vec![]));
+}
+
+#[test]
+fn certificate_that_ends_soon_is_a_warning() {
+    let Some((verdict, rules)) = check(5, "") else { return };
+    assert_eq!(verdict, "healthy");
+    assert_eq!(rules, ["frontend.certificate-ends-soon"]);
+}
+
+#[test]
+fn http2_that_leads_elsewhere_is_found() {
+    let elsewhere = r#"if ($server_protocol = "HTTP/2.0") { return 404; }"#;
+    let Some((verdict, rules)) = check(30, elsewhere) else { return };
+    assert_eq!(verdict, "broken");
+    assert_eq!(rules, ["frontend.protocols-differ"]);
+}
+
+/// The verdict about a file behind nginx with a certificate for so many days, and the rules of all
+/// findings and warnings.
+fn check(days: u64, extra: &str) -> Option<(String, Vec<String>)> {
+    if !Path::new(NGINX).exists() && std::env::var_os("CI").is_none() {
+        skipped("TLS is not tested: nginx is not installed");
+        return None;
+    }
+    let folder = TempDir::new().expect("a folder");
+    certify(folder.path(), days);
+    fs::write(folder.path().join("a.bin"), vec![7; 4096]).expect("a file");
+    let (_nginx, port) = nginx(folder.path(), extra);
+    let output = cargo_bin_cmd!("sendfile-check")
+        .args(["verify", "-o", "json", "--full", &format!("https://localhost:{port}/a.bin")])
+        .args(["--resolve", &format!("localhost:{port}:127.0.0.1"), "--cacert"])
+        .arg(folder.path().join("cert.pem"))
+        .args(["--storage", &format!("file://{}", folder.path().join("a.bin").display())])
+        .output()
+        .expect("the program");
+    let report: Value = serde_json::from_slice(&output.stdout).expect("a report");
+    let target = &report["targets"][0];
+    let found = ["findings", "warnings"].into_iter().filter_map(|it| target[it].as_array());
+    let rules = found.flatten().filter_map(|it| Some(it["rule"].as_str()?.to_owned()));
+    Some((target["verdict"].as_str().expect("a verdict").to_owned(), rules.collect()))
+}
+
+fn certify(folder: &Path, days: u64) {
+    let mut params = CertificateParams::new(["localhost".to_owned()]).expect("a name");
+    let end = SystemTime::now() + Duration::from_secs(days * 24 * 60 * 60 + 60);
+    params.not_after = end.into();
+    let key = KeyPair::generate().expect("a key");
+    let certificate = params.self_signed(&key).expect("a certificate");
+    fs::write(folder.join("cert.pem"), certificate.pem()).expect("a file");
+    fs::write(folder.join("key.pem"), key.serialize_pem()).expect("a file");
+}
+
+/// A server that is ended by its pid when the test is over.
+struct Nginx(Child);
+
+impl Drop for Nginx {
+    fn drop(&mut self) {
+        self.0.kill().and_then(|()| self.0.wait()).ok();
+    }
+}
+
+fn nginx(folder: &Path, extra: &str) -> (Nginx, u16) {
+    let port = TcpListener::bind("127.0.0.1:0").and_then(|it| it.local_addr()).expect("a port");
+    let folder = folder.display();
+    let config = format!(
+        "daemon off; master_process off; pid {folder}/pid; error_log {folder}/error.log;
+        events {{ }}
+        http {{
+            access_log off;
+            server {{
+                listen {port} ssl http2;
+                ssl_certificate {folder}/cert.pem;
+                ssl_certificate_key {folder}/key.pem;
+                {extra}
+                root {folder};
+            }}
+        }}"
+    );
+    let path = format!("{folder}/nginx.conf");
+    fs::write(&path, config).expect("a file");
+    let child = Command::new(NGINX)
+        .args(["-p", &folder.to_string(), "-c", &path, "-e", &format!("{folder}/error.log")])
+        .stderr(Stdio::null())
+        .spawn()
+        .expect("nginx");
+    let nginx = Nginx(child);
+    let until = Instant::now() + PATIENCE;
+    while TcpStream::connect(port).is_err() {
+        assert!(Instant::now() < until, "nginx does not come up");
+        thread::sleep(Duration::from_millis(5));
+    }
+    (nginx, port.port())
+}
