@@ -116,6 +116,10 @@ pub(crate) struct Serve {
     #[arg(long, value_parser = FalseyValueParser::new(), help_heading = "Dummies")]
     no_root_twin: bool,
 
+    /// Place dummies with odd names too, for `sendfile-check verify --thorough`
+    #[arg(long, value_parser = FalseyValueParser::new(), help_heading = "Dummies")]
+    odd_names: bool,
+
     /// Give the dummies new content each time, like 10m
     #[arg(long, value_name = "PERIOD", value_parser = duration, help_heading = "Dummies")]
     rotate: Option<Duration>,
@@ -231,6 +235,9 @@ impl Serve {
         }
         if self.no_root_twin {
             fixture = fixture.without_root_twin();
+        }
+        if self.odd_names {
+            fixture = fixture.odd_names();
         }
         Ok(self.listen.iter().cloned().fold(fixture, Fixture::listen))
     }

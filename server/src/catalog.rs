@@ -18,6 +18,9 @@ pub(crate) const LEDGER: &str = "placed.txt";
 /// The size of all twins that have no reason for another one, in bytes.
 pub(crate) const TWIN_SIZE: u64 = 4096;
 
+/// The size of the dummies with odd names, in bytes: enough for a first line with the longest name.
+const ODD_NAME_SIZE: u64 = 1024;
+
 /// A key may not be longer than this, escaped: the first line of a dummy carries it.
 const KEY_MAX: usize = 320;
 
@@ -47,6 +50,14 @@ pub(crate) struct Choice {
     /// In bytes; 0 leaves the large twin out.
     pub(crate) large_size: u64,
     pub(crate) root_twin: RootTwin,
+    pub(crate) odd_names: OddNames,
+}
+
+/// Whether dummies with names that some proxy or app cannot serve are placed too.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum OddNames {
+    Placed,
+    LeftOut,
 }
 
 /// Whether a dummy lies where nginx looks when `root` stands for `alias`.
@@ -73,6 +84,30 @@ pub enum NameError {
     #[error("`{0}` is the name of another file of the fixture")]
     Taken(String),
 }
+
+/// Names that users give their files, each for one way in which a name is lost between app and
+/// proxy. What is no UTF-8 has no key.
+const ODD_NAMES: [(&str, &str); 14] = [
+    ("name-space", "a b.bin"),
+    ("name-percent", "100%.bin"),
+    ("name-escape", "a%20b.bin"),
+    ("name-question", "a?b.bin"),
+    ("name-hash", "a#b.bin"),
+    ("name-plus", "a+b.bin"),
+    ("name-semicolon", "a;b.bin"),
+    ("name-ampersand", "a&b=c.bin"),
+    ("name-quotes", "a'b\"c.bin"),
+    ("name-nfc", "\u{e9}.bin"),
+    ("name-nfd", "e\u{301}.bin"),
+    ("name-dot", ".hidden.bin"),
+    ("name-deep", "a/b/c/d/e/f/g/h.bin"),
+    ("name-long", LONG_NAME),
+];
+
+/// 200 bytes; file systems allow 255.
+const LONG_NAME: &str = "a-name-of-two-hundred-bytes-\
+    0123456789012345678901234567890123456789012345678901234567890123456789012345678901234567\
+    01234567890123456789012345678901234567890123456789012345678901234567890123456789.bin";
 
 /// Lists the dummies, the download first.
 pub(crate) fn items(choice: &Choice) -> Result<Vec<Item>, NameError> {
@@ -102,6 +137,13 @@ pub(crate) fn items(choice: &Choice) -> Result<Vec<Item>, NameError> {
         let id = "root-twin";
         let filling = Filling::Stream;
         items.push(Item { id, key, size: TWIN_SIZE, filling, content_type: BINARY });
+    }
+    if let OddNames::Placed = choice.odd_names {
+        for (id, name) in ODD_NAMES {
+            let key = Key::new(&format!("{FOLDER}/names/{name}"))?;
+            let filling = Filling::Stream;
+            items.push(Item { id, key, size: ODD_NAME_SIZE, filling, content_type: BINARY });
+        }
     }
     Ok(items)
 }
@@ -184,7 +226,8 @@ mod tests {
 
     fn choice(name: &str) -> Choice {
         let root_twin = RootTwin::Below("protected".into());
-        Choice { name: name.into(), size: 1, large_size: 0, root_twin }
+        let odd_names = OddNames::LeftOut;
+        Choice { name: name.into(), size: 1, large_size: 0, root_twin, odd_names }
     }
 
     #[test]
@@ -208,6 +251,18 @@ mod tests {
         for name in ["My File.bin", "ä.bin", "100%", "a#b", "a#"] {
             assert_eq!(items(&choice(name)).unwrap()[0].name(), name);
         }
+    }
+
+    #[test]
+    fn odd_names_are_what_they_say() {
+        let odd_names = OddNames::Placed;
+        let items = items(&Choice { odd_names, ..choice("a") }).unwrap();
+        let odd: Vec<_> = items.iter().filter(|it| it.id.starts_with("name-")).collect();
+        assert_eq!(odd.len(), ODD_NAMES.len());
+        let long = odd.iter().find(|it| it.id == "name-long").unwrap();
+        assert_eq!(long.name().len(), 200);
+        let of = |id| odd.iter().find(|it| it.id == id).unwrap().name().len();
+        assert!(of("name-nfc") != of("name-nfd"));
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::{collections::HashMap, path::Path, sync::Arc, time::Duration};
 use thiserror::Error;
 
 use crate::{
-    catalog::{self, Choice, Item, NameError, RootTwin, TWIN_SIZE},
+    catalog::{self, Choice, Item, NameError, OddNames, RootTwin, TWIN_SIZE},
     handoff::{Dialect, Handoff, HandoffError, Meaning, Value},
     listen::{Address, ListenError, Listener},
     placement::Placement,
@@ -40,6 +40,7 @@ pub struct Fixture {
     size: u64,
     large_size: u64,
     root_twin: Twin,
+    odd_names: OddNames,
     listen: Vec<Address>,
     limits: Limits,
     rotate: Rotation,
@@ -89,6 +90,7 @@ impl Fixture {
             size: TWIN_SIZE,
             large_size: 3 << 20,
             root_twin: Twin::Placed,
+            odd_names: OddNames::LeftOut,
             listen: Vec::new(),
             limits: Limits::default(),
             rotate: Rotation::Never,
@@ -148,6 +150,12 @@ impl Fixture {
     /// Places no dummy where nginx looks when `root` stands for `alias`.
     pub fn without_root_twin(mut self) -> Self {
         self.root_twin = Twin::LeftOut;
+        self
+    }
+
+    /// Places dummies with names that some proxy or app cannot serve, each with a probe.
+    pub fn odd_names(mut self) -> Self {
+        self.odd_names = OddNames::Placed;
         self
     }
 
@@ -214,6 +222,7 @@ impl Fixture {
             size: self.size,
             large_size: self.large_size,
             root_twin: self.root_twin(&handoff),
+            odd_names: self.odd_names,
         })?;
         let placement = Placement::new(Arc::clone(&storage), items.clone(), Ledger::key()?);
         let setup = setup(base, &storage, handoff, &items, &placement)?;

@@ -279,7 +279,7 @@ mod tests {
 
     use super::*;
     use crate::{
-        catalog::{self, Choice, RootTwin},
+        catalog::{self, Choice, OddNames, RootTwin},
         handoff::{Dialect, Handoff},
         placement::Placement,
         storage::ledger::Ledger,
@@ -291,7 +291,9 @@ mod tests {
         let storage = Storage::open(&format!("file://{}", folder.path().display())).unwrap();
         let storage = Arc::new(storage);
         let root_twin = RootTwin::LeftOut;
-        let choice = Choice { name: "dummy.bin".into(), size: 4096, large_size: 0, root_twin };
+        let odd_names = OddNames::LeftOut;
+        let name = "dummy.bin".into();
+        let choice = Choice { name, size: 4096, large_size: 0, root_twin, odd_names };
         let items = catalog::items(&choice).unwrap();
         let key = Ledger::key().unwrap();
         let mut placement = Placement::new(Arc::clone(&storage), items, key);

@@ -6,7 +6,7 @@
 
 use percent_encoding::percent_decode_str;
 
-use crate::evidence::{Body, Response};
+use crate::evidence::{Body, OddName, Response};
 
 mod etag;
 mod value;
@@ -49,6 +49,19 @@ impl Product {
     /// Measured: nginx since 1.5.9 and lighttpd decode; mod_xsendfile 0.12 and Caddy 2.6 do not.
     pub fn decodes(self) -> bool {
         matches!(self, Self::Nginx | Self::Lighttpd | Self::H2o | Self::BuiltIn)
+    }
+
+    /// Whether a file's name of this kind is known to be lost in some version, whatever its
+    /// configuration says.
+    ///
+    /// Measured with mod_xsendfile 0.12 and 1.0, Caddy 2.6.2 and 2.11.7; nginx and lighttpd lose
+    /// none.
+    pub fn loses(self, name: OddName) -> bool {
+        match self {
+            Self::Apache => matches!(name.id(), "percent" | "escape"),
+            Self::Caddy => matches!(name.id(), "percent" | "escape" | "question" | "hash"),
+            Self::Nginx | Self::Lighttpd | Self::H2o | Self::BuiltIn => false,
+        }
     }
 
     /// Whether it acts on this hand-off header; what Caddy acts on is its configuration's choice.

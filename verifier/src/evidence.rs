@@ -8,8 +8,10 @@ use std::{
     time::{Duration, SystemTime},
 };
 
+mod names;
 mod probe_id;
 
+pub use names::OddName;
 pub use probe_id::ProbeId;
 
 use crate::local::Fact;

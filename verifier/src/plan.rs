@@ -5,7 +5,7 @@ use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 
 use crate::{
     config::{FixtureAt, StorageAt, Target, Wish},
-    evidence::{Dummy, Intent, ProbeId, Sha256, Source},
+    evidence::{Dummy, Intent, OddName, ProbeId, Sha256, Source},
     probe::{Ask, Contract, ContractError, Wants},
     secret::Redactor,
     url::Url,
@@ -251,7 +251,8 @@ fn fixture_probes(contract: &Contract, at: impl Fn(&str) -> Option<Url>) -> Vec<
         ProbeId::Missing,
         ProbeId::Nowhere,
     ];
-    let offered = known.into_iter().filter_map(|id| {
+    let names = OddName::all().map(ProbeId::Name);
+    let offered = known.into_iter().chain(names).filter_map(|id| {
         let probe = contract.probes.iter().find(|it| it.id == id.to_string())?;
         let wants = probe.sha256.as_deref().and_then(|it| it.parse().ok());
         at(&probe.path).map(|url| FurtherAsk { id, ask: Ask::get(url), wants })

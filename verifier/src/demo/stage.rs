@@ -59,7 +59,7 @@ impl Stage {
             Some(app) => app.fixture(&storage)?,
             None => Fixture::builder().dialect(dialect(proxy)),
         };
-        let fixture = fixture.storage_dir(&storage).size(size).start().await?;
+        let fixture = fixture.odd_names().storage_dir(&storage).size(size).start().await?;
         let fixture_url = fixture.url();
         let server = Server::start(proxy, &fixture, &storage, folder.path(), fault).await?;
         let site_url = server.url();

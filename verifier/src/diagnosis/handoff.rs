@@ -12,12 +12,14 @@ use crate::{
 };
 
 mod location;
+mod names;
 mod refusal;
 mod store;
 
-/// Whether the hand-off is taken up at all, what refuses it, where its URI leads, and what a store
-/// makes of it.
-pub(super) const RULES: [&[Rule]; 4] = [OWN, refusal::RULES, location::RULES, store::RULES];
+/// Whether the hand-off is taken up at all, what refuses it, where its URI leads, which names are
+/// lost, and what a store makes of it.
+pub(super) const RULES: [&[Rule]; 5] =
+    [OWN, refusal::RULES, location::RULES, names::RULES, store::RULES];
 
 const OWN: &[Rule] = &[
     Rule {

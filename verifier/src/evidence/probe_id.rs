@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use super::OddName;
+
 /// The further probes; the numbers count from 1 where several of a kind can be asked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ProbeId {
@@ -51,6 +53,8 @@ pub enum ProbeId {
     Missing,
     /// The fixture's probe for a prefix that surely has no location.
     Nowhere,
+    /// The fixture's probe for a file with an odd name.
+    Name(OddName),
     /// An inner proxy.
     Inner(u8),
     /// A URL that must not give the dummy.
@@ -60,6 +64,7 @@ pub enum ProbeId {
 impl fmt::Display for ProbeId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let name = match self {
+            Self::Name(name) => return write!(f, "name-{}", name.id()),
             Self::Inner(n) => return write!(f, "inner-{n}"),
             Self::Refused(n) => return write!(f, "refused-{n}"),
             other => PROBE_NAMES.iter().find(|(id, _)| id == other).map_or("?", |(_, name)| name),
@@ -99,6 +104,9 @@ impl std::str::FromStr for ProbeId {
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let numbered = |prefix: &str| text.strip_prefix(prefix).and_then(|n| n.parse().ok());
+        if let Some(name) = text.strip_prefix("name-").and_then(OddName::named) {
+            return Ok(Self::Name(name));
+        }
         if let Some(n) = numbered("inner-") {
             return Ok(Self::Inner(n));
         }

@@ -29,8 +29,13 @@ pub fn further(plan: &Plan, evidence: &Evidence, depth: Depth) -> Vec<FurtherAsk
     }
     asks.extend(engaged(plan, evidence).map(|ask| (ProbeId::AppEngaged, ask)));
     let asks = asks.into_iter().map(|(id, ask)| FurtherAsk { id, ask, wants: None });
-    let of_fixture = plan.fixture_probes.iter().filter(|_| split).cloned();
-    asks.chain(of_fixture).collect()
+    let named = |it: &&FurtherAsk| matches!(it.id, ProbeId::Name(_));
+    let of_fixture = plan.fixture_probes.iter().filter(|it| match named(it) {
+        // Where the plain name is lost, no odd one tells more.
+        true => depth == Depth::Thorough && !lost,
+        false => split,
+    });
+    asks.chain(of_fixture.cloned()).collect()
 }
 
 /// The app, told to hand over, where it does not by itself: Rack, Symfony and their kin do so only

@@ -5,6 +5,7 @@ mod contract;
 mod faults;
 mod judge;
 mod matrix;
+mod names;
 mod readme;
 mod scenarios;
 mod tidy;

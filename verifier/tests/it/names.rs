@@ -1,0 +1,78 @@
+//! Files with odd names behind the shipped snippets, on the real proxies: which ones arrive.
+
+use sendfile_check::{
+    args::DemoProxy,
+    config::{Config, Depth},
+    demo::{Stage, StageError, fault::Fault},
+    diagnosis::{Choice, judge},
+    evidence::{OddName, ProbeId},
+    probe::Prober,
+};
+
+use crate::skipped;
+
+/// Which names are lost, and the rules that say so.
+async fn check(proxy: DemoProxy, fault: Option<&Fault>, lost: &[&str], rules: &[&str]) {
+    let stage = match Stage::set(proxy, fault).await {
+        Ok(stage) => stage,
+        Err(StageError::NotInstalled(name)) if std::env::var_os("CI").is_none() => {
+            return skipped(&format!("odd names: `{name}` is not installed"));
+        }
+        Err(error) => panic!("{error}"),
+    };
+    let mut config = Config::of(stage.target().expect("URLs of this machine"));
+    config.depth = Depth::Thorough;
+    let prober = Prober::new(&config).expect("randomness");
+    let evidence = prober.examine(&config.targets[0]).await.expect("a fixture");
+    stage.clear().await;
+    let asked = |id| evidence.probes.iter().find(|it| it.id == id).expect("all are asked");
+    let arrives = |name: &OddName| {
+        let probe = asked(ProbeId::Name(*name));
+        probe.probed.answer().is_some_and(|it| Some(it.body.sha256) == probe.wants)
+    };
+    let missed: Vec<_> = OddName::all().filter(|it| !arrives(it)).map(OddName::id).collect();
+    assert_eq!(missed, lost);
+    let diagnosis = judge(&evidence, &Choice::default());
+    let told = diagnosis.findings.iter().chain(&diagnosis.warnings).map(|it| it.rule.id);
+    assert_eq!(told.collect::<Vec<_>>(), rules);
+}
+
+#[tokio::test]
+async fn nginx_serves_all() {
+    check(DemoProxy::Nginx, None, &[], &[]).await;
+}
+
+#[tokio::test]
+async fn apache_serves_all() {
+    check(DemoProxy::Apache, None, &[], &[]).await;
+}
+
+#[tokio::test]
+async fn lighttpd_serves_all() {
+    check(DemoProxy::Lighttpd, None, &[], &[]).await;
+}
+
+#[tokio::test]
+async fn built_in_proxy_serves_all() {
+    check(DemoProxy::BuiltIn, None, &[], &[]).await;
+}
+
+#[tokio::test]
+async fn caddy_loses_what_its_rewrite_reads_otherwise() {
+    check(DemoProxy::Caddy, None, &["question"], &["handoff.name-limits"]).await;
+}
+
+#[tokio::test]
+async fn location_that_excludes_a_name_is_found() {
+    let fault = r#"
+        story    = "the internal location's regex knows no spaces"
+        proxy    = "nginx"
+        file     = "nginx/healthcheck.conf"
+        expected = []
+        [edit]
+        from = "location ^~ /protected/ {\n    internal;\n    alias /srv/media/;"
+        to   = 'location ~ "^/protected/([^ ]*)$" { internal; alias /srv/media/$1;'
+    "#;
+    let fault = toml::from_str(fault).expect("a fault");
+    check(DemoProxy::Nginx, Some(&fault), &["space"], &["handoff.name-not-served"]).await;
+}
