@@ -167,6 +167,11 @@ impl Proxy {
             _ => Method::GET,
         };
         *request.headers_mut() = parts.headers.clone();
+        // ServeFile knows no If-Range, and the end of another file must not be put behind this one's
+        // beginning: without Range the whole comes.
+        if request.headers().contains_key(header::IF_RANGE) {
+            request.headers_mut().remove(header::RANGE);
+        }
         let response = match tokio::fs::metadata(&path).await {
             Ok(meta) if meta.is_file() => ServeFile::new(path).try_call(request).await,
             Ok(_) => Err(io::ErrorKind::NotFound.into()),
