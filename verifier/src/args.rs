@@ -169,7 +169,7 @@ pub struct Verify {
     /// How the network is reached, and how long and how much at most
     #[command(flatten)]
     pub limits: Limits,
-    /// Make all probes, also where the download is right
+    /// Make all checks: at most 25 requests beyond the four layers, instead of 8
     #[arg(long, help_heading = "Rules")]
     pub thorough: bool,
     /// Try only this rule (repeatable)
@@ -269,6 +269,9 @@ pub struct Demo {
     /// Break it in a named way; `list` shows the names
     #[arg(long, value_name = "ID")]
     pub fault: Option<String>,
+    /// Make all checks
+    #[arg(long)]
+    pub thorough: bool,
     /// The output
     #[command(flatten)]
     pub output: Output,

@@ -7,6 +7,7 @@ use thiserror::Error;
 
 use crate::{
     args,
+    check::Choice,
     evidence::{Access, Intent},
     local::Kind,
     probe::{Limits, Network, Trust},
@@ -28,14 +29,16 @@ pub struct Config {
     pub concurrency: u16,
     /// When to ask more than the layers.
     pub depth: Depth,
+    /// Which rules are tried: what no rule needs is not asked.
+    pub choice: Choice,
 }
 
-/// When to ask more than the four layers and whether the file is exposed.
+/// How much is asked beyond the four layers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Depth {
-    /// Where the download fails.
+    /// What splits the causes where the download fails, and the checks that need few requests.
     AsNeeded,
-    /// Always.
+    /// All of it.
     Thorough,
 }
 
@@ -208,6 +211,7 @@ impl Config {
             limits: Limits { timeout: limits.timeout, max_bytes: limits.max_bytes },
             concurrency: limits.concurrency,
             depth: Depth::AsNeeded,
+            choice: Choice::default(),
         }
     }
 
@@ -229,6 +233,7 @@ impl Config {
             limits: Limits { timeout: args.limits.timeout, max_bytes: args.limits.max_bytes },
             concurrency: args.limits.concurrency,
             depth: if args.thorough { Depth::Thorough } else { Depth::AsNeeded },
+            choice: Choice { only: args.only.clone(), skip: args.skip.clone() },
         })
     }
 }

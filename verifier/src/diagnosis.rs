@@ -4,12 +4,14 @@
 //! function.
 
 use crate::{
+    check::{Check, Choice},
     curl,
     dialect::Product,
     evidence::{Evidence, ProbeId, Seen},
 };
 
 mod app;
+mod checks;
 mod frontend;
 mod handoff;
 mod instead;
@@ -21,6 +23,7 @@ mod reading;
 mod storage;
 mod words;
 
+pub use checks::CheckResult;
 pub use local::Ground;
 pub use reached::Reached;
 pub use reading::Reading;
@@ -221,28 +224,14 @@ pub struct Diagnosis {
     pub direct: Layer,
     /// The full layer.
     pub full: Layer,
+    /// What each check came to.
+    pub checks: Vec<(Check, CheckResult)>,
 }
 
 impl Diagnosis {
     /// Who is guilty, if anybody.
     pub fn culprit(&self) -> Option<Culprit> {
         self.findings.first().map(|it| it.rule.culprit)
-    }
-}
-
-/// Which rules are tried.
-#[derive(Clone, Debug, Default)]
-pub struct Choice {
-    /// Only these, if there are any.
-    pub only: Vec<String>,
-    /// None of these.
-    pub skip: Vec<String>,
-}
-
-impl Choice {
-    fn tries(&self, rule: &Rule) -> bool {
-        let named = |list: &[String]| list.iter().any(|id| id == rule.id);
-        (self.only.is_empty() || named(&self.only)) && !named(&self.skip)
     }
 }
 
@@ -260,7 +249,7 @@ pub fn rule(id: &str) -> Option<&'static Rule> {
 /// Judges the evidence about a target.
 pub fn judge(evidence: &Evidence, choice: &Choice) -> Diagnosis {
     let reading = Reading::of(evidence);
-    let tried = rules().filter(|rule| choice.tries(rule) && !reading.cut_by_limit());
+    let tried = rules().filter(|rule| choice.tries(rule.id) && !reading.cut_by_limit());
     let mut found: Vec<Finding> = tried.filter_map(|rule| finding(rule, &reading)).collect();
     found.sort_by_key(|it| (it.severity, it.confidence, it.ground.rank(it.confidence)));
     let found = without_guesses(found);
@@ -281,7 +270,8 @@ pub fn judge(evidence: &Evidence, choice: &Choice) -> Diagnosis {
         }
     };
     let deciding = deciding(&reading, &findings);
-    Diagnosis { verdict, findings, warnings, deciding, storage, app, direct, full }
+    let checks = checks::results(evidence, || findings.iter().chain(&warnings));
+    Diagnosis { verdict, findings, warnings, deciding, storage, app, direct, full, checks }
 }
 
 /// What was not asked, and would tell which of several explanations it is.

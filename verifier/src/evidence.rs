@@ -8,9 +8,11 @@ use std::{
     time::{Duration, SystemTime},
 };
 
+mod checked;
 mod names;
 mod probe_id;
 
+pub use checked::{Checked, Made};
 pub use names::OddName;
 pub use probe_id::ProbeId;
 
@@ -295,6 +297,8 @@ pub struct Evidence {
     pub full: Probed<Response>,
     /// Whatever else was asked.
     pub probes: Vec<Further>,
+    /// The checks beyond the layers.
+    pub checks: Vec<Checked>,
     /// What the fixture's journal has about the `full` request; `None` without a fixture.
     pub journal: Option<Vec<Journalled>>,
     /// What the proxies' configurations and error logs say, where they may be read.

@@ -2,6 +2,7 @@
 //! between them.
 
 pub mod args;
+pub mod check;
 pub mod config;
 pub mod curl;
 pub mod demo;
@@ -11,6 +12,7 @@ pub mod dummy_line;
 pub mod evidence;
 pub mod explain;
 pub mod local;
+mod partial;
 pub mod plan;
 pub mod probe;
 pub mod program;

@@ -11,8 +11,10 @@ use crate::{
     url::Url,
 };
 
+mod checks;
 mod further;
 
+pub use checks::{Scene, checks, doubts};
 pub use further::further;
 
 /// What to ask about one target.
@@ -38,6 +40,8 @@ pub struct Plan {
     pub fixture: Option<FixtureAt>,
     /// The fixture's own probes that split causes.
     pub fixture_probes: Vec<FurtherAsk>,
+    /// Those that checks need.
+    pub check_probes: Vec<FurtherAsk>,
 }
 
 /// A further probe that is to be made.
@@ -49,6 +53,14 @@ pub struct FurtherAsk {
     pub ask: Ask,
     /// The SHA-256 of what should come, where that is not the dummy.
     pub wants: Option<Sha256>,
+    /// The most bytes that are worth reading, where that is less than the whole.
+    pub most: Option<u64>,
+}
+
+impl FurtherAsk {
+    fn new(id: ProbeId, ask: Ask) -> Self {
+        Self { id, ask, wants: None, most: None }
+    }
 }
 
 /// How to read the storage.
@@ -117,6 +129,7 @@ pub fn plan_of_urls(
         full: ask_full(&wish, full.clone()),
         fixture: None,
         fixture_probes: Vec::new(),
+        check_probes: Vec::new(),
         wish,
     }
 }
@@ -170,6 +183,8 @@ pub fn plan_of_contract(
     };
     let probe_at = |path: &str| at(site, path.strip_prefix(&contract.base)?).ok();
     let fixture_probes = fixture_probes(contract, probe_at);
+    let for_checks = CHECK_PROBES.into_iter().chain(OddName::all().map(ProbeId::Name));
+    let check_probes = offered(contract, for_checks, probe_at);
     let app = fixture
         .url
         .with_target(&format!("{}/download?{PARAMETER}={nonce}-app", fixture.url.path()));
@@ -182,6 +197,7 @@ pub fn plan_of_contract(
         full: ask_full(&wish, at(site, "/download")?),
         fixture: Some(fixture.clone()),
         fixture_probes,
+        check_probes,
         nonce,
         wish,
     })
@@ -251,11 +267,22 @@ fn fixture_probes(contract: &Contract, at: impl Fn(&str) -> Option<Url>) -> Vec<
         ProbeId::Missing,
         ProbeId::Nowhere,
     ];
-    let names = OddName::all().map(ProbeId::Name);
-    let offered = known.into_iter().chain(names).filter_map(|id| {
+    offered(contract, known, at)
+}
+
+/// The fixture's probes that checks need.
+const CHECK_PROBES: [ProbeId; 3] = [ProbeId::Html, ProbeId::Empty, ProbeId::Missing];
+
+/// Those of the fixture's probes that it has.
+fn offered(
+    contract: &Contract,
+    ids: impl IntoIterator<Item = ProbeId>,
+    at: impl Fn(&str) -> Option<Url>,
+) -> Vec<FurtherAsk> {
+    let offered = ids.into_iter().filter_map(|id| {
         let probe = contract.probes.iter().find(|it| it.id == id.to_string())?;
         let wants = probe.sha256.as_deref().and_then(|it| it.parse().ok());
-        at(&probe.path).map(|url| FurtherAsk { id, ask: Ask::get(url), wants })
+        at(&probe.path).map(|url| FurtherAsk { wants, ..FurtherAsk::new(id, Ask::get(url)) })
     });
     offered.collect()
 }

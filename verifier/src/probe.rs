@@ -6,6 +6,7 @@ use futures_util::{StreamExt, future::join_all, stream};
 use tokio::sync::Semaphore;
 
 use crate::{
+    check::{Check, Choice},
     config::{Config, Depth, Places, StorageAt, Target},
     evidence::{
         Body, Certificate, Dummy, End, Evidence, Further, Journalled, ProbeId, Probed, Response,
@@ -13,8 +14,8 @@ use crate::{
     },
     local::echo,
     plan::{
-        FurtherAsk, Plan, StoragePlan, further, plan_of_contract, plan_of_urls,
-        plan_without_contract,
+        FurtherAsk, Plan, Scene, StoragePlan, checks, doubts, further, plan_of_contract,
+        plan_of_urls, plan_without_contract,
     },
     secret::Redactor,
 };
@@ -67,6 +68,7 @@ pub struct Prober {
     client: Client,
     concurrency: usize,
     depth: Depth,
+    choice: Choice,
     salt: [u8; 16],
 }
 
@@ -81,7 +83,14 @@ impl Prober {
             redactor: Redactor::new(salt),
             permits: Semaphore::new(config.concurrency.into()),
         };
-        Ok(Self { client, concurrency: config.concurrency.into(), depth: config.depth, salt })
+        let choice = config.choice.clone();
+        Ok(Self {
+            client,
+            concurrency: config.concurrency.into(),
+            depth: config.depth,
+            choice,
+            salt,
+        })
     }
 
     /// Collects the evidence about a target: the four layers, `full` first, then what splits the
@@ -89,22 +98,35 @@ impl Prober {
     pub async fn examine(&self, target: &Target) -> Result<Evidence, ContractError> {
         let logs = Logs::begin(&target.wish.local.logs);
         let plan = self.plan(target).await?;
-        let mut evidence = self.layers(&plan).await;
+        let (mut evidence, download) = self.layers(&plan).await;
         if let Some(fixture) = &plan.fixture {
             evidence.journal = self.control().journal(fixture, &plan.nonce).await;
         }
-        let asks = further(&plan, &evidence, self.depth);
-        let cap = self.cap(&plan);
-        let (probes, over_tls) = tokio::join!(self.further(asks, cap), self.over_tls(&plan, cap));
+        self.beyond_layers(&plan, &mut evidence, &download).await;
+        let places = &target.wish.local;
+        evidence.local = echo::facts(&evidence);
+        evidence.local.extend(local::examine(places, logs, &evidence, &self.client).await);
+        Ok(evidence)
+    }
+
+    /// Asks what splits the possible causes, and what the checks need.
+    async fn beyond_layers(&self, plan: &Plan, evidence: &mut Evidence, download: &Trace) {
+        let part = |range| download.part(range);
+        let (depth, choice, part) = (self.depth, &self.choice, &part);
+        let mut asks = further(plan, evidence, depth);
+        let scene = Scene { plan, evidence: &*evidence, depth, choice, part };
+        evidence.checks = checks(&scene, &mut asks);
+        let cap = self.cap(plan);
+        let (probes, over_tls) =
+            tokio::join!(self.further(asks, cap, download), self.over_tls(plan, cap));
         evidence.probes = probes;
         if let Some((certificate, http2)) = over_tls {
             evidence.certificate = certificate;
             evidence.probes.push(Further { id: ProbeId::Http2, probed: http2, wants: None });
         }
-        let places = &target.wish.local;
-        evidence.local = echo::facts(&evidence);
-        evidence.local.extend(local::examine(places, logs, &evidence, &self.client).await);
-        Ok(evidence)
+        let scene = Scene { plan, evidence: &*evidence, depth, choice, part };
+        let doubts = self.further(doubts(&scene), cap, download).await;
+        evidence.probes.extend(doubts);
     }
 
     /// What to ask: of the fixture's contract, or as each layer was given.
@@ -139,7 +161,8 @@ impl Prober {
         all.buffered(self.concurrency).collect().await
     }
 
-    async fn layers(&self, plan: &Plan) -> Evidence {
+    /// The layers, and what the download's bytes can be compared by.
+    async fn layers(&self, plan: &Plan) -> (Evidence, Trace) {
         let cap = self.cap(plan);
         let (mut full, full_trace) = self.client.ask(&plan.full, &plan.nonce, cap).await;
         let (storage, app, direct) = tokio::join!(
@@ -158,7 +181,7 @@ impl Prober {
             ];
             compare(dummy, bodies.into_iter().filter_map(|(body, trace)| Some((body?, trace))));
         }
-        Evidence {
+        let evidence = Evidence {
             target: plan.target.clone(),
             intent: plan.intent(&self.client.redactor),
             dummy,
@@ -167,10 +190,12 @@ impl Prober {
             direct,
             full,
             probes: Vec::new(),
+            checks: Vec::new(),
             journal: None,
             local: Vec::new(),
             certificate: None,
-        }
+        };
+        (evidence, full_trace)
     }
 
     /// How much of a body is read: by the file's size, if the contract or the disk tells it.
@@ -207,10 +232,15 @@ impl Prober {
         }
     }
 
-    async fn further(&self, asks: Vec<FurtherAsk>, cap: u64) -> Vec<Further> {
+    async fn further(&self, asks: Vec<FurtherAsk>, cap: u64, download: &Trace) -> Vec<Further> {
         // The client's permits bound how many are made at once, whatever their order.
-        let made = asks.into_iter().map(async |FurtherAsk { id, ask, wants }| {
-            let (probed, _) = self.client.ask(&ask, &self.nonce(), cap).await;
+        let made = asks.into_iter().map(async |FurtherAsk { id, ask, wants, most }| {
+            let cap = most.map_or(cap, |most| cap.min(most));
+            let (mut probed, trace) = self.client.ask(&ask, &self.nonce(), cap).await;
+            if let Seen::Answer(it) = &mut probed.seen {
+                // What is not read to its end can only be compared.
+                it.body.same = most.map(|_| trace.same(download));
+            }
             Further { id, probed, wants }
         });
         join_all(made).await
@@ -222,7 +252,8 @@ impl Prober {
         plan: &Plan,
         cap: u64,
     ) -> Option<(Option<Certificate>, Probed<Response>)> {
-        let ask = Some(&plan.full).filter(|it| it.url.is_https())?;
+        let wanted = self.choice.wants(Check::Tls) || self.choice.wants(Check::Protocol);
+        let ask = Some(&plan.full).filter(|it| it.url.is_https() && wanted)?;
         Some(self.client.ask_http2(ask, &self.nonce(), cap).await)
     }
 

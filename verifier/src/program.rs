@@ -12,10 +12,10 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use crate::{
     args::{Cli, Command, Demo, DemoProxy, Output, Verify},
-    config::{Config, ConfigError, nearest},
+    check::Choice,
+    config::{Config, ConfigError, Depth, nearest},
     demo::{Stage, fault::Fault},
-    diagnosis::{self, Choice},
-    explain,
+    diagnosis, explain,
     probe::Prober,
     report::{Detail, Report, json, printable},
     snippet::{self, Values},
@@ -54,11 +54,11 @@ fn done(written: io::Result<()>) -> Result<ExitCode> {
 
 async fn verify(args: &Verify, out: &mut impl Write) -> Result<ExitCode> {
     let config = Config::from_args(args)?;
-    let choice = choice(args)?;
+    known_rules(&config.choice)?;
     let prober = Prober::new(&config).context(NO_RANDOMNESS)?;
     let deadline = Instant::now() + args.limits.wait.unwrap_or_default();
     let (report, failed) = loop {
-        let (report, failed) = examine(&config, &prober, &choice).await;
+        let (report, failed) = examine(&config, &prober).await;
         if failed.is_empty() && report.status() == 0 || Instant::now() >= deadline {
             break (report, failed);
         }
@@ -93,11 +93,11 @@ async fn demo(args: &Demo, out: &mut impl Write) -> Result<ExitCode> {
     if !args.output.quiet {
         let _ = writeln!(io::stderr(), "{}", stage.tour());
     }
-    let config = Config::of(stage.target()?);
+    let mut config = Config::of(stage.target()?);
+    config.depth = if args.thorough { Depth::Thorough } else { Depth::AsNeeded };
     let prober = Prober::new(&config).context(NO_RANDOMNESS)?;
-    let choice = Choice::default();
     let report = tokio::select! {
-        (report, _) = examine(&config, &prober, &choice) => Some(report),
+        (report, _) = examine(&config, &prober) => Some(report),
         () = interrupted() => None,
     };
     stage.clear().await;
@@ -121,7 +121,7 @@ fn list_faults(proxy: DemoProxy, out: &mut impl Write) -> io::Result<()> {
 }
 
 /// The report about the targets that could be examined, and why the others could not.
-async fn examine(config: &Config, prober: &Prober, choice: &Choice) -> (Report, Vec<String>) {
+async fn examine(config: &Config, prober: &Prober) -> (Report, Vec<String>) {
     let started = humantime::format_rfc3339_seconds(SystemTime::now()).to_string();
     let (mut seen, mut failed) = (Vec::new(), Vec::new());
     for (target, outcome) in config.targets.iter().zip(prober.examine_all(&config.targets).await) {
@@ -131,7 +131,7 @@ async fn examine(config: &Config, prober: &Prober, choice: &Choice) -> (Report, 
         }
     }
     let tool = concat!("sendfile-check ", env!("CARGO_PKG_VERSION")).to_owned();
-    (Report::new(tool, started, seen, choice), failed)
+    (Report::new(tool, started, seen, &config.choice), failed)
 }
 
 fn judge(path: &Path, output: &Output, out: &mut impl Write) -> Result<ExitCode> {
@@ -156,10 +156,10 @@ fn finish(report: &Report, output: &Output, out: &mut impl Write) -> Result<Exit
     Ok(ExitCode::from(report.status()))
 }
 
-fn choice(args: &Verify) -> Result<Choice, ConfigError> {
-    match args.only.iter().chain(&args.skip).find(|id| diagnosis::rule(id).is_none()) {
+fn known_rules(choice: &Choice) -> Result<(), ConfigError> {
+    match choice.only.iter().chain(&choice.skip).find(|id| diagnosis::rule(id).is_none()) {
         Some(id) => Err(unknown_rule(id)),
-        None => Ok(Choice { only: args.only.clone(), skip: args.skip.clone() }),
+        None => Ok(()),
     }
 }
 

@@ -5,10 +5,12 @@ use std::io;
 
 use crate::{
     args::Format,
-    diagnosis::{Choice, Diagnosis, Verdict, judge},
+    check::Choice,
+    diagnosis::{Diagnosis, Verdict, judge},
     evidence::Evidence,
 };
 
+mod checks;
 pub mod json;
 mod short;
 mod text;

@@ -12,9 +12,10 @@ use crate::{
 };
 
 mod cache;
+mod wire;
 
-/// What becomes of the request before the app and behind it, and what caches keep.
-pub(super) const RULES: [&[Rule]; 2] = [OWN, cache::RULES];
+/// What becomes of the request before the app and behind it, what caches keep, and how answers end.
+pub(super) const RULES: [&[Rule]; 3] = [OWN, cache::RULES, wire::RULES];
 
 const OWN: &[Rule] = &[
     Rule {
@@ -278,9 +279,9 @@ const OWN: &[Rule] = &[
         },
         matches: |r| {
             let http2 = r.evidence.probes.iter().find(|it| it.id == ProbeId::Http2)?;
-            let wrong = r.delivered && !r.gives_dummy(ProbeId::Http2) && !r.head_only();
+            let wrong = !r.gives_dummy(ProbeId::Http2) && r.delivered && !r.head_only();
             let got = match &http2.probed.seen {
-                Seen::Answer(it) => r.describe(it),
+                Seen::Answer(_) => r.describe(r.repeated(ProbeId::Http2)?),
                 Seen::Nothing(failure) => failure.chain.clone(),
                 Seen::Skipped(_) => return None,
             };

@@ -8,18 +8,29 @@ use super::{
 };
 use crate::{
     dialect::spelling,
-    evidence::{End, ProbeId, Response, media_type},
+    evidence::{End, ProbeId, Response},
 };
 
+mod browser;
+mod headers;
 mod location;
 mod names;
+mod parts;
 mod refusal;
 mod store;
 
-/// Whether the hand-off is taken up at all, what refuses it, where its URI leads, which names are
-/// lost, and what a store makes of it.
-pub(super) const RULES: [&[Rule]; 5] =
-    [OWN, refusal::RULES, location::RULES, names::RULES, store::RULES];
+/// Whether the hand-off is taken up at all, what refuses it, where its URI leads, what a store makes
+/// of it, what is wrong beside the bytes, and which names are lost.
+pub(super) const RULES: [&[Rule]; 8] = [
+    OWN,
+    refusal::RULES,
+    location::RULES,
+    store::RULES,
+    headers::RULES,
+    parts::RULES,
+    browser::RULES,
+    names::RULES,
+];
 
 const OWN: &[Rule] = &[
     Rule {
@@ -185,44 +196,6 @@ const OWN: &[Rule] = &[
         },
     },
     Rule {
-        id: "handoff.headers-dropped",
-        culprit: Culprit::Handoff,
-        severity: Severity::Degraded,
-        summary: "headers of the app that must survive do not",
-        meaning: "The file arrives, and a header that the app sent with it does not, or changed. \
-                  nginx keeps Content-Type, Content-Disposition, Cache-Control, Expires and \
-                  Set-Cookie and drops the rest; h2o drops all; Caddy passes only what \
-                  copy_response_headers names.",
-        remedy: Remedy {
-            nginx: Some(
-                "set the header in the internal location, e.g. add_header NAME \
-                 $upstream_http_NAME;",
-            ),
-            caddy: Some("name the header in copy_response_headers inside handle_response"),
-            ..Remedy::any("let the proxy pass the header on, or set it where the file is served")
-        },
-        matches: |r| {
-            let full = r.evidence.full.answer().filter(|_| r.delivered)?;
-            let app = r.app().filter(|_| r.handoff().is_some())?;
-            let lost = |(name, value): &&(String, String)| {
-                same_in(app, name, value) && !same_in(full, name, value)
-            };
-            let declared = r.evidence.intent.expect.iter().find(lost);
-            if let Some((name, value)) = declared {
-                let came = full.header(name).unwrap_or("none");
-                return Some(Match::sure(format!(
-                    "the app sends {name}: {value}; the visitor gets {came}"
-                )));
-            }
-            let disposition = app
-                .header("content-disposition")
-                .filter(|_| full.header("content-disposition").is_none())?;
-            Some(Match::sure(format!(
-                "the app sends content-disposition: {disposition}; the visitor gets none"
-            )))
-        },
-    },
-    Rule {
         id: "handoff.not-internal",
         culprit: Culprit::Handoff,
         severity: Severity::Exposed,
@@ -283,18 +256,14 @@ fn contains_dummy(r: &Reading<'_>, full: &Response) -> bool {
 
 /// The coding that a response announces, if it is not the identity.
 pub(super) fn encoding(response: &Response) -> Option<&str> {
-    response.header("content-encoding").filter(|it| !it.trim().eq_ignore_ascii_case("identity"))
+    // An object that was stored compressed, and says so, is as it should be.
+    let packed = response.body.head.starts_with(&[0x1f, 0x8b]);
+    let coding = response.header("content-encoding").filter(|_| !packed)?;
+    (!coding.trim().eq_ignore_ascii_case("identity")).then_some(coding)
 }
 
 /// Whether another proxy than the one that answers the visitor serves the file.
 fn serves_elsewhere(r: &Reading<'_>) -> bool {
     let by_inner = r.inner().any(|(id, _)| r.gives_dummy(id));
     by_inner || r.direct_by_app() || r.another_front()
-}
-
-fn same_in(response: &Response, name: &str, value: &str) -> bool {
-    match name {
-        "content-type" => response.media_type() == Some(media_type(value)),
-        _ => response.all(name).any(|it| it == value),
-    }
 }

@@ -362,7 +362,7 @@ impl<'a> Reading<'a> {
     }
 
     /// The storage's folder, with a slash at its end: what stands before the key, or the file's own.
-    fn folder(&self) -> Option<String> {
+    pub(super) fn folder(&self) -> Option<String> {
         let path = self.stored_at()?;
         let key = self.evidence.dummy.as_ref().and_then(|it| it.key.as_deref());
         let root = key.and_then(|key| path.strip_suffix(key));

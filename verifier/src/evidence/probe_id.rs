@@ -55,10 +55,76 @@ pub enum ProbeId {
     Nowhere,
     /// The fixture's probe for a file with an odd name.
     Name(OddName),
+    /// The fixture's probe for a dummy of type text/html, asked as a browser does.
+    Html,
+    /// The fixture's probe for a dummy without bytes, if it is another than the download.
+    Empty,
+    /// A part from the middle of the download.
+    Range,
+    /// Its last bytes.
+    RangeSuffix,
+    /// All from a byte on.
+    RangeOpen,
+    /// A part behind its end.
+    RangeBeyond,
+    /// Two parts at once.
+    RangeSeveral,
+    /// A part, if the file is still the one of its ETag.
+    RangeIfSame,
+    /// A part, if the file is still one that it never was.
+    RangeIfOther,
+    /// The download, if it is another than the one that came.
+    NotModified,
+    /// The download, if it is another than one that it never was.
+    OtherEtag,
+    /// The download, if it changed since long ago.
+    ModifiedSince,
+    /// The head of the download alone.
+    Head,
+    /// The same at the app.
+    AppHead,
+    /// The download, as a browser asks that accepts gzip.
+    Gzip,
     /// An inner proxy.
     Inner(u8),
     /// A URL that must not give the dummy.
     Refused(u8),
+}
+
+impl ProbeId {
+    /// Whether it asks for the download once more, in another way, and should get it.
+    pub fn repeats_download(self) -> bool {
+        matches!(
+            self,
+            Self::Range
+                | Self::RangeSuffix
+                | Self::RangeOpen
+                | Self::RangeSeveral
+                | Self::RangeIfSame
+                | Self::RangeIfOther
+                | Self::NotModified
+                | Self::OtherEtag
+                | Self::ModifiedSince
+                | Self::Head
+                | Self::Gzip
+                | Self::Http2
+        )
+    }
+
+    /// Whether a visitor could ask so: at the site, not at the app or behind the front.
+    pub fn at_site(self) -> bool {
+        !matches!(
+            self,
+            Self::AppTarget
+                | Self::AppNeighbour
+                | Self::AppElsewhere
+                | Self::AppBare
+                | Self::AppEngaged
+                | Self::AppAnonymous
+                | Self::AppHead
+                | Self::Inner(_)
+        )
+    }
 }
 
 impl fmt::Display for ProbeId {
@@ -73,7 +139,7 @@ impl fmt::Display for ProbeId {
     }
 }
 
-const PROBE_NAMES: [(ProbeId, &str); 23] = [
+const PROBE_NAMES: [(ProbeId, &str); 38] = [
     (ProbeId::TargetOutside, "target-outside"),
     (ProbeId::TargetOptions, "target-options"),
     (ProbeId::AppTarget, "app-target"),
@@ -97,6 +163,21 @@ const PROBE_NAMES: [(ProbeId, &str); 23] = [
     (ProbeId::NoExtension, "no-extension"),
     (ProbeId::Missing, "missing"),
     (ProbeId::Nowhere, "nowhere"),
+    (ProbeId::Html, "html"),
+    (ProbeId::Empty, "empty"),
+    (ProbeId::Range, "range"),
+    (ProbeId::RangeSuffix, "range-suffix"),
+    (ProbeId::RangeOpen, "range-open"),
+    (ProbeId::RangeBeyond, "range-beyond"),
+    (ProbeId::RangeSeveral, "range-several"),
+    (ProbeId::RangeIfSame, "range-if-same"),
+    (ProbeId::RangeIfOther, "range-if-other"),
+    (ProbeId::NotModified, "not-modified"),
+    (ProbeId::OtherEtag, "other-etag"),
+    (ProbeId::ModifiedSince, "modified-since"),
+    (ProbeId::Head, "head"),
+    (ProbeId::AppHead, "app-head"),
+    (ProbeId::Gzip, "gzip"),
 ];
 
 impl std::str::FromStr for ProbeId {

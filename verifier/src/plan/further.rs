@@ -17,7 +17,7 @@ use crate::{
 pub fn further(plan: &Plan, evidence: &Evidence, depth: Depth) -> Vec<FurtherAsk> {
     let mut asks = exposure(plan, evidence);
     let lost = !evidence.delivered();
-    let split = lost && undecided(evidence) || depth == Depth::Thorough;
+    let split = lost && (undecided(evidence) || depth == Depth::Thorough);
     if split {
         asks.extend(who_answers(plan, evidence));
         asks.extend(other_visitors(plan));
@@ -28,14 +28,9 @@ pub fn further(plan: &Plan, evidence: &Evidence, depth: Depth) -> Vec<FurtherAsk
         );
     }
     asks.extend(engaged(plan, evidence).map(|ask| (ProbeId::AppEngaged, ask)));
-    let asks = asks.into_iter().map(|(id, ask)| FurtherAsk { id, ask, wants: None });
-    let named = |it: &&FurtherAsk| matches!(it.id, ProbeId::Name(_));
-    let of_fixture = plan.fixture_probes.iter().filter(|it| match named(it) {
-        // Where the plain name is lost, no odd one tells more.
-        true => depth == Depth::Thorough && !lost,
-        false => split,
-    });
-    asks.chain(of_fixture.cloned()).collect()
+    let asks = asks.into_iter().map(|(id, ask)| FurtherAsk::new(id, ask));
+    let of_fixture = plan.fixture_probes.iter().filter(|_| split).cloned();
+    asks.chain(of_fixture).collect()
 }
 
 /// The app, told to hand over, where it does not by itself: Rack, Symfony and their kin do so only

@@ -1,7 +1,10 @@
 //! Watches a body go by: hashes it, remembers its beginning, and marks by which it can be compared
 //! without being kept.
 
-use std::io::{self, Write};
+use std::{
+    io::{self, Write},
+    ops::RangeInclusive,
+};
 
 use flate2::write::GzDecoder;
 use sha2::Digest;
@@ -13,6 +16,9 @@ use crate::{
 
 /// How much of the beginning is kept for an exact comparison.
 const KEPT: usize = 64 * 1024;
+
+/// How much of the end is kept for the same.
+const TAIL: usize = 1024;
 
 /// A decompressed body is watched no further than this: a bomb must not cost more than its lesson
 /// is worth.
@@ -31,6 +37,9 @@ pub(crate) struct Watch {
 #[derive(Clone, Default)]
 pub(crate) struct Trace {
     kept: Vec<u8>,
+    /// Its last bytes.
+    tail: Vec<u8>,
+    size: u64,
     marks: Vec<(u64, Sha256)>,
 }
 
@@ -49,6 +58,7 @@ impl Watch {
         self.unpack(bytes);
         let room = KEPT - self.trace.kept.len();
         self.trace.kept.extend_from_slice(&bytes[..room.min(bytes.len())]);
+        self.trace.end_with(bytes);
         while !bytes.is_empty() {
             let next = (KEPT as u64) << self.trace.marks.len();
             let step = usize::try_from(next - self.size).unwrap_or(usize::MAX).min(bytes.len());
@@ -90,6 +100,26 @@ impl Watch {
 impl Trace {
     /// The most bytes that are kept.
     pub(crate) const KEPT: u64 = KEPT as u64;
+
+    fn end_with(&mut self, bytes: &[u8]) {
+        self.size += bytes.len() as u64;
+        let new = &bytes[bytes.len().saturating_sub(TAIL)..];
+        let old = self.tail.len().saturating_sub(TAIL - new.len());
+        self.tail.drain(..old);
+        self.tail.extend_from_slice(new);
+    }
+
+    /// The SHA-256 of a part of the body, if its bytes were kept.
+    pub(crate) fn part(&self, part: RangeInclusive<u64>) -> Option<Sha256> {
+        let within = |kept: &'_ [u8], from: u64| {
+            let first = usize::try_from(part.start().checked_sub(from)?).ok()?;
+            let last = usize::try_from(part.end().checked_sub(from)?).ok()?;
+            let bytes = kept.get(first..=last)?;
+            Some(Sha256(sha2::Sha256::digest(bytes).into()))
+        };
+        let tail_from = self.size - self.tail.len() as u64;
+        within(&self.kept, 0).or_else(|| within(&self.tail, tail_from))
+    }
 
     /// How many bytes were kept.
     pub(crate) fn size(&self) -> u64 {
@@ -157,6 +187,25 @@ mod tests {
             Same::Exactly(30_000),
             "cut short"
         );
+    }
+
+    #[test]
+    fn parts_at_the_beginning_and_the_end_are_known() {
+        let whole: Vec<u8> = (0..200_000_u32).map(|n| (n % 251) as u8).collect();
+        for step in [1, 700, 5000, 1 << 20] {
+            let (_, trace) = watch(&whole, step);
+            let check = |part: RangeInclusive<u64>| {
+                let bytes = &whole[*part.start() as usize..=*part.end() as usize];
+                let (body, _) = watch(bytes, 1 << 20);
+                assert_eq!(trace.part(part.clone()), Some(body.sha256), "{part:?}, step {step}");
+            };
+            check(0..=0);
+            check(1000..=65_535);
+            check(200_000 - 1024..=199_999);
+            check(199_999..=199_999);
+            assert_eq!(trace.part(65_536..=65_537), None);
+            assert_eq!(trace.part(199_999..=200_000), None);
+        }
     }
 
     #[test]

@@ -19,9 +19,11 @@ use crate::{
     },
 };
 
+mod checks;
 mod evidence;
 mod local;
 
+use checks::JsonCheck;
 use evidence::{JsonCertificate, JsonDummy, JsonFurther, JsonIntent, JsonJournalled, JsonProbed};
 use local::JsonFact;
 
@@ -51,6 +53,8 @@ struct JsonTarget {
     dummy: Option<JsonDummy>,
     layers: JsonLayers,
     probes: Vec<JsonFurther>,
+    #[serde(default)]
+    checks: Vec<JsonCheck>,
     journal: Option<Vec<JsonJournalled>>,
     #[serde(skip_serializing_if = "Vec::is_empty", default)]
     local: Vec<JsonFact>,
@@ -151,6 +155,7 @@ fn target(evidence: &Evidence, diagnosis: &Diagnosis) -> JsonTarget {
             direct: layer(&diagnosis.direct, JsonProbed::of_response(&evidence.direct)),
         },
         probes: evidence.probes.iter().map(JsonFurther::of).collect(),
+        checks: checks::of(evidence, diagnosis),
         journal: evidence.journal.as_ref().map(|it| it.iter().map(JsonJournalled::of).collect()),
         local: evidence.local.iter().map(JsonFact::of).collect(),
         certificate: evidence.certificate.as_ref().map(JsonCertificate::of),
@@ -192,6 +197,7 @@ impl JsonTarget {
             direct: self.layers.direct.probed.response()?,
             full: self.layers.full.probed.response()?,
             probes,
+            checks: self.checks.into_iter().map(JsonCheck::evidence).collect::<Result<_, _>>()?,
             journal: self.journal.map(|it| it.into_iter().map(JsonJournalled::evidence).collect()),
             local: self.local.into_iter().map(JsonFact::evidence).collect::<Result<_, _>>()?,
             certificate: self.certificate.map(JsonCertificate::evidence).transpose()?,

@@ -6,7 +6,7 @@ use std::io::{self, Write};
 use anstyle::{AnsiColor, Style};
 
 use super::{
-    Detail, Judged, Report,
+    Detail, Judged, Report, checks,
     wrap::{printable, wrapped},
 };
 use crate::{
@@ -14,10 +14,10 @@ use crate::{
     evidence::{Asked, Response, Seen},
 };
 
-const GOOD: Style = AnsiColor::Green.on_default().bold();
-const BAD: Style = AnsiColor::Red.on_default().bold();
-const DOUBT: Style = AnsiColor::Yellow.on_default().bold();
-const QUIET: Style = Style::new().dimmed();
+pub(super) const GOOD: Style = AnsiColor::Green.on_default().bold();
+pub(super) const BAD: Style = AnsiColor::Red.on_default().bold();
+pub(super) const DOUBT: Style = AnsiColor::Yellow.on_default().bold();
+pub(super) const QUIET: Style = Style::new().dimmed();
 
 /// Writes all targets, an empty line between them.
 pub(super) fn write(out: &mut impl Write, report: &Report, detail: Detail) -> io::Result<()> {
@@ -52,6 +52,7 @@ fn target(out: &mut impl Write, judged: &Judged, detail: Detail) -> io::Result<(
     {
         self::layer(out, name, layer)?;
     }
+    checks::line(out, &it.checks)?;
     let mut told = Vec::new();
     for finding in it.findings.iter().chain(&it.warnings) {
         self::finding(out, finding, &mut told)?;
@@ -130,6 +131,7 @@ fn word(line: &str) -> &'static str {
 }
 
 fn everything(out: &mut impl Write, judged: &Judged) -> io::Result<()> {
+    checks::lines(out, &judged.diagnosis.checks)?;
     let it = &judged.evidence;
     for (name, probed) in [("full", &it.full), ("app", &it.app), ("direct", &it.direct)] {
         exchange(out, name, &probed.asked, &probed.seen)?;

@@ -1,6 +1,6 @@
 //! The program as others call it: its exit status, and what it writes where.
 
-use std::{collections::BTreeSet, io::Write, process::Output, thread, time::Duration};
+use std::{collections::BTreeSet, process::Output, thread, time::Duration};
 
 use assert_cmd::{Command, cargo::cargo_bin_cmd};
 use insta::assert_snapshot;
@@ -87,6 +87,8 @@ fn what_people_read() {
           ok    storage  the dummy, 4096 bytes
           ok    app      200, X-Accel-Redirect: /protected/a.bin
           ok    direct   200, the dummy, 4096 bytes
+          ok    checks   9 right; skipped: refusal (--private was not given), tls,
+                         protocol (the site is http)
     "#);
     assert_snapshot!(Case::Broken.text(&[]), @r#"
         broken download: the hand-off is guilty (handoff.feature-off)
@@ -95,6 +97,8 @@ fn what_people_read() {
           ok    storage  the dummy, 4096 bytes
           ok    app      200, X-Accel-Redirect: /protected/a.bin
           ok    direct   200, the dummy, 4096 bytes
+          skip  checks   1 right; skipped: refusal (--private was not given), 8 (the
+                         download is not right), tls, protocol (the site is http)
 
         handoff.feature-off (sure)
           the proxy does not act on the hand-off header
@@ -111,6 +115,8 @@ fn what_people_read() {
           skip  storage  no --storage was given
           ok    app      200, X-Accel-Redirect: /protected/a.bin
           skip  direct   no --direct was given
+          skip  checks   1 right; skipped: refusal (--private was not given), 8 (nothing
+                         tells which bytes are right), tls, protocol (the site is http)
     "#);
     assert_snapshot!(Case::Broken.text(&["-o", "short"]), @r#"
         broken download: the hand-off is guilty (handoff.feature-off)
@@ -150,7 +156,9 @@ fn json_is_one_document_with_the_promised_keys() {
         assert_eq!(keys(&report), "started targets tool version");
         assert_eq!(report["version"], 1);
         let target = &report["targets"][0];
-        for key in ["name", "verdict", "culprit", "findings", "warnings", "layers", "probes"] {
+        for key in
+            ["name", "verdict", "culprit", "findings", "warnings", "layers", "probes", "checks"]
+        {
             assert!(target.get(key).is_some(), "{case:?}: {key}");
         }
         assert_eq!((&target["verdict"], &target["culprit"]), (&verdict.into(), &culprit));
@@ -160,6 +168,11 @@ fn json_is_one_document_with_the_promised_keys() {
             assert!(["pass", "fail", "skipped", "unknown"].contains(&result), "{result}");
             let reason = matches!(result, "skipped" | "unknown");
             assert_eq!(layer.get("reason").is_some(), reason, "{case:?}: {layer}");
+        }
+        for check in target["checks"].as_array().expect("a list") {
+            let result = check["result"].as_str().expect("a result");
+            assert!(["pass", "fail", "skipped", "unknown"].contains(&result), "{check}");
+            assert_eq!(check.get("reason").is_some(), result != "pass", "{case:?}: {check}");
         }
         for finding in target["findings"].as_array().expect("a list") {
             let promised = "confidence culprit evidence remedy rule severity summary";
@@ -258,7 +271,7 @@ fn a_handoff_is_judged_by_its_head() {
     let site = site(|path, stream| match path {
         "/app" => {
             let head = format!("HTTP/1.1 200 OK\r\n{HANDOFF}\r\nContent-Length: 40000\r\n\r\n");
-            stream.write_all(head.as_bytes()).ok();
+            stream.send(head.as_bytes());
             thread::sleep(PATIENCE * 2);
         }
         _ => healthy(path, stream),

@@ -6,12 +6,13 @@ use std::{collections::BTreeSet, fs, path::Path};
 
 use sendfile_check::{
     args::DemoProxy,
+    check::Choice,
     config::{Config, LocalPlaces},
     demo::{
         Stage, StageError,
         fault::{FAULTS, Fault},
     },
-    diagnosis::{Choice, Diagnosis, judge},
+    diagnosis::{Diagnosis, judge},
     local::Kind,
     probe::Prober,
 };

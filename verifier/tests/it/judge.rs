@@ -2,8 +2,8 @@
 
 use sendfile_check::{
     args::Format,
-    diagnosis::Choice,
-    evidence::{End, Evidence, Failure, FailureKind, Response, Same, Seen},
+    check::{Check, Choice},
+    evidence::{Checked, End, Evidence, Failure, FailureKind, Made, ProbeId, Response, Same, Seen},
     report::{Detail, Report, json},
 };
 
@@ -38,6 +38,13 @@ fn rare_evidence_survives_too() {
         "any text",
         bodies(|it| it.headers.push(("x-ü".to_owned(), "\"\u{1b}[31m\\\n".to_owned()))),
     );
+    let mut checked = bodies(|_| {});
+    checked.checks = vec![
+        Checked { check: Check::Leak, made: Made::By(Vec::new()) },
+        Checked { check: Check::Head, made: Made::By(vec![ProbeId::Head]) },
+        Checked { check: Check::Ranges, made: Made::Skipped("why".to_owned()) },
+    ];
+    check("checks", checked);
     for kind in [FailureKind::Other, FailureKind::NameNotResolved, FailureKind::NotHttp] {
         let mut evidence = bodies(|_| {});
         evidence.app.seen = Seen::Nothing(Failure { kind, chain: "why: because".to_owned() });

@@ -2,9 +2,10 @@
 
 use sendfile_check::{
     args::DemoProxy,
+    check::Choice,
     config::{Config, Depth},
     demo::{Stage, StageError, fault::Fault},
-    diagnosis::{Choice, judge},
+    diagnosis::judge,
     evidence::{OddName, ProbeId},
     probe::Prober,
 };

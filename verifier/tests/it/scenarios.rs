@@ -27,7 +27,8 @@ use std::{
 };
 
 use sendfile_check::{
-    diagnosis::{Choice, Diagnosis, Finding, judge, rules},
+    check::Choice,
+    diagnosis::{Diagnosis, Finding, judge, rules},
     evidence::{
         Access, Asked, Body, CERT_DAYS, Certificate, Dummy, Evidence, Further, Intent, Journalled,
         ProbeId, Probed, Response, Seen, Source,
@@ -213,6 +214,7 @@ impl Scenario {
             certificate: self
                 .days_left
                 .map(|days_left| Certificate { until: SystemTime::UNIX_EPOCH, days_left }),
+            checks: Vec::new(),
             journal: self.journal.as_ref().map(|it| it.iter().map(|it| journalled(it)).collect()),
             local: Vec::new(),
         };
@@ -284,11 +286,7 @@ impl Scenario {
             let seen = paper.answer(line, headers);
             let probed = Probed { asked: self.asked_further(id), seen, took: Duration::ZERO };
             let id: ProbeId = id.parse().unwrap_or_else(|error| panic!("{error}"));
-            let wants = match id {
-                ProbeId::NoExtension => Some(paper.body_of("no-extension").sha256),
-                ProbeId::Plain => Some(paper.body_of("plain").sha256),
-                _ => None,
-            };
+            let wants = wants(id).map(|word| paper.body_of(word).sha256);
             Further { id, probed, wants }
         };
         ids.split(' ').map(further).collect()
@@ -303,8 +301,20 @@ impl Scenario {
             true => self.handoff().1.unwrap_or_default(),
             false => format!("/{id}"),
         };
-        let method = if id == "target-options" { "OPTIONS" } else { "GET" };
-        ask(method, &format!("{origin}{path}"), &[])
+        let method = match id {
+            "target-options" => "OPTIONS",
+            "head" | "app-head" => "HEAD",
+            _ => "GET",
+        };
+        let range = match id {
+            "range" | "range-if-same" | "range-if-other" => Some("Range: bytes=1024-2047"),
+            "range-suffix" => Some("Range: bytes=-1024"),
+            "range-beyond" => Some("Range: bytes=4096-"),
+            "range-several" => Some("Range: bytes=0-15,200-215"),
+            _ => None,
+        };
+        let headers: Vec<_> = range.into_iter().map(str::to_owned).collect();
+        ask(method, &format!("{origin}{path}"), &headers)
     }
 
     fn asked(&self, layer: &str, url: &str) -> Asked {
@@ -337,6 +347,19 @@ fn ask(method: &str, url: &str, headers: &[String]) -> Asked {
         url: url.to_owned(),
         headers: headers.iter().map(|line| header(line)).collect(),
         unix_socket: None,
+    }
+}
+
+/// The word for what should come of a probe, where that is not the dummy.
+fn wants(id: ProbeId) -> Option<&'static str> {
+    match id {
+        ProbeId::NoExtension => Some("no-extension"),
+        ProbeId::Plain => Some("plain"),
+        ProbeId::Html => Some("html"),
+        ProbeId::Empty => Some("empty"),
+        ProbeId::Range | ProbeId::RangeIfSame | ProbeId::RangeIfOther => Some("part"),
+        ProbeId::RangeSuffix => Some("end"),
+        _ => None,
     }
 }
 

@@ -2,8 +2,8 @@
 
 use super::super::{Culprit, Match, Reading, Remedy, Rule, Severity, handoff::encoding};
 use crate::{
-    dialect,
-    evidence::{ProbeId, Response, Seen, media_type},
+    dialect::{self, Product},
+    evidence::{End, ProbeId, Response, Seen, media_type},
 };
 
 pub(super) const RULES: &[Rule] = &[
@@ -65,6 +65,46 @@ pub(super) const RULES: &[Rule] = &[
         },
     },
     Rule {
+        id: "app.length-without-body",
+        culprit: Culprit::App,
+        severity: Severity::Warning,
+        summary: "the app announces the file's length beside its hand-off, and sends no body",
+        meaning: "Frameworks that leave the file's Content-Length on a hand-off break HTTP: whoever asks \
+                  the app waits for bytes that never come. nginx and lighttpd do not care; Apache's \
+                  mod_proxy waits until the app gives the connection up, which costs every further \
+                  request of a visitor's connection that time: 2 s with gunicorn (measured).",
+        remedy: Remedy::any("let the app send Content-Length: 0 when it hands over"),
+        matches: |r| {
+            let app = r.app().filter(|_| r.delivered && r.handoff().is_some())?;
+            let announced = app.header("content-length").filter(|it| *it != "0")?;
+            let nothing = app.body.size == 0 && app.body.end != End::Whole;
+            let because = format!("the app announces {announced} bytes and sends none");
+            (nothing && r.server == Some(Product::Apache)).then(|| Match::sure(because))
+        },
+    },
+    Rule {
+        id: "app.head-refused",
+        culprit: Culprit::App,
+        severity: Severity::Warning,
+        summary: "HEAD does not get what GET gets, from the app on",
+        meaning: "The app does not hand over for HEAD, or was not asked: download managers and players, \
+                  which ask so first, learn nothing of the file.",
+        remedy: Remedy::any("let the app answer HEAD as it answers GET"),
+        matches: |r| {
+            let full = r.evidence.full.answer()?;
+            let head = r.repeated(ProbeId::Head)?;
+            let length = |it: &Response| it.header("content-length").map(str::to_owned);
+            let shorter = length(head).is_some() && length(head) != length(full);
+            let app = r.probe(ProbeId::AppHead);
+            let hands_over = app.is_some_and(|it| {
+                dialect::handoff_of(it, r.evidence.intent.header.as_deref()).is_some()
+            });
+            let differs = head.status != full.status || shorter;
+            let because = format!("GET gives {}, HEAD {}", full.status, head.status);
+            (differs && !hands_over).then(|| Match::sure(because).shown_by(ProbeId::Head))
+        },
+    },
+    Rule {
         id: "app.wrong-header",
         culprit: Culprit::App,
         severity: Severity::Degraded,
@@ -114,8 +154,11 @@ pub(super) const RULES: &[Rule] = &[
                   (measured with 0.12 and 1.0).",
         remedy: Remedy::any("let the app hand over with an empty body and Content-Length: 0"),
         matches: |r| {
-            let full = r.evidence.full.answer().filter(|it| r.delivered && it.body.beyond > 0)?;
-            let because = format!("{} bytes came behind the announced end", full.body.beyond);
+            let full = r.evidence.full.answer().filter(|_| r.delivered)?;
+            let again = [ProbeId::Range, ProbeId::Gzip].into_iter();
+            let mut answers = [full].into_iter().chain(again.filter_map(|id| r.repeated(id)));
+            let longer = answers.find(|it| it.body.beyond > 0)?;
+            let because = format!("{} bytes came behind the announced end", longer.body.beyond);
             let body = r.app().is_some_and(|it| it.body.size > 0);
             Some(if body { Match::sure(because) } else { Match::likely(because) })
         },

@@ -1,4 +1,5 @@
-//! Storage, app and proxy in a few lines of HTTP, in this process: an answer for each path.
+//! Storage, app and proxy in a few lines of HTTP, in this process: an answer for each path, whole or
+//! in part.
 
 use std::{
     io::{Read, Write},
@@ -10,8 +11,14 @@ use std::{
 pub(super) const HANDOFF: &str = "X-Accel-Redirect: /protected/a.bin";
 pub(super) const FILE: &[u8] = &[b'x'; 4096];
 
+/// Who asks: the request's head, and where the answer goes.
+pub(super) struct Visitor {
+    head: String,
+    stream: TcpStream,
+}
+
 /// Storage, app and proxy in one, all of them right.
-pub(super) fn healthy(path: &str, stream: &mut TcpStream) {
+pub(super) fn healthy(path: &str, stream: &mut Visitor) {
     let of_file = ["Server: nginx", "ETag: \"1\"", "Content-Type: application/octet-stream"];
     match path {
         "/app" => respond(stream, "200 OK", &[HANDOFF], b""),
@@ -21,7 +28,7 @@ pub(super) fn healthy(path: &str, stream: &mut TcpStream) {
 }
 
 /// Answers on a port of its own until the tests end; gives its origin.
-pub(super) fn site(answer: fn(&str, &mut TcpStream)) -> String {
+pub(super) fn site(answer: fn(&str, &mut Visitor)) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
     let origin = format!("http://{}", listener.local_addr().expect("an address"));
     thread::spawn(move || {
@@ -32,7 +39,7 @@ pub(super) fn site(answer: fn(&str, &mut TcpStream)) -> String {
     origin
 }
 
-fn serve(mut stream: TcpStream, answer: fn(&str, &mut TcpStream)) {
+fn serve(mut stream: TcpStream, answer: fn(&str, &mut Visitor)) {
     let mut head = Vec::new();
     while !head.ends_with(b"\r\n\r\n") {
         let mut byte = [0];
@@ -41,25 +48,56 @@ fn serve(mut stream: TcpStream, answer: fn(&str, &mut TcpStream)) {
             _ => return,
         }
     }
-    let head = String::from_utf8_lossy(&head);
-    let target = head.split(' ').nth(1).expect("a request target");
-    answer(target.split('?').next().unwrap_or(target), &mut stream);
+    let head = String::from_utf8_lossy(&head).to_lowercase();
+    let target = head.split(' ').nth(1).expect("a request target").to_owned();
+    let mut visitor = Visitor { head, stream };
+    answer(target.split('?').next().unwrap_or(&target), &mut visitor);
 }
 
-pub(super) fn respond(stream: &mut TcpStream, status: &str, headers: &[&str], body: &[u8]) {
-    let headers: String = headers.iter().map(|line| format!("{line}\r\n")).collect();
+impl Visitor {
+    /// Sends bytes as they are. Whoever hangs up early has seen enough.
+    pub(super) fn send(&mut self, bytes: &[u8]) {
+        self.stream.write_all(bytes).ok();
+    }
+
+    fn asked(&self, name: &str) -> Option<&str> {
+        let mut lines = self.head.lines().filter_map(|line| line.split_once(": "));
+        lines.find(|(it, _)| *it == name).map(|(_, value)| value)
+    }
+
+    /// The first and the last byte of one range, within a body.
+    fn part(&self, size: usize) -> Option<(usize, usize)> {
+        let range = self.asked("range")?.strip_prefix("bytes=")?.split_once('-')?;
+        let (first, last) = (range.0.parse().ok()?, range.1.parse().ok()?);
+        (first <= last && last < size).then_some((first, last))
+    }
+}
+
+/// Answers HEAD, a range, and who has the file already, as servers of files do.
+pub(super) fn respond(visitor: &mut Visitor, status: &str, headers: &[&str], body: &[u8]) {
+    let mut headers: String = headers.iter().map(|line| format!("{line}\r\n")).collect();
+    let etag = visitor.asked("if-none-match").map(|it| format!("ETag: {it}"));
+    let known = etag.is_some_and(|it| headers.lines().any(|line| line == it));
+    let (status, body) = match (status, visitor.part(body.len())) {
+        ("200 OK", _) if known => ("304 Not Modified", &body[..0]),
+        ("200 OK", Some((first, last))) => {
+            headers += &format!("Content-Range: bytes {first}-{last}/{}\r\n", body.len());
+            ("206 Partial Content", &body[first..=last])
+        }
+        _ => (status, body),
+    };
     let length = body.len();
     let head = format!(
         "HTTP/1.1 {status}\r\n{headers}Content-Length: {length}\r\nConnection: close\r\n\r\n"
     );
-    // Whoever hangs up early has seen enough.
-    stream.write_all(&[head.as_bytes(), body].concat()).ok();
+    let body = if visitor.head.starts_with("head ") { &[][..] } else { body };
+    visitor.send(&[head.as_bytes(), body].concat());
 }
 
 /// A beginning, and then a byte now and then, for ever.
-pub(super) fn trickle(stream: &mut TcpStream, beginning: &[u8]) {
+pub(super) fn trickle(visitor: &mut Visitor, beginning: &[u8]) {
     let mut next = beginning;
-    while stream.write_all(next).is_ok() {
+    while visitor.stream.write_all(next).is_ok() {
         thread::sleep(Duration::from_millis(50));
         next = b"x";
     }

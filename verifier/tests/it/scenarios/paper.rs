@@ -108,7 +108,7 @@ impl Paper {
             "fall-through" => add("x-sendfile-fixture", "fall-through"),
             _ => {}
         }
-        let size = if word == "head" { SIZE as u64 } else { size };
+        let size = if word.starts_with("head") { SIZE as u64 } else { size };
         if maker.is_some() && !matches!(word, "page" | "empty") {
             add("last-modified", "Mon, 23 Nov 2026 05:59:40 GMT");
             add("etag", &format!("\"6b03d64c-{size:x}\""));
@@ -125,9 +125,17 @@ impl Paper {
             sha256: sha256(&bytes),
             head: bytes[..bytes.len().min(HEAD_BYTES)].to_vec(),
             end: if word == "cut" { End::Cut } else { End::Whole },
-            gunzipped: (word == "gzip").then(|| (dummy.len() as u64, sha256(&dummy))),
+            gunzipped: match word {
+                "gzip" => Some((dummy.len() as u64, sha256(&dummy))),
+                "older-gzip" => Some((SIZE as u64, sha256(&self.bytes("older")))),
+                _ => None,
+            },
             // What is left of a large body of the app follows the file, unannounced.
-            beyond: if word == "dummy-and-more" { 5000 } else { 0 },
+            beyond: match word {
+                "dummy-and-more" => 5000,
+                "head-and-body" => SIZE as u64,
+                _ => 0,
+            },
             same: Some(Same::Exactly(same as u64)),
         }
     }
@@ -136,7 +144,13 @@ impl Paper {
         let dummy = || self.file(2, INSTANCE, KEY);
         match word {
             "dummy" | "dummy-and-more" => dummy(),
-            "empty" | "handoff" | "head" => Vec::new(),
+            "empty" | "handoff" | "head" | "head-and-body" => Vec::new(),
+            "part" => dummy()[1024..2048].to_vec(),
+            "end" => dummy()[3072..].to_vec(),
+            "several" => several(&[(0, &dummy()[..16]), (200, &dummy()[200..216])]),
+            "several-wrong" => several(&[(0, &dummy()[..16]), (200, &dummy()[300..316])]),
+            "html" => self.file(6, INSTANCE, "healthcheck/dummy.html"),
+            "html-changed" => self.file(7, INSTANCE, "healthcheck/dummy.html"),
             "older" => self.file(1, INSTANCE, KEY),
             "other-instance" => self.file(3, INSTANCE + 1, KEY),
             "no-extension" => self.file(4, INSTANCE, "healthcheck/dummy"),
@@ -148,11 +162,8 @@ impl Paper {
                 bytes[FLAW] ^= 1;
                 bytes
             }
-            "gzip" => {
-                let mut gzip = GzEncoder::new(Vec::new(), Compression::fast());
-                gzip.write_all(&dummy()).expect("memory");
-                gzip.finish().expect("memory")
-            }
+            "gzip" => gzip(&dummy()),
+            "older-gzip" => gzip(&self.bytes("older")),
             page => text(page).into_bytes(),
         }
     }
@@ -170,6 +181,25 @@ impl Paper {
         }
         bytes
     }
+}
+
+fn gzip(bytes: &[u8]) -> Vec<u8> {
+    let mut gzip = GzEncoder::new(Vec::new(), Compression::fast());
+    gzip.write_all(bytes).expect("memory");
+    gzip.finish().expect("memory")
+}
+
+/// Parts with their first bytes, as a body of several.
+fn several(parts: &[(usize, &[u8])]) -> Vec<u8> {
+    let mut body = Vec::new();
+    for (first, part) in parts {
+        let last = first + part.len() - 1;
+        let head = format!("\r\n--parts\r\nContent-Range: bytes {first}-{last}/{SIZE}\r\n\r\n");
+        body.extend_from_slice(head.as_bytes());
+        body.extend_from_slice(part);
+    }
+    body.extend_from_slice(b"\r\n--parts--\r\n");
+    body
 }
 
 /// A word of a dummy's stream, as `docs/contract.md` has it.

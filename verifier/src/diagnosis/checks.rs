@@ -1,0 +1,138 @@
+//! What each check came to: a check fails by its own rules, and passes only if all that it asked
+//! was answered.
+
+use super::{Finding, Reading};
+use crate::{
+    check::Check,
+    evidence::{Checked, Evidence, Made, ProbeId, Probed, Response, Seen},
+};
+
+/// How a check fared.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum CheckResult {
+    /// Nothing is wrong.
+    Pass,
+    /// One of its rules matches; the text names them.
+    Fail(String),
+    /// It was not made, for this reason.
+    Skipped(String),
+    /// It was made and tells nothing, for this reason.
+    Unknown(String),
+}
+
+/// The results, in the order of the checks.
+pub(super) fn results<'a, I>(
+    evidence: &Evidence,
+    found: impl Fn() -> I,
+) -> Vec<(Check, CheckResult)>
+where
+    I: Iterator<Item = &'a Finding>,
+{
+    let result = |it: &Checked| match &it.made {
+        Made::Skipped(reason) => CheckResult::Skipped(reason.clone()),
+        Made::By(probes) => {
+            let own = found().map(|it| it.rule.id).filter(|id| it.check.rules().contains(id));
+            let own: Vec<_> = own.collect();
+            let skipped = probes.iter().find_map(|id| skipped(evidence, *id));
+            let unknown = || probes.iter().find_map(|id| unanswered(evidence, *id));
+            match (own.is_empty(), skipped) {
+                (false, _) => CheckResult::Fail(own.join(", ")),
+                (true, Some(reason)) => CheckResult::Skipped(reason),
+                (true, None) => unknown().map_or(CheckResult::Pass, CheckResult::Unknown),
+            }
+        }
+    };
+    evidence.checks.iter().map(|it| (it.check, result(it))).collect()
+}
+
+impl<'a> Reading<'a> {
+    /// The answer to the download asked once more for a check: none, if the site gives it once
+    /// only, or not so often.
+    pub(super) fn repeated(&self, id: ProbeId) -> Option<&'a Response> {
+        let told = |_: &&Response| self.delivered && unanswered(self.evidence, id).is_none();
+        self.probe(id).filter(told)
+    }
+}
+
+/// Why a probe was not made after all, if so.
+fn skipped(evidence: &Evidence, id: ProbeId) -> Option<String> {
+    match &evidence.probed(id)?.seen {
+        Seen::Skipped(reason) => Some(reason.clone()),
+        Seen::Answer(_) | Seen::Nothing(_) => None,
+    }
+}
+
+/// Why the answer to a probe tells nothing, if so.
+fn unanswered(evidence: &Evidence, id: ProbeId) -> Option<String> {
+    let probed = evidence.probed(id)?;
+    match &probed.seen {
+        Seen::Nothing(failure) => Some(failure.chain.clone()),
+        Seen::Answer(_) if !id.repeats_download() => None,
+        Seen::Answer(it) if matches!(it.status, 429 | 503) => {
+            Some(format!("the site answers {} when it is asked more often", it.status))
+        }
+        Seen::Answer(it) if it.status >= 400 => once_only(evidence),
+        Seen::Answer(_) | Seen::Skipped(_) => None,
+    }
+}
+
+/// What the very same request gave the second time, if it was no download any more.
+fn once_only(evidence: &Evidence) -> Option<String> {
+    let again = evidence.probed(ProbeId::Again).and_then(Probed::answer)?;
+    (again.status != 200).then(|| format!("asked again, the download gives {}", again.status))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::evidence::{Asked, Body, End, Failure, FailureKind, Further, Sha256};
+
+    fn answer(status: u16) -> Seen<Response> {
+        let body = Body {
+            size: 0,
+            sha256: Sha256([0; 32]),
+            head: Vec::new(),
+            end: End::Whole,
+            gunzipped: None,
+            beyond: 0,
+            same: None,
+        };
+        Seen::Answer(Response { status, headers: Vec::new(), body })
+    }
+
+    fn check(probes: Vec<(ProbeId, Seen<Response>)>, expected: &CheckResult) {
+        let probed = |seen| Probed { seen, ..Probed::skipped("") };
+        let further = |(id, seen)| Further { id, probed: probed(seen), wants: None };
+        let made = Made::By(vec![ProbeId::Range]);
+        let evidence = Evidence {
+            target: String::new(),
+            intent: crate::evidence::Intent::default(),
+            dummy: None,
+            storage: Probed::skipped(""),
+            app: Probed::skipped(""),
+            direct: Probed::skipped(""),
+            full: Probed { asked: Asked::default(), ..probed(answer(200)) },
+            probes: probes.into_iter().map(further).collect(),
+            checks: vec![Checked { check: Check::Ranges, made }],
+            journal: None,
+            local: Vec::new(),
+            certificate: None,
+        };
+        let found = results(&evidence, std::iter::empty);
+        assert_eq!(found, [(Check::Ranges, expected.clone())]);
+    }
+
+    #[test]
+    fn only_what_was_answered_passes() {
+        let unknown = |reason: &str| CheckResult::Unknown(reason.to_owned());
+        check(vec![(ProbeId::Range, answer(206))], &CheckResult::Pass);
+        let late = Failure { kind: FailureKind::TimedOut, chain: "no answer".to_owned() };
+        check(vec![(ProbeId::Range, Seen::Nothing(late))], &unknown("no answer"));
+        let skipped = Seen::Skipped("why".to_owned());
+        check(vec![(ProbeId::Range, skipped)], &CheckResult::Skipped("why".to_owned()));
+        let once = vec![(ProbeId::Range, answer(410)), (ProbeId::Again, answer(410))];
+        check(once, &unknown("asked again, the download gives 410"));
+        let often = vec![(ProbeId::Range, answer(503)), (ProbeId::Again, answer(200))];
+        check(often, &unknown("the site answers 503 when it is asked more often"));
+    }
+}

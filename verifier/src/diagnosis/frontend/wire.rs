@@ -1,0 +1,24 @@
+//! The answer's end is announced in two ways.
+
+use super::super::{Culprit, Match, Remedy, Rule, Severity};
+
+pub(super) const RULES: &[Rule] = &[Rule {
+    id: "frontend.contradictory-lengths",
+    culprit: Culprit::Frontend,
+    severity: Severity::Degraded,
+    summary: "the answer announces its end twice",
+    meaning: "Two Content-Length lines, or one beside Transfer-Encoding: clients and caches that \
+                  believe different ones take the rest for another answer, which can be used to put \
+                  answers into others' connections (RFC 9112 §6.3).",
+    remedy: Remedy::any("let only the part that sends the file set Content-Length"),
+    matches: |r| {
+        let full = r.evidence.full.answer().filter(|_| r.delivered)?;
+        let lengths: Vec<_> = full.all("content-length").collect();
+        let chunked = full.header("transfer-encoding").filter(|_| !lengths.is_empty());
+        let told = lengths.join(" and ");
+        match chunked {
+            Some(it) => Some(Match::sure(format!("content-length: {told} beside {it}"))),
+            None => (lengths.len() > 1).then(|| Match::sure(format!("content-length: {told}"))),
+        }
+    },
+}];

@@ -1,0 +1,185 @@
+//! What browsers do and this program's plain request does not: they ask for the head alone, and
+//! accept compression.
+
+use super::super::{Culprit, Match, Reading, Remedy, Rule, Severity};
+use crate::{
+    dialect,
+    evidence::{End, ProbeId, Response, Sha256},
+};
+
+pub(super) const RULES: &[Rule] = &[
+    Rule {
+        id: "handoff.head-has-body",
+        culprit: Culprit::Handoff,
+        severity: Severity::Degraded,
+        summary: "HEAD gets a body",
+        meaning: "HEAD asks for the head of the answer alone, and the file follows it. On a connection \
+                  that is kept open a client takes the file for its next answer. h2o 2.2.5 makes a GET \
+                  of it, Caddy 2.6.2 does with `method GET` inside handle_response (measured).",
+        remedy: Remedy {
+            caddy: Some(
+                "write `@other not method GET HEAD` and `method @other GET` instead of `method GET`",
+            ),
+            ..Remedy::any("let the proxy keep HEAD when it takes the hand-off up")
+        },
+        matches: |r| {
+            let head = r.repeated(ProbeId::Head).filter(|it| it.status < 300)?;
+            let more = head.body.size + head.body.beyond;
+            let because = format!("{more} bytes follow the head");
+            (more > 0).then(|| Match::sure(because).shown_by(ProbeId::Head))
+        },
+    },
+    Rule {
+        id: "handoff.head-differs",
+        culprit: Culprit::Handoff,
+        severity: Severity::Degraded,
+        summary: "HEAD tells of the file something else than GET",
+        meaning: "The app hands over for HEAD as it does for GET, and the site's answers differ in \
+                  status, length or type. Download managers and players ask so first. A link to a \
+                  store that is signed for GET fails like this too.",
+        remedy: Remedy {
+            nginx: Some(
+                "proxy_method GET; in the internal location, where a store serves the file",
+            ),
+            ..Remedy::any("let HEAD take the same way as GET")
+        },
+        matches: |r| {
+            let (head, difference) = head_differs(r)?;
+            let handed_over = |it: &&Response| {
+                dialect::handoff_of(it, r.evidence.intent.header.as_deref()).is_some()
+            };
+            let app = r.probe(ProbeId::AppHead).filter(handed_over)?;
+            let because = format!("HEAD gives {}: {difference}; the app hands over", head.status);
+            let obeyed = app.status == 200 || head.status == app.status;
+            obeyed.then(|| Match::sure(because).shown_by(ProbeId::Head))
+        },
+    },
+    Rule {
+        id: "handoff.bytes-differ-for-browsers",
+        culprit: Culprit::Handoff,
+        severity: Severity::Broken,
+        summary: "who accepts compression gets another file",
+        meaning: "Asked with `Accept-Encoding: gzip`, as every browser asks, the site gives something \
+                  that does not unpack to the file, while the plain request gets it right: an old .gz \
+                  beside the file (gzip_static, precompressed), or a cache that keeps the two apart.",
+        remedy: Remedy {
+            nginx: Some(
+                "gzip_static off; in the internal location, or renew the .gz with the file",
+            ),
+            caddy: Some("leave `precompressed` out of file_server, or renew the .gz with the file"),
+            ..Remedy::any("remove the compressed copy beside the file, or renew it with the file")
+        },
+        matches: |r| {
+            let dummy = r.evidence.dummy.as_ref()?;
+            let answer = r.repeated(ProbeId::Gzip).filter(|it| it.status == 200)?;
+            let came = unpacked(answer).filter(|it| *it != dummy.sha256)?;
+            let what = match answer.header("content-encoding") {
+                Some(encoding) => {
+                    format!("with Accept-Encoding: gzip comes {encoding}, which unpacks")
+                }
+                None => format!("with Accept-Encoding: gzip comes {}", r.describe(answer)),
+            };
+            let old = if dummy.previous == Some(came) { ", but to the one before" } else { "" };
+            let because = match answer.header("content-encoding") {
+                Some(_) => format!("{what} to other bytes than the file's{old}"),
+                None => what,
+            };
+            Some(Match::sure(because).shown_by(ProbeId::Gzip))
+        },
+    },
+    Rule {
+        id: "handoff.html-changed",
+        culprit: Culprit::Handoff,
+        severity: Severity::Degraded,
+        summary: "files of the type text/html do not arrive as they are",
+        meaning: "The download is right, and the same with the type text/html and a name that ends in \
+                  .html is not: a filter that is meant for pages (sub_filter, ssi, charset, \
+                  addition) works on files too, or another location takes their names.",
+        remedy: Remedy {
+            nginx: Some(
+                "switch sub_filter, ssi, charset and addition off in the internal location, and let \
+                 its prefix begin with ^~",
+            ),
+            apache: Some("take output filters (SUBSTITUTE, INCLUDES, proxy-html) off the download"),
+            caddy: Some("take replace and templates off the download"),
+            ..Remedy::any("take filters and rules for .html off the download")
+        },
+        matches: |r| {
+            let wants = r.evidence.probes.iter().find(|it| it.id == ProbeId::Html)?.wants?;
+            let answer = r.repeated(ProbeId::Html).filter(|_| r.delivered)?;
+            let right = answer.status == 200 && unpacked(answer).is_none_or(|it| it == wants);
+            let came = match answer.status {
+                200 => format!("changed, {} bytes", answer.body.size),
+                _ => r.describe(answer),
+            };
+            let because = format!("of the dummy of the type text/html comes {came}");
+            (!right).then(|| Match::sure(because).shown_by(ProbeId::Html))
+        },
+    },
+    Rule {
+        id: "handoff.compressed-binary",
+        culprit: Culprit::Handoff,
+        severity: Severity::Warning,
+        summary: "a file of a type that is packed already is compressed on its way",
+        meaning: "Browsers, which accept compression, get the file compressed on the fly: without its \
+                  length, without ranges, so that nothing shows how much is left and a download that \
+                  breaks off begins anew.",
+        remedy: Remedy {
+            nginx: Some("keep gzip_types to text, or gzip off; in the internal location"),
+            apache: Some("keep AddOutputFilterByType DEFLATE to text"),
+            lighttpd: Some("keep deflate.mimetypes to text"),
+            caddy: Some("keep `encode` to text, or off the download"),
+            ..Remedy::any("compress only text on the fly")
+        },
+        matches: |r| {
+            let answer = r.repeated(ProbeId::Gzip).filter(|it| it.status == 200)?;
+            let encoding = answer.header("content-encoding").filter(|it| *it != "identity")?;
+            let kind = answer.media_type()?;
+            let dummy = r.evidence.dummy.as_ref()?;
+            let right = unpacked(answer).is_none_or(|it| it == dummy.sha256);
+            let lost = answer.header("accept-ranges").is_none() && right;
+            let because = format!("{kind} comes with Content-Encoding: {encoding}, without ranges");
+            (lost && is_packed(&kind)).then(|| Match::sure(because).shown_by(ProbeId::Gzip))
+        },
+    },
+];
+
+/// In what the answer to HEAD differs from that to GET, if in anything.
+fn head_differs<'a>(r: &Reading<'a>) -> Option<(&'a Response, String)> {
+    let full = r.evidence.full.answer().filter(|_| r.delivered)?;
+    let head = r.repeated(ProbeId::Head)?;
+    let differs = |name: &str| {
+        let (of_head, of_get) = (head.header(name)?, full.header(name)?);
+        (of_head != of_get).then(|| format!("{name}: {of_head}, and with GET {of_get}"))
+    };
+    let status = || {
+        let text = format!("GET gives {}", full.status);
+        (head.status != full.status).then_some(text)
+    };
+    let difference = status().or_else(|| differs("content-length"));
+    Some((head, difference.or_else(|| differs("content-type"))?))
+}
+
+/// The SHA-256 of what a browser makes of a body; nothing where that is not known.
+fn unpacked(answer: &Response) -> Option<Sha256> {
+    let body = &answer.body;
+    match (answer.header("content-encoding"), &body.end, body.gunzipped) {
+        (None | Some("identity"), End::Whole, _) => Some(body.sha256),
+        (Some("gzip" | "x-gzip"), End::Whole, Some((_, sha256))) => Some(sha256),
+        // It says gzip and is not.
+        (Some("gzip" | "x-gzip"), End::Whole, None) if !body.head.starts_with(&[0x1f, 0x8b]) => {
+            Some(body.sha256)
+        }
+        _ => None,
+    }
+}
+
+/// Types that compression makes no smaller, and whose length people want to know.
+fn is_packed(kind: &str) -> bool {
+    let (family, name) = kind.split_once('/').unwrap_or((kind, ""));
+    match family {
+        "audio" | "video" => true,
+        "image" => !matches!(name, "svg+xml" | "bmp" | "x-icon" | "vnd.microsoft.icon"),
+        _ => matches!(name, "octet-stream" | "pdf" | "zip" | "gzip" | "x-7z-compressed"),
+    }
+}

@@ -1,0 +1,81 @@
+//! The checks for people: one line when all is well, with what was not checked, and a line for each
+//! where all evidence is told.
+
+use std::io::{self, Write};
+
+use super::{
+    text::{BAD, DOUBT, GOOD, QUIET},
+    wrap::{printable, wrapped},
+};
+use crate::{check::Check, diagnosis::CheckResult};
+
+/// Writes the checks under the layers, in one paragraph.
+pub(super) fn line(out: &mut impl Write, checks: &[(Check, CheckResult)]) -> io::Result<()> {
+    if checks.is_empty() {
+        return Ok(());
+    }
+    let count = |wanted: fn(&CheckResult) -> bool| checks.iter().filter(|it| wanted(&it.1)).count();
+    let right = count(|it| *it == CheckResult::Pass);
+    let failed = grouped(checks, |it| matches!(it, CheckResult::Fail(_)).then_some(""));
+    let unknown = grouped(checks, |it| match it {
+        CheckResult::Unknown(reason) => Some(reason),
+        _ => None,
+    });
+    let skipped = grouped(checks, |it| match it {
+        CheckResult::Skipped(reason) => Some(reason),
+        _ => None,
+    });
+    let most_skipped = count(|it| matches!(it, CheckResult::Skipped(_))) > right;
+    let (style, word) = match (failed.is_empty(), unknown.is_empty(), most_skipped) {
+        (false, ..) => (BAD, "FAIL"),
+        (true, false, _) => (DOUBT, "?   "),
+        (true, true, true) => (QUIET, "skip"),
+        (true, true, false) => (GOOD, "ok  "),
+    };
+    let told = [("wrong: ", failed), ("not known: ", unknown), ("skipped: ", skipped)];
+    let told =
+        told.iter().filter(|it| !it.1.is_empty()).map(|(word, list)| format!("{word}{list}"));
+    let text: Vec<_> = Some(format!("{right} right")).into_iter().chain(told).collect();
+    let text = wrapped(&printable(&text.join("; ")), 17, 17);
+    writeln!(out, "  {style}{word}{style:#}  {:8} {text}", "checks")
+}
+
+/// Writes a line for each check.
+pub(super) fn lines(out: &mut impl Write, checks: &[(Check, CheckResult)]) -> io::Result<()> {
+    if !checks.is_empty() {
+        writeln!(out, "\n{QUIET}checks{QUIET:#}")?;
+    }
+    checks.iter().try_for_each(|(check, result)| {
+        let (style, word, text) = match result {
+            CheckResult::Pass => (GOOD, "ok  ", ""),
+            CheckResult::Fail(rules) => (BAD, "FAIL", rules.as_str()),
+            CheckResult::Skipped(reason) => (QUIET, "skip", reason.as_str()),
+            CheckResult::Unknown(reason) => (DOUBT, "?   ", reason.as_str()),
+        };
+        let line = format!("{:12}  {}", check.to_string(), wrapped(&printable(text), 22, 22));
+        writeln!(out, "  {style}{word}{style:#}  {}", line.trim_end())
+    })
+}
+
+/// The checks that have a reason, those with the same one together; many by their number.
+fn grouped<'a>(
+    checks: &'a [(Check, CheckResult)],
+    reason: impl Fn(&'a CheckResult) -> Option<&'a str>,
+) -> String {
+    let with: Vec<_> =
+        checks.iter().filter_map(|(it, result)| Some((it, reason(result)?))).collect();
+    let mut reasons: Vec<_> = with.iter().map(|(_, reason)| *reason).collect();
+    reasons.sort_unstable();
+    reasons.dedup();
+    let group = |reason: &str| {
+        let names = with.iter().filter(|it| it.1 == reason).map(|(check, _)| check.to_string());
+        let names: Vec<_> = names.collect();
+        let names = if names.len() > 3 && !reason.is_empty() {
+            names.len().to_string()
+        } else {
+            names.join(", ")
+        };
+        if reason.is_empty() { names } else { format!("{names} ({reason})") }
+    };
+    reasons.into_iter().map(group).collect::<Vec<_>>().join(", ")
+}
