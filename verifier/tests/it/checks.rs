@@ -1,0 +1,172 @@
+//! The checks on the shipped snippets, on the real servers: every one passes, and none costs more
+//! requests than was promised. `docs/checks.md` is made from these runs.
+//!
+//! A difference fails the test; with `UPDATE_DOCS` set the page is written anew instead.
+
+use std::{
+    fmt::Write,
+    fs,
+    path::{Path, PathBuf},
+};
+
+use sendfile_check::{
+    args::DemoProxy,
+    check::{Check, Choice},
+    config::{Config, Depth},
+    demo::{
+        Stage, StageError,
+        fault::{FAULTS, Fault},
+    },
+    diagnosis::{CheckResult, Diagnosis, judge},
+    evidence::Evidence,
+    probe::Prober,
+};
+
+/// The proxies, and how they are called in the page.
+const PROXIES: [(DemoProxy, &str); 5] = [
+    (DemoProxy::Nginx, "nginx"),
+    (DemoProxy::Apache, "Apache"),
+    (DemoProxy::Lighttpd, "lighttpd"),
+    (DemoProxy::Caddy, "Caddy"),
+    (DemoProxy::BuiltIn, "built-in"),
+];
+
+/// Requests beyond the four layers, by default and with --thorough.
+const MOST: [(Depth, usize); 2] = [(Depth::AsNeeded, 8), (Depth::Thorough, 25)];
+
+#[tokio::test]
+async fn every_snippet_passes_every_check() {
+    let mut columns = Vec::new();
+    for (proxy, name) in PROXIES {
+        let stage = match Stage::set(proxy, None).await {
+            Err(StageError::NotInstalled(_)) if std::env::var_os("CI").is_none() => {
+                crate::skipped(&format!("{name} is not installed"));
+                continue;
+            }
+            stage => stage.expect("a stage"),
+        };
+        let mut results = Vec::new();
+        for (depth, most) in MOST {
+            let (evidence, diagnosis) = examine(&stage, depth, Choice::default()).await;
+            let asked = evidence.probes.len();
+            assert!(asked <= most, "{name}, {depth:?}: {asked} requests");
+            assert_eq!(complaints(&diagnosis), [""; 0], "{name}, {depth:?}");
+            results = diagnosis.checks;
+        }
+        stage.clear().await;
+        columns.push((name, results));
+    }
+    if columns.len() == PROXIES.len() {
+        compare(&page(&columns).expect("memory"));
+    }
+}
+
+/// A rule that is left out takes its check's requests with it, and the report says so.
+#[tokio::test]
+async fn what_no_rule_needs_is_not_asked() {
+    let stage = Stage::set(DemoProxy::BuiltIn, None).await.expect("a stage");
+    let only = Choice { only: vec!["handoff.head-has-body".to_owned()], ..Choice::default() };
+    let (evidence, diagnosis) = examine(&stage, Depth::Thorough, only).await;
+    stage.clear().await;
+    let asked: Vec<_> = evidence.probes.iter().map(|it| it.id.to_string()).collect();
+    assert_eq!(asked, ["head"]);
+    let made = |result: &CheckResult| !matches!(result, CheckResult::Skipped(_));
+    let made: Vec<_> = diagnosis.checks.iter().filter(|it| made(&it.1)).map(|it| it.0).collect();
+    assert_eq!(made, [Check::Head]);
+}
+
+async fn examine(stage: &Stage, depth: Depth, choice: Choice) -> (Evidence, Diagnosis) {
+    let mut config = Config::of(stage.target().expect("URLs of this machine"));
+    (config.depth, config.choice) = (depth, choice);
+    let prober = Prober::new(&config).expect("randomness");
+    let evidence = prober.examine(&config.targets[0]).await.expect("a fixture that answers");
+    let diagnosis = judge(&evidence, &config.choice);
+    (evidence, diagnosis)
+}
+
+/// What is found, warned of, or not known.
+fn complaints(diagnosis: &Diagnosis) -> Vec<String> {
+    let found = diagnosis.findings.iter().chain(&diagnosis.warnings);
+    let found = found.map(|it| format!("{}: {:?}", it.rule.id, it.evidence));
+    let made = |it: &CheckResult| matches!(it, CheckResult::Pass | CheckResult::Skipped(_));
+    let unknown = diagnosis.checks.iter().filter(|it| !made(&it.1));
+    found.chain(unknown.map(|(check, result)| format!("{check}: {result:?}"))).collect()
+}
+
+fn compare(text: &str) {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/checks.md");
+    if std::env::var_os("UPDATE_DOCS").is_some() {
+        fs::write(&path, text).expect("the page");
+    }
+    let shown = fs::read_to_string(PathBuf::from(&path)).unwrap_or_default();
+    assert!(shown == text, "docs/checks.md is behind; run the tests with UPDATE_DOCS=1");
+}
+
+fn page(columns: &[(&str, Vec<(Check, CheckResult)>)]) -> Result<String, std::fmt::Error> {
+    let mut page = String::from(HEAD);
+    let names: Vec<_> = columns.iter().map(|(name, _)| *name).collect();
+    writeln!(page, "| check | what must hold | {} |", names.join(" | "))?;
+    writeln!(page, "|---|---|{}", "---|".repeat(columns.len()))?;
+    let mut reasons: Vec<&str> = Vec::new();
+    for check in Check::all() {
+        let results = columns.iter().map(|(_, results)| results.iter().find(|it| it.0 == check));
+        let cells: Vec<_> =
+            results.map(|it| cell(&it.expect("each check").1, &mut reasons)).collect();
+        writeln!(page, "| {check} | {} | {} |", check.question(), cells.join(" | "))?;
+    }
+    for (n, reason) in reasons.iter().enumerate() {
+        writeln!(page, "\n{}: skipped, {reason}", n + 1)?;
+    }
+    page.push_str(RULES);
+    for check in Check::all() {
+        let rules: Vec<_> = check.rules().iter().map(|it| format!("`{it}`")).collect();
+        writeln!(page, "| {check} | {} | {} |", rules.join(", "), faults(check))?;
+    }
+    Ok(page)
+}
+
+const HEAD: &str = "\
+# Checks
+
+Right bytes can still be open to everybody, without ranges, or under a wrong name. Once the four layers are right, these
+checks are made: by default with at most 8 further requests, with `--thorough` with at most 25; where a check fails,
+at most two more tell why. All are GET, HEAD or OPTIONS, and change nothing. This page is made by the tests, from runs
+of the shipped snippets on the real servers with `--thorough`.
+
+";
+
+const RULES: &str = "
+## The rules of each check
+
+If one of a check's rules matches, the check fails. A check whose rules are all left out by `--only` or `--skip` is not
+made, and asks nothing. The faults are changes to a right set-up that are made in the tests, on the real servers, and
+found by the check.
+
+| check | rules | real faults |
+|---|---|---|
+";
+
+fn cell<'a>(result: &'a CheckResult, reasons: &mut Vec<&'a str>) -> String {
+    match result {
+        CheckResult::Pass => "pass".to_owned(),
+        CheckResult::Skipped(reason) => {
+            let known = reasons.iter().position(|it| it == reason);
+            let at = known.unwrap_or_else(|| {
+                reasons.push(reason);
+                reasons.len() - 1
+            });
+            format!("– ({})", at + 1)
+        }
+        other => format!("{other:?}"),
+    }
+}
+
+/// The faults whose first finding is one of a check's rules.
+fn faults(check: Check) -> String {
+    let of_check = |id: &&str| {
+        let fault = Fault::named(id).expect("a fault that is understood");
+        fault.expected.first().is_some_and(|it| check.rules().contains(&it.as_str()))
+    };
+    let ids = FAULTS.iter().map(|(id, _)| *id).filter(of_check);
+    ids.map(|id| format!("`{id}`")).collect::<Vec<_>>().join(", ")
+}
