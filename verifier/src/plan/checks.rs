@@ -238,8 +238,8 @@ impl Scene<'_> {
         let named = |it: &&FurtherAsk| matches!(it.id, ProbeId::Name(_));
         let asks: Vec<_> = self.plan.check_probes.iter().filter(named).cloned().collect();
         match (asks.is_empty(), self.thorough()) {
-            (true, _) if self.plan.fixture.is_none() => Err("only a fixture has odd names".into()),
-            (true, _) => Err("the fixture has no odd names (--odd-names)".to_owned()),
+            (true, _) if self.plan.fixture.is_none() => Err("no fixture".to_owned()),
+            (true, _) => Err("the fixture has none".to_owned()),
             (false, false) => Err("--thorough asks them".to_owned()),
             (false, true) => Ok(asks),
         }

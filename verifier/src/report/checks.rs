@@ -25,13 +25,15 @@ pub(super) fn line(out: &mut impl Write, checks: &[(Check, CheckResult)]) -> io:
         CheckResult::Skipped(reason) => Some(reason),
         _ => None,
     });
-    let most_skipped = count(|it| matches!(it, CheckResult::Skipped(_))) > right;
-    let (style, word) = match (failed.is_empty(), unknown.is_empty(), most_skipped) {
-        (false, ..) => (BAD, "FAIL"),
-        (true, false, _) => (DOUBT, "?   "),
-        (true, true, true) => (QUIET, "skip"),
-        (true, true, false) => (GOOD, "ok  "),
+    let (style, word) = match (failed.is_empty(), unknown.is_empty()) {
+        (false, _) => (BAD, "FAIL"),
+        (true, false) => (DOUBT, "?   "),
+        (true, true) => (GOOD, "ok  "),
     };
+    if let Some(reason) = why_most_are_skipped(checks).filter(|_| word == "ok  ") {
+        let text = wrapped(&printable(&format!("not made: {reason}")), 17, 17);
+        return writeln!(out, "  {QUIET}skip{QUIET:#}  {:8} {text}", "checks");
+    }
     let told = [("wrong: ", failed), ("not known: ", unknown), ("skipped: ", skipped)];
     let told =
         told.iter().filter(|it| !it.1.is_empty()).map(|(word, list)| format!("{word}{list}"));
@@ -55,6 +57,16 @@ pub(super) fn lines(out: &mut impl Write, checks: &[(Check, CheckResult)]) -> io
         let line = format!("{:12}  {}", check.to_string(), wrapped(&printable(text), 22, 22));
         writeln!(out, "  {style}{word}{style:#}  {}", line.trim_end())
     })
+}
+
+/// The one reason for which more than half of the checks were not made, if there is one.
+fn why_most_are_skipped(checks: &[(Check, CheckResult)]) -> Option<&str> {
+    let reasons = checks.iter().filter_map(|(_, result)| match result {
+        CheckResult::Skipped(reason) => Some(reason.as_str()),
+        _ => None,
+    });
+    let often = |reason: &str| reasons.clone().filter(|it| *it == reason).count();
+    reasons.clone().find(|reason| often(reason) * 2 > checks.len())
 }
 
 /// The checks that have a reason, those with the same one together; many by their number.

@@ -87,8 +87,8 @@ fn what_people_read() {
           ok    storage  the dummy, 4096 bytes
           ok    app      200, X-Accel-Redirect: /protected/a.bin
           ok    direct   200, the dummy, 4096 bytes
-          ok    checks   9 right; skipped: refusal (--private was not given), tls,
-                         protocol (the site is http)
+          ok    checks   9 right; skipped: refusal (--private was not given), names (no
+                         fixture), tls, protocol (the site is http)
     "#);
     assert_snapshot!(Case::Broken.text(&[]), @r#"
         broken download: the hand-off is guilty (handoff.feature-off)
@@ -97,8 +97,7 @@ fn what_people_read() {
           ok    storage  the dummy, 4096 bytes
           ok    app      200, X-Accel-Redirect: /protected/a.bin
           ok    direct   200, the dummy, 4096 bytes
-          skip  checks   1 right; skipped: refusal (--private was not given), 8 (the
-                         download is not right), tls, protocol (the site is http)
+          skip  checks   not made: the download is not right
 
         handoff.feature-off (sure)
           the proxy does not act on the hand-off header
@@ -115,8 +114,7 @@ fn what_people_read() {
           skip  storage  no --storage was given
           ok    app      200, X-Accel-Redirect: /protected/a.bin
           skip  direct   no --direct was given
-          skip  checks   1 right; skipped: refusal (--private was not given), 8 (nothing
-                         tells which bytes are right), tls, protocol (the site is http)
+          skip  checks   not made: nothing tells which bytes are right
     "#);
     assert_snapshot!(Case::Broken.text(&["-o", "short"]), @r#"
         broken download: the hand-off is guilty (handoff.feature-off)
