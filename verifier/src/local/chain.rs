@@ -31,7 +31,10 @@ pub fn facts(configs: &[Config], question: &Question, disk: &dyn Disk) -> Vec<Fa
                 None => facts.extend(it.target.iter().cloned()),
             }
         }
-        None => facts.extend(nobody_acts(configs, &row, &treated)),
+        None => match dropped(configs, &row, &treated) {
+            Some(dropped) => facts.push(dropped),
+            None => facts.extend(nobody_acts(configs, &row, &treated)),
+        },
     }
     facts.extend(direct(configs, &row, &treated, &question));
     facts.extend(fine(&facts, &row, &treated, acting));
@@ -180,12 +183,26 @@ fn swallowed(
         "acts on the header, and leads nowhere; the proxy of {} would serve the file",
         serving.path
     );
+    let by_nginx = at.text.contains("_pass ");
     let fix = format!(
         "beside {}, add `proxy_ignore_headers X-Accel-Redirect; proxy_pass_header \
          X-Accel-Redirect;`",
         at.line()
     );
-    Some(Fact::at(Says::SwallowedBetween, at, detail).mended_by(fix))
+    let fact = Fact::at(Says::SwallowedBetween, at, detail);
+    Some(if by_nginx { fact.mended_by(fix) } else { fact })
+}
+
+/// An inner proxy drops the header, and one before it would act on it.
+fn dropped(configs: &[Config], row: &[usize], treated: &[Treatment]) -> Option<Fact> {
+    let passed = |n: &&usize| treated.get(**n).is_some_and(|it| it.fate == Fate::Passed);
+    let inner = row.iter().rev().find(|n| !passed(n))?;
+    let outer = row.iter().take_while(|it| *it != inner);
+    let acts = |n: &&usize| treated.get(**n).is_some_and(|it| it.fate == Fate::Obeyed);
+    let serving = configs.get(*outer.filter(acts).last()?)?;
+    let asks = treated.get(*inner)?.download.iter().find(|it| it.says == Says::DownloadAsksApp);
+    let detail = format!("drops the header, on which the proxy of {} would act", serving.path);
+    Some(Fact::at(Says::SwallowedBetween, asks.and_then(|it| it.at.clone())?, detail))
 }
 
 /// The direct location is that of the proxy that listens there, or of the first of the row.

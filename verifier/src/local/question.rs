@@ -182,6 +182,8 @@ impl Question {
         let key = evidence.dummy.as_ref().and_then(|it| it.key.as_deref());
         let of_store =
             |it: &Request| key.is_none_or(|key| crate::dialect::decoded(&it.path).ends_with(key));
+        let served = |it: &&String| it.starts_with("http://") || it.starts_with("https://");
+        let store = Some(storage).filter(served).and_then(|it| Request::get(it)).filter(of_store);
         Some(Self {
             site,
             direct: Request::of(&evidence.direct.asked),
@@ -192,7 +194,7 @@ impl Question {
             meant: intent.value.clone().or(value.map(str::to_owned)),
             answer: answer.map(|it| it.headers.clone()).unwrap_or_default(),
             file: storage.strip_prefix("file://").map(str::to_owned),
-            store: Request::get(storage).filter(of_store),
+            store,
         })
     }
 

@@ -24,6 +24,9 @@ DocumentRoot /srv/main
     <Location /loc/>
         ProxyPass http://127.0.0.1:18997/in-location/
     </Location>
+    <LocationMatch "^/lm/([0-9]+)$">
+        ProxyPass http://127.0.0.1:18997/m/$1
+    </LocationMatch>
     Alias /files/ /srv/files/
     AliasMatch ^/am/(.*)\.x$ /srv/am/$1.y
 </VirtualHost>
@@ -34,7 +37,7 @@ DocumentRoot /srv/main
 "#;
 
 /// Host, target, and what answers: the app's path, a file, or a redirect.
-const ANSWERED: [(&str, &str, &str); 16] = [
+const ANSWERED: [(&str, &str, &str); 17] = [
     ("a.test", "/x", "opens /srv/a/x"),
     ("www.a.test", "/x", "opens /srv/a/x"),
     ("nobody.test", "/x", "opens /srv/a/x"),
@@ -48,6 +51,7 @@ const ANSWERED: [(&str, &str, &str); 16] = [
     ("a.test", "/barefoot", "opens /srv/a/barefoot"),
     ("a.test", "/num/12", "asks /n/12"),
     ("a.test", "/loc/x", "asks /in-location/x"),
+    ("a.test", "/lm/12", "asks /m/12"),
     ("a.test", "/files/a%20b", "opens /srv/files/a b"),
     ("a.test", "/am/c.x", "opens /srv/am/c.y"),
     ("b.test", "/x", "asks /b/x"),

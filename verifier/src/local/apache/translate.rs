@@ -143,9 +143,14 @@ impl<'a> Site<'a> {
                 .child("proxypass")
                 .filter(|it| it.args.len() == 1 || !it.arg(0).starts_with('/'))
             {
-                let prefix = location.arg(0);
-                let rest = path.strip_prefix(prefix).unwrap_or_default();
-                return self.to(pass, pass.arg(0), rest);
+                return match (location.name.as_str(), location.arg(0)) {
+                    ("locationmatch", pattern) => self.matched(pass, pattern, pass.arg(0), path),
+                    (_, "~") => self.matched(pass, location.arg(1), pass.arg(0), path),
+                    (_, prefix) => {
+                        let rest = path.strip_prefix(prefix).unwrap_or_default();
+                        self.to(pass, pass.arg(0), rest)
+                    }
+                };
             }
         }
         for pass in self.inner_first() {
@@ -155,19 +160,24 @@ impl<'a> Site<'a> {
                     return self.to(pass, pass.arg(1), rest);
                 }
                 "proxypassmatch" => {
-                    let found = self.matcher.captures(pass.arg(0), Case::Matters, path);
-                    let Ok(Some(captured)) = found else { continue };
-                    let mut url = pass.arg(1).to_owned();
-                    let numbered = url.contains('$');
-                    for (n, group) in captured.groups.iter().enumerate().take(10) {
-                        url = url.replace(&format!("${n}"), group);
+                    let found = self.matcher.matches(pass.arg(0), Case::Matters, path);
+                    if found.is_ok_and(|it| it) {
+                        return self.matched(pass, pass.arg(0), pass.arg(1), path);
                     }
-                    return self.to(pass, &url, if numbered { "" } else { path });
                 }
                 _ => {}
             }
         }
         None
+    }
+
+    /// What a URL with `$1` is for a path that the pattern matches; without any, the path follows.
+    fn matched(&self, pass: &Directive, pattern: &str, written: &str, path: &str) -> Option<Asked> {
+        let captured = self.matcher.captures(pattern, Case::Matters, path).ok()??;
+        let numbered = written.contains('$');
+        let groups = captured.groups.iter().enumerate().take(10);
+        let url = groups.fold(written.to_owned(), |url, (n, it)| url.replace(&format!("${n}"), it));
+        self.to(pass, &url, if numbered { "" } else { path })
     }
 
     fn to(&self, pass: &Directive, url: &str, rest: &str) -> Option<Asked> {
