@@ -20,6 +20,7 @@ mod local;
 mod proxy;
 mod reached;
 mod reading;
+mod row;
 mod storage;
 mod words;
 

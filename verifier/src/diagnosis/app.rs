@@ -50,7 +50,7 @@ const OWN: &[Rule] = &[
         matches: |r| {
             let (name, _) = at_fault(r).and(r.handoff())?;
             let declared = r.evidence.intent.header.as_deref().filter(|_| !r.by_contract());
-            let of_server = || r.server.filter(|it| !it.acts_on(name))?.header();
+            let of_server = || r.server.filter(|it| r.passed_on() && !it.acts_on(name))?.header();
             let meant = declared.or_else(of_server)?;
             let servers = dialect::header_named(name).map_or("another server", |it| it.servers);
             let name = dialect::spelling(name);
@@ -172,7 +172,8 @@ const OWN: &[Rule] = &[
         summary: "the app hands over with a status that the proxy does not act on",
         meaning: "mod_xsendfile acts on a 200 only: with 201, 206 or 404 the app's own answer goes \
                   out, header and all. lighttpd sends the file and keeps the status (measured with \
-                  0.12 and 1.4.69). Frameworks that answer a Range request themselves run into \
+                  0.12 and 1.4.69). nginx acts on any, but with proxy_intercept_errors its own error \
+                  page comes first. Frameworks that answer a Range request themselves run into \
                   this.",
         remedy: Remedy::any(
             "let the app answer 200 when it hands over, and leave Range to the proxy",
@@ -181,8 +182,13 @@ const OWN: &[Rule] = &[
             let app =
                 at_fault(r).filter(|it| r.intended_handoff().is_some() && it.status != 200)?;
             let strict = matches!(r.server, Some(Product::Apache | Product::Lighttpd));
-            let because = || format!("the app answers {} with its hand-off", app.status);
-            (strict && r.value_fault().is_none()).then(|| Match::sure(because()))
+            let intercepted = r.server == Some(Product::Nginx) && app.status >= 300;
+            let because = format!("the app answers {} with its hand-off", app.status);
+            match r.value_fault() {
+                None if strict => Some(Match::sure(because)),
+                None if intercepted => Some(Match::likely(because)),
+                _ => None,
+            }
         },
     },
     Rule {

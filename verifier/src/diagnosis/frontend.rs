@@ -45,6 +45,11 @@ const OWN: &[Rule] = &[
                     "{name} came out, and the app answers for the direct location's URL"
                 )));
             }
+            if came_out && r.obeys_others() {
+                return Some(Match::likely(format!(
+                    "{name} came out, and other hand-offs of the app are obeyed on this site"
+                )));
+            }
             let server = r.server.filter(|_| came_out && r.another_front())?;
             let because =
                 format!("{} serves the file, and {name} came out elsewhere", server.name());
@@ -74,10 +79,14 @@ const OWN: &[Rule] = &[
             let full = not_routed(r)?;
             let catch_all = reaches_app(r, ProbeId::Elsewhere, ProbeId::AppElsewhere);
             let found = match (&r.reached, catch_all) {
-                (Reached::Not(how), Some(true)) => Some(Match::sure(format!(
-                    "{how}; other paths reach the app; {}",
-                    r.visitor_gets()
-                ))),
+                (Reached::Not(how), Some(true)) => {
+                    let because = format!("{how}; other paths reach the app; {}", r.visitor_gets());
+                    Some(if by_proxy(r, full) {
+                        Match::sure(because)
+                    } else {
+                        Match::likely(because)
+                    })
+                }
                 (Reached::Not(how), None) => {
                     Some(Match::possible(format!("{how}; {}", r.describe(full))))
                 }
@@ -146,7 +155,8 @@ const OWN: &[Rule] = &[
                 return Some(Match::likely(format!("{how}; {}", r.visitor_gets())));
             }
             let page = matches!(instead(r.evidence, full), Instead::AppPage);
-            (page && r.reached == Reached::Unknown).then(|| Match::possible(r.visitor_gets()))
+            let unknown = page && r.reached == Reached::Unknown;
+            (unknown || refused(r, full)).then(|| Match::possible(r.visitor_gets()))
         },
     },
     Rule {
@@ -333,12 +343,26 @@ fn with_snippet(r: &Reading<'_>, found: Match) -> Match {
     }
 }
 
+/// Whether the proxy answered by itself, and not whoever it asked: by its own page, or a file of its
+/// own.
+fn by_proxy(r: &Reading<'_>, full: &Response) -> bool {
+    let file = full.header("last-modified").is_some() || full.header("etag").is_some();
+    file || r.own_page(full).is_some()
+}
+
 /// The visitor's response, where the proxy answered it without the app and without failing itself.
 fn not_routed<'a>(r: &Reading<'a>) -> Option<&'a Response> {
     let failed =
         |it: &Response| gateway_error(r, it) || it.status == 500 && r.own_page(it).is_some();
     let redirected = |it: &Response| matches!(instead(r.evidence, it), Instead::Redirect(_));
-    r.lost_before_app().filter(|it| !failed(it) && !redirected(it) && it.status != 401)
+    let other = |it: &Response| failed(it) || redirected(it) || refused(r, it);
+    r.lost_before_app().filter(|it| !other(it) && it.status != 401)
+}
+
+/// A 400 with a page that is not the proxy's: whoever was asked did not like the question, its Host
+/// perhaps.
+fn refused(r: &Reading<'_>, response: &Response) -> bool {
+    response.status == 400 && response.body.size > 0 && r.own_page(response).is_none()
 }
 
 /// The proxy's own 502, 503 or 504, or a 400 that is not its own: whoever it asked did not

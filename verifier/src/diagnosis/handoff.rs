@@ -7,7 +7,7 @@ use super::{
     reached::Reached,
 };
 use crate::{
-    dialect::spelling,
+    dialect::{Product, spelling},
     evidence::{End, ProbeId, Response},
 };
 
@@ -73,6 +73,9 @@ const OWN: &[Rule] = &[
                 .filter(|it| (200..300).contains(&it.status))?;
             let (name, _) = r.handoff()?;
             match full.header(name) {
+                Some(_) if r.obeys_others() => Some(Match::possible(
+                    "this hand-off comes out at the visitor's end, and others are obeyed",
+                )),
                 Some(_) if !serves_elsewhere(r) => Some(Match::sure(format!(
                     "the visitor gets an empty body, and the header {}",
                     spelling(name)
@@ -131,7 +134,9 @@ const OWN: &[Rule] = &[
         severity: Severity::Broken,
         summary: "a proxy between the app and the serving proxy acts on the header",
         meaning: "An inner proxy, asked by itself, gives neither the file nor the app's hand-off \
-                  header: it took the header for its own, and the serving proxy never sees it.",
+                  header: it took the header for its own, and the serving proxy never sees it. \
+                  Known too from the fixture's hand-off to the direct location: whoever obeys it \
+                  has no such location, and so is not the proxy that visitors ask.",
         remedy: Remedy {
             nginx: Some(
                 "in the inner nginx: proxy_ignore_headers X-Accel-Redirect; proxy_pass_header \
@@ -143,11 +148,27 @@ const OWN: &[Rule] = &[
             let (name, _) = r.lost_after_app().and(r.handoff())?;
             let eats =
                 |(id, it): &(ProbeId, &Response)| it.header(name).is_none() && !r.gives_dummy(*id);
-            let (id, it) = r.inner().find(eats)?;
-            Some(Match::sure(format!(
-                "asked by itself, {id} gives {}, without {name}",
-                r.describe(it)
-            )))
+            if let Some((id, it)) = r.inner().find(eats) {
+                let gives = r.describe(it);
+                return Some(Match::sure(format!(
+                    "asked by itself, {id} gives {gives}, without {name}"
+                )));
+            }
+            let full = r.lost_after_app().filter(|it| r.refused_between(it));
+            if let Some(full) = full {
+                let gets = r.describe(full);
+                let serving = r.server.map_or("another", Product::name);
+                return Some(Match::likely(format!(
+                    "{serving} serves the file directly, and what refuses it after the hand-off is \
+                     another server: {gets}"
+                )));
+            }
+            swallowed(r).then(|| {
+                Match::likely(
+                    "a hand-off to the direct location's own URI ends at the app again, though a \
+                     visitor gets the file there",
+                )
+            })
         },
     },
     Rule {
@@ -252,6 +273,14 @@ const OWN: &[Rule] = &[
 fn contains_dummy(r: &Reading<'_>, full: &Response) -> bool {
     let mark = b"sendfile-fixture/1 dummy ";
     r.by_contract() && full.body.head.windows(mark.len()).any(|it| it == mark)
+}
+
+/// Whether a hand-off to the direct location, which gives visitors the file, falls through: who obeys
+/// it is another proxy.
+fn swallowed(r: &Reading<'_>) -> bool {
+    let fallen =
+        r.probe(ProbeId::DirectUri).is_some_and(|it| it.header("x-sendfile-fixture").is_some());
+    fallen && r.direct_right()
 }
 
 /// The coding that a response announces, if it is not the identity.

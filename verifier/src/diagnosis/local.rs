@@ -18,8 +18,8 @@ mod symptom;
 
 pub(super) use self::contradiction::contradiction;
 use self::symptom::{
-    app_page, astray, bad_gateway, before_app, inside, own_500, passed_on, refused,
-    refused_by_store, shut_out,
+    app_page, asked_elsewhere, astray, bad_gateway, before_app, inside, own_500, passed_on,
+    refused, refused_by_store, shut_out,
 };
 
 /// What makes a finding as sure as it is.
@@ -160,7 +160,7 @@ const CLUES: &[Clue] = &[
     ),
     explains("frontend.not-routed-to-app", |_, it| it.says == Says::DownloadNotRouted, before_app),
     explains("frontend.path-rewritten", |_, it| it.says == Says::PathRewritten, app_page),
-    explains("frontend.app-unreachable", app_elsewhere, bad_gateway),
+    explains("frontend.app-unreachable", app_elsewhere, asked_elsewhere),
     confirms("frontend.redirects", |_, it| it.says == Says::DownloadRedirected),
     confirms("frontend.asks-for-login", |_, it| it.says == Says::LoginAsked),
 ];
@@ -177,6 +177,15 @@ pub(super) fn borne_out(
     measured: Option<Match>,
     reading: &Reading<'_>,
 ) -> Option<Match> {
+    let found = with_facts(rule, measured, reading)?;
+    // What the file would not do, the running server does because it has not read the file: to mend
+    // the file is of no use then.
+    let of_file = CLUES.iter().any(|it| it.rule == rule.id) && found.confidence == Confidence::Sure;
+    let loaded = !of_file || contradiction(reading).is_none();
+    Some(if loaded { found } else { Match { confidence: Confidence::Likely, ..found } })
+}
+
+fn with_facts(rule: &Rule, measured: Option<Match>, reading: &Reading<'_>) -> Option<Match> {
     let doubt = has(reading, &[Says::Unread, Says::Unsure, Says::ListensElsewhere]);
     let not = |it: &Fact| RULED_OUT.0 == rule.id && RULED_OUT.1 == it.says;
     if !doubt && believed(reading).any(not) {

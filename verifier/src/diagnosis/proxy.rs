@@ -2,7 +2,7 @@
 //! the app.
 
 use super::{
-    Culprit, Match, Reading, Remedy, Rule, Severity,
+    Confidence, Culprit, Match, Reading, Remedy, Rule, Severity,
     instead::{Instead, instead},
     local::contradiction,
 };
@@ -188,7 +188,7 @@ pub(super) const RULES: &[Rule] = &[
         matches: |r| {
             let mut because = contradiction(r)?.into_iter();
             let first = Match::likely(because.next()?);
-            Some(because.fold(first, Match::also))
+            Some(first.told(Confidence::Likely, because.collect(), None))
         },
     },
     Rule {

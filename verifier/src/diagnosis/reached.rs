@@ -123,7 +123,7 @@ fn by_neighbours(evidence: &Evidence, full: &Response) -> Option<Reached> {
         return None;
     }
     let own = |it: &Response| Product::by_error_page(it).is_some();
-    match (alike(neighbour, app_neighbour), alike(neighbour, full)) {
+    match (alike(neighbour, app_neighbour), alike(neighbour, full) && !in_vain(evidence, full)) {
         (true, _) if !own(app_neighbour) => {
             Some(Reached::App("the app answers for a neighbour of the URL"))
         }
@@ -132,6 +132,18 @@ fn by_neighbours(evidence: &Evidence, full: &Response) -> Option<Reached> {
         }
         _ => None,
     }
+}
+
+/// Whether the page is also what Apache and lighttpd say of a hand-off that names no file they may
+/// send, and the app's names another file than the storage's.
+fn in_vain(evidence: &Evidence, full: &Response) -> bool {
+    let refused = matches!(full.status, 403 | 404)
+        && matches!(Product::by_error_page(full), Some(Product::Apache | Product::Lighttpd));
+    let stored = evidence.storage.asked.url.strip_prefix("file://");
+    let intended = evidence.intent.header.as_deref();
+    let value = evidence.app.answer().and_then(|it| dialect::handoff_of(it, intended));
+    let other = |(_, value): (&str, &str)| stored.is_some_and(|it| dialect::decoded(value) != it);
+    refused && value.is_some_and(other)
 }
 
 /// The proxy asked somebody and got no answer that it understands.

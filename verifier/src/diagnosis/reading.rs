@@ -167,7 +167,9 @@ impl<'a> Reading<'a> {
         match &self.evidence.app.seen {
             Seen::Answer(it) => {
                 let strict = matches!(self.server, Some(Product::Apache | Product::Lighttpd));
-                let obeyed = it.status == 200 || !strict;
+                // nginx acts on any status, but not where it intercepts errors.
+                let error = self.server == Some(Product::Nginx) && it.status >= 300;
+                let obeyed = it.status == 200 || !strict && (self.delivered || !error);
                 let right = self.understood().is_some() && self.value_fault().is_none();
                 right && obeyed && self.once() || self.engaged().is_some()
             }
@@ -181,7 +183,8 @@ impl<'a> Reading<'a> {
         let foreign = |name: &str| {
             // A contract declares what the fixture sends, right or wrong.
             let declared = self.evidence.intent.header.is_some() && !self.by_contract();
-            !declared && self.server.is_some_and(|it| !it.acts_on(name))
+            let foreign = self.server.is_some_and(|it| !it.acts_on(name));
+            !declared && foreign && self.passed_on() && !self.served_behind()
         };
         self.intended_handoff().filter(|(name, _)| !foreign(name))
     }
@@ -289,22 +292,6 @@ impl<'a> Reading<'a> {
         let everywhere = self.probe(ProbeId::Elsewhere).is_some_and(|it| alike(it, outside));
         let masked = response.status == 200 && response.body.size > 0 && !everywhere;
         Product::of(response).filter(|_| masked)
-    }
-
-    /// Whether another server answers the visitor than the one that serves the file directly.
-    ///
-    /// nginx and Caddy always put their own Server header; Apache and lighttpd pass the app's on.
-    pub fn another_front(&self) -> bool {
-        let Some(full) = self.evidence.full.answer().filter(|_| self.direct_right()) else {
-            return false;
-        };
-        let of_app = self.app().and_then(|it| it.header("server"));
-        let passed_on = of_app.is_some() && full.header("server") == of_app;
-        let front = Product::of(full).filter(|_| !passed_on);
-        match self.server {
-            Some(Product::Nginx | Product::Caddy) => front != self.server,
-            _ => front.is_some() && front != self.server,
-        }
     }
 
     /// A response in one line.

@@ -2,6 +2,7 @@
 
 use super::super::{
     Culprit, Match, Reading, Remedy, Rule, Severity,
+    handoff::swallowed,
     instead::{Instead, alike, instead},
     reached::Reached,
 };
@@ -273,7 +274,8 @@ const UNHANDLED: &[u8] = b"unhandled X-Accel-Redirect";
 /// Whether the visitor got what the app answers when it is asked for the hand-off's own URI.
 fn fell_through(r: &Reading<'_>, full: &Response) -> bool {
     let page = r.probe(ProbeId::AppTarget).is_some_and(|it| alike(it, full));
-    matches!(r.reached, Reached::AppTwice(_)) || page && full.body.size > 0
+    let fallen = matches!(r.reached, Reached::AppTwice(_)) || page && full.body.size > 0;
+    fallen && !swallowed(r)
 }
 
 /// The proxy's own 404 after a hand-off whose URI an internal location takes: the file was looked
@@ -294,7 +296,7 @@ fn inside_location(r: &Reading<'_>) -> Option<String> {
 
 /// Whether the fixture's probe for a name without an ending gets its file, and the download not.
 fn for_its_ending(r: &Reading<'_>) -> bool {
-    r.gives_dummy(ProbeId::NoExtension)
+    r.gives_dummy(ProbeId::NoExtension) && !r.passed_on()
 }
 
 /// The key of the twin that only a `root` instead of an `alias` leads to, if that is what came.

@@ -85,6 +85,9 @@ pub(super) const RULES: &[Rule] = &[
                     r.server.map_or("the server", Product::name)
                 )
             };
+            if r.refused_between(full) {
+                return None;
+            }
             let found = match (r.own_page(full)?, full.status) {
                 // It looks at the folder first: where another name is not refused, it is allowed.
                 (Product::Lighttpd, 403)

@@ -27,7 +27,8 @@ pub(in super::super) fn contradiction(r: &Reading<'_>) -> Option<Vec<String>> {
         let fine = says(&Says::Fine).filter(|_| ours && r.lost_after_app().is_some())?;
         let own = r.own_page(full).is_some() && matches!(full.status, 403 | 404 | 500);
         let again = matches!(r.reached, Reached::AppTwice(_));
-        (own || again).then(|| vec![fine.line(), r.visitor_gets()])
+        let other = own || again || r.passed_on();
+        (other && !same_path(local)).then(|| vec![fine.line(), r.visitor_gets()])
     })?;
     let edited = says(&Says::Edited).map(Fact::line);
     Some(found.into_iter().chain(edited).collect())
@@ -36,19 +37,37 @@ pub(in super::super) fn contradiction(r: &Reading<'_>) -> Option<Vec<String>> {
 /// The log names another path than the configuration.
 fn other_path(local: &[Fact]) -> Option<Vec<String>> {
     let asks = local.iter().any(|it| it.says == Says::DownloadAsksApp);
+    let ((config, written), (log, logged)) = paths(local)?;
+    (asks && tidy(written) != tidy(logged)).then(|| vec![config.line(), log.line()])
+}
+
+/// The log names the very path that the configuration leads to: it is in force, whatever else keeps
+/// the file from being read.
+fn same_path(local: &[Fact]) -> bool {
+    paths(local).is_some_and(|((_, written), (_, logged))| tidy(written) == tidy(logged))
+}
+
+fn tidy(path: &str) -> String {
+    path.replace("//", "/").trim_end_matches('/').to_owned()
+}
+
+/// A fact, and the path that it tells.
+type Told<'a> = (&'a Fact, &'a str);
+
+/// What the hand-off opens by the configuration, and what it opened by the log.
+fn paths(local: &[Fact]) -> Option<(Told<'_>, Told<'_>)> {
     let written = local.iter().find_map(|it| match &it.says {
-        Says::TargetOpens { path, .. } => Some((it, path)),
+        Says::TargetOpens { path, .. } => Some((it, path.as_str())),
         _ => None,
     });
     let logged = local.iter().find_map(|it| match &it.says {
         Says::Logged(Entry { event, of: Of::Download, what: Some(path) }) => {
-            matches!(event, Event::Missing | Event::Closed | Event::Folder).then_some((it, path))
+            matches!(event, Event::Missing | Event::Closed | Event::Folder)
+                .then_some((it, path.as_str()))
         }
         _ => None,
     });
-    let ((config, written), (log, logged)) = written.zip(logged)?;
-    let tidy = |it: &str| it.replace("//", "/").trim_end_matches('/').to_owned();
-    (asks && tidy(written) != tidy(logged)).then(|| vec![config.line(), log.line()])
+    written.zip(logged)
 }
 
 /// The configuration sends the download elsewhere than it went.

@@ -1,7 +1,11 @@
 //! What must have been measured for a fact to explain it.
 
 use super::super::{Reached, Reading, instead::alike};
-use crate::{dialect::store_error, evidence::ProbeId, local::Says};
+use crate::{
+    dialect::store_error,
+    evidence::{ProbeId, Response},
+    local::Says,
+};
 
 /// The proxy answers after the hand-off that there is no such file, or refuses, or with what it has
 /// been told to say then; not the app, which was asked once only.
@@ -39,6 +43,13 @@ pub(super) fn shut_out(r: &Reading<'_>) -> Option<String> {
 pub(super) fn bad_gateway(r: &Reading<'_>) -> Option<String> {
     let full = r.left_over().filter(|it| matches!(it.status, 502..=504))?;
     (full.body.size == 0 || r.own_page(full).is_some()).then(|| r.visitor_gets())
+}
+
+/// The same, or something comes that is neither the app's nor the proxy's own.
+pub(super) fn asked_elsewhere(r: &Reading<'_>) -> Option<String> {
+    let other = |it: &&Response| r.own_page(it).is_none() && it.status < 500;
+    let stranger = || r.lost_before_app().filter(other).map(|_| r.visitor_gets());
+    bad_gateway(r).or_else(stranger)
 }
 
 /// A store's error, none of these, or something like one.
