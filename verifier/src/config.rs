@@ -126,6 +126,17 @@ pub struct Wish {
     pub local: LocalPlaces,
 }
 
+impl Target {
+    /// The target that a table describes, in the words of the file for `--config`.
+    ///
+    /// # Errors
+    ///
+    /// [`ConfigError`], where the table is no target.
+    pub fn from_table(name: &str, table: toml::Table) -> Result<Self, ConfigError> {
+        file::target(name, table)
+    }
+}
+
 impl LocalPlaces {
     fn add(&mut self, other: Self) {
         self.configs.extend(other.configs);

@@ -8,6 +8,7 @@
 use thiserror::Error;
 
 pub mod fault;
+mod script;
 mod server;
 mod stage;
 
@@ -38,6 +39,9 @@ pub enum StageError {
     /// The snippet cannot be filled in.
     #[error(transparent)]
     Snippet(#[from] crate::snippet::ValueError),
+    /// The target is none.
+    #[error(transparent)]
+    Target(#[from] crate::config::ConfigError),
     /// The fixture did not start.
     #[error("the fixture did not start")]
     Fixture(#[from] sendfile_fixture::StartError),

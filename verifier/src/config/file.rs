@@ -82,6 +82,15 @@ pub(super) fn targets(path: &Path, named: &[String]) -> Result<Vec<Target>, Conf
     chosen.map(|(name, target)| target.read(name)).collect()
 }
 
+/// The target that a table describes in the words of the file.
+pub(super) fn target(name: &str, table: toml::Table) -> Result<Target, ConfigError> {
+    let written: Result<WrittenTarget, _> = table.try_into();
+    let written = written.map_err(|error| {
+        wrong(name, error.message(), "write it as a target of the file for --config")
+    })?;
+    written.read(name.to_owned())
+}
+
 impl WrittenTarget {
     fn read(self, name: String) -> Result<Target, ConfigError> {
         let places = self.places(&name)?;

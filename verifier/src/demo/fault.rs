@@ -1,14 +1,15 @@
 //! Faults: named ways in which a right set-up is broken by one change, each with the finding that
 //! must come first.
 
-use std::path::Path;
-
 use clap::ValueEnum;
-use sendfile_fixture::{Dialect, Escape, Fixture, Header};
 use serde::Deserialize;
 
-use super::StageError;
+use super::{StageError, script::Answer};
 use crate::args::DemoProxy;
+
+mod change;
+
+pub use change::{Act, App, Edit, Edited, Relay};
 
 /// One change, and what it leads to.
 #[derive(Debug, Deserialize)]
@@ -22,67 +23,35 @@ pub struct Fault {
     pub file: Option<String>,
     /// The edit.
     pub edit: Option<Edit>,
+    /// Where the edit is in force.
+    #[serde(default)]
+    pub edited: Edited,
     /// What is done to the storage or the fixture instead of an edit.
     pub act: Option<Act>,
     /// The hand-off that the app sends instead of the right one.
     pub app: Option<App>,
-    /// The rule that must come first; none for a set-up that is unusual and right.
-    pub expected: Vec<String>,
-}
-
-/// A replacement; `from` occurs exactly once in the file.
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Edit {
-    /// What is replaced.
-    pub from: String,
-    /// What replaces it.
-    pub to: String,
-}
-
-/// An app that hands over in a way of its own.
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct App {
-    /// The header's name.
-    pub header: String,
-    /// What stands before the file's key; `@STORAGE@` is the storage's folder.
-    pub map: String,
-    /// Whether the value is percent-encoded.
+    /// What an app answers that stands there instead of the fixture.
     #[serde(default)]
-    pub encoded: bool,
-}
-
-impl App {
-    /// The fixture that stands for this app.
-    pub(super) fn fixture(&self, storage: &Path) -> Result<Fixture, StageError> {
-        let header: Header = self.header.parse().map_err(sendfile_fixture::StartError::from)?;
-        let escape = if self.encoded { Escape::Percent } else { Escape::Raw };
-        let map = self.map.replace("@STORAGE@", &storage.display().to_string());
-        Ok(Fixture::builder().dialect(Dialect::Custom(header, escape)).map(map).without_root_twin())
-    }
-}
-
-/// What is done when everything runs.
-#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq)]
-#[serde(rename_all = "kebab-case")]
-pub enum Act {
-    /// The dummy is deleted.
-    RemoveDummy,
-    /// The dummy is closed to everybody but its owner.
-    CloseDummy,
-    /// The folder of dummies is closed to everybody but its owner.
-    CloseFolder,
-    /// The dummy loses its second half.
-    TruncateDummy,
-    /// Something else is written over the dummy.
-    OverwriteDummy,
-    /// The storage moves, and a link stands in its place.
-    LinkStorage,
-    /// The fixture stops without clearing up behind it.
-    StopFixture,
-    /// The proxy is stopped.
-    StopProxy,
+    pub answers: Vec<Answer>,
+    /// What a store at `@STORE@` answers.
+    #[serde(default)]
+    pub store: Vec<Answer>,
+    /// A proxy between the visitor and the one that serves the file.
+    pub front: Option<Relay>,
+    /// A proxy between the one that serves the file and the app.
+    pub between: Option<Relay>,
+    /// What the operator writes about the target beside what is known, in the words of the file for
+    /// `--config`; what is empty is left out.
+    #[serde(default)]
+    pub target: toml::Table,
+    /// The rule that must come first; none for a set-up that is unusual and right. Behind it, what
+    /// may come first instead where the configuration can be read.
+    pub expected: Vec<String>,
+    /// The rule that must come first where the configuration and the log can be read, if it is
+    /// another one.
+    pub told: Option<String>,
+    /// A warning that must be given, whatever else is found.
+    pub warned: Option<String>,
 }
 
 macro_rules! faults {
@@ -95,20 +64,38 @@ macro_rules! faults {
 }
 
 faults!(
+    "apache-app-body-beside-handoff",
     "apache-app-header-misspelt",
     "apache-app-is-down",
+    "apache-app-path-encoded",
     "apache-app-relative-path",
     "apache-app-sends-uri",
     "apache-app-wrong-dialect",
+    "apache-app-wrong-status",
+    "apache-bypassed-by-caddy",
     "apache-direct-location-wrong",
     "apache-dummy-closed",
     "apache-dummy-missing",
     "apache-etag-constant",
     "apache-folder-closed",
     "apache-healthy",
+    "apache-healthy-behind-nginx",
+    "apache-healthy-both-headers",
+    "apache-healthy-passed-on",
+    "apache-healthy-virtual-host",
+    "apache-mended-not-reloaded",
+    "apache-mended-off-not-reloaded",
     "apache-module-missing",
+    "apache-no-answer-in-front",
+    "apache-off-behind-nginx",
+    "apache-override-forbidden",
+    "apache-own-error-page",
     "apache-path-not-allowed",
+    "apache-path-not-allowed-behind-nginx",
+    "apache-path-of-another-machine",
+    "apache-permission-behind-nginx",
     "apache-proxypass-missing",
+    "apache-refused-between",
     "apache-upstream-wrong",
     "apache-xsendfile-off",
     "built-in-another-folder",
@@ -122,82 +109,173 @@ faults!(
     "built-in-not-internal",
     "caddy-another-prefix",
     "caddy-app-is-down",
+    "caddy-app-looks-elsewhere",
+    "caddy-app-path-encoded",
     "caddy-app-sends-path",
+    "caddy-app-sends-url",
+    "caddy-certificate-of-its-own",
     "caddy-disposition-lost",
     "caddy-dummy-missing",
     "caddy-head-becomes-get",
     "caddy-healthy",
+    "caddy-healthy-behind-apache",
+    "caddy-healthy-handle-path",
+    "caddy-mended-not-reloaded",
     "caddy-not-routed",
     "caddy-prefix-stays",
+    "caddy-query-dropped",
     "caddy-root-elsewhere",
+    "caddy-rule-for-another-header",
+    "caddy-storage-not-mounted",
+    "caddy-value-not-read",
+    "lighttpd-app-duplicate-handoff",
     "lighttpd-app-is-down",
     "lighttpd-app-obsolete-header",
     "lighttpd-app-other-folder",
+    "lighttpd-app-wrong-header",
+    "lighttpd-app-wrong-status",
+    "lighttpd-docroot-behind-caddy",
     "lighttpd-docroot-elsewhere",
     "lighttpd-dummy-closed",
     "lighttpd-dummy-missing",
     "lighttpd-healthy",
+    "lighttpd-healthy-behind-nginx",
+    "lighttpd-healthy-both-headers",
+    "lighttpd-healthy-broken-not-loaded",
     "lighttpd-healthy-two-docroots",
+    "lighttpd-mended-not-reloaded",
     "lighttpd-not-routed",
+    "lighttpd-off-behind-nginx",
     "lighttpd-ranges-off",
+    "lighttpd-swallowed-between",
     "lighttpd-xsendfile-off",
     "nginx-access-denied",
     "nginx-alias-elsewhere",
     "nginx-alias-without-slash",
+    "nginx-another-app",
     "nginx-another-prefix",
+    "nginx-another-storage",
+    "nginx-app-down-behind-caddy",
+    "nginx-app-duplicate-header",
+    "nginx-app-fails",
+    "nginx-app-handoff-differs",
     "nginx-app-header-misspelt",
     "nginx-app-is-down",
     "nginx-app-no-handoff",
+    "nginx-app-open-to-anybody",
     "nginx-app-other-prefix",
+    "nginx-app-path-not-encoded",
     "nginx-app-prefix-lost",
+    "nginx-app-refuses",
+    "nginx-app-sends-bytes",
     "nginx-app-sends-path",
+    "nginx-app-status-intercepted",
+    "nginx-app-wrong-content-type",
     "nginx-app-wrong-dialect",
     "nginx-asks-for-login",
+    "nginx-auth-request-refuses",
+    "nginx-bypassed",
+    "nginx-cached-error",
+    "nginx-cached-private",
+    "nginx-cached-stale",
     "nginx-closed-for-maintenance",
     "nginx-closes-connection",
     "nginx-content-encoding",
     "nginx-direct-location-wrong",
     "nginx-disposition-doubled",
+    "nginx-drops-hand-off",
     "nginx-dummy-closed",
     "nginx-dummy-missing",
     "nginx-dummy-overwritten",
     "nginx-dummy-truncated",
-    "nginx-drops-hand-off",
     "nginx-echo-headers",
+    "nginx-exposed-behind-nginx",
     "nginx-filter-adds-bytes",
     "nginx-filter-changes-bytes",
     "nginx-filter-changes-html",
+    "nginx-filter-everywhere",
     "nginx-folder-closed",
+    "nginx-front-compresses",
+    "nginx-front-drops-headers",
     "nginx-hands-off-to-dead-store",
+    "nginx-header-dropped-between",
     "nginx-header-ignored",
     "nginx-header-too-big",
     "nginx-healthy",
+    "nginx-healthy-app-status",
+    "nginx-healthy-behind-apache",
+    "nginx-healthy-behind-caddy",
+    "nginx-healthy-behind-lighttpd",
+    "nginx-healthy-behind-nginx",
+    "nginx-healthy-both-headers",
+    "nginx-healthy-broken-not-loaded",
+    "nginx-healthy-cached",
+    "nginx-healthy-engaged",
     "nginx-healthy-fallback",
     "nginx-healthy-gzip",
     "nginx-healthy-headers",
+    "nginx-healthy-named-location",
+    "nginx-healthy-passed-on",
+    "nginx-healthy-private",
     "nginx-healthy-regex-captures",
+    "nginx-healthy-root",
+    "nginx-healthy-store",
+    "nginx-healthy-try-files",
+    "nginx-healthy-without-slashes",
+    "nginx-host-refused",
     "nginx-link-refused",
     "nginx-location-case",
     "nginx-location-exact",
     "nginx-location-named",
+    "nginx-login-in-front",
+    "nginx-mapping-wrong",
     "nginx-masked-errors",
+    "nginx-mended-not-reloaded",
+    "nginx-mended-prefix-not-reloaded",
+    "nginx-mended-routing-not-reloaded",
     "nginx-no-location-static",
+    "nginx-not-engaged",
     "nginx-not-internal",
     "nginx-not-routed",
     "nginx-other-server",
+    "nginx-own-error-page",
     "nginx-path-leaks",
     "nginx-path-stripped",
+    "nginx-path-stripped-by-caddy",
+    "nginx-path-stripped-in-front",
+    "nginx-path-variable-wrong",
+    "nginx-permission-behind-nginx",
     "nginx-privacy-lost",
     "nginx-proxy-is-down",
+    "nginx-query-dropped",
     "nginx-ranges-off",
+    "nginx-redirected-in-front",
     "nginx-redirects-to-https",
+    "nginx-refused-in-front",
     "nginx-regex-capture-folder",
     "nginx-regex-takes-html",
     "nginx-regex-takes-target",
+    "nginx-root-elsewhere",
     "nginx-root-for-alias",
+    "nginx-signed-for-get",
+    "nginx-storage-elsewhere-behind-apache",
+    "nginx-storage-not-mounted",
+    "nginx-store-gets-authorization",
+    "nginx-store-host-wrong",
+    "nginx-store-key-wrong",
+    "nginx-store-name-not-resolved",
+    "nginx-store-name-unknown",
+    "nginx-store-out-of-reach",
+    "nginx-store-path-decoded",
+    "nginx-store-refuses",
+    "nginx-store-unreachable",
+    "nginx-store-wants-signature",
+    "nginx-swallowed-between",
+    "nginx-swallowed-unseen",
     "nginx-upstream-wrong",
     "nginx-variable-empty",
     "nginx-wrong-protocol",
+    "nginx-wrong-server-block",
 );
 
 impl Fault {

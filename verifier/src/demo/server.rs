@@ -3,20 +3,27 @@
 
 use std::{
     fs,
-    net::{TcpListener, TcpStream},
-    path::Path,
+    io::{Read, Write},
+    net::{SocketAddr, TcpListener, TcpStream},
+    os::unix::fs::PermissionsExt,
+    path::{Path, PathBuf},
     process::{Child, Command, Stdio},
+    sync::atomic::{AtomicU32, Ordering},
     time::{Duration, Instant},
 };
 
 use sendfile_fixture::{
-    Address, Proxy, Running,
+    Address, Proxy,
     proxy::{RunningProxy, Settings},
 };
 
-use super::{StageError, fault::Fault};
+use super::{
+    StageError,
+    fault::{Edited, Fault},
+};
 use crate::{
     args::DemoProxy,
+    local::Kind,
     snippet::{self, Values},
 };
 
@@ -32,7 +39,9 @@ pub(super) enum Server {
 /// A real proxy's process.
 pub(super) struct Real {
     child: Child,
-    url: String,
+    port: u16,
+    /// Its configuration, and its error log, if it has one of its own.
+    places: (Kind, PathBuf, PathBuf),
 }
 
 /// How a real proxy is run.
@@ -40,6 +49,8 @@ struct Program {
     name: &'static str,
     /// Where Debian puts it, and what it is called elsewhere.
     programs: &'static [&'static str],
+    kind: Kind,
+    log: &'static str,
     snippet: snippet::Proxy,
     /// The snippet's path in the repository, by which faults name it.
     file: &'static str,
@@ -51,6 +62,8 @@ struct Program {
 const NGINX: Program = Program {
     name: "nginx",
     programs: &["/usr/sbin/nginx", "nginx"],
+    kind: Kind::Nginx,
+    log: "error.log",
     snippet: snippet::Proxy::Nginx,
     file: "nginx/healthcheck.conf",
     site: ("verifier/src/demo/nginx.conf", include_str!("nginx.conf")),
@@ -71,6 +84,8 @@ const NGINX: Program = Program {
 const APACHE: Program = Program {
     name: "Apache",
     programs: &["/usr/sbin/apache2", "apache2"],
+    kind: Kind::Apache,
+    log: "error.log",
     snippet: snippet::Proxy::Apache,
     file: "apache/healthcheck.conf",
     site: ("verifier/src/demo/apache.conf", include_str!("apache.conf")),
@@ -80,6 +95,8 @@ const APACHE: Program = Program {
 const LIGHTTPD: Program = Program {
     name: "lighttpd",
     programs: &["/usr/sbin/lighttpd", "lighttpd"],
+    kind: Kind::Lighttpd,
+    log: "tmp/error.log",
     snippet: snippet::Proxy::Lighttpd,
     file: "lighttpd/healthcheck.conf",
     site: ("verifier/src/demo/lighttpd.conf", include_str!("lighttpd.conf")),
@@ -89,6 +106,8 @@ const LIGHTTPD: Program = Program {
 const CADDY: Program = Program {
     name: "Caddy",
     programs: &["/usr/bin/caddy", "caddy"],
+    kind: Kind::Caddy,
+    log: "output.log",
     snippet: snippet::Proxy::Caddy,
     file: "caddy/healthcheck.caddy",
     site: ("verifier/src/demo/Caddyfile", include_str!("Caddyfile")),
@@ -101,38 +120,97 @@ fn words(list: &[&str]) -> Vec<String> {
     list.iter().map(|it| (*it).to_owned()).collect()
 }
 
+/// Where a proxy stands.
+pub(super) struct Place<'a> {
+    /// What it asks.
+    pub(super) app: Address,
+    /// The app at the end of the row.
+    pub(super) last: Address,
+    /// Where it finds the storage.
+    pub(super) storage: &'a Path,
+    /// The address of a store, if there is one.
+    pub(super) store: Option<SocketAddr>,
+    /// Where its own files are.
+    pub(super) run: PathBuf,
+}
+
 impl Server {
+    /// Starts a proxy with its snippet, and with what the fault does to it.
     pub(super) async fn start(
         proxy: DemoProxy,
-        fixture: &Running,
-        storage: &Path,
-        run: &Path,
+        place: &Place<'_>,
         fault: Option<&Fault>,
     ) -> Result<Self, StageError> {
-        match proxy {
-            DemoProxy::BuiltIn => {
-                built_in(fixture.address(), storage, fault).await.map(Self::BuiltIn)
-            }
-            DemoProxy::Nginx => {
-                real(&NGINX, fixture.address(), storage, run, fault).map(Self::Real)
-            }
-            DemoProxy::Apache => {
-                real(&APACHE, fixture.address(), storage, run, fault).map(Self::Real)
-            }
-            DemoProxy::Lighttpd => {
-                real(&LIGHTTPD, fixture.address(), storage, run, fault).map(Self::Real)
-            }
-            DemoProxy::Caddy => {
-                real(&CADDY, fixture.address(), storage, run, fault).map(Self::Real)
-            }
+        let Some(program) = program(proxy) else {
+            return built_in(&place.app, place.storage, fault).await.map(Self::BuiltIn);
+        };
+        let port = free_port().map_err(StageError::file(&place.run))?;
+        let shipped = Files::of(program, place, port, None)?;
+        let edited = Files::of(program, place, port, fault)?;
+        let (loaded, then) = match fault.map(|it| it.edited).unwrap_or_default() {
+            Edited::Loaded => (&edited, &edited),
+            Edited::NotLoaded => (&shipped, &edited),
+            Edited::Mended => (&edited, &shipped),
+        };
+        let real = real(program, loaded, port, &place.run)?;
+        if fault.is_some_and(|it| it.edited != Edited::Loaded) {
+            real.wait_for_answer().map_err(StageError::file(&place.run))?;
+            then.write(&place.run)?;
         }
+        Ok(Self::Real(real))
+    }
+
+    /// Starts a proxy that passes everything on to the app, but for its own rules.
+    pub(super) fn relay(
+        proxy: DemoProxy,
+        rules: &str,
+        place: &Place<'_>,
+    ) -> Result<Self, StageError> {
+        let program = program(proxy).ok_or(StageError::NotInstalled("a proxy for the row"))?;
+        fs::create_dir(&place.run).map_err(StageError::file(&place.run))?;
+        let port = free_port().map_err(StageError::file(&place.run))?;
+        let files = Files::filled(
+            program.site.1,
+            &format!("{rules}\n# the rest is passed on\n"),
+            place,
+            port,
+        );
+        real(program, &files, port, &place.run).map(Self::Real)
     }
 
     pub(super) fn url(&self) -> String {
         match self {
             Self::BuiltIn(it) => it.url(),
-            Self::Real(it) => it.url.clone(),
+            Self::Real(it) => format!("http://127.0.0.1:{}", it.port),
         }
+    }
+
+    /// Its configuration and its error log.
+    pub(super) fn places(&self) -> Option<((Kind, PathBuf), PathBuf)> {
+        match self {
+            Self::BuiltIn(_) => None,
+            Self::Real(Real { places: (kind, config, log), .. }) => {
+                Some(((*kind, config.clone()), log.clone()))
+            }
+        }
+    }
+
+    /// Its address, as that of an app for the proxy before it.
+    pub(super) fn address(&self) -> Option<Address> {
+        match self {
+            Self::BuiltIn(_) => None,
+            Self::Real(it) => Some(Address::Tcp(([127, 0, 0, 1], it.port).into())),
+        }
+    }
+}
+
+fn program(proxy: DemoProxy) -> Option<&'static Program> {
+    match proxy {
+        DemoProxy::BuiltIn => None,
+        DemoProxy::Nginx => Some(&NGINX),
+        DemoProxy::Apache => Some(&APACHE),
+        DemoProxy::Lighttpd => Some(&LIGHTTPD),
+        DemoProxy::Caddy => Some(&CADDY),
     }
 }
 
@@ -151,51 +229,89 @@ async fn built_in(
     started.map_err(|error| StageError::NotUp { name: NAME, said: crate::probe::chain(&error) })
 }
 
-fn real(
-    program: &Program,
-    app: &Address,
-    storage: &Path,
-    run: &Path,
-    fault: Option<&Fault>,
-) -> Result<Real, StageError> {
-    let applied = |file: &str, text: &str| {
-        fault.map_or_else(|| Ok(text.to_owned()), |it| it.applied(file, text))
-    };
-    let app = app.to_string();
-    let storage = storage.display().to_string();
-    let values = Values { storage: Some(&storage), app: Some(&app), map: None };
-    let snippet =
-        snippet::filled(program.snippet, &applied(program.file, program.snippet.text())?, values)?;
-    let port = free_port().map_err(StageError::file(run))?;
-    let site = filled_site(&applied(program.site.0, program.site.1)?, run, port, &app);
-    write(&run.join("snippet.conf"), &snippet)?;
-    write(&run.join("site.conf"), &site)?;
-    write(&run.join("index.html"), "<!doctype html><title>the site</title>\n")?;
-    let child = spawn(program, run)?;
-    let mut real = Real { child, url: format!("http://127.0.0.1:{port}") };
-    real.wait_until_up(program.name, port, run)?;
-    Ok(real)
+/// The files of a real proxy.
+struct Files {
+    snippet: String,
+    site: String,
 }
 
-/// The site's placeholders. As root, a proxy serves as Debian's user for it; nobody else can change
-/// users.
-fn filled_site(text: &str, run: &Path, port: u16, app: &str) -> String {
-    let root =
-        fs::metadata("/proc/self").is_ok_and(|it| std::os::unix::fs::MetadataExt::uid(&it) == 0);
-    let lines = text.lines().filter(|line| root || !line.contains("www-data"));
-    let text = lines.collect::<Vec<_>>().join("\n") + "\n";
-    text.replace("@RUN@", &run.display().to_string())
-        .replace("@PORT@", &port.to_string())
-        .replace("@APP@", app)
+impl Files {
+    fn of(
+        program: &Program,
+        place: &Place<'_>,
+        port: u16,
+        fault: Option<&Fault>,
+    ) -> Result<Self, StageError> {
+        let applied = |file: &str, text: &str| {
+            fault.map_or_else(|| Ok(text.to_owned()), |it| it.applied(file, text))
+        };
+        let app = place.app.to_string();
+        let storage = place.storage.display().to_string();
+        let values = Values { storage: Some(&storage), app: Some(&app), map: None };
+        let snippet = applied(program.file, program.snippet.text())?;
+        let snippet = snippet::filled(program.snippet, &snippet, values)?;
+        let site = applied(program.site.0, program.site.1)?;
+        Ok(Self::filled(&site, &snippet, place, port))
+    }
+
+    /// The placeholders. As root, a proxy serves as Debian's user for it; nobody else can change
+    /// users.
+    fn filled(site: &str, snippet: &str, place: &Place<'_>, port: u16) -> Self {
+        let root = fs::metadata("/proc/self")
+            .is_ok_and(|it| std::os::unix::fs::MetadataExt::uid(&it) == 0);
+        let lines = site.lines().filter(|line| root || !line.contains("www-data"));
+        let site = lines.collect::<Vec<_>>().join("\n") + "\n";
+        let app = place.app.to_string();
+        let store = place.store.map_or_else(String::new, |it| it.to_string());
+        let filled = |text: &str| {
+            text.replace("@RUN@", &place.run.display().to_string())
+                .replace("@PORT@", &port.to_string())
+                .replace("@APP@", &app)
+                .replace("@LAST@", &place.last.to_string())
+                .replace("@APP_PORT@", app.rsplit(':').next().unwrap_or_default())
+                .replace("@STORE@", &store)
+                .replace("@STORAGE@", &place.storage.display().to_string())
+        };
+        Self { snippet: filled(snippet), site: filled(&site) }
+    }
+
+    fn write(&self, run: &Path) -> Result<(), StageError> {
+        write(&run.join("snippet.conf"), &self.snippet)?;
+        write(&run.join("site.conf"), &self.site)
+    }
+}
+
+fn real(program: &Program, files: &Files, port: u16, run: &Path) -> Result<Real, StageError> {
+    // lighttpd opens its log as the user that it serves as.
+    let writable = run.join("tmp");
+    fs::create_dir(&writable).map_err(StageError::file(&writable))?;
+    let all = fs::Permissions::from_mode(0o777);
+    fs::set_permissions(&writable, all).map_err(StageError::file(&writable))?;
+    files.write(run)?;
+    write(&run.join("index.html"), "<!doctype html><title>the site</title>\n")?;
+    let child = spawn(program, run)?;
+    let places = (program.kind, run.join("site.conf"), run.join(program.log));
+    let mut real = Real { child, port, places };
+    real.wait_until_up(program.name, run)?;
+    Ok(real)
 }
 
 fn write(path: &Path, text: &str) -> Result<(), StageError> {
     fs::write(path, text).map_err(StageError::file(path))
 }
 
-/// A port that was free a moment ago: these proxies cannot be asked which one they got.
+/// A port that is free: these proxies cannot be asked which one they got. It is none of those that
+/// the system hands out by itself (from 32768 on in Linux), and is given once only, so that nobody
+/// else has it before the proxy listens.
 fn free_port() -> std::io::Result<u16> {
-    Ok(TcpListener::bind(("127.0.0.1", 0))?.local_addr()?.port())
+    const FIRST: u32 = 10_000;
+    const COUNT: u32 = 20_000;
+    static GIVEN: AtomicU32 = AtomicU32::new(0);
+    let free = |port: &u16| TcpListener::bind(("127.0.0.1", *port)).is_ok();
+    let begin = std::process::id().wrapping_mul(97);
+    let next = || begin.wrapping_add(GIVEN.fetch_add(1, Ordering::Relaxed)) % COUNT;
+    let mut ports = (0..COUNT).filter_map(|_| u16::try_from(FIRST + next()).ok());
+    ports.find(free).ok_or_else(|| std::io::ErrorKind::AddrInUse.into())
 }
 
 fn spawn(program: &Program, run: &Path) -> Result<Child, StageError> {
@@ -220,14 +336,9 @@ fn spawn(program: &Program, run: &Path) -> Result<Child, StageError> {
 }
 
 impl Real {
-    fn wait_until_up(
-        &mut self,
-        name: &'static str,
-        port: u16,
-        run: &Path,
-    ) -> Result<(), StageError> {
+    fn wait_until_up(&mut self, name: &'static str, run: &Path) -> Result<(), StageError> {
         let deadline = Instant::now() + PATIENCE;
-        while TcpStream::connect(("127.0.0.1", port)).is_err() {
+        while TcpStream::connect(("127.0.0.1", self.port)).is_err() {
             let ended = self.child.try_wait().is_ok_and(|it| it.is_some());
             if ended || Instant::now() > deadline {
                 let said = fs::read_to_string(run.join("output.log")).unwrap_or_default();
@@ -237,6 +348,16 @@ impl Real {
             std::thread::sleep(Duration::from_millis(5));
         }
         Ok(())
+    }
+}
+
+impl Real {
+    /// Waits until it answers, by itself: Apache listens, and then reads its files once more.
+    fn wait_for_answer(&self) -> std::io::Result<()> {
+        let mut stream = TcpStream::connect(("127.0.0.1", self.port))?;
+        stream.set_read_timeout(Some(PATIENCE))?;
+        stream.write_all(b"HEAD /healthcheck-utils/ HTTP/1.0\r\n\r\n")?;
+        stream.read(&mut [0; 1]).map(drop)
     }
 }
 

@@ -1,4 +1,5 @@
-//! The stage: a temporary storage, the fixture, and a proxy in front, ready to be checked.
+//! The stage: a temporary storage, the fixture, and a proxy in front, ready to be checked; and
+//! where a fault wants them, an app in the fixture's place, a store, and more proxies in the row.
 
 use std::{
     fs,
@@ -6,28 +7,30 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use sendfile_fixture::{Dialect, Fixture, Header, Running};
+use sendfile_fixture::{Address, Dialect, Fixture, Header, Running};
 use tempfile::TempDir;
 
 use super::{
     StageError,
-    fault::{Act, Fault},
-    server::Server,
+    fault::{Act, Fault, Relay},
+    script::{Answer, Script, visit},
+    server::{Place, Server},
 };
 use crate::{
     args::DemoProxy,
-    config::{FixtureAt, Places, StorageAt, Target, Wish},
-    evidence::Intent,
+    config::{ConfigError, LocalPlaces, Target},
 };
 
 /// A set-up that runs until it is dropped.
 pub struct Stage {
     fixture: Option<Running>,
     server: Option<Server>,
+    /// What else was started: proxies, then the app and the store that they ask.
+    others: (Vec<Server>, Vec<Script>),
     fixture_url: String,
     site_url: String,
-    /// The hand-off that the app should send, where a fault lets it send another.
-    meant: Option<(&'static str, String)>,
+    target: toml::Table,
+    local: LocalPlaces,
     folder: TempDir,
 }
 
@@ -46,26 +49,40 @@ impl Stage {
         let folder = tempfile::Builder::new().prefix("sendfile-check-").tempdir();
         let folder = folder.map_err(StageError::file(&std::env::temp_dir()))?;
         open(folder.path())?;
-        let storage = folder.path().join("storage");
-        fs::create_dir(&storage).map_err(StageError::file(&storage))?;
-        open(&storage)?;
-        // lighttpd opens its log as the user that it serves as.
-        let writable = folder.path().join("tmp");
-        fs::create_dir(&writable).map_err(StageError::file(&writable))?;
-        fs::set_permissions(&writable, fs::Permissions::from_mode(0o777))
-            .map_err(StageError::file(&writable))?;
-        let app = fault.and_then(|it| it.app.as_ref());
-        let fixture = match app {
+        let storage = made(folder.path().join("storage"))?;
+        let fixture = match fault.and_then(|it| it.app.as_ref()) {
             Some(app) => app.fixture(&storage)?,
             None => Fixture::builder().dialect(dialect(proxy)),
         };
-        let fixture = fixture.odd_names().storage_dir(&storage).size(size).start().await?;
+        let fixture = fixture.odd_names().storage_dir(&storage).size(size).large_size(LARGE);
+        let fixture = fixture.start().await?;
         let fixture_url = fixture.url();
-        let server = Server::start(proxy, &fixture, &storage, folder.path(), fault).await?;
-        let site_url = server.url();
-        let meant = app.map(|_| meant(proxy, &storage)).transpose()?;
-        let (fixture, server) = (Some(fixture), Some(server));
-        let mut stage = Self { fixture, server, fixture_url, site_url, meant, folder };
+        let row = Row::start(proxy, fault, &fixture, &storage, folder.path()).await?;
+        let words = Words {
+            site: row.outermost().url(),
+            inner: row.server.url(),
+            between: row.between.as_ref().map(Server::url).unwrap_or_default(),
+            app: row.app.as_ref().map_or_else(
+                || fixture_url.clone(),
+                |it| format!("http://{}/healthcheck-utils", it.address),
+            ),
+            storage: storage.display().to_string(),
+            store: row.store.as_ref().map_or_else(String::new, |it| it.address.to_string()),
+        };
+        let target = words.target(proxy, fault)?;
+        let mut stage = Self {
+            fixture: Some(fixture),
+            local: row.local(),
+            others: (
+                row.front.into_iter().chain(row.between).collect(),
+                row.app.into_iter().chain(row.store).collect(),
+            ),
+            server: Some(row.server),
+            fixture_url,
+            site_url: words.site,
+            target,
+            folder,
+        };
         if let Some(act) = fault.and_then(|it| it.act) {
             stage.act(act).await?;
         }
@@ -74,27 +91,13 @@ impl Stage {
 
     /// The target to check: by the fixture's contract, or, where the app is the faulty part, as an
     /// operator declares it.
-    pub fn target(&self) -> Result<Target, crate::url::UrlError> {
-        let storage = self.storage().display().to_string();
-        let name = "demo".to_owned();
-        let Some((header, value)) = &self.meant else {
-            let places = Places::Fixture {
-                fixture: FixtureAt { url: self.fixture_url.parse()?, unix_socket: None },
-                site: self.site_url.parse()?,
-                storage: Some(StorageAt::File(storage)),
-            };
-            return Ok(Target { name, places, wish: Wish::default() });
-        };
-        let site = |path: &str| format!("{}/healthcheck-utils/{path}", self.site_url).parse();
-        let places = Places::Urls {
-            storage: Some(StorageAt::File(format!("{storage}/{KEY}"))),
-            app: Some(format!("{}/download", self.fixture_url).parse()?),
-            direct: Some(site("direct/dummy.bin")?),
-            full: site("download")?,
-        };
-        let (header, value) = (Some((*header).to_owned()), Some(value.clone()));
-        let intent = Intent { header, value, ..Intent::default() };
-        Ok(Target { name, places, wish: Wish { intent, ..Wish::default() } })
+    pub fn target(&self) -> Result<Target, ConfigError> {
+        Target::from_table("demo", self.target.clone())
+    }
+
+    /// The proxies' configurations and error logs, for the target that may have them.
+    pub fn local(&self) -> LocalPlaces {
+        self.local.clone()
     }
 
     /// Where everything is, for people.
@@ -109,7 +112,7 @@ impl Stage {
 
     /// Ends what was started: the proxy, then the fixture, which clears its dummies.
     pub async fn clear(mut self) {
-        drop(self.server.take());
+        drop((self.others.0, self.server.take()));
         if let Some(fixture) = self.fixture.take() {
             // A fault may have put something else where a dummy was; then the fixture refuses to
             // delete it, as it should.
@@ -135,13 +138,19 @@ impl Stage {
     async fn act(&mut self, act: Act) -> Result<(), StageError> {
         let folder = self.storage().join("healthcheck");
         let dummy = folder.join("dummy.bin");
+        if matches!(act, Act::Visit | Act::VisitAndReplace) {
+            let url = self.target.get("full").and_then(toml::Value::as_str).unwrap_or_default();
+            visit(url).await.map_err(StageError::file(Path::new(url)))?;
+        }
         let half = || fs::read(&dummy).map(|bytes| bytes[..bytes.len() / 2].to_vec());
         let done = match act {
             Act::RemoveDummy => fs::remove_file(&dummy),
             Act::CloseDummy => fs::set_permissions(&dummy, fs::Permissions::from_mode(0o600)),
             Act::CloseFolder => fs::set_permissions(&folder, fs::Permissions::from_mode(0o700)),
             Act::TruncateDummy => half().and_then(|bytes| fs::write(&dummy, bytes)),
-            Act::OverwriteDummy => fs::write(&dummy, "somebody else's file\n"),
+            Act::OverwriteDummy | Act::VisitAndReplace => {
+                fs::write(&dummy, "somebody else's file\n")
+            }
             Act::LinkStorage => {
                 let moved = self.folder.path().join("disk");
                 fs::rename(self.storage(), &moved)
@@ -155,28 +164,151 @@ impl Stage {
                 drop(self.server.take());
                 Ok(())
             }
+            Act::WriteHtaccess => {
+                let web = self.folder.path().join("web");
+                fs::create_dir(&web)
+                    .and_then(|()| fs::write(web.join(".htaccess"), "XSendFile On\n"))
+            }
+            // Done before.
+            Act::HideStorage | Act::Visit => Ok(()),
         };
         done.map_err(StageError::file(&dummy))
     }
 }
 
-/// The proxy's user must be able to pass, whatever the umask says.
+/// The servers of a stage, from the visitor to the app.
+struct Row {
+    front: Option<Server>,
+    server: Server,
+    between: Option<Server>,
+    app: Option<Script>,
+    store: Option<Script>,
+}
+
+impl Row {
+    async fn start(
+        proxy: DemoProxy,
+        fault: Option<&Fault>,
+        fixture: &Running,
+        storage: &Path,
+        run: &Path,
+    ) -> Result<Self, StageError> {
+        let answers =
+            |of: fn(&Fault) -> &Vec<Answer>| fault.map(of).filter(|it| !it.is_empty()).cloned();
+        let store = Script::start(answers(|it| &it.store), storage, None).await?;
+        let store_at = store.as_ref().map(|it| it.address);
+        let app = Script::start(answers(|it| &it.answers), storage, store_at).await?;
+        let hidden = fault.is_some_and(|it| it.act == Some(Act::HideStorage));
+        let seen = if hidden { made(run.join("mnt"))? } else { storage.to_owned() };
+        let last = app.as_ref().map(|it| Address::Tcp(it.address));
+        let last = last.unwrap_or_else(|| fixture.address().clone());
+        let at = |app: Address, run: PathBuf| {
+            let last = last.clone();
+            Place { app, last, storage: &seen, store: store_at, run }
+        };
+        let relay = |it: &Relay, place: Place<'_>| Server::relay(it.proxy()?, &it.rules, &place);
+        let between = fault.and_then(|it| it.between.as_ref());
+        let place = at(last.clone(), run.join("between"));
+        let between = between.map(|it| relay(it, place)).transpose()?;
+        let app_at = between.as_ref().and_then(Server::address).unwrap_or_else(|| last.clone());
+        let server = Server::start(proxy, &at(app_at, run.to_owned()), fault).await?;
+        let front = fault.and_then(|it| it.front.as_ref()).zip(server.address());
+        let place = |app| at(app, run.join("front"));
+        let front = front.map(|(it, server)| relay(it, place(server))).transpose()?;
+        Ok(Self { front, server, between, app, store })
+    }
+
+    fn outermost(&self) -> &Server {
+        self.front.as_ref().unwrap_or(&self.server)
+    }
+
+    /// What an operator of all these proxies could name.
+    fn local(&self) -> LocalPlaces {
+        let all = self.front.iter().chain([&self.server]).chain(&self.between);
+        let (configs, logs) = all.filter_map(Server::places).unzip();
+        LocalPlaces { configs, logs }
+    }
+}
+
+/// What stands for the placeholders of a target.
+struct Words {
+    site: String,
+    /// The proxy that serves the file, whatever stands before it.
+    inner: String,
+    between: String,
+    app: String,
+    storage: String,
+    store: String,
+}
+
+impl Words {
+    /// What an operator writes: everything that is known, and what the fault's own target says.
+    fn target(&self, proxy: DemoProxy, fault: Option<&Fault>) -> Result<toml::Table, StageError> {
+        let known = match fault.filter(|it| it.app.is_some() || !it.answers.is_empty()) {
+            None => vec![("fixture", "@APP@"), ("site", "@SITE@"), ("storage", "file://@STORAGE@")],
+            Some(_) => vec![
+                ("storage", "file://@STORAGE@/healthcheck/dummy.bin"),
+                ("app", "@APP@/download"),
+                ("direct", "@SITE@/healthcheck-utils/direct/dummy.bin"),
+                ("full", "@SITE@/healthcheck-utils/download"),
+                ("handoff", "@HANDOFF@"),
+            ],
+        };
+        let handoff = handoff(proxy, &self.storage)?;
+        let mut table: toml::Table =
+            known.into_iter().map(|(name, value)| (name.to_owned(), value.into())).collect();
+        table.extend(fault.map(|it| it.target.clone()).unwrap_or_default());
+        table.retain(|_, value| value.as_str() != Some(""));
+        table.iter_mut().for_each(|(_, value)| self.fill(value, &handoff));
+        Ok(table)
+    }
+
+    fn fill(&self, value: &mut toml::Value, handoff: &str) {
+        match value {
+            toml::Value::String(text) => {
+                *text = text
+                    .replace("@HANDOFF@", handoff)
+                    .replace("@HOST@", self.site.trim_start_matches("http://"))
+                    .replace("@SITE@", &self.site)
+                    .replace("@INNER@", &self.inner)
+                    .replace("@BETWEEN@", &self.between)
+                    .replace("@APP@", &self.app)
+                    .replace("@STORE@", &self.store)
+                    .replace("@STORAGE@", &self.storage);
+            }
+            toml::Value::Array(list) => list.iter_mut().for_each(|it| self.fill(it, handoff)),
+            _ => {}
+        }
+    }
+}
+
+/// A folder that the proxy's user can pass, whatever the umask says.
+fn made(folder: PathBuf) -> Result<PathBuf, StageError> {
+    fs::create_dir(&folder).map_err(StageError::file(&folder))?;
+    open(&folder)?;
+    Ok(folder)
+}
+
 fn open(folder: &Path) -> Result<(), StageError> {
     fs::set_permissions(folder, fs::Permissions::from_mode(0o755)).map_err(StageError::file(folder))
 }
+
+/// The size of the large dummy: more than any proxy's buffers, and soon placed.
+const LARGE: u64 = 256 << 10;
 
 /// The download's key in the storage.
 const KEY: &str = "healthcheck/dummy.bin";
 
 /// The hand-off that the proxy understands.
-fn meant(proxy: DemoProxy, storage: &Path) -> Result<(&'static str, String), StageError> {
+fn handoff(proxy: DemoProxy, storage: &str) -> Result<String, StageError> {
     let (header, map) = match proxy {
-        DemoProxy::Apache | DemoProxy::Lighttpd => ("X-Sendfile", storage.display().to_string()),
+        DemoProxy::Apache | DemoProxy::Lighttpd => ("X-Sendfile", storage),
         DemoProxy::BuiltIn | DemoProxy::Nginx | DemoProxy::Caddy => {
-            ("X-Accel-Redirect", "/protected/".to_owned())
+            ("X-Accel-Redirect", "/protected/")
         }
     };
-    Ok((header, dialect(proxy).write(&map, KEY).map_err(sendfile_fixture::StartError::from)?))
+    let value = dialect(proxy).write(map, KEY).map_err(sendfile_fixture::StartError::from)?;
+    Ok(format!("{header}: {value}"))
 }
 
 fn dialect(proxy: DemoProxy) -> Dialect {

@@ -24,7 +24,7 @@ pub struct Scene<'a> {
     /// Which rules are tried.
     pub choice: &'a Choice,
     /// The SHA-256 of a part of the download, if its bytes are known.
-    pub part: &'a dyn Fn(RangeInclusive<u64>) -> Option<Sha256>,
+    pub part: &'a (dyn Fn(RangeInclusive<u64>) -> Option<Sha256> + Sync),
 }
 
 /// What a check asks, or why it cannot be made.

@@ -4,16 +4,16 @@
 
 use std::{collections::BTreeSet, fs, path::Path};
 
+use futures_util::{StreamExt, stream};
 use sendfile_check::{
     args::DemoProxy,
     check::Choice,
-    config::{Config, LocalPlaces},
+    config::Config,
     demo::{
         Stage, StageError,
         fault::{FAULTS, Fault},
     },
     diagnosis::{Diagnosis, judge},
-    local::Kind,
     probe::Prober,
 };
 
@@ -43,85 +43,82 @@ fn every_file_is_listed_and_understood() {
     }
 }
 
+/// How many stages stand at once: most of the time is spent waiting for servers to come and go.
+const AT_ONCE: usize = 4;
+
 /// All faults on all proxies, and the page that shows what was found.
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn every_fault_is_found() {
-    use DemoProxy::{Apache, BuiltIn, Caddy, Lighttpd, Nginx};
-    let (mut outcomes, mut complete) = (Vec::new(), true);
-    for proxy in [BuiltIn, Nginx, Apache, Lighttpd, Caddy] {
-        match check_all(proxy).await {
-            Some(all) => outcomes.extend(all),
-            None => complete = false,
-        }
-    }
+    let outcomes = outcomes_of_all(Local::Closed).await;
     let wrong: Vec<_> = outcomes.iter().filter_map(|it| it.wrong.as_deref()).collect();
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
-    if complete {
+    if outcomes.len() == FAULTS.len() {
         matrix::check(&outcomes);
     }
 }
 
-/// Nothing, if the proxy is not installed.
-async fn check_all(proxy: DemoProxy) -> Option<Vec<Outcome>> {
-    let mut outcomes = Vec::new();
-    for (id, fault) in Fault::all_of(proxy) {
-        let (found, wrong) = match diagnose(proxy, &fault, None).await {
-            Ok(diagnosis) => (
-                diagnosis.findings.first().map(|it| it.rule.id),
-                difference(id, &fault, &diagnosis),
-            ),
-            Err(StageError::NotInstalled(name)) if std::env::var_os("CI").is_none() => {
-                crate::skipped(&format!("{name} is not installed"));
-                return None;
-            }
-            Err(error) => (None, Some(format!("{id}: {error}"))),
-        };
-        outcomes.push(Outcome { id, fault, found, wrong });
-    }
-    Some(outcomes)
-}
-
 /// With the proxy's configuration and error log at hand too, one of the findings that are expected
 /// comes first: a better one, where the configuration tells what cannot be seen from outside.
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn every_fault_is_found_with_the_configuration_too() {
-    let kinds = [
-        (DemoProxy::Nginx, Kind::Nginx),
-        (DemoProxy::Apache, Kind::Apache),
-        (DemoProxy::Lighttpd, Kind::Lighttpd),
-        (DemoProxy::Caddy, Kind::Caddy),
-    ];
-    let mut wrong = Vec::new();
-    for (proxy, kind) in kinds {
-        for (id, fault) in Fault::all_of(proxy) {
-            match diagnose(proxy, &fault, Some(kind)).await {
-                Ok(diagnosis) => {
-                    let first = diagnosis.findings.first().map(|it| it.rule.id);
-                    let better = first.is_some_and(|it| fault.expected.iter().any(|id| id == it));
-                    wrong.extend(difference(id, &fault, &diagnosis).filter(|_| !better));
-                }
-                Err(StageError::NotInstalled(_)) if std::env::var_os("CI").is_none() => {}
-                Err(error) => wrong.push(format!("{id}: {error}")),
-            }
-        }
-    }
+    let outcomes = outcomes_of_all(Local::Read).await;
+    let wrong: Vec<_> = outcomes.iter().filter_map(|it| it.wrong.as_deref()).collect();
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+/// Whether the proxies' configurations and error logs may be read.
+#[derive(Clone, Copy, PartialEq)]
+enum Local {
+    Read,
+    Closed,
 }
 
 /// A site is asked no more than this to tell why its download fails.
 const MOST_PROBES: usize = 21;
 
-async fn diagnose(
+/// What all faults lead to, without those whose proxy is not installed.
+async fn outcomes_of_all(local: Local) -> Vec<Outcome> {
+    use DemoProxy::{Apache, BuiltIn, Caddy, Lighttpd, Nginx};
+    let of_proxy = |proxy| Fault::all_of(proxy).map(move |(id, fault)| (proxy, id, fault));
+    let faults = [BuiltIn, Nginx, Apache, Lighttpd, Caddy].into_iter().flat_map(of_proxy);
+    let runs = faults.map(|(proxy, id, fault)| tokio::spawn(outcome(proxy, id, fault, local)));
+    let runs: Vec<_> = stream::iter(runs).buffered(AT_ONCE).collect().await;
+    let (mut outcomes, mut missing) = (Vec::new(), BTreeSet::new());
+    for run in runs {
+        match run.expect("a diagnosis that comes to an end") {
+            Ok(outcome) => outcomes.push(outcome),
+            Err(name) => drop(missing.insert(name)),
+        }
+    }
+    missing.iter().for_each(|name| crate::skipped(&format!("{name} is not installed")));
+    outcomes
+}
+
+/// What a fault leads to; where a proxy is not installed, its name.
+async fn outcome(
     proxy: DemoProxy,
-    fault: &Fault,
-    local: Option<Kind>,
-) -> Result<Diagnosis, StageError> {
+    id: &'static str,
+    fault: Fault,
+    local: Local,
+) -> Result<Outcome, &'static str> {
+    let (found, wrong) = match diagnose(proxy, &fault, local).await {
+        Ok(diagnosis) => (
+            diagnosis.findings.first().map(|it| it.rule.id),
+            difference(id, &fault, local, &diagnosis),
+        ),
+        Err(StageError::NotInstalled(name)) if std::env::var_os("CI").is_none() => {
+            return Err(name);
+        }
+        Err(error) => (None, Some(format!("{id}: {error}"))),
+    };
+    Ok(Outcome { id, fault, found, wrong })
+}
+
+async fn diagnose(proxy: DemoProxy, fault: &Fault, local: Local) -> Result<Diagnosis, StageError> {
     let stage = Stage::set(proxy, Some(fault)).await?;
     let mut target = stage.target().expect("URLs of this machine");
-    if let Some(kind) = local {
-        let folder = stage.storage().with_file_name("");
-        let logs = vec![folder.join("error.log")];
-        target.wish.local = LocalPlaces { configs: vec![(kind, folder.join("site.conf"))], logs };
+    if local == Local::Read {
+        target.wish.local = stage.local();
     }
     let config = Config::of(target);
     let prober = Prober::new(&config).expect("randomness");
@@ -132,14 +129,24 @@ async fn diagnose(
     Ok(judge(&evidence, &Choice::default()))
 }
 
-fn difference(id: &str, fault: &Fault, diagnosis: &Diagnosis) -> Option<String> {
+/// How a diagnosis differs from the one that is expected, if it does.
+fn difference(id: &str, fault: &Fault, local: Local, diagnosis: &Diagnosis) -> Option<String> {
     let found: Vec<_> = diagnosis.findings.iter().map(|it| it.rule.id).collect();
-    let healthy = diagnosis.verdict.to_string() == "healthy";
-    let right = match fault.expected.first() {
-        Some(first) => found.first() == Some(&first.as_str()),
-        None => found.is_empty() && healthy,
+    let warned: Vec<_> = diagnosis.warnings.iter().map(|it| it.rule.id).collect();
+    let first = found.first().copied();
+    let expected = fault.expected.first().map(String::as_str);
+    let right = match (local, &fault.told) {
+        (Local::Read, Some(told)) => first == Some(told),
+        (Local::Read, None) if expected.is_some() => {
+            fault.expected.iter().any(|it| first == Some(it))
+        }
+        _ => first == expected,
     };
-    (!right).then(|| {
-        format!("{id}: expected {:?}, found {found:?}, {}", fault.expected, diagnosis.verdict)
+    let healthy = expected.is_some() || diagnosis.verdict.to_string() == "healthy";
+    let told = fault.warned.as_deref().is_none_or(|it| warned.contains(&it));
+    (!(right && healthy && told)).then(|| {
+        let (expected, told) = (&fault.expected, &fault.told);
+        let verdict = &diagnosis.verdict;
+        format!("{id}: expected {expected:?}, told {told:?}, found {found:?} {warned:?}, {verdict}")
     })
 }

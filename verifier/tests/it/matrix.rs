@@ -4,7 +4,10 @@
 
 use std::{fmt::Write, fs, path::PathBuf};
 
-use sendfile_check::diagnosis::{Rule, rules};
+use sendfile_check::{
+    demo::fault::Fault,
+    diagnosis::{Rule, rules},
+};
 
 use crate::{faults::Outcome, scenarios};
 
@@ -71,8 +74,11 @@ const RULES: &str = "\
 ";
 
 fn row(rule: &Rule, outcomes: &[Outcome], scenarios: &[(String, scenarios::Scenario)]) -> String {
-    let first = |list: &[String]| list.first().is_some_and(|it| it == rule.id);
-    let of_rule = outcomes.iter().filter(|it| first(&it.fault.expected));
+    let named = |it: &&Outcome| {
+        let Fault { expected, told, warned, .. } = &it.fault;
+        expected.first().into_iter().chain(told).chain(warned).any(|it| it == rule.id)
+    };
+    let of_rule = outcomes.iter().filter(named);
     let faults: Vec<_> = of_rule.map(|it| format!("`{}`", it.id)).collect();
     let count = scenarios.iter().filter(|(_, it)| it.names(rule.id)).count();
     format!("| `{}` | {} | {count} | {} |", rule.id, rule.summary, faults.join(", "))

@@ -1,0 +1,206 @@
+//! A small HTTP server that answers as it was told: an app with manners of its own, or a store.
+//!
+//! Knows requests and answers, and nothing of downloads.
+
+use std::{
+    io,
+    net::SocketAddr,
+    path::Path,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use serde::Deserialize;
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::{TcpListener, TcpStream},
+    task::{JoinHandle, JoinSet},
+    time::timeout,
+};
+
+use super::StageError;
+
+/// The longest head of a request, in bytes.
+const HEAD_MAX: usize = 16 << 10;
+
+/// The longest that one client is waited for.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// What is answered to a request that no answer is for.
+const NO_PAGE: &str = "<!doctype html>\n<title>There is no such page</title>\n";
+
+/// An answer, and what must be in a request that gets it. The first that fits is given.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Answer {
+    /// What the request's target begins with.
+    pub path: String,
+    /// What the request's head must have in it, in whatever case.
+    #[serde(default)]
+    pub has: Vec<String>,
+    /// What it must not have in it.
+    #[serde(default)]
+    pub lacks: Vec<String>,
+    /// How often it is given.
+    #[serde(default = "always")]
+    pub times: u32,
+    /// The status.
+    #[serde(default = "ok")]
+    pub status: u16,
+    /// The header's lines, beside Content-Length.
+    #[serde(default)]
+    pub headers: Vec<String>,
+    /// The body.
+    #[serde(default)]
+    pub body: String,
+    /// A file of the storage that is the body instead.
+    pub file: Option<String>,
+}
+
+fn ok() -> u16 {
+    200
+}
+
+fn always() -> u32 {
+    u32::MAX
+}
+
+/// A server that answers until it is dropped.
+pub(super) struct Script {
+    pub(super) address: SocketAddr,
+    task: JoinHandle<()>,
+}
+
+impl Script {
+    /// Starts a server, if there are answers, which take their files from `storage`, and may name
+    /// it and the store.
+    pub(super) async fn start(
+        answers: Option<Vec<Answer>>,
+        storage: &Path,
+        store: Option<SocketAddr>,
+    ) -> Result<Option<Self>, StageError> {
+        let Some(answers) = answers else { return Ok(None) };
+        let socket = || StageError::file(Path::new("127.0.0.1:0"));
+        let listener = TcpListener::bind(("127.0.0.1", 0)).await.map_err(socket())?;
+        let address = listener.local_addr().map_err(socket())?;
+        let store = store.unwrap_or(address).to_string();
+        let fill = |text: &mut String| {
+            *text = text
+                .replace("@STORAGE@", &storage.display().to_string())
+                .replace("@STORE@", &store);
+        };
+        let answers: Vec<_> = answers.into_iter().map(|it| it.filled(fill)).collect();
+        let answers = Arc::new(Mutex::new(answers));
+        let storage = storage.to_owned();
+        let task = tokio::spawn(async move {
+            let mut clients = JoinSet::new();
+            while let Ok((stream, _)) = listener.accept().await {
+                let (answers, storage) = (Arc::clone(&answers), storage.clone());
+                // A client that goes away has no answer; nobody else is concerned.
+                clients.spawn(async move { converse(stream, &answers, &storage).await.ok() });
+                while clients.try_join_next().is_some() {}
+            }
+        });
+        Ok(Some(Self { address, task }))
+    }
+}
+
+impl Drop for Script {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+/// One request, one answer, and the connection is closed.
+async fn converse(
+    mut stream: TcpStream,
+    answers: &Mutex<Vec<Answer>>,
+    storage: &Path,
+) -> io::Result<()> {
+    let head = timeout(PATIENCE, head(&mut stream)).await??;
+    let Some(request) = Request::of(&head) else { return Ok(()) };
+    let (status, headers, body) = match chosen(answers, &request) {
+        Some(it) => (it.status, it.headers.join("\r\n"), it.body(storage)?),
+        None => (404, "Content-Type: text/html".to_owned(), NO_PAGE.into()),
+    };
+    let length = body.len();
+    let gap = if headers.is_empty() { "" } else { "\r\n" };
+    let head = format!(
+        "HTTP/1.1 {status} As told\r\n{headers}{gap}Content-Length: {length}\r\nConnection: close\r\n\r\n"
+    );
+    let told = async {
+        stream.write_all(head.as_bytes()).await?;
+        if request.method != "HEAD" {
+            stream.write_all(&body).await?;
+        }
+        stream.shutdown().await
+    };
+    timeout(PATIENCE, told).await?
+}
+
+/// The first answer that fits and was not given too often.
+fn chosen(answers: &Mutex<Vec<Answer>>, request: &Request<'_>) -> Option<Answer> {
+    let mut answers = answers.lock().unwrap_or_else(PoisonError::into_inner);
+    let answer = answers.iter_mut().find(|it| it.times > 0 && it.fits(request))?;
+    answer.times -= 1;
+    Some(answer.clone())
+}
+
+/// Asks for a URL as a visitor who comes before the check.
+pub(super) async fn visit(url: &str) -> io::Result<()> {
+    let rest = url.trim_start_matches("http://");
+    let (host, path) = rest.split_once('/').unwrap_or((rest, ""));
+    let asked = async {
+        let mut stream = TcpStream::connect(host).await?;
+        let request = format!("GET /{path} HTTP/1.0\r\nHost: {host}\r\n\r\n");
+        stream.write_all(request.as_bytes()).await?;
+        tokio::io::copy(&mut stream, &mut tokio::io::sink()).await
+    };
+    timeout(PATIENCE, asked).await?.map(drop)
+}
+
+async fn head(stream: &mut TcpStream) -> io::Result<String> {
+    let mut bytes = Vec::new();
+    while !bytes.windows(4).any(|it| it == b"\r\n\r\n") && bytes.len() < HEAD_MAX {
+        if stream.read_buf(&mut bytes).await? == 0 {
+            break;
+        }
+    }
+    Ok(String::from_utf8_lossy(&bytes).into_owned())
+}
+
+/// The parts of a request that answers are chosen by.
+struct Request<'a> {
+    method: &'a str,
+    target: &'a str,
+    head: String,
+}
+
+impl<'a> Request<'a> {
+    fn of(head: &'a str) -> Option<Self> {
+        let mut words = head.lines().next()?.split(' ');
+        let (method, target) = (words.next()?, words.next()?);
+        Some(Self { method, target, head: head.to_lowercase() })
+    }
+}
+
+impl Answer {
+    fn filled(mut self, fill: impl Fn(&mut String)) -> Self {
+        self.has.iter_mut().chain(&mut self.lacks).chain(&mut self.headers).for_each(fill);
+        self
+    }
+
+    fn fits(&self, request: &Request<'_>) -> bool {
+        let says = |it: &String| request.head.contains(&it.to_lowercase());
+        request.target.starts_with(&self.path)
+            && self.has.iter().all(says)
+            && !self.lacks.iter().any(says)
+    }
+
+    fn body(&self, storage: &Path) -> io::Result<Vec<u8>> {
+        match &self.file {
+            Some(file) => std::fs::read(storage.join(file)),
+            None => Ok(self.body.clone().into_bytes()),
+        }
+    }
+}
