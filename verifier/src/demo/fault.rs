@@ -146,6 +146,7 @@ faults!(
     "lighttpd-mended-not-reloaded",
     "lighttpd-not-routed",
     "lighttpd-off-behind-nginx",
+    "lighttpd-ranges-lost-behind-nginx",
     "lighttpd-ranges-off",
     "lighttpd-swallowed-between",
     "lighttpd-xsendfile-off",

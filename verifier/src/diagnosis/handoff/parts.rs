@@ -20,7 +20,9 @@ pub(super) const RULES: &[Rule] = &[
         remedy: Remedy {
             nginx: Some(
                 "take max_ranges 0 and filters (sub_filter, ssi, addition, gunzip) out of the \
-                 internal location; where a store serves the file, proxy_force_ranges on",
+                 internal location; where a store or a cache serves the file, proxy_force_ranges \
+                 on; in front of lighttpd, which knows no ranges in HTTP/1.0, proxy_http_version \
+                 1.1",
             ),
             apache: Some(
                 "take MaxRanges none, output filters and `RequestHeader unset Range` off the \
