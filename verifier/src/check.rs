@@ -12,6 +12,8 @@ pub enum Check {
     Exposure,
     /// A visitor without rights is refused.
     Refusal,
+    /// A visitor cannot choose the hand-off.
+    Spoofing,
     /// The bytes come from the proxy, not through the app.
     HandoffUsed,
     /// The headers that must survive do.
@@ -44,18 +46,34 @@ struct Row {
     rules: &'static [&'static str],
 }
 
-const CHECKS: [Row; 13] = [
+const CHECKS: [Row; 14] = [
     Row {
         check: Check::Exposure,
         name: "exposure",
         question: "nobody gets the file without the app",
-        rules: &["handoff.not-internal"],
+        rules: &[
+            "handoff.not-internal",
+            "proxy.storage-public",
+            "proxy.alias-traversal",
+            "handoff.alias-traversal",
+        ],
     },
     Row {
         check: Check::Refusal,
         name: "refusal",
         question: "a visitor without rights is refused",
-        rules: &["app.open-to-anybody", "frontend.cached-private"],
+        rules: &[
+            "app.open-to-anybody",
+            "frontend.cached-private",
+            "handoff.refusal-ignored",
+            "frontend.refusal-masked",
+        ],
+    },
+    Row {
+        check: Check::Spoofing,
+        name: "spoofing",
+        question: "a visitor's own headers do not choose the hand-off",
+        rules: &["frontend.visitor-chooses", "frontend.spoofable"],
     },
     Row {
         check: Check::HandoffUsed,

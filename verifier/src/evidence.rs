@@ -11,10 +11,12 @@ use std::{
 mod checked;
 mod names;
 mod probe_id;
+mod spelling;
 
 pub use checked::{Checked, Made};
 pub use names::OddName;
 pub use probe_id::ProbeId;
+pub use spelling::Spelling;
 
 use crate::local::Fact;
 
@@ -303,6 +305,9 @@ pub struct Evidence {
     pub journal: Option<Vec<Journalled>>,
     /// What the proxies' configurations and error logs say, where they may be read.
     pub local: Vec<Fact>,
+    /// Which of the headers that choose a hand-off reached the fixture from a visitor, where the
+    /// journal tells.
+    pub spoofed: Option<Vec<String>>,
     /// The site's certificate, where it speaks TLS.
     pub certificate: Option<Certificate>,
 }

@@ -12,6 +12,7 @@ use crate::{
 };
 
 mod checks;
+pub(crate) mod exposure;
 mod further;
 
 pub use checks::{Scene, checks, doubts};
@@ -184,7 +185,9 @@ pub fn plan_of_contract(
     let probe_at = |path: &str| at(site, path.strip_prefix(&contract.base)?).ok();
     let fixture_probes = fixture_probes(contract, probe_at);
     let for_checks = CHECK_PROBES.into_iter().chain(OddName::all().map(ProbeId::Name));
-    let check_probes = offered(contract, for_checks, probe_at);
+    let denied = at(site, "/denied").map(|url| FurtherAsk::new(ProbeId::Denied, Ask::get(url)));
+    let mut check_probes = offered(contract, for_checks, probe_at);
+    check_probes.extend(denied);
     let app = fixture
         .url
         .with_target(&format!("{}/download?{PARAMETER}={nonce}-app", fixture.url.path()));
@@ -271,7 +274,8 @@ fn fixture_probes(contract: &Contract, at: impl Fn(&str) -> Option<Url>) -> Vec<
 }
 
 /// The fixture's probes that checks need.
-const CHECK_PROBES: [ProbeId; 3] = [ProbeId::Html, ProbeId::Empty, ProbeId::Missing];
+const CHECK_PROBES: [ProbeId; 4] =
+    [ProbeId::Html, ProbeId::Empty, ProbeId::Missing, ProbeId::Parent];
 
 /// Those of the fixture's probes that it has.
 fn offered(

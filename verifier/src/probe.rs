@@ -14,8 +14,9 @@ use crate::{
     },
     local::echo,
     plan::{
-        FurtherAsk, Plan, Scene, StoragePlan, checks, doubts, further, plan_of_contract,
-        plan_of_urls, plan_without_contract,
+        FurtherAsk, Plan, Scene, StoragePlan, checks, doubts,
+        exposure::{SPOOFED, spoofing_nonce},
+        further, plan_of_contract, plan_of_urls, plan_without_contract,
     },
     secret::Redactor,
 };
@@ -120,6 +121,7 @@ impl Prober {
         let (probes, over_tls) =
             tokio::join!(self.further(asks, cap, download), self.over_tls(plan, cap));
         evidence.probes = probes;
+        evidence.spoofed = self.spoofed(plan, evidence).await;
         if let Some((certificate, http2)) = over_tls {
             evidence.certificate = certificate;
             evidence.probes.push(Further { id: ProbeId::Http2, probed: http2, wants: None });
@@ -193,6 +195,7 @@ impl Prober {
             checks: Vec::new(),
             journal: None,
             local: Vec::new(),
+            spoofed: None,
             certificate: None,
         };
         (evidence, full_trace)
@@ -244,6 +247,13 @@ impl Prober {
             Further { id, probed, wants }
         });
         join_all(made).await
+    }
+
+    /// What the fixture's journal tells of the visitor who chooses the hand-off himself.
+    async fn spoofed(&self, plan: &Plan, evidence: &Evidence) -> Option<Vec<String>> {
+        evidence.probed(ProbeId::Spoofed)?;
+        let fixture = plan.fixture.as_ref()?;
+        self.control().reached(fixture, &spoofing_nonce(plan), &SPOOFED).await
     }
 
     /// What only a site with TLS has: its certificate, and HTTP/2.

@@ -94,7 +94,11 @@ async fn demo(args: &Demo, out: &mut impl Write) -> Result<ExitCode> {
         let _ = writeln!(io::stderr(), "{}", stage.tour());
     }
     let mut config = Config::of(stage.target()?);
-    config.depth = if args.thorough { Depth::Thorough } else { Depth::AsNeeded };
+    config.depth = match &fault {
+        _ if args.thorough => Depth::Thorough,
+        Some(fault) => fault.depth(),
+        None => Depth::AsNeeded,
+    };
     let prober = Prober::new(&config).context(NO_RANDOMNESS)?;
     let report = tokio::select! {
         (report, _) = examine(&config, &prober) => Some(report),

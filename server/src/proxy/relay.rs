@@ -45,17 +45,13 @@ const KEPT: [HeaderName; 5] = [
     header::SET_COOKIE,
 ];
 
-/// Of one connection only (RFC 9110, section 7.6.1), or a client's attempt to choose the mapping.
-const NOT_PASSED: [&str; 8] = [
-    "connection",
-    "keep-alive",
-    "proxy-connection",
-    "te",
-    "transfer-encoding",
-    "upgrade",
-    "x-accel-mapping",
-    "x-sendfile-type",
-];
+/// Of one connection only (RFC 9110, section 7.6.1).
+const NOT_PASSED: [&str; 6] =
+    ["connection", "keep-alive", "proxy-connection", "te", "transfer-encoding", "upgrade"];
+
+/// By which a client would choose the hand-off.
+const NOT_ASKED: [&str; 4] =
+    ["x-accel-mapping", "x-accel-redirect", "x-sendfile", "x-sendfile-type"];
 
 type Cause = Box<dyn std::error::Error + Send + Sync>;
 type Body = UnsyncBoxBody<Bytes, Cause>;
@@ -142,7 +138,7 @@ impl Proxy {
         *request.method_mut() = parts.method.clone();
         *request.uri_mut() = target.parse()?;
         *request.version_mut() = Version::HTTP_11;
-        *request.headers_mut() = passed(&parts.headers);
+        *request.headers_mut() = asked(&parts.headers);
         let mut response = match &self.app {
             Address::Tcp(address) => send(TcpStream::connect(address).await?, request).await?,
             Address::Unix(path) => send(UnixStream::connect(path).await?, request).await?,
@@ -246,6 +242,15 @@ fn confined(root: &Path, rest: &str) -> Option<PathBuf> {
 fn escaped(uri: &str) -> Uri {
     const RAW: &AsciiSet = &CONTROLS.add(b' ').add(b'"').add(b'<').add(b'>').add(b'#');
     utf8_percent_encode(uri, RAW).to_string().parse().unwrap_or_default()
+}
+
+/// A client's headers as they go on to the app.
+fn asked(headers: &HeaderMap) -> HeaderMap {
+    let mut headers = passed(headers);
+    for name in NOT_ASKED {
+        headers.remove(name);
+    }
+    headers
 }
 
 fn passed(headers: &HeaderMap) -> HeaderMap {

@@ -5,7 +5,7 @@ use clap::ValueEnum;
 use serde::Deserialize;
 
 use super::{StageError, script::Answer};
-use crate::args::DemoProxy;
+use crate::{args::DemoProxy, config::Depth};
 
 mod change;
 
@@ -44,6 +44,9 @@ pub struct Fault {
     /// `--config`; what is empty is left out.
     #[serde(default)]
     pub target: toml::Table,
+    /// Whether only `--thorough` finds it.
+    #[serde(default)]
+    pub thorough: bool,
     /// The rule that must come first; none for a set-up that is unusual and right. Behind it, what
     /// may come first instead where the configuration can be read.
     pub expected: Vec<String>,
@@ -152,6 +155,8 @@ faults!(
     "lighttpd-xsendfile-off",
     "nginx-access-denied",
     "nginx-alias-elsewhere",
+    "nginx-alias-traversal",
+    "nginx-alias-traversal-inside",
     "nginx-alias-without-slash",
     "nginx-another-app",
     "nginx-another-prefix",
@@ -182,6 +187,7 @@ faults!(
     "nginx-closed-for-maintenance",
     "nginx-closes-connection",
     "nginx-content-encoding",
+    "nginx-default-server-open",
     "nginx-direct-location-wrong",
     "nginx-disposition-doubled",
     "nginx-drops-hand-off",
@@ -252,6 +258,8 @@ faults!(
     "nginx-ranges-off",
     "nginx-redirected-in-front",
     "nginx-redirects-to-https",
+    "nginx-refusal-ignored",
+    "nginx-refusal-masked",
     "nginx-refused-in-front",
     "nginx-regex-capture-folder",
     "nginx-regex-takes-html",
@@ -259,8 +267,10 @@ faults!(
     "nginx-root-elsewhere",
     "nginx-root-for-alias",
     "nginx-signed-for-get",
+    "nginx-spoofable",
     "nginx-storage-elsewhere-behind-apache",
     "nginx-storage-not-mounted",
+    "nginx-storage-public",
     "nginx-store-gets-authorization",
     "nginx-store-host-wrong",
     "nginx-store-key-wrong",
@@ -280,6 +290,11 @@ faults!(
 );
 
 impl Fault {
+    /// How much must be asked to find it.
+    pub fn depth(&self) -> Depth {
+        if self.thorough { Depth::Thorough } else { Depth::AsNeeded }
+    }
+
     /// All faults of a proxy, with their ids.
     pub fn all_of(proxy: DemoProxy) -> impl Iterator<Item = (&'static str, Self)> {
         let all = FAULTS.iter().filter_map(|(id, _)| Some((*id, Self::named(id).ok()?)));

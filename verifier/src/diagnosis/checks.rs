@@ -116,6 +116,7 @@ mod tests {
             checks: vec![Checked { check: Check::Ranges, made }],
             journal: None,
             local: Vec::new(),
+            spoofed: None,
             certificate: None,
         };
         let found = results(&evidence, std::iter::empty);

@@ -12,10 +12,12 @@ use crate::{
 };
 
 mod cache;
+mod visitor;
 mod wire;
 
-/// What becomes of the request before the app and behind it, what caches keep, and how answers end.
-pub(super) const RULES: [&[Rule]; 3] = [OWN, cache::RULES, wire::RULES];
+/// What becomes of the request before the app and behind it, what caches keep, what visitors can do,
+/// and how answers end.
+pub(super) const RULES: [&[Rule]; 4] = [OWN, cache::RULES, visitor::RULES, wire::RULES];
 
 const OWN: &[Rule] = &[
     Rule {

@@ -238,11 +238,7 @@ const OWN: &[Rule] = &[
             ..Remedy::any("let only hand-offs reach the location of the target")
         },
         matches: |r| {
-            let mut probes = r
-                .evidence
-                .probes
-                .iter()
-                .filter(|it| matches!(it.id, ProbeId::TargetOutside | ProbeId::Refused(_)));
+            let mut probes = r.evidence.probes.iter().filter(|it| leads_to_target(it.id));
             let open = probes.find(|it| r.gives_dummy(it.id))?;
             let because = format!("anybody gets the file at {}", open.probed.asked.url);
             Some(Match::sure(because).shown_by(open.id))
@@ -268,6 +264,12 @@ const OWN: &[Rule] = &[
         },
     },
 ];
+
+/// Whether a probe asks for the hand-off's target as any visitor can.
+fn leads_to_target(id: ProbeId) -> bool {
+    matches!(id, ProbeId::TargetOutside | ProbeId::TargetOtherHost)
+        || matches!(id, ProbeId::Spelled(_) | ProbeId::Refused(_))
+}
 
 /// Whether the beginning of a dummy stands somewhere behind the beginning of a body.
 fn contains_dummy(r: &Reading<'_>, full: &Response) -> bool {

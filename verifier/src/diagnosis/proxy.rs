@@ -8,7 +8,7 @@ use super::{
 };
 use crate::{
     dialect::{Product, file_seen, store_error},
-    evidence::Response,
+    evidence::{ProbeId, Response},
     local::{Fact, Says},
 };
 
@@ -210,6 +210,41 @@ pub(super) const RULES: &[Rule] = &[
         },
     },
     Rule {
+        id: "proxy.storage-public",
+        culprit: Culprit::Proxy,
+        severity: Severity::Exposed,
+        summary: "the storage's folder can be fetched under a public path",
+        meaning: "The file comes, byte for byte, at the site's own path for the storage's folder, as \
+                  public media are published. Whoever knows or guesses a name gets the file, and \
+                  no permission is checked.",
+        remedy: Remedy {
+            nginx: Some(
+                "take the location that publishes the folder away, or keep protected files in a \
+                 folder of their own that no public `root` or `alias` holds",
+            ),
+            apache: Some("take the Alias of the folder away, or `Require all denied` for it"),
+            ..Remedy::any("keep protected files in a folder of their own that nothing publishes")
+        },
+        matches: |r| open_to_anybody(r, ProbeId::StoragePublic),
+    },
+    Rule {
+        id: "proxy.alias-traversal",
+        culprit: Culprit::Proxy,
+        severity: Severity::Exposed,
+        summary: "a public location lets visitors into the folder above its own",
+        meaning: "An alias that ends with a slash behind a location that does not reads \
+                  `/direct../x` as the folder above: everything beside the folder is public. The \
+                  file was fetched in this way, byte for byte.",
+        remedy: Remedy {
+            nginx: Some(
+                "end the location with a slash, as the alias does: location ^~ /direct/ { alias \
+                 /FOLDER/; }",
+            ),
+            ..Remedy::any("end the location's path with a slash")
+        },
+        matches: |r| open_to_anybody(r, ProbeId::DirectUp),
+    },
+    Rule {
         id: "proxy.direct-fails",
         culprit: Culprit::Proxy,
         severity: Severity::Broken,
@@ -248,6 +283,12 @@ pub(super) const RULES: &[Rule] = &[
 fn cannot_read<'a>(r: &Reading<'a>) -> Option<&'a Response> {
     let alone = !r.delivered && !r.storage_to_blame() && r.app_right() && !r.direct_unknown();
     r.direct_wrong().filter(|_| alone)
+}
+
+/// The file came where nobody should get it.
+fn open_to_anybody(r: &Reading<'_>, id: ProbeId) -> Option<Match> {
+    let url = &r.evidence.probed(id).filter(|_| r.gives_dummy(id))?.asked.url;
+    Some(Match::sure(format!("anybody gets the file at {url}")).shown_by(id))
 }
 
 /// What the ETag tells of the file from which the bytes were made.

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::OddName;
+use super::{OddName, Spelling};
 
 /// The further probes; the numbers count from 1 where several of a kind can be asked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -85,6 +85,22 @@ pub enum ProbeId {
     AppHead,
     /// The download, as a browser asks that accepts gzip.
     Gzip,
+    /// The hand-off's URI in another spelling, asked by a visitor.
+    Spelled(Spelling),
+    /// The hand-off's URI at whatever server answers for a name that nobody has.
+    TargetOtherHost,
+    /// The file in the storage's folder, as sites publish one.
+    StoragePublic,
+    /// The direct location, left for the folder above it.
+    DirectUp,
+    /// The fixture's probe that leaves the storage and comes back.
+    Parent,
+    /// The fixture's page that refuses.
+    Denied,
+    /// The download, for a visitor who sends the headers that choose a hand-off.
+    Spoofed,
+    /// The same at the app.
+    AppSpoofed,
     /// An inner proxy.
     Inner(u8),
     /// A URL that must not give the dummy.
@@ -108,6 +124,7 @@ impl ProbeId {
                 | Self::Head
                 | Self::Gzip
                 | Self::Http2
+                | Self::Spoofed
         )
     }
 
@@ -122,6 +139,7 @@ impl ProbeId {
                 | Self::AppEngaged
                 | Self::AppAnonymous
                 | Self::AppHead
+                | Self::AppSpoofed
                 | Self::Inner(_)
         )
     }
@@ -130,6 +148,7 @@ impl ProbeId {
 impl fmt::Display for ProbeId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let name = match self {
+            Self::Spelled(it) => return write!(f, "target-{}", it.name()),
             Self::Name(name) => return write!(f, "name-{}", name.id()),
             Self::Inner(n) => return write!(f, "inner-{n}"),
             Self::Refused(n) => return write!(f, "refused-{n}"),
@@ -139,7 +158,7 @@ impl fmt::Display for ProbeId {
     }
 }
 
-const PROBE_NAMES: [(ProbeId, &str); 38] = [
+const PROBE_NAMES: [(ProbeId, &str); 45] = [
     (ProbeId::TargetOutside, "target-outside"),
     (ProbeId::TargetOptions, "target-options"),
     (ProbeId::AppTarget, "app-target"),
@@ -161,6 +180,13 @@ const PROBE_NAMES: [(ProbeId, &str); 38] = [
     (ProbeId::DirectUri, "direct-uri"),
     (ProbeId::DoubleSlash, "double-slash"),
     (ProbeId::NoExtension, "no-extension"),
+    (ProbeId::TargetOtherHost, "target-other-host"),
+    (ProbeId::StoragePublic, "storage-public"),
+    (ProbeId::DirectUp, "direct-up"),
+    (ProbeId::Parent, "parent"),
+    (ProbeId::Denied, "denied"),
+    (ProbeId::Spoofed, "spoofed"),
+    (ProbeId::AppSpoofed, "app-spoofed"),
     (ProbeId::Missing, "missing"),
     (ProbeId::Nowhere, "nowhere"),
     (ProbeId::Html, "html"),
@@ -185,6 +211,9 @@ impl std::str::FromStr for ProbeId {
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let numbered = |prefix: &str| text.strip_prefix(prefix).and_then(|n| n.parse().ok());
+        if let Some(it) = text.strip_prefix("target-").and_then(Spelling::named) {
+            return Ok(Self::Spelled(it));
+        }
         if let Some(name) = text.strip_prefix("name-").and_then(OddName::named) {
             return Ok(Self::Name(name));
         }

@@ -33,13 +33,29 @@ type Asks = Result<Vec<FurtherAsk>, String>;
 /// Notes which checks are made, and adds what they ask; takes out of `asks` what none needs.
 pub fn checks(scene: &Scene<'_>, asks: &mut Vec<FurtherAsk>) -> Vec<Checked> {
     if scene.evidence.delivered() {
-        let exposure = |id| matches!(id, ProbeId::TargetOutside | ProbeId::Refused(_));
-        let refusal = |id| matches!(id, ProbeId::Anonymous | ProbeId::AppAnonymous);
-        asks.retain(|it| !exposure(it.id) || scene.choice.wants(Check::Exposure));
-        asks.retain(|it| !refusal(it.id) || scene.choice.wants(Check::Refusal));
+        asks.retain(|it| !exposes(it.id) || scene.choice.wants(Check::Exposure));
+        asks.retain(|it| !refuses(it.id) || scene.choice.wants(Check::Refusal));
+        asks.retain(|it| !spoofs(it.id) || scene.choice.wants(Check::Spoofing));
     }
     let checked = |check| Checked { check, made: scene.check(check, asks) };
     Check::all().map(checked).collect()
+}
+
+/// Whether the dummy must not come.
+fn exposes(id: ProbeId) -> bool {
+    let by_path =
+        matches!(id, ProbeId::TargetOutside | ProbeId::TargetOtherHost | ProbeId::Spelled(_));
+    by_path || matches!(id, ProbeId::Refused(_) | ProbeId::StoragePublic | ProbeId::DirectUp)
+}
+
+/// Whether a visitor without rights asks.
+fn refuses(id: ProbeId) -> bool {
+    matches!(id, ProbeId::Anonymous | ProbeId::AppAnonymous)
+}
+
+/// Whether a visitor asks who chooses the hand-off.
+fn spoofs(id: ProbeId) -> bool {
+    matches!(id, ProbeId::Spoofed | ProbeId::AppSpoofed)
 }
 
 /// What splits the causes where a check failed: whether the download can be asked twice at all, and
@@ -66,6 +82,9 @@ pub fn doubts(scene: &Scene<'_>) -> Vec<FurtherAsk> {
     }
     asks
 }
+
+/// Why a check is not made by default.
+const ONLY_THOROUGH: &str = "only with --thorough";
 
 /// Where only the beginning matters, no more than this is read.
 const ENOUGH: u64 = 128 * 1024;
@@ -98,14 +117,26 @@ impl Scene<'_> {
             if asked.is_empty() { Err(reason.to_owned()) } else { Ok(asked) }
         };
         match check {
-            Check::Exposure => among(
-                |it| matches!(it, ProbeId::TargetOutside | ProbeId::Refused(_)),
-                "the hand-off names no URL, and --refused none",
-            ),
-            Check::Refusal => among(
-                |it| matches!(it, ProbeId::Anonymous | ProbeId::AppAnonymous),
-                "--private was not given",
-            ),
+            Check::Exposure => {
+                let parent = self.of_fixture(ProbeId::Parent).filter(|_| self.thorough());
+                let asked = among(exposes, "the hand-off names no URL, and --refused none");
+                match parent {
+                    Some(parent) => Ok(asked.into_iter().flatten().chain([parent]).collect()),
+                    None => asked,
+                }
+            }
+            Check::Refusal => {
+                let denied = self.right().ok().and(self.of_fixture(ProbeId::Denied));
+                let asked = among(refuses, "--private was not given");
+                match denied {
+                    Some(denied) => Ok(asked.into_iter().flatten().chain([denied]).collect()),
+                    None => asked,
+                }
+            }
+            Check::Spoofing => match self.thorough() {
+                true => self.repeatable().and_then(|_| among(spoofs, "")),
+                false => Err(ONLY_THOROUGH.to_owned()),
+            },
             Check::HandoffUsed | Check::Headers => self.by_app(),
             Check::Leak => self.leak(),
             Check::Wire => self.right().map(|_| Vec::new()),
@@ -240,7 +271,7 @@ impl Scene<'_> {
         match (asks.is_empty(), self.thorough()) {
             (true, _) if self.plan.fixture.is_none() => Err("no fixture".to_owned()),
             (true, _) => Err("the fixture has none".to_owned()),
-            (false, false) => Err("--thorough asks them".to_owned()),
+            (false, false) => Err(ONLY_THOROUGH.to_owned()),
             (false, true) => Ok(asks),
         }
     }

@@ -2,20 +2,22 @@
 //! the causes that are still possible, where the download fails.
 
 use http::{HeaderName, Method};
-use percent_encoding::utf8_percent_encode;
 
-use super::{FurtherAsk, PARAMETER, Plan, UNSAFE};
+use super::{
+    FurtherAsk, PARAMETER, Plan,
+    exposure::{exposure, target},
+};
 use crate::{
     config::Depth,
-    dialect::{self, Names, Product},
-    evidence::{Access, Evidence, ProbeId, Seen},
+    dialect::{self, Product},
+    evidence::{Evidence, ProbeId, Seen},
     probe::Ask,
     url::Url,
 };
 
 /// What to ask when the four layers have answered.
 pub fn further(plan: &Plan, evidence: &Evidence, depth: Depth) -> Vec<FurtherAsk> {
-    let mut asks = exposure(plan, evidence);
+    let mut asks = exposure(plan, evidence, depth);
     let lost = !evidence.delivered();
     let split = lost && (undecided(evidence) || depth == Depth::Thorough);
     if split {
@@ -67,67 +69,6 @@ fn undecided(evidence: &Evidence) -> bool {
     let no_yardstick =
         evidence.dummy.is_none() && evidence.full.answer().is_some_and(|it| it.status == 200);
     !(no_yardstick || no_storage && no_direct)
-}
-
-/// Whether others can have the file: asked always, whatever the layers say.
-fn exposure(plan: &Plan, evidence: &Evidence) -> Vec<(ProbeId, Ask)> {
-    let refused = plan
-        .wish
-        .refused
-        .iter()
-        .zip(1..)
-        .map(|(url, n)| (ProbeId::Refused(n), Ask::get(url.clone())));
-    let mut asks: Vec<_> = refused.collect();
-    asks.extend(
-        target(plan, evidence, &plan.full.url).map(|url| (ProbeId::TargetOutside, Ask::get(url))),
-    );
-    if plan.wish.intent.access == Access::Private {
-        let stranger = Ask { headers: Vec::new(), ..plan.full.clone() };
-        asks.push((ProbeId::Anonymous, stranger));
-        asks.extend(
-            plan.app
-                .clone()
-                .map(|app| (ProbeId::AppAnonymous, Ask { headers: stranger_to_app(plan), ..app })),
-        );
-    }
-    asks
-}
-
-/// The headers that the proxy sends to the app for a stranger: those that no visitor brings.
-fn stranger_to_app(plan: &Plan) -> Vec<(HeaderName, http::HeaderValue)> {
-    let visitor = |name: &HeaderName| plan.wish.full_headers.iter().any(|(it, _)| it == name);
-    plan.wish.app_headers.iter().filter(|(name, _)| !visitor(name)).cloned().collect()
-}
-
-/// The hand-off's URI on another origin, where the hand-off names a URI at all.
-fn target(plan: &Plan, evidence: &Evidence, origin: &Url) -> Option<Url> {
-    let intended = plan.wish.intent.header.as_deref().zip(plan.wish.intent.value.as_deref());
-    let sent = evidence
-        .app
-        .answer()
-        .and_then(|it| dialect::handoff_of(it, plan.wish.intent.header.as_deref()));
-    let (name, value) = intended.or(sent)?;
-    let names_uri = dialect::header_named(name).is_none_or(|it| it.names == Names::Uri);
-    let url = (names_uri && value.starts_with('/'))
-        .then(|| origin.with_target(&as_target(value)))?
-        .ok()?;
-    let declared_public = |it: &Ask| it.url.path() == url.path() && it.url.origin() == url.origin();
-    (!plan.direct.as_ref().is_ok_and(declared_public)).then_some(url)
-}
-
-/// A hand-off's value as a request target: what a request line cannot carry is encoded, and nothing
-/// is encoded twice.
-fn as_target(value: &str) -> String {
-    let mut target = String::new();
-    for (n, part) in value.split('%').enumerate() {
-        if n > 0 {
-            let escape =
-                part.as_bytes().get(..2).is_some_and(|it| it.iter().all(u8::is_ascii_hexdigit));
-            target.push_str(if escape { "%" } else { "%25" });
-        }
-        target.extend(utf8_percent_encode(part, UNSAFE));
-    }
-    target
 }
 
 /// Who answers for the download, for its neighbours, and for any path: app or proxy.
@@ -206,9 +147,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn targets_and_neighbours() {
-        assert_eq!(as_target("/p/a b%20c%.pdf#1"), "/p/a%20b%20c%25.pdf%231");
-        assert_eq!(as_target("/p/ü?x=1&y=%2F"), "/p/%C3%BC?x=1&y=%2F");
+    fn neighbours() {
         assert_eq!(neighbour("/a/b.xlsx", "n"), "/a/sendfile-check-n.xlsx");
         assert_eq!(neighbour("/listen/7/", "n"), "/listen/sendfile-check-n");
         assert_eq!(neighbour("/", "n"), "/sendfile-check-n");

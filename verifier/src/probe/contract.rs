@@ -1,8 +1,9 @@
 //! Talks to the fixture itself: its contract, its journal, what it reads back. None of this is
 //! judged, so an ordinary client does: reqwest, without proxies and without redirects.
 
-use std::time::Instant;
+use std::{collections::BTreeMap, time::Instant};
 
+use http::HeaderName;
 use serde::{Deserialize, de::DeserializeOwned};
 use thiserror::Error;
 
@@ -92,6 +93,8 @@ struct JournalRequest {
     method: String,
     target: String,
     answer: String,
+    #[serde(default)]
+    headers: BTreeMap<String, String>,
 }
 
 #[derive(Deserialize)]
@@ -172,6 +175,23 @@ impl Control<'_> {
             answer: it.answer,
         };
         Some(answer.requests.into_iter().map(read).collect())
+    }
+
+    /// Which of these headers came with the requests that carried this nonce; none is known if no
+    /// such request came.
+    pub(crate) async fn reached(
+        &self,
+        fixture: &FixtureAt,
+        nonce: &str,
+        names: &[HeaderName],
+    ) -> Option<Vec<String>> {
+        let answer: JournalAnswer = self.json(fixture, &format!("requests/{nonce}")).await.ok()?;
+        let came = |name: &&HeaderName| {
+            let value = |it: &JournalRequest| it.headers.get(name.as_str()).cloned();
+            answer.requests.iter().filter_map(value).any(|it| !it.is_empty())
+        };
+        let names = names.iter().filter(came).map(HeaderName::to_string).collect();
+        (!answer.requests.is_empty()).then_some(names)
     }
 
     /// The dummy as the fixture reads it back from storage.

@@ -60,6 +60,8 @@ struct JsonTarget {
     local: Vec<JsonFact>,
     #[serde(skip_serializing_if = "Option::is_none", default)]
     certificate: Option<JsonCertificate>,
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    spoofed: Option<Vec<String>>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -159,6 +161,7 @@ fn target(evidence: &Evidence, diagnosis: &Diagnosis) -> JsonTarget {
         journal: evidence.journal.as_ref().map(|it| it.iter().map(JsonJournalled::of).collect()),
         local: evidence.local.iter().map(JsonFact::of).collect(),
         certificate: evidence.certificate.as_ref().map(JsonCertificate::of),
+        spoofed: evidence.spoofed.clone(),
     }
 }
 
@@ -201,6 +204,7 @@ impl JsonTarget {
             journal: self.journal.map(|it| it.into_iter().map(JsonJournalled::evidence).collect()),
             local: self.local.into_iter().map(JsonFact::evidence).collect::<Result<_, _>>()?,
             certificate: self.certificate.map(JsonCertificate::evidence).transpose()?,
+            spoofed: self.spoofed,
         })
     }
 }

@@ -32,7 +32,7 @@ const PROXIES: [(DemoProxy, &str); 5] = [
 ];
 
 /// Requests beyond the four layers, by default and with --thorough.
-const MOST: [(Depth, usize); 2] = [(Depth::AsNeeded, 8), (Depth::Thorough, 25)];
+const MOST: [(Depth, usize); 2] = [(Depth::AsNeeded, 8), (Depth::Thorough, 34)];
 
 #[tokio::test]
 async fn every_snippet_passes_every_check() {
@@ -138,7 +138,7 @@ const HEAD: &str = "\
 # Checks
 
 Right bytes can still be open to everybody, without ranges, or under a wrong name. Once the four layers are right, these
-checks are made: by default with at most 8 further requests, with `--thorough` with at most 25 and one for each odd
+checks are made: by default with at most 8 further requests, with `--thorough` with at most 34 and one for each odd
 name; where a check fails, at most two more tell why. All are GET, HEAD or OPTIONS, and change nothing. This page is
 made by the tests, from runs of the shipped snippets on the real servers with `--thorough`.
 

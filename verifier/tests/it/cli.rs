@@ -88,7 +88,8 @@ fn what_people_read() {
           ok    app      200, X-Accel-Redirect: /protected/a.bin
           ok    direct   200, the dummy, 4096 bytes
           ok    checks   9 right; skipped: refusal (--private was not given), names (no
-                         fixture), tls, protocol (the site is http)
+                         fixture), spoofing (only with --thorough), tls, protocol (the
+                         site is http)
     "#);
     assert_snapshot!(Case::Broken.text(&[]), @r#"
         broken download: the hand-off is guilty (handoff.feature-off)

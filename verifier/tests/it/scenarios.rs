@@ -38,7 +38,7 @@ use serde::Deserialize;
 
 use self::{
     local::Local,
-    paper::{INSTANCE, KEY, NONCE, Paper, header},
+    paper::{INSTANCE, KEY, NONCE, Paper, header, sent_by},
 };
 
 mod local;
@@ -90,6 +90,8 @@ pub(crate) struct Scenario {
     full: Lines,
     #[serde(default)]
     probes: BTreeMap<String, Lines>,
+    /// Which of a visitor's headers reached the fixture.
+    spoofed: Option<Vec<String>>,
     /// For how many days the site's certificate is good.
     days_left: Option<i64>,
     /// What the operator lets the verifier read.
@@ -211,9 +213,8 @@ impl Scenario {
             direct,
             full,
             probes: self.probes.iter().flat_map(|(ids, lines)| self.further(ids, lines)).collect(),
-            certificate: self
-                .days_left
-                .map(|days_left| Certificate { until: SystemTime::UNIX_EPOCH, days_left }),
+            spoofed: self.spoofed.clone(),
+            certificate: self.days_left.map(certificate),
             checks: Vec::new(),
             journal: self.journal.as_ref().map(|it| it.iter().map(|it| journalled(it)).collect()),
             local: Vec::new(),
@@ -306,14 +307,7 @@ impl Scenario {
             "head" | "app-head" => "HEAD",
             _ => "GET",
         };
-        let range = match id {
-            "range" | "range-if-same" | "range-if-other" => Some("Range: bytes=1024-2047"),
-            "range-suffix" => Some("Range: bytes=-1024"),
-            "range-beyond" => Some("Range: bytes=4096-"),
-            "range-several" => Some("Range: bytes=0-15,200-215"),
-            _ => None,
-        };
-        let headers: Vec<_> = range.into_iter().map(str::to_owned).collect();
+        let headers: Vec<_> = sent_by(id).into_iter().map(str::to_owned).collect();
         ask(method, &format!("{origin}{path}"), &headers)
     }
 
@@ -339,6 +333,10 @@ impl Lines {
                 .expect("a first line"),
         }
     }
+}
+
+fn certificate(days_left: i64) -> Certificate {
+    Certificate { until: SystemTime::UNIX_EPOCH, days_left }
 }
 
 fn ask(method: &str, url: &str, headers: &[String]) -> Asked {

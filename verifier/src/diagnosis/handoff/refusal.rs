@@ -8,6 +8,42 @@ use crate::{
 
 pub(super) const RULES: &[Rule] = &[
     Rule {
+        id: "handoff.refusal-ignored",
+        culprit: Culprit::Handoff,
+        severity: Severity::Exposed,
+        summary: "a visitor whom the app refuses gets the file",
+        meaning: "The fixture refuses with 403 and hands nothing over, and the site gives the file \
+                  all the same: it comes from a cache, or by a rule that does not ask the app.",
+        remedy: Remedy::any(
+            "let every request for the download ask the app, and keep its answers out of caches",
+        ),
+        matches: |r| {
+            let found = || Match::sure("the file comes where the app answers 403");
+            r.gives_dummy(ProbeId::Denied).then(|| found().shown_by(ProbeId::Denied))
+        },
+    },
+    Rule {
+        id: "handoff.alias-traversal",
+        culprit: Culprit::Handoff,
+        severity: Severity::Warning,
+        summary: "a hand-off with `..` in it leaves the internal location's folder",
+        meaning: "An alias that ends with a slash behind a location that does not reads \
+                  `/protected../x` as the folder above. No visitor can ask for that, but an app \
+                  that builds its value from what users send can be made to.",
+        remedy: Remedy {
+            nginx: Some(
+                "end the location with a slash, as the alias does: location ^~ /PREFIX/ { \
+                 internal; alias /FOLDER/; }",
+            ),
+            ..Remedy::any("end the location's path with a slash")
+        },
+        matches: |r| {
+            let because = "a hand-off that leaves the storage and comes back gets the file";
+            let found = || Match::sure(because).shown_by(ProbeId::Parent);
+            r.gives_dummy(ProbeId::Parent).then(found)
+        },
+    },
+    Rule {
         id: "handoff.no-answer",
         culprit: Culprit::Handoff,
         severity: Severity::Broken,

@@ -228,6 +228,18 @@ fn absent<T>(line: &str) -> Option<Seen<T>> {
     Some(Seen::Nothing(Failure { kind, chain: chain.to_owned() }))
 }
 
+/// The header by which a further probe differs, where that matters.
+pub(super) fn sent_by(id: &str) -> Option<&'static str> {
+    match id {
+        "app-spoofed" => Some("X-Accel-Redirect: /sendfile-check-chosen"),
+        "range" | "range-if-same" | "range-if-other" => Some("Range: bytes=1024-2047"),
+        "range-suffix" => Some("Range: bytes=-1024"),
+        "range-beyond" => Some("Range: bytes=4096-"),
+        "range-several" => Some("Range: bytes=0-15,200-215"),
+        _ => None,
+    }
+}
+
 /// `Name: value` as evidence has it.
 pub(super) fn header(line: &str) -> (String, String) {
     let (name, value) =
