@@ -52,6 +52,11 @@ impl Redactor {
         format!("{path}?{}", shown.join("&"))
     }
 
+    /// A line of a log, its URLs as they may be shown.
+    pub fn text(&self, text: &str) -> String {
+        each_word(text, |word| self.url(word))
+    }
+
     fn parameter(&self, pair: &str) -> String {
         let Some((name, value)) = pair.split_once('=') else { return pair.to_owned() };
         if value.is_empty() || !names_secret(name) {
@@ -84,18 +89,45 @@ fn is_secret(name: &str) -> bool {
 /// the secrets of URLs, are left out. What begins with `$` or `{` is a variable, not a secret.
 pub(crate) fn directive(name: &str, words: &[String]) -> String {
     let mut shown = vec![name.to_owned()];
-    let mut secret = is_secret(name) && name.contains("password");
+    let mut secret = ["password", "secret"].iter().any(|it| name.contains(it));
     for word in words {
-        let value = !word.is_empty() && !word.starts_with(['$', '{', '%']);
-        if std::mem::replace(&mut secret, is_secret(word)) && value {
+        if std::mem::replace(&mut secret, is_secret(word)) && is_value(word) {
             shown.push("REDACTED".to_owned());
         } else if word.is_empty() {
             shown.push("\"\"".to_owned());
         } else {
-            shown.push(without_signature(word));
+            shown.push(plain(word));
         }
     }
     shown.join(" ")
+}
+
+/// What is said of a configuration, as it may be shown.
+pub(crate) fn text(text: &str) -> String {
+    each_word(text, plain)
+}
+
+fn each_word(text: &str, shown: impl Fn(&str) -> String) -> String {
+    let between = |c: char| c.is_whitespace() || matches!(c, '"' | ',' | '`' | ';');
+    let pieces = text.split_inclusive(between);
+    let one = |piece: &str| {
+        let word = piece.trim_end_matches(between);
+        shown(word) + &piece[word.len()..]
+    };
+    pieces.map(one).collect()
+}
+
+/// A word of a configuration: a URL, `secret=…`, or anything.
+fn plain(word: &str) -> String {
+    match word.split_once('=') {
+        Some((name, value)) if names_secret(name) && is_value(value) => format!("{name}=REDACTED"),
+        _ => without_signature(word),
+    }
+}
+
+/// Whether it is a value and no variable.
+fn is_value(text: &str) -> bool {
+    !text.is_empty() && !text.starts_with(['$', '{', '%'])
 }
 
 /// A word without the secrets of a URL.
@@ -103,7 +135,7 @@ fn without_signature(word: &str) -> String {
     let word = without_password(word);
     let Some((path, query)) = word.split_once('?') else { return word };
     let pair = |pair: &str| match pair.split_once('=') {
-        Some((name, value)) if names_secret(name) && !value.starts_with(['$', '{']) => {
+        Some((name, value)) if names_secret(name) && is_value(value) => {
             format!("{name}=REDACTED")
         }
         _ => pair.to_owned(),
@@ -153,6 +185,16 @@ mod tests {
             "equal values stay equal"
         );
         assert_ne!(signed, redactor.url("/s3/a?X-Amz-Expires=9&X-Amz-Signature=deadbeee"));
+        let word = |it: &str| it.to_owned();
+        assert_eq!(
+            directive("ProxyPass", &[word("/"), word("ajp://u:p@h/"), word("secret=abc")]),
+            "ProxyPass / ajp://REDACTED@h/ secret=REDACTED"
+        );
+        assert_eq!(directive("x_secret", &[word("abc")]), "x_secret REDACTED");
+        assert_eq!(
+            text("redirects to `https://u:p@h/x?token=abc&b=$arg_b`; then"),
+            "redirects to `https://REDACTED@h/x?token=REDACTED&b=$arg_b`; then"
+        );
         let page = redactor
             .body(b"<Error><Code>X</Code><StringToSign>GET\nabc</StringToSign><AWSAccessKeyId>AK");
         assert_eq!(

@@ -97,6 +97,19 @@ impl Fact {
         Self { fix: Some(fix.into()), ..self }
     }
 
+    /// The same as it may be shown: without secrets, and of sane length.
+    #[must_use]
+    pub(crate) fn shown(self) -> Self {
+        /// Nobody reads more of one directive.
+        const LONGEST: usize = 1_000;
+        let shown = |text: String| match text.char_indices().nth(LONGEST) {
+            Some((end, _)) => format!("{}…", crate::secret::text(&text[..end])),
+            None => crate::secret::text(&text),
+        };
+        let at = self.at.map(|it| Place { file: shown(it.file), text: shown(it.text), ..it });
+        Self { at, detail: shown(self.detail), fix: self.fix.map(shown), ..self }
+    }
+
     /// The fact in one line.
     pub fn line(&self) -> String {
         match &self.at {

@@ -34,6 +34,9 @@ const BYTES: usize = 4 << 20;
 /// Files of a configuration.
 const FILES: usize = 500;
 
+/// So many facts are told.
+const MOST: usize = 200;
+
 /// The facts that the configurations and the logs tell about what was seen. `logs` were begun
 /// before the first probe.
 pub(crate) async fn examine(
@@ -80,7 +83,7 @@ fn read(
     all.extend(of_configs);
     all.extend(logged(&lines, question));
     all.extend(unread);
-    all
+    all.into_iter().take(MOST).map(Fact::shown).collect()
 }
 
 /// The disk of this machine.

@@ -19,11 +19,11 @@ pub(super) fn expand(pattern: &Path) -> Vec<PathBuf> {
         let name = component.as_os_str().to_string_lossy();
         match component {
             Component::Normal(_) if is_pattern(&name) => {
-                found = found.iter().flat_map(|folder| matching(folder, &name)).collect();
+                let all = found.iter().flat_map(|folder| matching(folder, &name));
+                found = all.take(MOST).collect();
             }
             _ => found.iter_mut().for_each(|it| it.push(component)),
         }
-        found.truncate(MOST);
     }
     found.retain(|it| it.is_file());
     found.sort();
