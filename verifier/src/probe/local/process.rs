@@ -18,8 +18,8 @@ pub(super) fn worker_uid(worker: &Worker) -> Option<u32> {
 pub(super) fn edited(config: &Config, newest: Option<SystemTime>) -> Option<Fact> {
     let master = master(&config.worker())?;
     let newest = newest?;
-    let workers = children(master);
-    let started = workers.iter().chain([&master]).filter_map(|it| started(*it)).max()?;
+    // A server without workers reads its configuration again and stays the same process.
+    let started = children(master).into_iter().filter_map(started).max()?;
     // The kernel counts in ticks; what is written while a server starts is no edit.
     let later = newest.duration_since(started).ok()?;
     (later > Duration::from_secs(2)).then(|| {
