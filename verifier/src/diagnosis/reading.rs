@@ -376,8 +376,12 @@ impl<'a> Reading<'a> {
         match culprit {
             Culprit::Storage => curl::line(&evidence.storage.asked),
             Culprit::App => curl::line(&evidence.app.asked),
-            Culprit::Proxy => curl::line(&evidence.direct.asked),
-            Culprit::Handoff | Culprit::Frontend => curl::line(&evidence.full.asked),
+            Culprit::Proxy if !evidence.direct.asked.url.is_empty() => {
+                curl::line(&evidence.direct.asked)
+            }
+            Culprit::Proxy | Culprit::Handoff | Culprit::Frontend => {
+                curl::line(&evidence.full.asked)
+            }
         }
     }
 }
