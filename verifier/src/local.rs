@@ -12,6 +12,7 @@ mod directive;
 mod disk;
 pub mod echo;
 mod fact;
+mod files;
 mod lighttpd;
 pub mod log;
 mod nginx;

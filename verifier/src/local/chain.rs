@@ -237,6 +237,7 @@ fn fine(
             it.says,
             Says::PathRewritten
                 | Says::AppElsewhere
+                | Says::Guarded
                 | Says::SwallowedBetween
                 | Says::MappingWrong
                 | Says::NotAnnounced

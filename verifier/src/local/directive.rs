@@ -22,6 +22,12 @@ pub(super) struct Directive {
 }
 
 impl Directive {
+    /// How many bytes it takes without its block, roughly.
+    pub(super) fn weight(&self) -> usize {
+        let words = self.args.iter().map(|it| it.len() + 64).sum::<usize>();
+        256 + 2 * self.spelled.len() + words
+    }
+
     /// The n-th word behind the name, or nothing.
     pub(super) fn arg(&self, n: usize) -> &str {
         self.args.get(n).map_or("", String::as_str)

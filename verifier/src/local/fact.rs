@@ -140,6 +140,9 @@ pub enum Says {
     DownloadRedirected,
     /// A login is asked for before the app is.
     LoginAsked,
+    /// Whether a request is let in, or which page an error gets, hangs on what only the running
+    /// server knows.
+    Guarded,
     /// The app is asked for another path than the visitor's.
     PathRewritten,
     /// The proxy asks another address, or speaks another protocol, than the app's.

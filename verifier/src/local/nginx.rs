@@ -6,6 +6,7 @@ use super::{
 
 mod astray;
 mod download;
+mod guard;
 mod handoff;
 mod location;
 mod mend;
@@ -34,8 +35,8 @@ pub(super) struct Nginx {
 impl Nginx {
     /// Reads a file with its includes, or a dump.
     pub(super) fn read(path: &str, disk: &mut dyn Disk, unread: &mut Vec<Fact>) -> Self {
-        let main = tree::read(path, disk, unread);
-        Self { http: http(path, &main), main, matcher: Matcher::default() }
+        let mut main = tree::read(path, disk, unread);
+        Self { http: http(path, &mut main), main, matcher: Matcher::default() }
     }
 
     fn word(&self, name: &str, n: usize) -> Option<String> {
@@ -99,9 +100,9 @@ impl Nginx {
 
 /// A file may be a whole configuration, a site's file without the `http` around it, or a snippet
 /// with nothing but locations.
-fn http(path: &str, main: &[Directive]) -> Directive {
-    if let Some(http) = main.iter().find(|it| it.name == "http") {
-        return http.clone();
+fn http(path: &str, main: &mut Vec<Directive>) -> Directive {
+    if let Some(at) = main.iter().position(|it| it.name == "http") {
+        return main.remove(at);
     }
     let block = |name: &str, inside: Vec<Directive>| Directive {
         name: name.to_owned(),
@@ -113,9 +114,10 @@ fn http(path: &str, main: &[Directive]) -> Directive {
     };
     let bare =
         !main.iter().any(|it| it.name == "server") && main.iter().any(|it| it.name == "location");
+    let main = std::mem::take(main);
     match bare {
-        true => block("http", vec![block("server", main.to_vec())]),
-        false => block("http", main.to_vec()),
+        true => block("http", vec![block("server", main)]),
+        false => block("http", main),
     }
 }
 
@@ -130,7 +132,9 @@ struct Case<'a> {
 impl<'a> Case<'a> {
     /// A request as it comes in; `None` for a path that leads above the root.
     fn env(&self, request: &'a Request, maps: &'a [&'a Directive]) -> Option<Env<'a>> {
-        let slashes = match self.walk.http.child("merge_slashes").map(|it| it.arg(0)) {
+        let blocks = [self.walk.server, self.walk.http];
+        let merge = blocks.iter().find_map(|it| it.child("merge_slashes"));
+        let slashes = match merge.map(|it| it.arg(0)) {
             Some("off") => uri::Slashes::Kept,
             _ => uri::Slashes::Merged,
         };

@@ -8,6 +8,8 @@ use std::cell::Cell;
 
 use fancy_regex::{Regex, RegexBuilder};
 
+use super::uri::LONGEST as LONGEST_URI;
+
 /// Steps of one match; more is unknown.
 const STEPS: usize = 20_000;
 
@@ -37,6 +39,33 @@ pub(super) struct Captured {
     pub(super) groups: Vec<String>,
     /// By name.
     pub(super) names: Vec<(String, String)>,
+}
+
+impl Captured {
+    /// A text with `$0` to `$9` replaced.
+    pub(super) fn filled(&self, text: &str) -> Result<String, NotUnderstood> {
+        let mut whole = String::new();
+        let mut rest = text;
+        while let Some((before, behind)) = rest.split_once('$') {
+            whole.push_str(before);
+            let group = behind.bytes().next().filter(u8::is_ascii_digit);
+            match group {
+                Some(digit) => {
+                    let group = self.groups.get(usize::from(digit - b'0'));
+                    whole.push_str(group.map_or("", String::as_str));
+                    rest = &behind[1..];
+                }
+                None => {
+                    whole.push('$');
+                    rest = behind;
+                }
+            }
+            if whole.len() > LONGEST_URI {
+                return Err(NotUnderstood);
+            }
+        }
+        Ok(whole + rest)
+    }
 }
 
 /// Matches patterns, and counts them.

@@ -1,5 +1,8 @@
 //! URIs as servers read them: decoded, and without `.`, `..` and double slashes.
 
+/// No URI and no path is longer, however often a rule doubles it.
+pub(super) const LONGEST: usize = 16 * 1024;
+
 /// Percent-decodes as nginx does: what follows a `%` and is no hexadecimal digit is taken as it is,
 /// and the `%` is lost (ngx_unescape_uri).
 pub(super) fn decoded_by_nginx(text: &str) -> String {

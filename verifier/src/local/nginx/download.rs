@@ -3,6 +3,7 @@
 use super::{
     super::{Fact, Look, Place, Says, Treatment, opened::words, uri::decoded},
     Case,
+    guard::guarded,
     location::Form,
     route::{End, Route},
     tree::Directive,
@@ -36,6 +37,7 @@ pub(super) fn treat<'a>(
         treatment.download.push(Fact::of(Says::Unsure, reason.clone()));
         treatment.unsure = true;
     }
+    treatment.download.extend(guarded(&route));
     if let End::Asks(pass) = route.end {
         return Some(asks(case, route, pass, treatment));
     }

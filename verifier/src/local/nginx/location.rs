@@ -2,6 +2,7 @@
 
 use super::{
     super::pattern::{Captured, Case, Matcher, NotUnderstood},
+    route::PASSES,
     tree::Directive,
 };
 
@@ -91,8 +92,7 @@ pub(super) fn find<'a>(
 
 /// Whether a location passes requests on; its name without the slash at its end is then redirected.
 fn passes(location: &Directive) -> bool {
-    let names = ["proxy_pass", "fastcgi_pass", "uwsgi_pass", "scgi_pass", "grpc_pass"];
-    location.inside().iter().any(|it| names.contains(&it.name.as_str()))
+    location.inside().iter().any(|it| PASSES.contains(&it.name.as_str()))
 }
 
 /// Whether the search is over.

@@ -56,8 +56,7 @@ fn run<'a>(block: &'a Directive, route: &mut Route<'a>, walk: &Walk<'_>, depth: 
             "rewrite_by_lua_block"
             | "rewrite_by_lua_file"
             | "access_by_lua_block"
-            | "access_by_lua_file"
-            | "js_content" => {
+            | "access_by_lua_file" => {
                 route.unsure = Some(format!("`{}` is beyond this reader", directive.name));
                 Flow::On
             }
@@ -112,21 +111,44 @@ fn branch<'a>(
     }
 }
 
+/// The words of a condition without the brackets around them, which may stand beside a word. A word
+/// between them may be empty.
+fn condition(words: &[String]) -> Vec<&str> {
+    let mut words: Vec<&str> = words.iter().map(String::as_str).collect();
+    if let Some(first) = words.first_mut() {
+        *first = first.strip_prefix('(').unwrap_or(first);
+    }
+    if words.first() == Some(&"") {
+        words.remove(0);
+    }
+    match words.pop().map(|last| last.strip_suffix(')').unwrap_or(last)) {
+        None | Some("") => {}
+        Some(last) => words.push(last),
+    }
+    words
+}
+
 /// Whether a condition holds; `None` where nobody knows.
 fn holds(words: &[String], route: &mut Route<'_>, walk: &Walk<'_>) -> Option<bool> {
-    let joined = words.join(" ");
-    let inner = joined.trim().strip_prefix('(')?.strip_suffix(')')?.trim();
-    let mut parts = inner.splitn(3, char::is_whitespace);
-    let (left, sign, right) = (parts.next()?, parts.next(), parts.next());
-    if left.starts_with(['-', '!']) {
-        return on_disk(left, sign?, route, walk);
+    match condition(words)[..] {
+        [variable] => {
+            let value = route.env.filled(variable).ok()?;
+            Some(!value.is_empty() && value != "0")
+        }
+        [test, path] => on_disk(test, path, route, walk),
+        [left, sign, right] => compared(left, sign, right, &mut route.env, walk),
+        _ => None,
     }
-    let env = &mut route.env;
+}
+
+fn compared(
+    left: &str,
+    sign: &str,
+    right: &str,
+    env: &mut Env<'_>,
+    walk: &Walk<'_>,
+) -> Option<bool> {
     let value = env.filled(left).ok()?;
-    let Some((sign, right)) = sign.zip(right) else {
-        return Some(!value.is_empty() && value != "0");
-    };
-    let right = right.trim();
     let case = if sign.ends_with('*') { Case::Ignored } else { Case::Matters };
     match sign {
         "=" => Some(value == env.filled(right).ok()?),
@@ -146,7 +168,7 @@ fn holds(words: &[String], route: &mut Route<'_>, walk: &Walk<'_>) -> Option<boo
 
 /// Whether a file or a folder is there: `-f`, `-d`, `-e`, or their contrary.
 fn on_disk(test: &str, word: &str, route: &Route<'_>, walk: &Walk<'_>) -> Option<bool> {
-    let path = match word.trim() {
+    let path = match word {
         "$request_filename" => route.scope.opens(&route.env).ok()?.0.path,
         word => route.env.filled(word).ok()?,
     };

@@ -3,7 +3,11 @@
 //! Follows nginx's phases (ngx_http_core_module.c). What cannot be evaluated makes a route unsure.
 
 use super::{
-    super::{Disk, Look, opened::Opened, pattern::Matcher},
+    super::{
+        Disk, Look,
+        opened::{By, Opened},
+        pattern::Matcher,
+    },
     location::{self, Form},
     rewrite::{Phase, rewritten},
     scope::Scope,
@@ -52,6 +56,14 @@ const LONGEST: usize = 10;
 /// The directives that pass a request on.
 pub(super) const PASSES: [&str; 5] =
     ["proxy_pass", "fastcgi_pass", "uwsgi_pass", "scgi_pass", "grpc_pass"];
+
+/// Whether a directive lets something answer that this reader does not know: lua,
+/// memcached …
+fn answers_beyond(directive: &Directive) -> bool {
+    let name = directive.name.as_str();
+    let passes = name.ends_with("_pass") && !PASSES.contains(&name);
+    passes || name.starts_with("content_by_") || matches!(name, "js_content" | "perl")
+}
 
 /// A server block, and what is needed to walk through it.
 #[derive(Clone, Copy)]
@@ -175,15 +187,16 @@ impl<'a> Walk<'a> {
         if let Some(end) = self.refused(route) {
             return Next::End(end);
         }
-        let own = || route.scope.own().iter().rev();
-        let lua =
-            own().find_map(|it| it.inside().iter().find(|it| it.name.starts_with("content_by_")));
-        if let Some(lua) = lua {
-            route.unsure = Some(format!("`{}` is beyond this reader", lua.name));
+        let own = || route.scope.own().iter().rev().flat_map(|it| it.inside());
+        if let Some(handler) = own().find(|it| answers_beyond(it)) {
+            route.unsure = Some(format!("`{}` is beyond this reader", handler.name));
             return Next::End(End::Unknown);
         }
-        let pass =
-            own().find_map(|it| it.inside().iter().find(|it| PASSES.contains(&it.name.as_str())));
+        let pass = own().find(|it| PASSES.contains(&it.name.as_str()));
+        if pass.is_none() && route.scope.is_on("passenger_enabled").is_some() {
+            route.unsure = Some("Passenger is beyond this reader".to_owned());
+            return Next::End(End::Unknown);
+        }
         // An `if` that holds has no try_files, whatever its location has.
         let tries = route.scope.0.last().and_then(|it| it.child("try_files"));
         if let Some(next) = tries.and_then(|it| self.tried(it, route)) {
@@ -215,10 +228,19 @@ impl<'a> Walk<'a> {
                 route.unsure = Some(format!("`{candidate}` is only known while nginx runs"));
                 continue;
             };
-            let Ok((opened, by)) = route.scope.opens(&route.env.at(uri.clone())) else { continue };
+            let Ok((mut opened, by)) = route.scope.opens(&route.env.at(uri.clone())) else {
+                continue;
+            };
+            // Behind the folder that captures make, nginx puts the whole candidate once more.
+            if opened.by == By::Captures {
+                opened.path.push_str(&uri);
+            }
             let wanted = if uri.ends_with('/') { Look::Folder } else { Look::File };
             match self.disk.look(opened.path.trim_end_matches('/')) {
                 found if found == wanted => {
+                    if opened.by == By::Captures {
+                        route.unsure = Some("try_files with captures in an alias".to_owned());
+                    }
                     route.env.uri = uri;
                     return None;
                 }
@@ -252,7 +274,7 @@ impl<'a> Walk<'a> {
         } else {
             route.env.uri = target;
         }
-        route.env.internal = true;
+        (route.env.internal, route.env.broken) = (true, false);
         Next::Uri(Rerun::Server)
     }
 

@@ -85,7 +85,7 @@ impl<'a> Scope<'a> {
         let (by, path) = match (directive.name.as_str(), form) {
             ("alias", Some(Form::Pattern(..))) => (By::Captures, folder.clone()),
             ("alias", _) => {
-                let rest = uri.get(prefix.len()..).unwrap_or_default();
+                let rest = uri.strip_prefix(prefix).unwrap_or(&uri);
                 (By::Alias, format!("{folder}{rest}"))
             }
             _ => (By::Root, format!("{folder}{uri}")),

@@ -8,6 +8,7 @@ use super::{
     },
     Case,
     download::Asking,
+    guard::guarded,
     location::Form,
     mend::mended,
     route::{End, Route, Walk, error_page},
@@ -43,6 +44,7 @@ pub(super) fn treat<'a>(
         treatment.unsure = true;
     }
     target.write(&route, &env, treatment);
+    treatment.target.extend(guarded(&route));
     treatment.target.extend(store::around(&route));
 }
 
@@ -248,11 +250,22 @@ impl<'a> Target<'_, 'a> {
         let fix = fix.or_else(|| mended(opened, wrong?, by, location, file));
         let says = Says::TargetOpens { path: opened.path.clone(), state, wrong };
         let opens = Fact::at(says, by.place(), format!("the hand-off opens {detail}{meant}"));
-        let masks = error_page(&route.scope, 404).and_then(|(page, put)| {
-            let detail = format!("answers {} where a file is missing", put.filter(|it| *it < 400)?);
-            Some(Fact::at(Says::ErrorsMasked, page.place(), detail))
-        });
-        [Fact { fix, ..opens }].into_iter().chain(masks).collect()
+        [Fact { fix, ..opens }].into_iter().chain(self.masked(route, env)).collect()
+    }
+
+    /// An `error_page` that puts something else in the place of a missing file's 404.
+    fn masked(&self, route: &Route<'a>, env: &Env<'a>) -> Option<Fact> {
+        let (page, put) = error_page(&route.scope, 404)?;
+        let detail = match put.filter(|it| *it < 400) {
+            Some(put) => format!("answers {put} where a file is missing"),
+            None => {
+                let after = self.case.walk.with_error_page(self.route(self.case.walk, env)?);
+                let End::Asks(pass) = after.end else { return None };
+                let asked = Upstream::of(pass, &after.scope, &after.env).ok()?;
+                self.asks_app(&asked).then(|| "asks the app where a file is missing".to_owned())?
+            }
+        };
+        Some(Fact::at(Says::ErrorsMasked, page.place(), detail))
     }
 }
 

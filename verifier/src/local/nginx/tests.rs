@@ -106,13 +106,16 @@ http {
         location /try/ { try_files $uri /nowhere/$uri @named; }
         location @named { root /srv/named; }
         location /inside/ { internal; alias /srv/inside/; }
+        location /empty/ { if ($arg_to = "") { root /srv/empty; } }
+        location /full/ { if ( $arg_to != '' ) { root /srv/full; } }
+        location ~ ^/retry/(.*)$ { alias /srv/re/$1; try_files $uri @named; }
         location /to-inside/ { try_files /nowhere /inside/x; }
     }
 }
 "#;
 
 /// A target and the path.
-const OPENED: [(&str, &str); 22] = [
+const OPENED: [(&str, &str); 26] = [
     ("/x", "/srv/base/x"),
     ("/plain/x", "/srv/plain/plain/x"),
     ("/alias/a%20b", "/srv/alias/a b"),
@@ -135,6 +138,10 @@ const OPENED: [(&str, &str); 22] = [
     ("/cut/x", "/srv/cut/x"),
     ("/try/x", "/srv/named/try/x"),
     ("/to-inside/", "/srv/inside/x"),
+    ("/empty/x", "/srv/empty/empty/x"),
+    ("/empty/x?to=one", "/srv/base/empty/x"),
+    ("/full/x", "/srv/base/full/x"),
+    ("/retry/x", "/srv/named/retry/x"),
 ];
 
 fn read(config: &str) -> Nginx {
@@ -166,7 +173,7 @@ fn servers_and_locations_are_those_that_nginx_chooses() {
 #[test]
 fn paths_are_those_that_nginx_opens() {
     let nginx = read(PATHS);
-    let disk = Paper::default();
+    let disk = Paper::default().with("/srv/re/x", "");
     let servers = nginx.servers();
     let maps: Vec<&Directive> = nginx.http.children("map").collect();
     let worker = Worker::default();
@@ -312,4 +319,39 @@ fn what_grows_without_end_ends() {
     let doubles = "set $a xx;".to_owned() + &"set $a $a$a;".repeat(200);
     told(&format!("{doubles} root $a;"));
     told(&"rewrite ^(.*)$ $1$1;".repeat(200));
+    let large = format!("set $a {};", "x".repeat(16_000));
+    let many: String = (0..200).map(|n| format!("set $b{n} $a;")).collect();
+    let facts = told(&format!("{large}{many} location / {{ proxy_pass http://$b199; }}"));
+    let known = |it: &Fact| it.detail.contains("$b199 is only known while nginx runs");
+    assert!(facts.iter().any(known), "all values together are bounded");
+}
+
+#[test]
+fn what_only_the_running_nginx_knows_is_not_fine() {
+    let asks_lua = "location / { content_by_lua_block { } }";
+    for (server, wanted) in [
+        ("location /p/ { internal; auth_request /a; alias /srv/files/; }", Says::Guarded),
+        (
+            "location /p/ { internal; allow 10.0.0.0/8; deny all; alias /srv/files/; }",
+            Says::Guarded,
+        ),
+        ("location /p/ { internal; alias /srv/files/; memcached_pass m:1; }", Says::Unsure),
+        ("location /p/ { internal; alias /srv/files/; js_content a.b; }", Says::Unsure),
+    ] {
+        let facts = told(&format!("{server}\n{ASKS}"));
+        assert!(facts.iter().any(|it| it.says == wanted), "{server}: {facts:#?}");
+        assert!(!facts.iter().any(|it| it.says == Says::Fine), "{server}");
+    }
+    for server in [asks_lua, "passenger_enabled on; root /app/public;"] {
+        let facts = told(server);
+        assert!(facts.iter().any(|it| it.says == Says::Unsure), "{server}: {facts:#?}");
+        assert!(!facts.iter().any(|it| it.says == Says::DownloadNotRouted), "{server}");
+    }
+}
+
+#[test]
+fn an_error_page_may_ask_the_app_once_more() {
+    let facts =
+        told(&format!("error_page 404 /404.html;\nlocation /p/ {{ internal; root /x; }}\n{ASKS}"));
+    assert!(facts.iter().any(|it| it.says == Says::ErrorsMasked), "{facts:#?}");
 }

@@ -3,7 +3,11 @@
 //!
 //! Knows how nginx reads words (ngx_conf_read_token), and nothing of what they mean.
 
-use super::super::{Disk, Fact, Says, Text, pattern::glob};
+use super::super::{
+    Disk, Fact,
+    files::{Files, TOO_LARGE},
+    pattern::glob,
+};
 
 pub(super) use super::super::directive::Directive;
 
@@ -12,23 +16,14 @@ mod words;
 /// Blocks and includes in each other beyond this depth are not read.
 const DEEPEST: usize = 32;
 
-/// So many files are read, whichever way they are included.
-const MOST: usize = 500;
-
 /// What the dump of `nginx -T` puts before each file.
 const MARKER: &str = "# configuration file ";
 
 /// Reads a file with all that it includes, or a dump.
 pub(super) fn read(path: &str, disk: &mut dyn Disk, unread: &mut Vec<Fact>) -> Vec<Directive> {
-    let mut loader = Loader { disk, dump: Vec::new(), folder: folder(path), unread, left: MOST };
-    let mut texts = loader.disk.read(path);
-    let Some(Text { path, text }) = texts.pop() else {
-        loader.unread.push(Fact::of(Says::Unread, format!("`{path}` could not be read")));
-        return Vec::new();
-    };
-    let Ok(text) = text.map_err(|reason| loader.not_read(&path, &reason)) else {
-        return Vec::new();
-    };
+    let files = Files::new(disk, unread);
+    let mut loader = Loader { files, dump: Vec::new(), folder: folder(path) };
+    let Some((path, text)) = loader.files.named(path).pop() else { return Vec::new() };
     let dump = split_dump(&text);
     match dump.first().cloned() {
         Some((main, text)) => {
@@ -59,22 +54,16 @@ fn split_dump(text: &str) -> Vec<(String, String)> {
 }
 
 struct Loader<'a> {
-    disk: &'a mut dyn Disk,
+    files: Files<'a>,
     dump: Vec<(String, String)>,
     folder: String,
-    unread: &'a mut Vec<Fact>,
-    left: usize,
 }
 
 impl Loader<'_> {
-    fn not_read(&mut self, path: &str, reason: &str) {
-        self.unread.push(Fact::of(Says::Unread, format!("`{path}` could not be read: {reason}")));
-    }
-
     fn parse(&mut self, path: &str, text: &str, depth: usize) -> Vec<Directive> {
-        let (mut directives, problem) = words::directives(path, text);
+        let (mut directives, problem) = words::directives(path, text, &mut self.files);
         if let Some(problem) = problem {
-            self.not_read(path, &problem);
+            self.files.not_read(path, &problem);
         }
         self.include(&mut directives, depth);
         directives
@@ -93,40 +82,32 @@ impl Loader<'_> {
             }
             if depth >= DEEPEST {
                 let place = directive.place().line();
-                self.not_read(&place, "includes go too deep");
+                self.files.not_read(&place, "includes go too deep");
                 continue;
             }
             let pattern = match directive.arg(0) {
                 absolute if absolute.starts_with('/') => absolute.to_owned(),
                 relative => format!("{}{relative}", self.folder),
             };
-            for Text { path, text } in self.find(&pattern) {
-                let Some(left) = self.left.checked_sub(1) else {
-                    self.not_read(&path, "too many files");
-                    break;
-                };
-                self.left = left;
-                match text {
-                    Ok(text) => whole.extend(self.parse(&path, &text, depth + 1)),
-                    Err(reason) => self.not_read(&path, &reason),
-                }
+            for (path, text) in self.find(&pattern) {
+                whole.extend(self.parse(&path, &text, depth + 1));
             }
         }
         *directives = whole;
     }
 
-    fn find(&mut self, pattern: &str) -> Vec<Text> {
+    fn find(&mut self, pattern: &str) -> Vec<(String, String)> {
         if self.dump.is_empty() {
-            return self.disk.read(pattern);
+            return self.files.named(pattern);
         }
-        let mut found: Vec<Text> = self
-            .dump
-            .iter()
-            .filter(|(path, _)| glob(pattern, path))
-            .map(|(path, text)| Text { path: path.clone(), text: Ok(text.clone()) })
-            .collect();
-        found.sort_by(|a, b| a.path.cmp(&b.path));
-        found.dedup_by(|a, b| a.path == b.path);
+        let named = self.dump.iter().filter(|(path, _)| glob(pattern, path));
+        let mut found: Vec<(String, String)> =
+            named.take_while(|(path, _)| self.files.counts(path)).cloned().collect();
+        found.sort();
+        found.dedup_by(|a, b| a.0 == b.0);
+        if found.is_empty() && !pattern.contains(['*', '?', '[']) {
+            self.files.not_read(pattern, "it is not in the dump");
+        }
         found
     }
 }
@@ -170,6 +151,23 @@ mod tests {
         let tree = read("/var/dump", &mut disk, &mut Vec::new());
         assert_eq!(shape(&tree), "http{server{}}");
         assert_eq!(tree[0].inside()[0].place().line(), "/etc/m.d/x.conf:2");
+    }
+
+    #[test]
+    fn a_dump_that_lacks_a_file_or_repeats_one_is_not_whole() {
+        let read = |dump: &str| {
+            let mut unread = Vec::new();
+            read("/d", &mut Paper::default().with("/d", dump), &mut unread);
+            unread.iter().map(|it| it.detail.clone()).collect::<Vec<_>>()
+        };
+        let lacks = "# configuration file /n.conf:\ninclude gone.conf; include m/*;\n";
+        assert_eq!(read(lacks), ["`/gone.conf` could not be read: it is not in the dump"]);
+        let repeats = format!(
+            "# configuration file /n.conf:\n{}\n# configuration file /a:\n{}\n",
+            "include a;".repeat(400),
+            "a;".repeat(5_000)
+        );
+        assert!(read(&repeats)[0].ends_with("the configuration is too large"));
     }
 
     #[test]

@@ -6,6 +6,7 @@ use super::{
     super::{
         Question,
         pattern::{Captured, Case, Matcher},
+        uri,
     },
     tree::Directive,
 };
@@ -29,6 +30,8 @@ pub(super) struct Env<'a> {
     pub(super) answered: bool,
     /// What `set` and named captures left; `None` where it is not known.
     set: HashMap<String, Option<String>>,
+    /// How many bytes of values may still be remembered.
+    room: usize,
     /// What the last regular expression captured.
     groups: Vec<String>,
     maps: &'a [&'a Directive],
@@ -39,8 +42,8 @@ pub(super) struct Env<'a> {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Unknown(pub(super) String);
 
-/// No value is longer, however often a variable is put into itself.
-const LONGEST: usize = 16 * 1024;
+/// All values together are no longer.
+const ROOM: usize = 1 << 20;
 
 /// Maps in each other beyond this depth are not followed.
 const DEEPEST: usize = 8;
@@ -63,6 +66,7 @@ impl<'a> Env<'a> {
             broken: false,
             answered: false,
             set: HashMap::new(),
+            room: ROOM,
             groups: Vec::new(),
             maps,
             matcher,
@@ -86,13 +90,15 @@ impl<'a> Env<'a> {
 
     /// Remembers a variable.
     pub(super) fn set(&mut self, name: &str, value: Option<String>) {
-        self.set.insert(name.to_owned(), value);
+        let room = self.room.checked_sub(name.len() + value.as_ref().map_or(0, String::len));
+        self.set.insert(name.to_owned(), value.filter(|_| room.is_some()));
+        self.room = room.unwrap_or(0);
     }
 
     /// Remembers what a regular expression captured.
     pub(super) fn capture(&mut self, captured: Captured) {
         for (name, value) in captured.names {
-            self.set.insert(name, Some(value));
+            self.set(&name, Some(value));
         }
         self.groups = captured.groups;
     }
@@ -114,7 +120,7 @@ impl<'a> Env<'a> {
                 Piece::Text(it) => whole.push_str(it),
                 Piece::Variable(name) => whole.push_str(&self.value(name, depth)?),
             }
-            if whole.len() > LONGEST {
+            if whole.len() > uri::LONGEST {
                 return Err(Unknown("what grows without end".to_owned()));
             }
         }
@@ -184,15 +190,15 @@ impl<'a> Env<'a> {
         let unknown = || Unknown(map.arg(1).trim_start_matches('$').to_owned());
         let source = self.filled_at(map.arg(0), depth)?;
         let entries = || {
-            map.inside().iter().filter(|it| {
-                !matches!(it.name.as_str(), "default" | "hostnames" | "volatile" | "include")
-            })
+            map.inside()
+                .iter()
+                .filter(|it| !matches!(it.name.as_str(), "default" | "hostnames" | "volatile"))
         };
         let plain = |it: &&Directive| {
             let key = it.name.strip_prefix('\\').unwrap_or(&it.name);
             !it.name.starts_with('~') && key.eq_ignore_ascii_case(&source)
         };
-        if map.child("hostnames").is_some() || map.child("include").is_some() {
+        if map.child("hostnames").is_some() {
             return Err(unknown());
         }
         if let Some(entry) = entries().find(plain) {

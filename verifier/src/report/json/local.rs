@@ -50,6 +50,7 @@ names!(SAYS, Says:
     "download-not-routed" => Says::DownloadNotRouted,
     "download-redirected" => Says::DownloadRedirected,
     "login-asked" => Says::LoginAsked,
+    "guarded" => Says::Guarded,
     "path-rewritten" => Says::PathRewritten,
     "app-elsewhere" => Says::AppElsewhere,
     "header-obeyed" => Says::HeaderObeyed,

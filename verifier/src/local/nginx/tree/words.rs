@@ -2,10 +2,14 @@
 
 use std::{iter::Peekable, rc::Rc, str::CharIndices};
 
-use super::{DEEPEST, Directive};
+use super::{DEEPEST, Directive, Files, TOO_LARGE};
 
 /// The directives of a text, and what is wrong with it, if anything is.
-pub(super) fn directives(path: &str, text: &str) -> (Vec<Directive>, Option<String>) {
+pub(super) fn directives(
+    path: &str,
+    text: &str,
+    files: &mut Files<'_>,
+) -> (Vec<Directive>, Option<String>) {
     let mut reader =
         Reader { text, rest: text.char_indices().peekable(), line: 1, file: Rc::from(path) };
     // The directives of each open block, the outermost first, and the head of the block.
@@ -14,6 +18,10 @@ pub(super) fn directives(path: &str, text: &str) -> (Vec<Directive>, Option<Stri
     let mut problem = None;
     loop {
         match reader.directive() {
+            Step::Plain(it) | Step::Opens(it) if !files.has_room(it.weight()) => {
+                problem.get_or_insert(format!("line {}: {TOO_LARGE}", it.line));
+                break;
+            }
             Step::Plain(directive) => now.push(directive),
             Step::Opens(directive) if open.len() >= DEEPEST => {
                 problem.get_or_insert(format!("line {}: blocks go too deep", directive.line));
@@ -250,7 +258,7 @@ impl Reader<'_> {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use super::{super::super::super::paper::Paper, *};
 
     fn shape(text: &str) -> String {
         fn one(it: &Directive) -> String {
@@ -263,7 +271,8 @@ mod tests {
                 None => words,
             }
         }
-        let (directives, problem) = directives("f", text);
+        let (mut disk, mut unread) = (Paper::default(), Vec::new());
+        let (directives, problem) = directives("f", text, &mut Files::new(&mut disk, &mut unread));
         let all: Vec<String> = directives.iter().map(one).collect();
         all.join(";") + problem.map_or(String::new(), |it| format!(" !{it}")).as_str()
     }
