@@ -8,6 +8,7 @@ use super::{
     uri::decoded,
 };
 
+mod asked;
 mod rewrite;
 mod sections;
 mod sendfile;
@@ -18,8 +19,10 @@ mod translate;
 mod tree;
 
 use self::{
+    asked::Asked,
+    sections::Scope,
     sendfile::XSendFile,
-    translate::{Asked, End, Found, Site},
+    translate::{End, Found, Site},
     tree::Tree,
 };
 
@@ -62,10 +65,6 @@ impl Apache {
         worker: &Worker,
     ) -> Treatment {
         let mut treatment = Treatment::default();
-        if let Some(reason) = &self.tree.unsure {
-            treatment.unsure = true;
-            treatment.download.push(Fact::of(Says::Unsure, reason.clone()));
-        }
         let site = self.site(&question.site, disk);
         let Some(found) = site.find(&question.site) else { return treatment };
         download(&site, &found, question, &mut treatment);
@@ -146,9 +145,10 @@ fn download(site: &Site<'_>, found: &Found<'_>, question: &Question, treatment: 
     let path = decoded(&question.site.path);
     let fact = match &found.end {
         End::Asks(asked) => {
-            treatment.asks = Some(asked.address.clone());
-            let detail = format!("takes the visitor's URL and asks {}", asked.address);
+            treatment.asks = asked.addresses.last().cloned();
+            let detail = format!("takes the visitor's URL and asks {}", asked.shown());
             treatment.download.extend(wrongly_asked(asked, question));
+            treatment.download.extend(guarded(&found.scope));
             Fact::at(Says::DownloadAsksApp, asked.by.clone(), detail)
         }
         End::Redirects(to, by) => {
@@ -168,6 +168,14 @@ fn download(site: &Site<'_>, found: &Found<'_>, question: &Question, treatment: 
         }
     };
     treatment.download.push(fact);
+}
+
+/// A rule of access: who is let in, only the running server knows.
+fn guarded(scope: &Scope<'_>) -> Option<Fact> {
+    let open = |it: &&Directive| it.arg(0) == "all" && it.arg(1) == "granted";
+    let denies = ["deny", "authtype", "secruleengine"].into_iter().flat_map(|it| scope.all(it));
+    let by = scope.all("require").filter(|it| !open(it)).chain(denies).next()?;
+    Some(Fact::at(Says::Guarded, by.place(), "may refuse a request"))
 }
 
 /// A rule that does not ask the app: does it keep one from it that would?
@@ -200,8 +208,8 @@ fn wrongly_asked(asked: &Asked, question: &Question) -> Vec<Fact> {
     let mut facts = Vec::new();
     let https = asked.scheme == "https";
     let http = https || asked.scheme == "http";
-    if !asked.address.is(&app.address) {
-        let detail = format!("asks {}; the app answers at {}", asked.address, app.address);
+    if !asked.is_at(&app.address) {
+        let detail = format!("asks {}; the app answers at {}", asked.shown(), app.address);
         let fix = format!("in {}, name the app's address http://{}", at().line(), app.address);
         facts.push(Fact::at(Says::AppElsewhere, at(), detail).mended_by(fix));
     } else if !http || https != app.https {

@@ -4,10 +4,8 @@ use super::super::{
     Disk, Look, Request,
     directive::Directive,
     pattern::{Captured, Case, Matcher},
+    uri::LONGEST,
 };
-
-/// No path is longer, however often a rule doubles it.
-const LONGEST: usize = 16 * 1024;
 
 /// What the rules come to.
 #[derive(Debug)]

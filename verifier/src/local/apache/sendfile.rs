@@ -10,7 +10,8 @@ use super::{
         opened::{same, seen},
         uri::is_below,
     },
-    translate::{Asked, Found, Site},
+    asked::Asked,
+    translate::{Found, Site},
     tree::Tree,
 };
 

@@ -7,6 +7,7 @@ use crate::local::{Config, State};
 const SITES: &str = r#"
 Listen 127.0.0.1:18998
 DocumentRoot /srv/main
+ProxyPass /first http://127.0.0.1:18997/main
 <VirtualHost 127.0.0.1:18998>
     ServerName a.test
     ServerAlias *.a.test
@@ -27,6 +28,12 @@ DocumentRoot /srv/main
     <LocationMatch "^/lm/([0-9]+)$">
         ProxyPass http://127.0.0.1:18997/m/$1
     </LocationMatch>
+    ProxyPass /first http://127.0.0.1:18997/host
+    ProxyPass /away http://127.0.0.1:18997/away
+    <Location /away>
+        Redirect /away http://new.test/away
+    </Location>
+    ScriptAlias /cgi /srv/cgi
     Alias /files/ /srv/files/
     AliasMatch ^/am/(.*)\.x$ /srv/am/$1.y
 </VirtualHost>
@@ -37,7 +44,7 @@ DocumentRoot /srv/main
 "#;
 
 /// Host, target, and what answers: the app's path, a file, or a redirect.
-const ANSWERED: [(&str, &str, &str); 17] = [
+const ANSWERED: [(&str, &str, &str); 20] = [
     ("a.test", "/x", "opens /srv/a/x"),
     ("www.a.test", "/x", "opens /srv/a/x"),
     ("nobody.test", "/x", "opens /srv/a/x"),
@@ -55,6 +62,9 @@ const ANSWERED: [(&str, &str, &str); 17] = [
     ("a.test", "/files/a%20b", "opens /srv/files/a b"),
     ("a.test", "/am/c.x", "opens /srv/am/c.y"),
     ("b.test", "/x", "asks /b/x"),
+    ("a.test", "/first/x", "asks /main/x"),
+    ("a.test", "/away/x", "-> http://new.test/away/x"),
+    ("a.test", "/cgi/x", "unknown"),
 ];
 
 fn apache(config: &str) -> Apache {
@@ -76,7 +86,7 @@ fn answers_are_those_of_apache() {
             End::Opens(path, _) => format!("opens {path}"),
             End::Redirects(to, _) => format!("-> {to}"),
             End::Answers(status, _) => status.to_string(),
-            End::Unknown(reason) => reason,
+            End::Unknown(_) => "unknown".to_owned(),
         };
         assert_eq!(answered, expected, "{host} {target}");
     }
@@ -136,6 +146,38 @@ fn where_xsendfile_holds() {
         "XSendFilePath /srv/file",
     );
     check("ProxyPass /download !", &Says::DownloadShadowed, "ProxyPass /download !");
+}
+
+#[test]
+fn a_program_inside_apache_may_be_the_app() {
+    let program = |host: &str| {
+        let facts = told(host, &[]);
+        let says = |wanted: Says| facts.iter().any(|it| it.says == wanted);
+        assert!(says(Says::Unsure) && !says(Says::DownloadNotRouted), "{host}: {facts:#?}");
+    };
+    program("WSGIScriptAlias / /app/wsgi.py");
+    program("PassengerEnabled on");
+    program("<FilesMatch 1>\nSetHandler application/x-httpd-php\n</FilesMatch>");
+    let facts = told("Alias /download /web\nWSGIScriptAlias / /app/wsgi.py", &[]);
+    assert!(facts.iter().any(|it| it.says == Says::DownloadNotRouted), "an Alias comes first");
+}
+
+#[test]
+fn who_is_let_in_is_not_known() {
+    let fine = "XSendFile On\nXSendFilePath /srv";
+    let guard = "<Location />\nRequire ip 10.0.0.0/8\n</Location>";
+    let facts = told(&format!("{fine}\n{guard}\n{PASS}"), &[]);
+    assert!(facts.iter().any(|it| it.says == Says::Guarded), "{facts:#?}");
+    assert!(!facts.iter().any(|it| it.says == Says::Fine));
+}
+
+#[test]
+fn any_member_of_a_balancer_may_be_the_app() {
+    let balancer = "<Proxy balancer://b>\nBalancerMember http://127.0.0.1:8000\n\
+                    BalancerMember http://127.0.0.1:8001\n</Proxy>\nProxyPass / balancer://b/";
+    let facts = told(balancer, &[]);
+    assert!(facts.iter().any(|it| it.says == Says::DownloadAsksApp), "{facts:#?}");
+    assert!(!facts.iter().any(|it| it.says == Says::AppElsewhere), "{facts:#?}");
 }
 
 #[test]

@@ -3,11 +3,12 @@
 
 use super::{
     super::{
-        Address, Disk, Fact, Place, Request,
+        Disk, Fact, Place, Request,
         directive::Directive,
         pattern::{Case, Matcher},
         uri,
     },
+    asked::{Asked, asked},
     rewrite::{self, Outcome, Subject},
     sections::{Scope, folders, htaccess, locations},
 };
@@ -37,21 +38,6 @@ pub(super) enum End {
     Unknown(String),
 }
 
-/// Who is asked.
-#[derive(Debug)]
-pub(super) struct Asked {
-    /// The directive.
-    pub(super) by: Place,
-    /// `http`, `https`, `fcgi` …
-    pub(super) scheme: String,
-    /// Where.
-    pub(super) address: Address,
-    /// For which path.
-    pub(super) path: String,
-    /// The URL as it is written.
-    pub(super) written: String,
-}
-
 /// A server, and what is needed to look into it.
 #[derive(Clone, Copy)]
 pub(super) struct Site<'a> {
@@ -74,6 +60,11 @@ impl<'a> Site<'a> {
         host.iter().chain(self.main)
     }
 
+    /// The directives of the server, those of the main one first: so mod_proxy merges its own.
+    fn passes(&self) -> impl Iterator<Item = &'a Directive> + use<'a> {
+        self.main.iter().chain(self.host.map(Directive::inside).unwrap_or_default())
+    }
+
     /// What answers a request.
     pub(super) fn find(&self, request: &Request) -> Option<Found<'a>> {
         let path = uri::normalised(&uri::decoded(&request.path), uri::Slashes::Merged)?;
@@ -90,12 +81,21 @@ impl<'a> Site<'a> {
             }
         }
         scope.locations = locations(&scope.servers, &path, self.matcher);
+        // Those of a section come after all that finds a file, and still before anybody is asked.
+        let in_sections = scope.locations.iter().flat_map(|it| it.inside());
+        if let Some(end) = self.redirected(in_sections, &path) {
+            return Some(Found { end, scope, forbidden: None });
+        }
         if file.is_none()
             && let Some(asked) = self.proxied(&scope, &path)
         {
             return Some(Found { end: End::Asks(asked), scope, forbidden: None });
         }
-        if let Some(end) = self.redirected(&scope, &path) {
+        if let Some(end) = self.redirected(self.inner_first(), &path) {
+            return Some(Found { end, scope, forbidden: None });
+        }
+        if let Some(by) = self.inside_apache(&path) {
+            let end = beyond(by);
             return Some(Found { end, scope, forbidden: None });
         }
         let (file, by) = match file {
@@ -153,7 +153,7 @@ impl<'a> Site<'a> {
                 };
             }
         }
-        for pass in self.inner_first() {
+        for pass in self.passes() {
             match pass.name.as_str() {
                 "proxypass" => {
                     let Some(rest) = below(path, pass.arg(0)) else { continue };
@@ -174,10 +174,8 @@ impl<'a> Site<'a> {
     /// What a URL with `$1` is for a path that the pattern matches; without any, the path follows.
     fn matched(&self, pass: &Directive, pattern: &str, written: &str, path: &str) -> Option<Asked> {
         let captured = self.matcher.captures(pattern, Case::Matters, path).ok()??;
-        let numbered = written.contains('$');
-        let groups = captured.groups.iter().enumerate().take(10);
-        let url = groups.fold(written.to_owned(), |url, (n, it)| url.replace(&format!("${n}"), it));
-        self.to(pass, &url, if numbered { "" } else { path })
+        let rest = if written.contains('$') { "" } else { path };
+        self.to(pass, &captured.filled(written).ok()?, rest)
     }
 
     fn to(&self, pass: &Directive, url: &str, rest: &str) -> Option<Asked> {
@@ -186,7 +184,7 @@ impl<'a> Site<'a> {
 
     /// A ProxyPass that would take the path if no `!` came before it.
     pub(super) fn other_pass(&self, path: &str) -> Option<&'a Directive> {
-        self.inner_first().find(|it| {
+        self.passes().find(|it| {
             it.name == "proxypass" && it.arg(1) != "!" && below(path, it.arg(0)).is_some()
         })
     }
@@ -196,15 +194,18 @@ impl<'a> Site<'a> {
         let in_locations = locations(&self.servers(), path, self.matcher).into_iter().rev();
         let mut in_locations = in_locations.filter_map(|it| it.child("proxypass"));
         let by_path = || {
-            let mut all = self.inner_first().filter(|it| it.name == "proxypass");
+            let mut all = self.passes().filter(|it| it.name == "proxypass");
             all.find(|it| below(path, it.arg(0)).is_some()).filter(|it| it.arg(1) == "!")
         };
         in_locations.next().filter(|it| it.arg(0) == "!").or_else(by_path)
     }
 
-    fn redirected(&self, scope: &Scope<'_>, path: &str) -> Option<End> {
-        let in_locations = scope.locations.iter().flat_map(|it| it.inside());
-        self.inner_first().chain(in_locations).find_map(|it| {
+    fn redirected<'s>(
+        &self,
+        rules: impl IntoIterator<Item = &'s Directive>,
+        path: &str,
+    ) -> Option<End> {
+        rules.into_iter().find_map(|it| {
             let args: Vec<&str> = it.args.iter().map(String::as_str).collect();
             let (status, args) = match args.split_first() {
                 Some((first, rest)) if is_status(first) => (first.parse().ok(), rest),
@@ -231,20 +232,31 @@ impl<'a> Site<'a> {
         })
     }
 
+    /// What lets a program inside Apache answer for a path: CGI, mod_wsgi, Passenger.
+    fn inside_apache(&self, path: &str) -> Option<&'a Directive> {
+        self.inner_first()
+            .take_while(|it| it.name != "alias" || below(path, it.arg(0)).is_none())
+            .find(|it| match it.name.as_str() {
+                "scriptalias" | "wsgiscriptalias" => below(path, it.arg(0)).is_some(),
+                "scriptaliasmatch" | "wsgiscriptaliasmatch" => {
+                    self.matcher.matches(it.arg(0), Case::Matters, path) == Ok(true)
+                }
+                "passengerenabled" => it.arg(0).eq_ignore_ascii_case("on"),
+                "passengerapproot" | "jkmount" => true,
+                _ => false,
+            })
+    }
+
     /// The path on disk: by an Alias, or below the DocumentRoot.
     fn on_disk(&self, path: &str) -> (String, Option<Place>) {
         let by_alias = self.inner_first().find_map(|it| match it.name.as_str() {
-            "alias" | "scriptalias" => {
+            "alias" => {
                 let rest = below(path, it.arg(0))?;
                 Some((format!("{}{rest}", it.arg(1)), Some(it.place())))
             }
-            "aliasmatch" | "scriptaliasmatch" => {
+            "aliasmatch" => {
                 let captured = self.matcher.captures(it.arg(0), Case::Matters, path).ok()??;
-                let mut file = it.arg(1).to_owned();
-                for (n, group) in captured.groups.iter().enumerate().take(10) {
-                    file = file.replace(&format!("${n}"), group);
-                }
-                Some((file, Some(it.place())))
+                Some((captured.filled(it.arg(1)).ok()?, Some(it.place())))
             }
             _ => None,
         });
@@ -267,7 +279,7 @@ impl<'a> Site<'a> {
         scope.folders = folders(&scope.servers, &file, self.matcher);
         let (read, forbidden) = htaccess(&scope.servers, &file, self.matcher, self.disk);
         scope.htaccess = read;
-        if let Some(end) = self.handled(&scope, path) {
+        if let Some(end) = self.handled(&scope, path, &file) {
             return Found { end, scope, forbidden };
         }
         let mut blocks: Vec<(String, Vec<Directive>)> = scope
@@ -305,13 +317,34 @@ impl<'a> Site<'a> {
         Found { end: End::Opens(file, by), scope, forbidden }
     }
 
-    /// A handler that passes the request on: `SetHandler proxy:…`.
-    fn handled(&self, scope: &Scope<'_>, path: &str) -> Option<End> {
-        let handler = scope.last("sethandler")?;
-        let url = handler.arg(0).strip_prefix("proxy:")?;
-        asked(&format!("{}{path}", url.trim_end_matches('/')), handler.place(), self.main)
-            .map(End::Asks)
+    /// A handler that passes the request on, `SetHandler proxy:…`, or runs a program in Apache.
+    fn handled(&self, scope: &Scope<'_>, path: &str, file: &str) -> Option<End> {
+        let runs = |it: &&Directive| {
+            let program = it.name == "addhandler" || it.arg(0).contains("httpd-php");
+            let endings = it.args.iter().skip(1).map(|it| it.trim_start_matches('.'));
+            program && endings.into_iter().any(|it| file.ends_with(&format!(".{it}")))
+        };
+        let added = || scope.all("addhandler").chain(scope.all("addtype")).find(runs);
+        let set = scope.last("sethandler").filter(|it| !is_default(it.arg(0)));
+        let Some(handler) = set else { return added().map(beyond) };
+        match handler.arg(0).strip_prefix("proxy:") {
+            Some(url) => {
+                let url = format!("{}{path}", url.trim_end_matches('/'));
+                asked(&url, handler.place(), self.main).map(End::Asks)
+            }
+            None => Some(beyond(handler)),
+        }
     }
+}
+
+fn is_default(handler: &str) -> bool {
+    ["none", "default-handler"].iter().any(|it| handler.eq_ignore_ascii_case(it))
+}
+
+/// A program answers, which may be the app.
+fn beyond(by: &Directive) -> End {
+    let by = by.place();
+    End::Unknown(format!("{by} lets a program answer, which is beyond this reader"))
 }
 
 /// Whether the first word of a Redirect is its status.
@@ -323,41 +356,4 @@ fn is_status(word: &str) -> bool {
 fn below<'p>(path: &'p str, prefix: &str) -> Option<&'p str> {
     let rest = path.strip_prefix(prefix)?;
     (prefix.ends_with('/') || rest.is_empty() || rest.starts_with('/')).then_some(rest)
-}
-
-/// Who is asked at a URL: a plain one, one with a Unix socket before it, or a balancer.
-fn asked(url: &str, by: Place, main: &[Directive]) -> Option<Asked> {
-    let written = url.to_owned();
-    if let Some((socket, url)) = url.strip_prefix("unix:").and_then(|it| it.split_once('|')) {
-        let (scheme, path) = parts(url);
-        let address = Address { host: socket.to_owned(), port: 0 };
-        return Some(Asked { by, scheme, address, path, written });
-    }
-    if let Some(rest) = url.strip_prefix("balancer://") {
-        let name = rest.split('/').next()?;
-        let all = main
-            .iter()
-            .chain(main.iter().filter(|it| it.name == "virtualhost").flat_map(Directive::inside));
-        let balancer = all.into_iter().find(|it| {
-            it.name == "proxy" && it.arg(0).trim_end_matches('/') == format!("balancer://{name}")
-        })?;
-        let member = balancer.child("balancermember")?.arg(0);
-        let path = rest.get(name.len()..).unwrap_or_default();
-        return asked(&format!("{}{path}", member.trim_end_matches('/')), by, &[]);
-    }
-    let (scheme, path) = parts(url);
-    let authority = url.split_once("://")?.1.split('/').next()?;
-    let port = match scheme.as_str() {
-        "https" | "h2" => 443,
-        "fcgi" => 8000,
-        "ajp" => 8009,
-        _ => 80,
-    };
-    Some(Asked { by, scheme, address: Address::of(authority, port), path, written })
-}
-
-fn parts(url: &str) -> (String, String) {
-    let (scheme, rest) = url.split_once("://").unwrap_or(("http", url));
-    let path = rest.find('/').and_then(|at| rest.get(at..)).unwrap_or("/");
-    (scheme.to_owned(), path.to_owned())
 }

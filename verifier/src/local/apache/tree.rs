@@ -4,13 +4,15 @@
 
 use std::{collections::HashMap, rc::Rc};
 
-use super::super::{Disk, Fact, Says, Text, directive::Directive};
+use super::super::{
+    Disk, Fact, Look,
+    directive::Directive,
+    files::{Files, TOO_LARGE},
+    uri::LONGEST,
+};
 
 /// Sections and includes in each other beyond this depth are not read.
 const DEEPEST: usize = 24;
-
-/// So many files are read.
-const MOST: usize = 500;
 
 /// A configuration, read.
 pub(super) struct Tree {
@@ -18,8 +20,6 @@ pub(super) struct Tree {
     pub(super) main: Vec<Directive>,
     /// The modules that are loaded, by their names; nothing where no LoadModule was seen.
     pub(super) modules: Vec<String>,
-    /// What could not be understood.
-    pub(super) unsure: Option<String>,
 }
 
 /// Reads a file with all that it includes.
@@ -27,30 +27,19 @@ pub(super) fn read(path: &str, disk: &mut dyn Disk, unread: &mut Vec<Fact>) -> T
     let folder = path.rsplit_once('/').map_or("", |(folder, _)| folder).to_owned();
     let mut loader = Loader {
         variables: environment(&folder, disk),
-        disk,
-        unread,
+        files: Files::new(disk, unread),
         root: folder,
         modules: Vec::new(),
-        unsure: None,
-        left: MOST,
     };
-    let main = loader.files(path, true, 0);
-    Tree { main, modules: loader.modules, unsure: loader.unsure }
+    let main = loader.read(path, 0);
+    Tree { main, modules: loader.modules }
 }
 
 /// The directives of a text, sections and all, without includes.
 pub(super) fn plain(path: &str, text: &str) -> Vec<Directive> {
     let file: Rc<str> = Rc::from(path);
-    let of_line = |(line, text): (u32, String)| {
-        let mut words = words(&text);
-        if words.is_empty() || text.starts_with('<') {
-            return None;
-        }
-        let spelled = words.remove(0);
-        let name = spelled.to_ascii_lowercase();
-        Some(Directive { name, spelled, args: words, file: file.clone(), line, block: None })
-    };
-    lines(text).into_iter().filter_map(of_line).collect()
+    let plain = lines(text).into_iter().filter(|(_, text)| !text.starts_with('<'));
+    plain.filter_map(|(line, text)| written(&file, line, &text)).collect()
 }
 
 /// What Debian's apachectl exports before it starts Apache.
@@ -64,13 +53,10 @@ fn environment(folder: &str, disk: &mut dyn Disk) -> HashMap<String, String> {
 }
 
 struct Loader<'a> {
-    disk: &'a mut dyn Disk,
-    unread: &'a mut Vec<Fact>,
+    files: Files<'a>,
     variables: HashMap<String, String>,
     root: String,
     modules: Vec<String>,
-    unsure: Option<String>,
-    left: usize,
 }
 
 /// A section that is open: its head, what stood around it, and whether it is read at all.
@@ -90,32 +76,28 @@ enum Section {
 }
 
 impl Loader<'_> {
-    fn not_read(&mut self, what: &str, reason: &str) {
-        self.unread.push(Fact::of(Says::Unread, format!("`{what}` could not be read: {reason}")));
+    fn absolute(&self, path: &str) -> String {
+        if path.starts_with('/') { path.to_owned() } else { format!("{}/{path}", self.root) }
     }
 
-    fn files(&mut self, pattern: &str, needed: bool, depth: usize) -> Vec<Directive> {
-        let pattern = match pattern {
-            absolute if absolute.starts_with('/') => absolute.to_owned(),
-            relative => format!("{}/{relative}", self.root),
-        };
-        let is_folder = self.disk.look(&pattern) == super::super::Look::Folder;
+    fn read(&mut self, pattern: &str, depth: usize) -> Vec<Directive> {
+        let pattern = self.absolute(pattern);
+        let is_folder = self.files.disk().look(&pattern) == Look::Folder;
         let pattern =
             if is_folder { format!("{}/*", pattern.trim_end_matches('/')) } else { pattern };
         let mut all = Vec::new();
-        for Text { path, text } in self.disk.read(&pattern) {
-            let Some(left) = self.left.checked_sub(1) else {
-                self.not_read(&path, "too many files");
-                break;
-            };
-            self.left = left;
-            match text {
-                Ok(text) => all.extend(self.parse(&path, &text, depth)),
-                Err(reason) if needed => self.not_read(&path, &reason),
-                Err(_) => {}
-            }
+        for (path, text) in self.files.named(&pattern) {
+            all.extend(self.parse(&path, &text, depth));
         }
         all
+    }
+
+    /// Whether a file may be missing, and is.
+    fn is_left_out(&mut self, include: &Directive) -> bool {
+        let path = self.absolute(include.arg(0));
+        include.name == "includeoptional"
+            && !path.contains(['*', '?', '['])
+            && self.files.disk().look(&path) == Look::Missing
     }
 
     fn parse(&mut self, path: &str, text: &str, depth: usize) -> Vec<Directive> {
@@ -134,7 +116,7 @@ impl Loader<'_> {
                 head.spelled = format!("<{}", head.spelled);
                 let kind = if skipped { Section::Skipped } else { self.section(&head) };
                 if open.len() >= DEEPEST {
-                    self.not_read(&format!("{path}:{line}"), "sections go too deep");
+                    self.files.not_read(&format!("{path}:{line}"), "sections go too deep");
                     break;
                 }
                 open.push(Open { head, around: std::mem::take(&mut now), kind });
@@ -151,12 +133,12 @@ impl Loader<'_> {
     /// A plain directive; some act while the file is read.
     fn take(&mut self, directive: Directive, now: &mut Vec<Directive>, depth: usize) {
         match directive.name.as_str() {
+            "include" | "includeoptional" if self.is_left_out(&directive) => {}
             "include" | "includeoptional" if depth < DEEPEST => {
-                let needed = directive.name == "include";
-                now.extend(self.files(directive.arg(0), needed, depth + 1));
+                now.extend(self.read(directive.arg(0), depth + 1));
             }
             "include" | "includeoptional" => {
-                self.not_read(&directive.place().line(), "includes go too deep");
+                self.files.not_read(&directive.place().line(), "includes go too deep");
             }
             "define" => {
                 self.variables.insert(directive.arg(0).to_owned(), directive.arg(1).to_owned());
@@ -166,7 +148,7 @@ impl Loader<'_> {
             }
             "serverroot" => self.root = directive.arg(0).trim_end_matches('/').to_owned(),
             "loadmodule" => self.modules.push(directive.arg(0).to_owned()),
-            "use" => self.unsure = Some("macros are beyond this reader".to_owned()),
+            "use" => self.files.unsure("macros are beyond this reader"),
             _ => now.push(directive),
         }
     }
@@ -181,10 +163,7 @@ impl Loader<'_> {
             "ifdefine" => self.variables.contains_key(name),
             "ifversion" => true,
             "ifdirective" | "iffile" | "ifsection" | "if" | "else" | "elseif" => {
-                self.unsure = Some(format!(
-                    "<{}> is beyond this reader",
-                    head.spelled.trim_start_matches('<')
-                ));
+                self.files.unsure(&format!("{}> is beyond this reader", head.spelled));
                 return Section::Skipped;
             }
             _ => return Section::Kept,
@@ -202,25 +181,21 @@ impl Loader<'_> {
             || self.modules.contains(&module)
     }
 
-    fn directive(&self, file: &Rc<str>, line: u32, text: &str) -> Option<Directive> {
-        let mut words = words(&self.filled(text));
-        if words.is_empty() {
-            return None;
+    fn directive(&mut self, file: &Rc<str>, line: u32, text: &str) -> Option<Directive> {
+        let filled = self.filled(text);
+        if filled.is_none() {
+            self.files.not_read(&format!("{file}:{line}"), "a variable grows without end");
         }
-        let spelled = words.remove(0);
-        let name = spelled.to_ascii_lowercase();
-        Some(Directive {
-            name,
-            spelled,
-            args: words,
-            file: file.clone(),
-            line,
-            block: Some(Vec::new()),
-        })
+        let directive = written(file, line, &filled?)?;
+        let room = self.files.has_room_for(&directive);
+        if !room {
+            self.files.not_read(&format!("{file}:{line}"), TOO_LARGE);
+        }
+        room.then_some(directive)
     }
 
     /// `${NAME}` replaced, where it is known.
-    fn filled(&self, text: &str) -> String {
+    fn filled(&self, text: &str) -> Option<String> {
         let mut whole = String::new();
         let mut rest = text;
         while let Some((before, behind)) = rest.split_once("${") {
@@ -234,10 +209,22 @@ impl Loader<'_> {
                 Some(value) => whole.push_str(value),
                 None => whole.push_str(&format!("${{{name}}}")),
             }
+            if whole.len() > text.len() + LONGEST {
+                return None;
+            }
             rest = after;
         }
-        whole + rest
+        Some(whole + rest)
     }
+}
+
+/// A line as a directive; a section's head as well.
+fn written(file: &Rc<str>, line: u32, text: &str) -> Option<Directive> {
+    let mut words = words(text).into_iter();
+    let spelled = words.next()?;
+    let name = spelled.to_ascii_lowercase();
+    let file = file.clone();
+    Some(Directive { name, spelled, args: words.collect(), file, line, block: None })
 }
 
 /// Modules that are in every server.
@@ -365,5 +352,6 @@ mod tests {
         }
         tree(&"<A>\n".repeat(10_000));
         tree("Include apache2.conf\nInclude apache2.conf");
+        tree(&("Define a xx\n".to_owned() + &"Define a ${a}${a}\n".repeat(100)));
     }
 }
