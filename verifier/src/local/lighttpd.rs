@@ -75,7 +75,9 @@ impl Lighttpd {
             treatment.download.push(Fact::of(Says::Unsure, reason.clone()));
         }
         treatment.download.extend(self.download(&end, &settings, question));
-        if let End::Asks(host) = &end {
+        if let End::Asks(hosts) = &end
+            && let Some(host) = meant(hosts, question)
+        {
             treatment.asks = Some(host.address.clone());
             treatment.header.extend(announced(question, &settings, host));
             if question.hands_over_by("X-Sendfile") {
@@ -99,10 +101,12 @@ impl Lighttpd {
 
     fn download(&self, end: &End<'_>, settings: &Settings<'_>, question: &Question) -> Vec<Fact> {
         let fact = match end {
-            End::Asks(host) => {
+            End::Asks(hosts) => {
+                let Some(host) = meant(hosts, question) else { return Vec::new() };
                 let detail = format!("takes the visitor's URL and asks {}", host.address);
                 let mut facts = wrongly_asked(host, settings, question);
                 facts.push(Fact::at(Says::DownloadAsksApp, host.place(), detail));
+                facts.extend(guarded(settings));
                 return facts;
             }
             End::Redirects(to, at) => Fact::at(
@@ -122,8 +126,18 @@ impl Lighttpd {
             End::Opens(path, at) => {
                 let what = format!("takes the visitor's URL and opens {path}");
                 let gateway = effective::any_gateway(&self.items, &settings.path);
-                let (detail, fix) = match gateway.map(tree::Setting::place) {
-                    Some(there) => (
+                let lacking = gateway.and_then(|it| settings.lacks(&it.key));
+                let (detail, fix) = match (gateway.map(tree::Setting::place), lacking) {
+                    (Some(there), Some(module)) => (
+                        format!(
+                            "{what}; `{}` in {} says nothing without {module}, which \
+                             server.modules does not name",
+                            there.text,
+                            there.line()
+                        ),
+                        format!("add \"{module}\" to server.modules"),
+                    ),
+                    (Some(there), None) => (
                         format!(
                             "{what}; the condition around `{}` in {} does not hold for it",
                             there.text,
@@ -134,7 +148,7 @@ impl Lighttpd {
                             there.line()
                         ),
                     ),
-                    None => (
+                    (None, _) => (
                         format!("{what}; no proxy.server or fastcgi.server asks the app"),
                         "add a proxy.server for the download's path".to_owned(),
                     ),
@@ -145,6 +159,17 @@ impl Lighttpd {
         };
         vec![fact]
     }
+}
+
+/// The host that is the app, or else the first.
+fn meant<'h, 'a>(hosts: &'h [Host<'a>], question: &Question) -> Option<&'h Host<'a>> {
+    hosts.iter().find(|it| question.is_app(&it.address) == Some(true)).or(hosts.first())
+}
+
+/// A login that the visitor may know: only the running server can tell.
+fn guarded(settings: &Settings<'_>) -> Option<Fact> {
+    let by = settings.setting("auth.require")?;
+    Some(Fact::at(Says::Guarded, by.place(), "may refuse a request"))
 }
 
 fn sockets(items: &[Item], all: &mut Vec<Address>) {

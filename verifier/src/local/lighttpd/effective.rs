@@ -49,7 +49,8 @@ impl Host<'_> {
 
 /// How a request ends.
 pub(super) enum End<'a> {
-    Asks(Host<'a>),
+    /// One of these is asked.
+    Asks(Vec<Host<'a>>),
     Opens(String, Place),
     Redirects(String, Place),
     Answers(u16, Place),
@@ -57,8 +58,36 @@ pub(super) enum End<'a> {
     Unknown,
 }
 
+/// Settings that may lead a request elsewhere by what only the running server knows.
+const LEFT_ALONE: [&str; 5] = [
+    "url.rewrite-if-not-file",
+    "url.rewrite-repeat-if-not-file",
+    "magnet.attract-raw-url-to",
+    "magnet.attract-physical-path-to",
+    "cgi.assign",
+];
+
 /// The settings that name hosts to ask.
-const GATEWAYS: [&str; 4] = ["proxy.server", "fastcgi.server", "scgi.server", "ajp13.server"];
+const GATEWAYS: [&str; 5] =
+    ["proxy.server", "fastcgi.server", "scgi.server", "ajp13.server", "uwsgi.server"];
+
+/// What keys begin with, and the module without which they say nothing.
+const MODULES: [(&str, &str); 14] = [
+    ("proxy.", "mod_proxy"),
+    ("fastcgi.", "mod_fastcgi"),
+    ("scgi.", "mod_scgi"),
+    ("ajp13.", "mod_ajp13"),
+    ("uwsgi.", "mod_uwsgi"),
+    ("cgi.", "mod_cgi"),
+    ("alias.", "mod_alias"),
+    ("url.rewrite", "mod_rewrite"),
+    ("url.redirect", "mod_redirect"),
+    ("url.access-", "mod_access"),
+    ("auth.", "mod_auth"),
+    ("setenv.", "mod_setenv"),
+    ("evhost.", "mod_evhost"),
+    ("simple-vhost.", "mod_simple_vhost"),
+];
 
 impl<'a> Settings<'a> {
     /// The settings for a request, after its rewrites; `None` for a path above the root.
@@ -73,7 +102,10 @@ impl<'a> Settings<'a> {
             settings.collect(items);
             settings
         };
-        let first = at(path);
+        let mut first = at(path);
+        if let Some(key) = LEFT_ALONE.iter().find(|it| first.value(it).is_some()) {
+            first.unsure = Some(format!("`{key}` is beyond this reader"));
+        }
         let Some(new) = first.rewritten() else { return Some(first) };
         let new = uri::normalised(new.split('?').next().unwrap_or(&new), uri::Slashes::Merged)?;
         let again = at(new);
@@ -82,22 +114,37 @@ impl<'a> Settings<'a> {
 
     /// The value of a key.
     pub(super) fn value(&self, key: &str) -> Option<&Value> {
-        self.found.get(key).map(|(_, value)| value)
+        self.loaded(key).map(|(_, value)| value)
     }
 
-    fn setting(&self, key: &str) -> Option<&'a Setting> {
-        self.found.get(key).and_then(|(all, _)| all.last().copied())
+    /// The last setting of a key.
+    pub(super) fn setting(&self, key: &str) -> Option<&'a Setting> {
+        self.loaded(key).and_then(|(all, _)| all.last().copied())
     }
 
+    fn loaded(&self, key: &str) -> Option<&(Vec<&'a Setting>, Value)> {
+        self.found.get(key).filter(|_| self.lacks(key).is_none())
+    }
+
+    /// The module that a key needs and that `server.modules` does not name.
+    pub(super) fn lacks(&self, key: &str) -> Option<&'static str> {
+        let (_, modules) = self.found.get("server.modules")?;
+        let (_, module) = MODULES.iter().find(|(begin, _)| key.starts_with(begin))?;
+        let named = modules.entries().iter().any(|(_, it)| it.text() == *module);
+        (!named).then_some(module)
+    }
+
+    /// The settings of a block, then those of the conditions in it, wherever they stand.
     fn collect(&mut self, items: &'a [Item]) {
         for item in items {
-            match item {
-                Item::Set(setting) => self.set(setting),
-                Item::If(branches) => {
-                    if let Some(branch) = self.chosen(branches) {
-                        self.collect(&branch.items);
-                    }
-                }
+            if let Item::Set(setting) = item {
+                self.set(setting);
+            }
+        }
+        for item in items {
+            let Item::If(branches) = item else { continue };
+            if let Some(branch) = self.chosen(branches) {
+                self.collect(&branch.items);
             }
         }
     }
@@ -179,10 +226,7 @@ impl<'a> Settings<'a> {
         for (pattern, to) in self.value(key)?.entries() {
             let found = self.matcher.captures(pattern?, Case::Matters, &target).ok()?;
             let Some(captured) = found else { continue };
-            let mut filled = to.text().to_owned();
-            for (n, group) in captured.groups.iter().enumerate().take(10) {
-                filled = filled.replace(&format!("${n}"), group);
-            }
+            let filled = captured.filled(to.text()).ok()?;
             return (!filled.is_empty()).then(|| (filled, setting.place()));
         }
         None
@@ -224,8 +268,11 @@ impl<'a> Settings<'a> {
         {
             return End::Login(setting.place());
         }
-        if let Some(host) = GATEWAYS.iter().find_map(|key| self.host(key)) {
-            return End::Asks(host);
+        if let Some(hosts) = GATEWAYS.iter().find_map(|key| self.hosts(key)) {
+            return End::Asks(hosts);
+        }
+        if self.unsure.is_some() {
+            return End::Unknown;
         }
         if [
             "server.error-handler-404",
@@ -265,14 +312,16 @@ impl<'a> Settings<'a> {
         }
     }
 
-    /// The host that takes the path, by a prefix with a slash or by an ending.
-    fn host(&self, key: &str) -> Option<Host<'a>> {
+    /// The hosts that take the path, by a prefix with a slash or by an ending.
+    fn hosts(&self, key: &str) -> Option<Vec<Host<'a>>> {
         let setting = self.setting(key)?;
         let entries = self.value(key)?.entries();
         let (_, hosts) =
             entries.into_iter().find(|(name, _)| takes(name.unwrap_or(""), &self.path))?;
-        let (_, host) = hosts.entries().into_iter().find(|(_, it)| matches!(it, Value::List(_)))?;
-        Some(host_of(setting, host, key == "proxy.server"))
+        let entries = hosts.entries().into_iter().map(|(_, it)| it);
+        let hosts = entries.filter(|it| matches!(it, Value::List(_)));
+        let hosts: Vec<_> = hosts.map(|it| host_of(setting, it, key == "proxy.server")).collect();
+        (!hosts.is_empty()).then_some(hosts)
     }
 }
 

@@ -8,7 +8,6 @@ use crate::local::{Config, State};
 const RULES: &str = r#"
 server.port = 18998
 server.bind = "127.0.0.1"
-server.document-root = "/srv/main"
 server.modules = ( "mod_rewrite", "mod_redirect", "mod_alias", "mod_proxy" )
 var.app = ( "host" => "127.0.0.1", "port" => 18997 )
 url.rewrite-once = ( "^/old/(.*)$" => "/api/$1" )
@@ -23,15 +22,21 @@ $HTTP["host"] == "b.test" {
 } else {
     alias.url += ( "/more/" => "/srv/am/" )
 }
+$HTTP["host"] == "d.test" {
+    server.document-root = "/srv/d"
+}
 $HTTP["host"] =~ "^c\." {
     server.document-root = "/srv/a"
 }
+server.document-root = "/srv/main"
+fastcgi.server = ( "" => ( var.app ) )
 "#;
 
 /// Host, target, and what answers.
-const ANSWERED: [(&str, &str, &str); 10] = [
+const ANSWERED: [(&str, &str, &str); 11] = [
     ("a.test", "/x", "opens /srv/main/x"),
     ("c.test", "/x", "opens /srv/a/x"),
+    ("d.test", "/x", "opens /srv/d/x"),
     ("b.test", "/x", "asks /x"),
     ("b.test", "/files/x", "asks /files/x"),
     ("a.test", "/api/x", "asks /api/x"),
@@ -65,10 +70,13 @@ fn answers_are_those_of_lighttpd() {
 }
 
 fn told(host: &str) -> Vec<Fact> {
-    let config = format!(
-        "server.document-root = \"/web\"\n\
-         proxy.server = ( \"\" => ( ( \"host\" => \"127.0.0.1\", \"port\" => 8000 {host} ) ) )"
-    );
+    facts(&format!(
+        "proxy.server = ( \"\" => ( ( \"host\" => \"127.0.0.1\", \"port\" => 8000 {host} ) ) )"
+    ))
+}
+
+fn facts(config: &str) -> Vec<Fact> {
+    let config = format!("server.document-root = \"/web\"\n{config}");
     let mut disk = Paper::default()
         .with("/l.conf", &config)
         .with("/srv/files/a b.bin", "")
@@ -103,4 +111,34 @@ fn what_may_be_sent() {
     assert!(says(&on("/srv/link/"), &Says::PathNotAllowed), "links are not resolved");
     assert!(says("", &Says::FeatureOff));
     assert!(says(", \"x-sendfile\" => \"enable\"", &Says::Fine), "anything may be sent");
+}
+
+const APP: &str = r#"( "host" => "127.0.0.1", "port" => 8000, "x-sendfile" => "enable" )"#;
+
+#[test]
+fn settings_need_their_module() {
+    let with = |modules: &str| {
+        facts(&format!("server.modules = ( {modules} )\nproxy.server = ( \"\" => ( {APP} ) )"))
+    };
+    let asks = |facts: &[Fact]| facts.iter().any(|it| it.says == Says::DownloadAsksApp);
+    assert!(asks(&with("\"mod_alias\", \"mod_proxy\"")));
+    let without = with("\"mod_alias\"");
+    assert!(!asks(&without));
+    let fix = without.iter().find_map(|it| it.fix.as_deref());
+    assert_eq!(fix, Some("add \"mod_proxy\" to server.modules"));
+}
+
+#[test]
+fn any_host_may_be_the_app() {
+    let other = r#"( "host" => "127.0.0.1", "port" => 1 )"#;
+    let facts = facts(&format!("proxy.server = ( \"\" => ( {other}, {APP} ) )"));
+    assert!(!facts.iter().any(|it| it.says == Says::AppElsewhere), "{facts:#?}");
+    assert!(facts.iter().any(|it| it.says == Says::Fine), "{facts:#?}");
+}
+
+#[test]
+fn what_leads_elsewhere_by_what_is_on_disk_is_not_guessed() {
+    let facts = facts(r#"url.rewrite-if-not-file = ( "^/(.*)$" => "/app/$1" )"#);
+    assert!(facts.iter().any(|it| it.says == Says::Unsure), "{facts:#?}");
+    assert!(!facts.iter().any(|it| it.says == Says::DownloadNotRouted), "{facts:#?}");
 }

@@ -2,7 +2,10 @@
 
 use std::collections::HashMap;
 
-use super::super::{Disk, Fact, Says, Text};
+use super::super::{
+    Disk, Fact,
+    files::{Files, TOO_LARGE},
+};
 
 mod value;
 mod words;
@@ -16,54 +19,35 @@ use self::{
 /// Blocks, lists and includes in each other beyond this depth are not read.
 const DEEPEST: usize = 24;
 
-/// So many files are read.
-const MOST: usize = 500;
-
 /// No value is longer, however often it is added to itself.
 const LONGEST: usize = 64 * 1024;
 
 /// Reads a file with all that it includes.
 pub(super) fn read(path: &str, disk: &mut dyn Disk, unread: &mut Vec<Fact>) -> Vec<Item> {
     let folder = path.rsplit_once('/').map_or(String::new(), |(folder, _)| format!("{folder}/"));
-    let mut loader = Loader { disk, unread, folder, variables: HashMap::new(), left: MOST };
-    loader.files(path, 0)
+    let files = Files::new(disk, unread);
+    Loader { files, folder, variables: HashMap::new() }.read(path, 0)
 }
 
 struct Loader<'a> {
-    disk: &'a mut dyn Disk,
-    unread: &'a mut Vec<Fact>,
+    files: Files<'a>,
     folder: String,
     /// Each with its size.
     variables: HashMap<String, (usize, Value)>,
-    left: usize,
 }
 
 impl Loader<'_> {
-    fn not_read(&mut self, what: &str, reason: &str) {
-        self.unread.push(Fact::of(Says::Unread, format!("`{what}` could not be read: {reason}")));
-    }
-
-    fn files(&mut self, pattern: &str, depth: usize) -> Vec<Item> {
+    fn read(&mut self, pattern: &str, depth: usize) -> Vec<Item> {
         let pattern = match pattern {
             absolute if absolute.starts_with('/') => absolute.to_owned(),
             relative => format!("{}{relative}", self.folder),
         };
         let mut all = Vec::new();
-        for Text { path, text } in self.disk.read(&pattern) {
-            let Some(left) = self.left.checked_sub(1) else {
-                self.not_read(&path, "too many files");
-                break;
-            };
-            self.left = left;
-            match text {
-                Ok(text) => {
-                    let mut words = Words::new(&path, &text);
-                    all.extend(self.items(&mut words, depth));
-                    if let Some(problem) = words.problem {
-                        self.not_read(&path, &problem);
-                    }
-                }
-                Err(reason) => self.not_read(&path, &reason),
+        for (path, text) in self.files.named(&pattern) {
+            let mut words = Words::new(&path, &text);
+            all.extend(self.items(&mut words, depth));
+            if let Some(problem) = words.problem {
+                self.files.not_read(&path, &problem);
             }
         }
         all
@@ -79,7 +63,7 @@ impl Loader<'_> {
                 Token::Word(name) if name == "include" => {
                     let value = self.value(words, 0);
                     if depth < DEEPEST {
-                        items.extend(self.files(value.text(), depth + 1));
+                        items.extend(self.read(value.text(), depth + 1));
                     } else {
                         words.wrong("includes go too deep");
                     }
@@ -112,10 +96,10 @@ impl Loader<'_> {
     fn printed(&mut self, command: &str, depth: usize) -> Vec<Item> {
         let is = |name: &str| command.contains(name);
         if is("include-conf-enabled") && depth < DEEPEST {
-            return self.files("conf-enabled/*.conf", depth + 1);
+            return self.read("conf-enabled/*.conf", depth + 1);
         }
         if !is("create-mime") && !is("use-ipv6") {
-            self.not_read(command, "it is what a command prints");
+            self.files.not_read(command, "it is what a command prints");
         }
         Vec::new()
     }
@@ -164,6 +148,11 @@ impl Loader<'_> {
         let value = self.value(words, 0);
         let adds = sign == "+=";
         let more = size(&value);
+        if !self.files.has_room(2 * more + 256) {
+            words.wrong(TOO_LARGE);
+            words.end();
+            return None;
+        }
         let whole = match self.variables.remove(&key).filter(|_| adds) {
             Some((before, it)) if before + more < LONGEST => {
                 (before + more, it.plus(value.clone()))
@@ -196,8 +185,15 @@ impl Loader<'_> {
         match words.next() {
             Some(Token::Text(text)) => Value::Text(text),
             Some(Token::Word(word)) => {
-                let known = self.variables.get(&word).map(|(_, value)| value.clone());
-                known.unwrap_or(Value::Text(word))
+                let Some((size, value)) = self.variables.get(&word) else {
+                    return Value::Text(word);
+                };
+                if self.files.has_room(*size) {
+                    return value.clone();
+                }
+                words.wrong(TOO_LARGE);
+                words.end();
+                Value::Text(String::new())
             }
             Some(Token::OpenList) if depth < DEEPEST => self.list(words, depth + 1),
             _ => {
@@ -325,5 +321,10 @@ mod tests {
                 .repeat(200),
         );
         tree("include \"l.conf\"\ninclude \"l.conf\"");
+        let long = format!("var.a = \"{}\"\n", "x".repeat(60_000));
+        let (_, unread) = tree(&(long.clone() + &"b = var.a\n".repeat(5_000)));
+        assert!(unread[0].detail.ends_with("the configuration is too large"));
+        let (_, unread) = tree(&format!("{long}b = ( {} )", "var.a, ".repeat(5_000)));
+        assert!(unread[0].detail.ends_with("the configuration is too large"));
     }
 }

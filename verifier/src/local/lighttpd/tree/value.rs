@@ -107,12 +107,12 @@ pub(in super::super) struct Condition {
     pub(in super::super) value: String,
 }
 
-/// How large a value is, as far as memory goes.
+/// How many bytes a value takes, roughly.
 pub(super) fn size(value: &Value) -> usize {
     match value {
-        Value::Text(text) => text.len() + 1,
+        Value::Text(text) => text.len() + 64,
         Value::List(list) => {
-            1 + list
+            64 + list
                 .iter()
                 .map(|(name, it)| name.as_ref().map_or(0, String::len) + size(it))
                 .sum::<usize>()
