@@ -12,14 +12,17 @@ use super::{
 mod handoff;
 mod json;
 mod matcher;
+mod placeholder;
 #[cfg(test)]
 mod tests;
 mod tree;
+mod upstream;
 mod walk;
 
 use self::{
     matcher::host_matches,
-    walk::{End, Walk, any_proxy, upstream},
+    upstream::{any_proxy, upstreams},
+    walk::{End, Walk},
 };
 
 /// A configuration of Caddy.
@@ -90,7 +93,7 @@ impl Caddy {
         }
         treatment.download.extend(download(site, &walk, end.as_ref(), question));
         if let Some(End::Asks(proxy)) = &end {
-            treatment.asks = upstream(proxy).map(|(address, _)| address);
+            treatment.asks = asked(proxy, question).map(|(address, _)| address);
             treatment.header.extend(announced(question, proxy, &walk));
             handoff::treat(question, proxy, walk, worker, &mut treatment);
         }
@@ -143,6 +146,7 @@ fn download(
         Some(End::Answers(said, at)) => {
             (at.clone(), format!("takes the visitor's URL and answers {said} by itself"))
         }
+        None if walk.unsure.is_some() => return Vec::new(),
         None => (site.place(), "has nothing that takes the visitor's URL".to_owned()),
     };
     match any_proxy(site.inside(), &path, 0) {
@@ -172,11 +176,20 @@ fn download(
     }
 }
 
+/// The address that is the app's, or else the first that is asked, and whether TLS is spoken there.
+fn asked(proxy: &Directive, question: &Question) -> Option<(Address, bool)> {
+    let all = upstreams(proxy);
+    let app = all.iter().find(|(address, _)| question.is_app(address) == Some(true));
+    app.or(all.first()).cloned()
+}
+
 fn asks(proxy: &Directive, walk: &Walk<'_>, question: &Question) -> Vec<Fact> {
-    let Some((address, https)) = upstream(proxy) else { return Vec::new() };
+    let Some((address, https)) = asked(proxy, question) else { return Vec::new() };
     let at = proxy.place();
     let detail = format!("takes the visitor's URL and asks {address}");
     let mut facts = vec![Fact::at(Says::DownloadAsksApp, at.clone(), detail)];
+    let guard = walk.guard.clone();
+    facts.extend(guard.map(|it| Fact::at(Says::Guarded, it, "may refuse a request")));
     let Some(app) = &question.app else { return facts };
     let http = proxy.name == "reverse_proxy";
     if !address.is(&app.address) {

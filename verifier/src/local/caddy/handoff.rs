@@ -9,7 +9,9 @@ use super::{
         uri::decoded,
     },
     matcher::text_matches,
-    walk::{End, Walk, header_of_answer, upstream},
+    placeholder::header_of_answer,
+    upstream::upstreams,
+    walk::{End, Walk},
 };
 
 /// Writes down what becomes of the header, and what it leads to.
@@ -180,7 +182,7 @@ impl Target<'_, '_> {
         match end {
             Some(End::Opens(path, at)) => facts.push(self.opens(&path, at)),
             Some(End::Asks(store)) => {
-                let detail = match upstream(store) {
+                let detail = match upstreams(store).first() {
                     Some((address, _)) => {
                         format!("the hand-off asks {address} for {}", self.walk.subject.path)
                     }

@@ -154,3 +154,48 @@ fn what_a_hand_off_leads_to() {
     says(&taken("root * /srv/files\nrewrite * {header.X-Accel-Redirect}"), &Says::ValueNotRead);
     says(&taken("root * /srv/files"), &Says::ValueNotRead);
 }
+
+/// The facts about a download from a site.
+fn of_site(site: &str) -> Vec<Fact> {
+    let mut disk = Paper::default().with("/Caddyfile", site);
+    let config = Config::read(Kind::Caddy, "/Caddyfile", &mut disk);
+    let get = |url| Request::get(url).expect("a URL");
+    let question = Question {
+        site: get("http://h.test/download/1"),
+        app: Some(get("http://127.0.0.1:8000/download/1")),
+        ..Question::default()
+    };
+    super::super::chain::facts(&[config], &question, &disk)
+}
+
+#[test]
+fn what_only_the_running_caddy_knows_is_not_guessed() {
+    for site in [
+        ":80 {\n php_server\n}",
+        ":80 {\n rewrite * /{vars.x}\n reverse_proxy 127.0.0.1:8000\n}",
+        ":80 {\n forward_auth a:1\n reverse_proxy 127.0.0.1:8000\n}",
+        "http://{$HOST:h.test} {\n reverse_proxy 127.0.0.1:8000\n}",
+    ] {
+        let facts = of_site(site);
+        let says = |wanted: Says| facts.iter().any(|it| it.says == wanted);
+        assert!(says(Says::Unsure), "{site}: {facts:#?}");
+        assert!(!says(Says::DownloadNotRouted) && !says(Says::ListensElsewhere), "{facts:#?}");
+    }
+}
+
+#[test]
+fn any_upstream_may_be_the_app() {
+    let facts = of_site(":80 {\n reverse_proxy 127.0.0.1:1 127.0.0.1:8000\n}");
+    assert!(!facts.iter().any(|it| it.says == Says::AppElsewhere), "{facts:#?}");
+}
+
+#[test]
+fn what_grows_without_end_ends() {
+    let path = "a".repeat(16_000);
+    let long = "b".repeat(20_000);
+    let grows = format!(":80 {{\n route {{\n rewrite * /{path}\n uri replace a {long}\n }}\n}}");
+    assert!(of_site(&grows).iter().any(|it| it.says == Says::Unsure));
+    let word = "x".repeat(1 << 18);
+    let imports = format!("(s) {{\n a {word}\n}}\n:80 {{\n{}}}", "import s\n".repeat(499));
+    assert!(of_site(&imports).iter().any(|it| it.says == Says::Unread));
+}

@@ -2,16 +2,14 @@
 
 use std::{collections::HashMap, rc::Rc};
 
-use super::super::{Disk, Fact, Says, Text, directive::Directive};
+use super::super::{
+    Disk, Fact,
+    directive::Directive,
+    files::{Files, TOO_LARGE},
+};
 
 /// Blocks and imports in each other beyond this depth are not read.
 const DEEPEST: usize = 24;
-
-/// So many imports are followed.
-const MOST: usize = 500;
-
-/// So many directives are read, however often a snippet is imported.
-const LONGEST: usize = 100_000;
 
 /// Reads a Caddyfile with all that it imports: the sites, and the global options in a `{`.
 pub(super) fn read(
@@ -21,7 +19,7 @@ pub(super) fn read(
     unread: &mut Vec<Fact>,
 ) -> Vec<Directive> {
     let folder = path.rsplit_once('/').map_or(String::new(), |(folder, _)| format!("{folder}/"));
-    let mut loader = Loader { disk, unread, folder, snippets: HashMap::new(), left: MOST, size: 0 };
+    let mut loader = Loader { files: Files::new(disk, unread), folder, snippets: HashMap::new() };
     let directives = loader.parse(path, text);
     let all = loader.imported(directives, 0);
     sites(all)
@@ -39,25 +37,33 @@ fn sites(all: Vec<Directive>) -> Vec<Directive> {
 }
 
 struct Loader<'a> {
-    disk: &'a mut dyn Disk,
-    unread: &'a mut Vec<Fact>,
+    files: Files<'a>,
     folder: String,
     snippets: HashMap<String, Vec<Directive>>,
-    left: usize,
-    size: usize,
 }
 
 impl Loader<'_> {
-    fn not_read(&mut self, what: &str, reason: &str) {
-        self.unread.push(Fact::of(Says::Unread, format!("`{what}` could not be read: {reason}")));
-    }
-
     fn parse(&mut self, path: &str, text: &str) -> Vec<Directive> {
-        let (directives, problem) = directives(path, &words(text));
+        let text = self.without_environment(text);
+        let (directives, problem) = directives(path, &words(&text));
         if let Some(problem) = problem {
-            self.not_read(path, &problem);
+            self.files.not_read(path, &problem);
         }
         directives
+    }
+
+    /// `{$NAME:default}` replaced by the default: Caddy's own environment is not known.
+    fn without_environment(&mut self, text: &str) -> String {
+        let mut whole = String::new();
+        let mut rest = text;
+        while let Some((before, behind)) = rest.split_once("{$") {
+            let Some((name, after)) = behind.split_once('}') else { break };
+            self.files.unsure("the environment of Caddy is not known");
+            whole.push_str(before);
+            whole.push_str(name.split_once(':').map_or("", |(_, default)| default));
+            rest = after;
+        }
+        whole + rest
     }
 
     /// Snippets taken out, and imports put in.
@@ -65,12 +71,14 @@ impl Loader<'_> {
         let mut all = Vec::new();
         for mut directive in directives {
             let snippet = directive.spelled.strip_prefix('(').and_then(|it| it.strip_suffix(')'));
-            if let (Some(name), Some(block)) = (snippet, &directive.block) {
-                self.snippets.insert(name.to_owned(), block.clone());
+            if let Some(name) = snippet
+                && let Some(block) = directive.block.take()
+            {
+                self.snippets.insert(name.to_owned(), block);
                 continue;
             }
-            self.size += 1;
-            if self.size > LONGEST {
+            if !self.files.has_room(directive.weight()) {
+                self.files.not_read(&directive.place().line(), TOO_LARGE);
                 break;
             }
             if directive.name == "import" {
@@ -86,16 +94,19 @@ impl Loader<'_> {
     }
 
     fn import(&mut self, import: &Directive, depth: usize) -> Vec<Directive> {
-        let left = self.left.checked_sub(1);
-        let Some(left) = left.filter(|_| depth < DEEPEST) else {
-            self.not_read(&import.place().line(), "imports go too deep");
+        let at = import.place().line();
+        if depth >= DEEPEST {
+            self.files.not_read(&at, "imports go too deep");
             return Vec::new();
-        };
-        self.left = left;
+        }
         let values = import.args.get(1..).unwrap_or_default();
-        if let Some(snippet) = self.snippets.get(import.arg(0)).cloned() {
-            let mut filled = snippet;
-            fill(&mut filled, values);
+        if let Some(snippet) = self.snippets.get(import.arg(0)) {
+            if !self.files.counts(&at) || !snippet.iter().all(|it| self.files.has_room_for(it)) {
+                self.files.not_read(&at, TOO_LARGE);
+                return Vec::new();
+            }
+            let mut filled = snippet.clone();
+            self.fill(&mut filled, values);
             return self.imported(filled, depth + 1);
         }
         let pattern = match import.arg(0) {
@@ -103,32 +114,29 @@ impl Loader<'_> {
             relative => format!("{}{relative}", self.folder),
         };
         let mut all = Vec::new();
-        for Text { path, text } in self.disk.read(&pattern) {
-            match text {
-                Ok(text) => {
-                    let mut directives = self.parse(&path, &text);
-                    fill(&mut directives, values);
-                    all.extend(self.imported(directives, depth + 1));
-                }
-                Err(reason) => self.not_read(&path, &reason),
-            }
+        for (path, text) in self.files.named(&pattern) {
+            let mut directives = self.parse(&path, &text);
+            self.fill(&mut directives, values);
+            all.extend(self.imported(directives, depth + 1));
         }
         all
     }
-}
 
-/// `{args[0]}` and `{args.0}` replaced by what stands behind the import.
-fn fill(directives: &mut [Directive], values: &[String]) {
-    for directive in directives {
-        for word in &mut directive.args {
-            for (n, value) in values.iter().enumerate().take(16) {
-                *word = word.replace(&format!("{{args[{n}]}}"), value);
-                *word = word.replace(&format!("{{args.{n}}}"), value);
+    /// `{args[0]}` and `{args.0}` replaced by what stands behind the import.
+    fn fill(&mut self, directives: &mut [Directive], values: &[String]) {
+        for directive in directives {
+            for word in directive.args.iter_mut().filter(|it| it.contains("{args")) {
+                for (n, value) in values.iter().enumerate().take(16) {
+                    for name in [format!("{{args[{n}]}}"), format!("{{args.{n}}}")] {
+                        let more = word.matches(&name).count() * value.len();
+                        let room = self.files.has_room(more);
+                        *word = word.replace(&name, if room { value } else { "" });
+                    }
+                }
             }
-            word.truncate(word.char_indices().nth(4_096).map_or(word.len(), |(at, _)| at));
-        }
-        if let Some(block) = &mut directive.block {
-            fill(block, values);
+            if let Some(block) = &mut directive.block {
+                self.fill(block, values);
+            }
         }
     }
 }

@@ -2,12 +2,12 @@
 
 use super::{
     super::{
-        Address, Disk, Look, Place, Request,
+        Disk, Look, Place, Request,
         directive::Directive,
         pattern::Matcher,
-        uri::{self, tidy},
+        uri::{self, LONGEST, tidy},
     },
-    matcher::{Subject, is_matcher, matches, path_matches},
+    matcher::{Subject, is_matcher, matches},
 };
 
 /// Where a request ends, and its state there.
@@ -22,6 +22,8 @@ pub(super) struct Walk<'a> {
     pub(super) blocks: Vec<&'a [Directive]>,
     /// What could not be evaluated.
     pub(super) unsure: Option<String>,
+    /// A login on the way, which the visitor may know or not.
+    pub(super) guard: Option<Place>,
     /// The headers of the app's answer, once it has answered.
     pub(super) answer: Option<&'a [(String, String)]>,
     pub(super) disk: &'a dyn Disk,
@@ -70,8 +72,29 @@ const ORDER: [&str; 25] = [
     "terminal",
 ];
 
-/// No path is longer, however often a rewrite doubles it.
-const LONGEST: usize = 16 * 1024;
+/// Directives that neither answer nor lead anywhere.
+const NEUTRAL: [&str; 16] = [
+    "keep-order",
+    "any",
+    "log",
+    "log_append",
+    "log_name",
+    "log_skip",
+    "skip_log",
+    "tls",
+    "bind",
+    "tracing",
+    "map",
+    "vars",
+    "request_body",
+    "push",
+    "templates",
+    "handle_errors",
+];
+
+fn position(directive: &Directive) -> Option<usize> {
+    ORDER.iter().position(|name| *name == directive.name)
+}
 
 /// In which order the directives of a block act.
 #[derive(Clone, Copy, PartialEq)]
@@ -83,7 +106,7 @@ enum Order {
 }
 
 /// Blocks in each other beyond this depth are not followed.
-const DEEPEST: usize = 32;
+pub(super) const DEEPEST: usize = 32;
 
 impl<'a> Walk<'a> {
     /// The beginning of a request's way.
@@ -99,6 +122,7 @@ impl<'a> Walk<'a> {
             rewrites: Vec::new(),
             blocks: Vec::new(),
             unsure: None,
+            guard: None,
             answer: None,
             disk,
         })
@@ -116,6 +140,13 @@ impl<'a> Walk<'a> {
             return None;
         }
         self.blocks.push(block);
+        let neutral =
+            |it: &Directive| it.name.starts_with('@') || NEUTRAL.contains(&it.name.as_str());
+        for directive in block.iter().filter(|it| position(it).is_none() && !neutral(it)) {
+            if self.takes(directive) {
+                self.beyond(directive);
+            }
+        }
         let mut handled = false;
         for directive in self.ordered(block, order) {
             let exclusive = matches!(directive.name.as_str(), "handle" | "handle_path");
@@ -138,7 +169,6 @@ impl<'a> Walk<'a> {
 
     /// The directives that act, in their order.
     fn ordered(&self, block: &'a [Directive], order: Order) -> Vec<&'a Directive> {
-        let position = |it: &Directive| ORDER.iter().position(|name| *name == it.name);
         let mut known: Vec<&Directive> = block.iter().filter(|it| position(it).is_some()).collect();
         if order == Order::Kept {
             return known;
@@ -204,8 +234,9 @@ impl<'a> Walk<'a> {
         };
         let first = args.first().map_or("", String::as_str);
         match directive.name.as_str() {
-            "root" => self.root = Some((self.filled(first), directive.place())),
+            "root" => self.root = Some((self.known(first), directive.place())),
             "rewrite" => self.rewrite(directive, first),
+            "forward_auth" => self.beyond(directive),
             "uri" => self.uri(args),
             "try_files" => self.try_files(args),
             "handle" => return self.through(directive.inside()),
@@ -216,7 +247,10 @@ impl<'a> Walk<'a> {
                 self.subject.path = if rest.starts_with('/') { rest } else { format!("/{rest}") };
                 return self.through(directive.inside());
             }
-            "redir" => return Some(End::Redirects(self.filled(first), directive.place())),
+            "redir" => {
+                let to = self.filled(first).unwrap_or_else(|_| first.to_owned());
+                return Some(End::Redirects(to, directive.place()));
+            }
             "respond" | "error" | "abort" => {
                 let status = args.iter().find(|it| it.parse::<u16>().is_ok());
                 let said = status.cloned().unwrap_or_else(|| directive.name.clone());
@@ -224,6 +258,7 @@ impl<'a> Walk<'a> {
             }
             "basicauth" | "basic_auth" => {
                 let knows = self.subject.request.header("authorization").is_some();
+                self.guard = Some(directive.place());
                 return (!knows).then(|| End::Login(directive.place()));
             }
             "reverse_proxy" | "php_fastcgi" => return Some(End::Asks(directive)),
@@ -240,7 +275,7 @@ impl<'a> Walk<'a> {
 
     fn rewrite(&mut self, directive: &'a Directive, to: &str) {
         self.rewrites.push(directive);
-        let filled = self.filled(to);
+        let filled = self.known(to);
         let path = filled.split('?').next().unwrap_or_default();
         self.subject.path =
             if path.starts_with('/') { path.to_owned() } else { format!("/{path}") };
@@ -262,8 +297,13 @@ impl<'a> Walk<'a> {
                     *path = rest.to_owned();
                 }
             }
-            "replace" if !word.is_empty() && path.len() < LONGEST => {
-                *path = path.replace(word, args.get(2).map_or("", String::as_str));
+            "replace" if !word.is_empty() => {
+                let to = args.get(2).map_or("", String::as_str);
+                if path.matches(word).count() * to.len() > LONGEST {
+                    self.unsure = Some("a path grows without end".to_owned());
+                } else {
+                    *path = path.replace(word, to);
+                }
             }
             _ => self.unsure = Some(format!("`uri {verb}` is beyond this reader")),
         }
@@ -272,7 +312,7 @@ impl<'a> Walk<'a> {
     fn try_files(&mut self, args: &[String]) {
         let root = self.root.as_ref().map_or("", |(root, _)| root.as_str()).to_owned();
         for (n, candidate) in args.iter().enumerate() {
-            let filled = self.filled(candidate);
+            let filled = self.known(candidate);
             let path = filled.split('?').next().unwrap_or_default().to_owned();
             let there = self.disk.look(&tidy(&format!("{root}/{path}"))) != Look::Missing;
             if there || n + 1 == args.len() && args.len() > 1 {
@@ -282,96 +322,9 @@ impl<'a> Walk<'a> {
         }
     }
 
-    /// A text with its placeholders replaced; an unknown one is empty.
-    pub(super) fn filled(&self, text: &str) -> String {
-        let mut whole = String::new();
-        let mut rest = text;
-        while let Some((before, behind)) = rest.split_once('{') {
-            whole.push_str(before);
-            match behind.split_once('}') {
-                Some((name, after)) => {
-                    whole.push_str(&self.placeholder(name));
-                    rest = after;
-                }
-                None => rest = behind,
-            }
-        }
-        whole.push_str(rest);
-        whole.truncate(whole.char_indices().nth(LONGEST).map_or(whole.len(), |(at, _)| at));
-        whole
+    /// Only the running server knows what a directive does.
+    fn beyond(&mut self, directive: &Directive) {
+        let at = directive.place().line();
+        self.unsure = Some(format!("`{}` at {at} is beyond this reader", directive.name));
     }
-
-    fn placeholder(&self, name: &str) -> String {
-        let request = self.subject.request;
-        if let Some(header) = header_of_answer(name) {
-            let found = self
-                .answer
-                .unwrap_or_default()
-                .iter()
-                .find(|(n, _)| n.eq_ignore_ascii_case(header));
-            return found.map_or(String::new(), |(_, value)| value.clone());
-        }
-        match name {
-            "path" | "http.request.uri.path" => self.subject.path.clone(),
-            "uri" | "http.request.uri" => match &request.query {
-                Some(query) => format!("{}?{query}", self.subject.path),
-                None => self.subject.path.clone(),
-            },
-            "query" | "http.request.uri.query" => request.query.clone().unwrap_or_default(),
-            "host" | "http.request.host" => request.address.host.clone(),
-            "hostport" | "http.request.hostport" => request.host(),
-            "scheme" | "http.request.scheme" => {
-                if request.https { "https" } else { "http" }.to_owned()
-            }
-            _ => String::new(),
-        }
-    }
-}
-
-/// The header of the app's answer that a placeholder of `handle_response` reads.
-pub(super) fn header_of_answer(placeholder: &str) -> Option<&str> {
-    ["rp.header.", "http.reverse_proxy.header.", "resp.header.", "http.intercept.header."]
-        .iter()
-        .find_map(|prefix| placeholder.strip_prefix(prefix))
-}
-
-/// Where a reverse_proxy asks: the addresses, whether TLS is spoken, and its place.
-pub(super) fn upstream(directive: &Directive) -> Option<(Address, bool)> {
-    let args = directive.args.iter().skip(usize::from(is_matcher(directive.arg(0))));
-    let to = directive.children("to").flat_map(|it| &it.args);
-    let text = args.chain(to).next()?;
-    if text.starts_with("unix/") {
-        return Some((
-            Address {
-                host: format!("/{}", text.trim_start_matches("unix/").trim_start_matches('/')),
-                port: 0,
-            },
-            false,
-        ));
-    }
-    let (https, rest) = match text.split_once("://") {
-        Some((scheme, rest)) => (scheme == "https", rest),
-        None => (false, text.as_str()),
-    };
-    Some((Address::of(rest, if https { 443 } else { 80 }), https))
-}
-
-/// A reverse_proxy somewhere in a block whose own path matches, with the matchers around it.
-pub(super) fn any_proxy<'a>(
-    block: &'a [Directive],
-    path: &str,
-    depth: usize,
-) -> Option<&'a Directive> {
-    if depth > DEEPEST {
-        return None;
-    }
-    block.iter().find_map(|it| {
-        let word = it.arg(0);
-        let fits = !word.starts_with('/') || path_matches(word, path);
-        match it.name.as_str() {
-            "reverse_proxy" | "php_fastcgi" if fits => Some(it),
-            "handle" | "handle_path" | "route" if fits => any_proxy(it.inside(), path, depth + 1),
-            _ => None,
-        }
-    })
 }
