@@ -333,10 +333,20 @@ fn opens(r: &Reading<'_>, it: &Fact, ways: &[Wrong]) -> bool {
                 Some((same, wrong)) => wrong.filter(|_| same == path),
                 None => logged_habit(r, path),
             };
-            opened && way.is_some_and(|it| ways.contains(&it))
+            opened && by_handoff(r, path) && way.is_some_and(|it| ways.contains(&it))
         }
         _ => false,
     }
+}
+
+/// Whether a path that was opened may be what the hand-off led to: it ends with the file's name. Error
+/// pages and files of passwords are opened for the same request.
+fn by_handoff(r: &Reading<'_>, path: &str) -> bool {
+    let value =
+        r.handoff().map(|(_, value)| dialect::decoded(value.split('?').next().unwrap_or(value)));
+    let names = [value.as_deref(), r.stored_at()].into_iter().flatten();
+    let last = |it: &str| it.trim_end_matches('/').rsplit('/').next().map(str::to_owned);
+    names.map(last).any(|name| name.is_some_and(|it| path.trim_end_matches('/').ends_with(&it)))
 }
 
 /// What a logged path says by itself, where no configuration was read.

@@ -92,7 +92,11 @@ const OPENED: What = Between("\"", "\" ");
 const UPSTREAM: What = Between("upstream: \"", "\"");
 
 /// The first that fits counts.
-const MARKS: [Mark; 28] = [
+const MARKS: [Mark; 27] = [
+    mark("SSL_do_handshake() failed", Event::Closes, UPSTREAM),
+    mark("upstream timed out", Event::TimedOut, UPSTREAM),
+    // A socket that is not there, or closed, is no file that was opened.
+    mark(" while connecting to upstream", Event::NotConnected, UPSTREAM),
     mark("failed (2: No such file or directory)", Event::Missing, OPENED),
     mark("failed (20: Not a directory)", Event::Missing, OPENED),
     mark("failed (13: Permission denied), client", Event::Closed, OPENED),
@@ -105,13 +109,9 @@ const MARKS: [Mark; 28] = [
     mark("could not be resolved", Event::NotResolved, WordBefore(" could not be resolved")),
     mark("rewrite or internal redirection cycle", Event::Cycle, What::None),
     mark("upstream sent too big header", Event::HeaderTooBig, What::None),
-    mark("upstream timed out", Event::TimedOut, UPSTREAM),
     mark("upstream prematurely closed connection", Event::Closes, UPSTREAM),
     mark("upstream sent no valid HTTP/1.0 header", Event::Closes, UPSTREAM),
     mark("upstream sent unsupported FastCGI", Event::Closes, UPSTREAM),
-    mark("SSL_do_handshake() failed", Event::Closes, UPSTREAM),
-    mark("failed (111: Connection refused) while connecting", Event::NotConnected, UPSTREAM),
-    mark("while connecting to upstream", Event::NotConnected, UPSTREAM),
     mark("above the root path", Event::NotAllowed, Behind("unable to find file: ")),
     mark("(13)Permission denied", Event::Closed, Behind("cannot open file: ")),
     mark("(2)No such file or directory", Event::Missing, Behind("cannot open file: ")),
@@ -229,6 +229,14 @@ mod tests {
         let name = Some("s3.test".to_owned());
         assert_eq!(check(&resolver), Some((Event::NoResolver, Of::Direct, name.clone())));
         assert_eq!(check(&unknown), Some((Event::NotResolved, Of::Direct, name)));
+        let socket = "connect() to unix:/run/a.sock failed (2: No such file or directory) while \
+                      connecting to upstream";
+        let upstream = Some("http://127.0.0.1:1/x".to_owned());
+        assert_eq!(
+            check(&line(socket, "/download/1")),
+            Some((Event::NotConnected, Of::Download, upstream)),
+            "a socket is no file"
+        );
         let long = "upstream sent too big header while reading response header from upstream";
         assert_eq!(
             check(&line(long, "/download/1")),

@@ -2,7 +2,7 @@
 
 use super::{
     super::{Reached, Reading},
-    has,
+    by_handoff, has,
 };
 use crate::{
     evidence::Response,
@@ -22,29 +22,32 @@ pub(in super::super) fn contradiction(r: &Reading<'_>) -> Option<Vec<String>> {
     }
     // Where the port is mapped, this may be another server's configuration.
     let ours = !has(r, &[Says::ListensElsewhere]);
-    let by_rule = || other_rule(r, full).filter(|_| ours);
-    let found = other_path(local).or_else(by_rule).or_else(|| {
+    // Who is refused by a guard meets the server's own page, whatever the rules behind it say.
+    let guarded = has(r, &[Says::Guarded]);
+    let by_rule = || other_rule(r, full).filter(|_| ours && !guarded);
+    let found = other_path(r).or_else(by_rule).or_else(|| {
         let fine = says(&Says::Fine).filter(|_| ours && r.lost_after_app().is_some())?;
         let own = r.own_page(full).is_some() && matches!(full.status, 403 | 404 | 500);
         let again = matches!(r.reached, Reached::AppTwice(_));
         let other = own || again || r.passed_on();
-        (other && !same_path(local)).then(|| vec![fine.line(), r.visitor_gets()])
+        (other && !same_path(r)).then(|| vec![fine.line(), r.visitor_gets()])
     })?;
     let edited = says(&Says::Edited).map(Fact::line);
     Some(found.into_iter().chain(edited).collect())
 }
 
 /// The log names another path than the configuration.
-fn other_path(local: &[Fact]) -> Option<Vec<String>> {
+fn other_path(r: &Reading<'_>) -> Option<Vec<String>> {
+    let local = &r.evidence.local;
     let asks = local.iter().any(|it| it.says == Says::DownloadAsksApp);
-    let ((config, written), (log, logged)) = paths(local)?;
+    let ((config, written), (log, logged)) = paths(r)?;
     (asks && tidy(written) != tidy(logged)).then(|| vec![config.line(), log.line()])
 }
 
 /// The log names the very path that the configuration leads to: it is in force, whatever else keeps
 /// the file from being read.
-fn same_path(local: &[Fact]) -> bool {
-    paths(local).is_some_and(|((_, written), (_, logged))| tidy(written) == tidy(logged))
+fn same_path(r: &Reading<'_>) -> bool {
+    paths(r).is_some_and(|((_, written), (_, logged))| tidy(written) == tidy(logged))
 }
 
 fn tidy(path: &str) -> String {
@@ -55,15 +58,16 @@ fn tidy(path: &str) -> String {
 type Told<'a> = (&'a Fact, &'a str);
 
 /// What the hand-off opens by the configuration, and what it opened by the log.
-fn paths(local: &[Fact]) -> Option<(Told<'_>, Told<'_>)> {
+fn paths<'a>(r: &Reading<'a>) -> Option<(Told<'a>, Told<'a>)> {
+    let local = &r.evidence.local;
     let written = local.iter().find_map(|it| match &it.says {
         Says::TargetOpens { path, .. } => Some((it, path.as_str())),
         _ => None,
     });
     let logged = local.iter().find_map(|it| match &it.says {
         Says::Logged(Entry { event, of: Of::Download, what: Some(path) }) => {
-            matches!(event, Event::Missing | Event::Closed | Event::Folder)
-                .then_some((it, path.as_str()))
+            let opened = matches!(event, Event::Missing | Event::Closed | Event::Folder);
+            (opened && by_handoff(r, path)).then_some((it, path.as_str()))
         }
         _ => None,
     });
