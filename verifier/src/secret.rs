@@ -119,15 +119,22 @@ fn each_word(text: &str, shown: impl Fn(&str) -> String) -> String {
 
 /// A word of a configuration: a URL, `secret=…`, or anything.
 fn plain(word: &str) -> String {
-    match word.split_once('=') {
-        Some((name, value)) if names_secret(name) && is_value(value) => format!("{name}=REDACTED"),
+    let is_name = |it: &str| it.chars().all(|c| c.is_alphanumeric() || matches!(c, '-' | '_'));
+    let is_login = |it: &str| {
+        it.split_once(':').is_some_and(|(_, word)| !word.is_empty()) && !it.contains('/')
+    };
+    match (word.split_once('='), word.rsplit_once('@')) {
+        (Some((name, value)), _) if is_name(name) && names_secret(name) && is_value(value) => {
+            format!("{name}=REDACTED")
+        }
+        (_, Some((login, host))) if is_login(login) => format!("REDACTED@{host}"),
         _ => without_signature(word),
     }
 }
 
-/// Whether it is a value and no variable.
+/// Whether it is a value: no variable, and no fingerprint of one.
 fn is_value(text: &str) -> bool {
-    !text.is_empty() && !text.starts_with(['$', '{', '%'])
+    !text.is_empty() && !text.starts_with(['$', '{', '%']) && !text.starts_with("REDACTED")
 }
 
 /// A word without the secrets of a URL.
@@ -186,14 +193,21 @@ mod tests {
         );
         assert_ne!(signed, redactor.url("/s3/a?X-Amz-Expires=9&X-Amz-Signature=deadbeee"));
         let word = |it: &str| it.to_owned();
+        let signed_once = redactor.text("GET /a?sig=abc HTTP/1.1");
         assert_eq!(
             directive("ProxyPass", &[word("/"), word("ajp://u:p@h/"), word("secret=abc")]),
             "ProxyPass / ajp://REDACTED@h/ secret=REDACTED"
         );
+        let signed = [word("https://u:p@h/x?X-Amz-Signature=abc")];
+        assert_eq!(
+            directive("proxy_pass", &signed),
+            "proxy_pass https://REDACTED@h/x?X-Amz-Signature=REDACTED"
+        );
+        assert_eq!(text(&signed_once), signed_once, "fingerprints stay");
         assert_eq!(directive("x_secret", &[word("abc")]), "x_secret REDACTED");
         assert_eq!(
-            text("redirects to `https://u:p@h/x?token=abc&b=$arg_b`; then"),
-            "redirects to `https://REDACTED@h/x?token=REDACTED&b=$arg_b`; then"
+            text("redirects to `https://u:p@h/x?token=abc&b=$arg_b`; then u:p@h:80"),
+            "redirects to `https://REDACTED@h/x?token=REDACTED&b=$arg_b`; then REDACTED@h:80"
         );
         let page = redactor
             .body(b"<Error><Code>X</Code><StringToSign>GET\nabc</StringToSign><AWSAccessKeyId>AK");
