@@ -51,7 +51,8 @@ pub(crate) enum Command {
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Serve {
-    /// Place the dummies in the app's storage, like file:///srv/media
+    /// Place the dummies in the app's storage: file:///PATH, s3://BUCKET/PREFIX,
+    /// az://CONTAINER/PREFIX, gs://BUCKET/PREFIX, or https://… for WebDAV
     #[arg(long, value_name = "URL")]
     storage: String,
 
@@ -62,6 +63,20 @@ pub(crate) struct Serve {
     /// Answer below this path
     #[arg(long, value_name = "PATH", default_value = "/healthcheck-utils")]
     base: String,
+
+    /// Set an option of the storage, like region=eu-west-1; may be repeated, and counts before
+    /// AWS_…, AZURE_… and GOOGLE_… of the environment, where secrets should be
+    #[arg(long, value_name = "NAME=VALUE", value_parser = pair, help_heading = "Storage")]
+    storage_option: Vec<(String, String)>,
+
+    /// Ask the machine's metadata service where no credentials are given
+    #[arg(long, value_parser = FalseyValueParser::new(), help_heading = "Storage")]
+    storage_metadata: bool,
+
+    /// Wait for an answer of the storage
+    #[arg(long, value_name = "TIME", default_value = "5s", value_parser = duration)]
+    #[arg(help_heading = "Storage")]
+    storage_timeout: Duration,
 
     /// Hand off as this proxy expects it
     #[arg(long, value_enum, default_value = "x-accel-redirect", help_heading = "Hand-off")]
@@ -216,6 +231,7 @@ impl Serve {
     pub(crate) fn fixture(&self) -> Result<Fixture, clap::Error> {
         let mut fixture = Fixture::builder()
             .storage(&self.storage)
+            .storage_timeout(self.storage_timeout)
             .dialect(self.dialect()?)
             .base(&self.base)
             .name(&self.name)
@@ -238,6 +254,12 @@ impl Serve {
         }
         if self.odd_names {
             fixture = fixture.odd_names();
+        }
+        if self.storage_metadata {
+            fixture = fixture.storage_metadata();
+        }
+        for (name, value) in &self.storage_option {
+            fixture = fixture.storage_option(name, value);
         }
         Ok(self.listen.iter().cloned().fold(fixture, Fixture::listen))
     }
@@ -307,6 +329,11 @@ impl Serve {
 
 fn name(value: impl ValueEnum) -> String {
     value.to_possible_value().map_or_else(String::new, |it| it.get_name().to_owned())
+}
+
+fn pair(text: &str) -> Result<(String, String), String> {
+    let (name, value) = text.split_once('=').ok_or("it has no `=`")?;
+    Ok((name.into(), value.into()))
 }
 
 fn size(text: &str) -> Result<u64, String> {

@@ -158,6 +158,11 @@ pub(crate) fn read_back(
     json(&ReadBack { name, key: key.as_str(), outcome })
 }
 
+/// Says why a storage cannot be used: the kind, and all causes.
+pub(crate) fn trouble(error: &StorageError) -> String {
+    format!("{}: {}", kind(error.trouble()), chain(error))
+}
+
 /// Writes an error with all its causes on one line.
 pub(crate) fn chain(error: &dyn std::error::Error) -> String {
     let causes = std::iter::successors(error.source(), |&cause| cause.source());
@@ -219,7 +224,13 @@ fn probe<'a>(setup: &Setup, probe: &'a Probe, placed: &[Placed]) -> ProbeOf<'a> 
 fn kind(trouble: Trouble) -> &'static str {
     match trouble {
         Trouble::NotFound => "not-found",
+        Trouble::BucketMissing => "bucket-missing",
         Trouble::PermissionDenied => "permission-denied",
+        Trouble::KeyRefused => "key-refused",
+        Trouble::WrongRegion => "wrong-region",
+        Trouble::ClockSkewed => "clock-skewed",
+        Trouble::NameNotResolved => "name-not-resolved",
+        Trouble::Tls => "tls",
         Trouble::Unreachable => "unreachable",
         Trouble::Other => "other",
     }

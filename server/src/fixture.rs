@@ -13,7 +13,7 @@ use crate::{
     route::Site,
     serve::Limits,
     snapshot::{Setup, View},
-    storage::{Storage, StorageError, ledger::Ledger},
+    storage::{Metadata, Settings, Storage, StorageError, ledger::Ledger},
 };
 
 mod running;
@@ -33,6 +33,7 @@ const MAP: &str = "/protected/";
 #[must_use = "nothing happens before `start`"]
 pub struct Fixture {
     storage: String,
+    settings: Settings,
     dialect: Dialect,
     map: Option<String>,
     base: String,
@@ -73,6 +74,9 @@ pub enum StartError {
     /// The address cannot be listened on.
     #[error(transparent)]
     Listen(#[from] ListenError),
+    /// A dialect whose value is a path, and a storage that is no folder on this machine.
+    #[error("the hand-off is a path, and the storage has none on this machine")]
+    NoPath,
     /// The base path is not one.
     #[error("`{}` is not a base path", .0.escape_debug())]
     Base(String),
@@ -83,6 +87,7 @@ impl Fixture {
     pub fn builder() -> Self {
         Self {
             storage: String::new(),
+            settings: Settings::default(),
             dialect: Dialect::nginx(),
             map: None,
             base: "/healthcheck-utils".into(),
@@ -97,9 +102,31 @@ impl Fixture {
         }
     }
 
-    /// Places the dummies in the storage of this URL: `file:///srv/media`.
+    /// Places the dummies in the storage of this URL: `file:///srv/media`, `s3://bucket/prefix`,
+    /// `az://container/prefix`, `gs://bucket/prefix`, or `https://host/folder` for WebDAV.
     pub fn storage(mut self, url: impl Into<String>) -> Self {
         self.storage = url.into();
+        self
+    }
+
+    /// Sets an option of the storage, by the name that `object_store` gives it: `endpoint`,
+    /// `region`, `access_key_id`, `account_key` … It counts before the environment's `AWS_…`,
+    /// `AZURE_…` and `GOOGLE_…`.
+    pub fn storage_option(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
+        self.settings.options.push((name.into(), value.into()));
+        self
+    }
+
+    /// Lets the machine's metadata address be asked for credentials where none are given.
+    pub fn storage_metadata(mut self) -> Self {
+        self.settings.metadata = Metadata::Asked;
+        self
+    }
+
+    /// Sets how long the storage may take for an answer; 5 seconds by default. A large dummy may
+    /// take a second longer for each 100 KiB.
+    pub fn storage_timeout(mut self, limit: Duration) -> Self {
+        self.settings.timeout = limit;
         self
     }
 
@@ -210,11 +237,11 @@ impl Fixture {
         if base.is_empty() || !base.starts_with('/') || !base.bytes().all(plain) {
             return Err(StartError::Base(self.base.clone()));
         }
-        let storage = Arc::new(Storage::open(&self.storage)?);
+        let storage = Arc::new(Storage::open(&self.storage, &self.settings)?);
         let map = match (&self.map, self.dialect.meaning()) {
             (Some(map), _) => map.clone(),
             (None, Meaning::Uri) => MAP.into(),
-            (None, Meaning::Path) => storage.folder().given().to_owned(),
+            (None, Meaning::Path) => storage.folder().ok_or(StartError::NoPath)?.to_owned(),
         };
         let handoff = Handoff::new(self.dialect.clone(), &map)?;
         let items = catalog::items(&Choice {
@@ -268,7 +295,7 @@ fn setup(
         base,
         instance: placement.instance(),
         dummies: &dummies,
-        storage_name: storage.folder().name(),
+        storage_name: storage.folder_name(),
     })?;
     let instance = placement.instance();
     Ok(Setup { instance, base: base.into(), storage: storage.url().into(), handoff, views, probes })
@@ -280,6 +307,7 @@ impl StartError {
         match self {
             Self::Storage(error) => error.hint(),
             Self::Listen(error) => error.hint(),
+            Self::NoPath => Some("say with `--map` where the proxy has the storage mounted".into()),
             Self::Base(_) => Some("write a path of `[A-Za-z0-9._/-]`: `/healthcheck-utils`".into()),
             Self::Handoff(_) | Self::Name(_) => None,
         }

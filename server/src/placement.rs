@@ -13,8 +13,8 @@ use crate::{
     catalog::{Item, Key},
     dummy::{Content, Digest, Filling, Instance, LINE_MAX, Line, Nonce},
     storage::{
-        Head, Storage, StorageError, Write,
-        ledger::{LEDGER_MAX, Ledger, Short},
+        Head, Storage, StorageError, Way, Write,
+        ledger::{LEDGER_MAX, Ledger, Short, Upload},
     },
 };
 
@@ -128,7 +128,12 @@ impl Placement {
         let ledger = ledger.filter(|ledger| ledger.instance == self.instance());
         // Without its ledger, a dummy that says nothing of itself may be another fixture's by now.
         let known = ledger.clone().unwrap_or_else(|| Ledger::new(self.instance()));
+        self.abort(&self.ledger.uploads).await;
         for item in &self.items {
+            if result.as_ref().is_err_and(|error| error.trouble().is_silence()) {
+                // Each of the others would wait as long as this one for the same.
+                break;
+            }
             match self.owner(&item.key, &known).await {
                 Ok(owner) if owner == own => result = result.and(self.clear(&item.key).await),
                 Ok(Owner::Nobody) => {}
@@ -138,16 +143,16 @@ impl Placement {
             self.clear_staged(&item.key, &own);
         }
         self.clear_staged(&self.ledger_key, &own);
-        if let Some(ledger) = ledger {
-            result = result.and(self.clear(&self.ledger_key).await);
-            self.storage.folder().remove_empty(&ledger.folders);
+        if let (Some(ledger), Ok(())) = (ledger, &result) {
+            result = self.clear(&self.ledger_key).await;
+            self.storage.remove_empty(&ledger.folders);
         }
         self.state = State::Clear;
         result
     }
 
     async fn place_all(&mut self) -> Result<(), StorageError> {
-        let folders = self.storage.folder().missing(self.keys().chain([&self.ledger_key]));
+        let folders = self.storage.missing(self.keys().chain([&self.ledger_key]));
         self.ledger.folders.extend(folders);
         let lines: Vec<Line> = self.items.iter().map(|item| self.line(item, 1)).collect();
         self.ledger.dummies = self.keys().cloned().collect();
@@ -155,7 +160,7 @@ impl Placement {
         self.write_ledger(Write::Create).await?;
         for (item, line) in self.items.clone().into_iter().zip(lines) {
             let content = Arc::new(Content::new(&line, item.filling));
-            let sha256 = self.storage.write(&item.key, &content, Write::Create).await?;
+            let sha256 = self.write(&item, &content, Write::Create).await?;
             debug!(place = self.storage.place(&item.key), size = line.size, "placed");
             self.placed.push(Placed { item, line, content, sha256, previous: None });
         }
@@ -183,6 +188,7 @@ impl Placement {
         if !leftovers.is_empty() {
             warn!("replacing dummies of a run that did not end well, or that still goes on");
         }
+        self.abort(&old.uploads).await;
         for key in &leftovers {
             self.clear(key).await?;
         }
@@ -199,7 +205,7 @@ impl Placement {
         line: Line,
         content: Arc<Content>,
     ) -> Result<(), StorageError> {
-        let old = &self.placed[at];
+        let old = self.placed[at].clone();
         let key = &old.item.key;
         let mode = match self.owner(key, &self.ledger).await? {
             Owner::Nobody => Write::Create,
@@ -207,15 +213,45 @@ impl Placement {
             Owner::Fixture(_) => return Err(self.taken_over(key)),
             Owner::Foreign => return Err(self.foreign(key)),
         };
-        let sha256 = self.storage.write(key, &content, mode).await?;
+        let sha256 = self.write(&old.item, &content, mode).await?;
         let previous = Some(Previous {
             nonce: old.line.nonce,
             generation: old.line.generation,
             size: old.line.size,
             sha256: old.sha256,
         });
-        self.placed[at] = Placed { item: old.item.clone(), line, content, sha256, previous };
+        self.placed[at] = Placed { item: old.item, line, content, sha256, previous };
         Ok(())
+    }
+
+    /// Writes a dummy. What lies in parts at a store is in the ledger before the first of them.
+    async fn write(
+        &mut self,
+        item: &Item,
+        content: &Arc<Content>,
+        mode: Write,
+    ) -> Result<Digest, StorageError> {
+        let way = self.storage.begin(item, content).await?;
+        let Way::InParts(id) = &way else {
+            return self.storage.write(item, content, mode, &way).await;
+        };
+        let upload = Upload { key: item.key.clone(), id: id.clone() };
+        self.ledger.uploads.push(upload.clone());
+        self.write_ledger(Write::Replace).await?;
+        let written = self.storage.write(item, content, mode, &way).await;
+        match written {
+            Ok(_) => self.ledger.uploads.retain(|it| *it != upload),
+            Err(_) => self.abort(&[upload]).await,
+        }
+        written
+    }
+
+    async fn abort(&self, uploads: &[Upload]) {
+        for Upload { key, id } in uploads {
+            if let Err(error) = self.storage.abort(key, id).await {
+                warn!(error = %crate::contract::chain(&error), "cannot remove the parts of a dummy");
+            }
+        }
     }
 
     async fn owner(&self, key: &Key, ledger: &Ledger) -> Result<Owner, StorageError> {
@@ -262,7 +298,7 @@ impl Placement {
 
     /// Removes half-written files of `whose`, or of any run.
     fn clear_staged(&self, key: &Key, whose: &Owner) {
-        for staged in self.storage.folder().staged(key) {
+        for staged in self.storage.staged(key) {
             let owner = Line::parse(&staged.head).map(|line| line.instance);
             let owner = owner.or_else(|| Ledger::owner(&staged.head));
             let clear = match whose {
@@ -314,9 +350,13 @@ impl Drop for Placement {
     /// Waits for a thread of its own: whoever drops it may be within a runtime, or after one.
     fn drop(&mut self) {
         let State::Placed = self.state else { return };
+        // Connections of the runtime that ends may hang with it.
+        if let Ok(storage) = self.storage.reopened() {
+            self.storage = Arc::new(storage);
+        }
         let cleared = std::thread::scope(|scope| {
             let thread = scope.spawn(|| {
-                let runtime = tokio::runtime::Builder::new_current_thread().build();
+                let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
                 runtime.map(|runtime| runtime.block_on(self.retire()))
             });
             thread.join()

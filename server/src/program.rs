@@ -10,6 +10,9 @@ use std::{
 use sendfile_fixture::{Fixture, Running};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tracing::{info, level_filters::LevelFilter, warn};
+use tracing_subscriber::{
+    filter::Targets, fmt::layer, layer::SubscriberExt as _, util::SubscriberInitExt as _,
+};
 
 use crate::{
     args::{Log, LogFormat},
@@ -90,13 +93,13 @@ fn start_log(log: &Log) {
         1 => LevelFilter::INFO,
         _ => LevelFilter::DEBUG,
     };
-    let stderr = tracing_subscriber::fmt()
-        .with_max_level(level)
-        .with_ansi(io::stderr().is_terminal())
-        .with_writer(io::stderr);
+    // What its libraries do to a connection is of no use to anybody else.
+    let ours = Targets::new().with_target("sendfile_fixture", level);
+    let stderr = layer().with_ansi(io::stderr().is_terminal()).with_writer(io::stderr);
+    let registry = tracing_subscriber::registry().with(ours);
     match log.log_format {
-        LogFormat::Text => stderr.init(),
-        LogFormat::Json => stderr.json().init(),
+        LogFormat::Text => registry.with(stderr).init(),
+        LogFormat::Json => registry.with(stderr.json()).init(),
     }
 }
 

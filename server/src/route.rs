@@ -33,9 +33,6 @@ use crate::{
 /// How long the answer of `/readyz` is kept: a flood of questions asks the storage once.
 const READY_KEPT: Duration = Duration::from_secs(1);
 
-/// How long `/readyz` waits for the storage.
-const READY_PATIENCE: Duration = Duration::from_secs(5);
-
 /// How much of an unknown path is repeated, in bytes.
 const ECHO_MAX: usize = 1024;
 
@@ -172,15 +169,14 @@ impl Site {
 impl Shared {
     async fn read_back(self: Arc<Self>, placed: Arc<Placed>) -> Reply {
         let _turn = self.reading.acquire().await;
-        let result = self.storage.read_back(&placed.item.key).await;
+        let result = self.storage.read_back(&placed.item.key, placed.content.size()).await;
         Reply::json(contract::read_back(placed.item.name(), &placed.item.key, result))
     }
 
     async fn readiness(self: Arc<Self>) -> Reply {
         let mut kept = self.ready.lock().await;
         if kept.as_ref().is_none_or(|(at, _)| at.elapsed() >= READY_KEPT) {
-            let looked = tokio::time::timeout(READY_PATIENCE, self.look()).await;
-            let readiness = looked.unwrap_or_else(|_| Err("the storage does not answer".into()));
+            let readiness = self.look().await;
             *kept = Some((Instant::now(), readiness));
         }
         match &*kept {
@@ -203,7 +199,7 @@ impl Shared {
                 Ok(())
             }
             Ok(_) => Err(format!("`{}` is not as it was placed", self.storage.place(&item.key))),
-            Err(error) => Err(contract::chain(&error)),
+            Err(error) => Err(contract::trouble(&error)),
         }
     }
 }
@@ -282,13 +278,14 @@ mod tests {
         catalog::{self, Choice, OddNames, RootTwin},
         handoff::{Dialect, Handoff},
         placement::Placement,
-        storage::ledger::Ledger,
+        storage::{Settings, ledger::Ledger},
     };
 
     /// A site with the download only, on a storage of its own.
     async fn site() -> (Site, Placement, TempDir) {
         let folder = TempDir::new().unwrap();
-        let storage = Storage::open(&format!("file://{}", folder.path().display())).unwrap();
+        let url = format!("file://{}", folder.path().display());
+        let storage = Storage::open(&url, &Settings::default()).unwrap();
         let storage = Arc::new(storage);
         let root_twin = RootTwin::LeftOut;
         let odd_names = OddNames::LeftOut;

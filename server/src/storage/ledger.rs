@@ -5,8 +5,10 @@
 
 use std::fmt;
 
+use percent_encoding::percent_decode_str;
+
 use crate::{
-    catalog::{FOLDER, Key, LEDGER, NameError},
+    catalog::{FOLDER, Key, LEDGER, NameError, escape},
     dummy::{Digest, Instance},
 };
 
@@ -24,6 +26,16 @@ pub(crate) struct Ledger {
     pub(crate) dummies: Vec<Key>,
     /// The dummies too short for their first line: now, and before the last rotation.
     pub(crate) shorts: Vec<Short>,
+    /// The dummies that are being written in parts: until they are whole, the parts are only at the
+    /// store, and only under this name.
+    pub(crate) uploads: Vec<Upload>,
+}
+
+/// A dummy that is being written in parts.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Upload {
+    pub(crate) key: Key,
+    pub(crate) id: String,
 }
 
 /// A dummy that cannot say itself what it is.
@@ -36,7 +48,13 @@ pub(crate) struct Short {
 
 impl Ledger {
     pub(crate) fn new(instance: Instance) -> Self {
-        Self { instance, folders: Vec::new(), dummies: Vec::new(), shorts: Vec::new() }
+        Self {
+            instance,
+            folders: Vec::new(),
+            dummies: Vec::new(),
+            shorts: Vec::new(),
+            uploads: Vec::new(),
+        }
     }
 
     pub(crate) fn key() -> Result<Key, NameError> {
@@ -61,6 +79,7 @@ impl Ledger {
                 "folder" => ledger.folders.push(Key::unescape(rest)?),
                 "dummy" => ledger.dummies.push(Key::unescape(rest)?),
                 "short" => ledger.shorts.push(Short::parse(rest)?),
+                "upload" => ledger.uploads.push(Upload::parse(rest)?),
                 _ => return None,
             }
         }
@@ -87,6 +106,9 @@ impl fmt::Display for Ledger {
         for Short { key, size, sha256 } in &self.shorts {
             writeln!(f, "short size={size} sha256={sha256} key={}", key.escaped())?;
         }
+        for Upload { key, id } in &self.uploads {
+            writeln!(f, "upload id={} key={}", escape(id), key.escaped())?;
+        }
         Ok(())
     }
 }
@@ -101,6 +123,14 @@ impl Short {
     }
 }
 
+impl Upload {
+    fn parse(text: &str) -> Option<Self> {
+        let (id, key) = text.strip_prefix("id=")?.split_once(" key=")?;
+        let id = percent_decode_str(id).decode_utf8().ok()?.into_owned();
+        Some(Self { key: Key::unescape(key)?, id })
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -112,6 +142,7 @@ mod tests {
         ledger.dummies = vec![key("healthcheck/é"), key("healthcheck/empty.bin")];
         let sha256 = Digest::of(b"").to_string();
         ledger.shorts = vec![Short { key: key("healthcheck/empty.bin"), size: 0, sha256 }];
+        ledger.uploads = vec![Upload { key: key("healthcheck/é"), id: "a b/~1".into() }];
         ledger
     }
 

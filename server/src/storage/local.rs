@@ -14,7 +14,7 @@ use crate::{
 };
 
 /// The root of a storage on a file system.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Folder {
     given: String,
     root: PathBuf,

@@ -57,19 +57,19 @@ fn storage_that_is_a_path() {
     ");
     assert_snapshot!(refused(&["serve", "--storage", "media"]), @r"
     error: `media` is not the URL of a storage
-    hint: write `file://` and an absolute path
+    hint: write `file://` and an absolute path, `s3://BUCKET/PREFIX`, `az://CONTAINER/PREFIX`, `gs://BUCKET/PREFIX`, or the `https://` URL of a WebDAV folder
     ");
     assert_snapshot!(refused(&["serve", "--storage", "file://media"]), @r"
     error: `file://media` is not the URL of a storage
-    hint: write `file://` and an absolute path
+    hint: write `file://` and an absolute path, `s3://BUCKET/PREFIX`, `az://CONTAINER/PREFIX`, `gs://BUCKET/PREFIX`, or the `https://` URL of a WebDAV folder
     ");
 }
 
 #[test]
 fn storage_of_another_kind() {
     assert_snapshot!(refused(&["serve", "--storage", "s3://bucket/media"]), @r"
-    error: `s3:` storages are not supported
-    hint: this version places dummies in `file:///…` only
+    error: there are no credentials for the storage
+    hint: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY; or `--storage-metadata`, to ask this machine's metadata service
     ");
 }
 

@@ -9,4 +9,5 @@ mod limits;
 mod process;
 mod proxy;
 mod storage;
+mod stores;
 mod view;

@@ -1,0 +1,133 @@
+//! Placing on real stores: what is there, what stays, what goes, and what is said when it fails.
+
+use sendfile_fixture::{Fixture, Running};
+use serde_json::Value;
+
+use super::{Pair, Store, all};
+use crate::client::get;
+
+const BASE: &str = "/healthcheck-utils";
+
+/// Places as many parts as to show that they are put together in order.
+const LARGE: u64 = (8 << 20) + 13;
+
+fn fixture(url: &str, options: &[Pair]) -> Fixture {
+    let fixture = Fixture::builder().storage(url).large_size(LARGE);
+    options.iter().fold(fixture, |it, (name, value)| it.storage_option(*name, value))
+}
+
+async fn read_back(running: &Running, name: &str) -> Value {
+    get(running.address(), &format!("{BASE}/storage/{name}")).await.json()
+}
+
+async fn dummies(running: &Running) -> Vec<Value> {
+    let contract = get(running.address(), &format!("{BASE}/contract")).await.json();
+    contract["dummies"].as_array().unwrap().clone()
+}
+
+/// The whole life of the dummies, on every store alike.
+#[tokio::test]
+async fn every_store_keeps_what_is_placed_and_nothing_after_it() {
+    for store in all("life") {
+        store.put("neighbour.txt", "mine");
+        store.put("healthcheck-neighbour.txt", "mine too");
+        let running = fixture(&store.url, &store.options()).start().await;
+        let running = running.unwrap_or_else(|error| panic!("{}: {error:?}", store.name));
+        let placed = dummies(&running).await;
+        assert_eq!(placed.len(), 7, "{}", store.name);
+        for dummy in &placed {
+            let read = read_back(&running, dummy["id"].as_str().unwrap()).await;
+            assert_eq!(read["sha256"], dummy["sha256"], "{}: {dummy} {read}", store.name);
+        }
+        let main = store.get("healthcheck/dummy.bin").unwrap_or_default();
+        let nonce = placed[0]["nonce"].as_str().unwrap();
+        assert!(main.starts_with("sendfile-fixture/1 dummy "), "{}", store.name);
+        assert!(main.lines().next().unwrap().contains(nonce), "{}", store.name);
+
+        running.rotate().await.unwrap_or_else(|error| panic!("{}: {error:?}", store.name));
+        let read = read_back(&running, "large").await;
+        assert_eq!(read["sha256"], find(&dummies(&running).await, "large")["sha256"]);
+        assert_eq!(get(running.address(), "/readyz").await.status, 200);
+
+        running.stop().await.unwrap_or_else(|error| panic!("{}: {error:?}", store.name));
+        for dummy in &placed {
+            let key = dummy["key"].as_str().unwrap().replace('%', "%25").replace(' ', "%20");
+            assert_eq!(store.get(&key), None, "{}: {key}", store.name);
+        }
+        assert_eq!(store.get("healthcheck/placed.txt"), None, "{}", store.name);
+        assert_eq!(store.get("neighbour.txt").as_deref(), Some("mine"), "{}", store.name);
+        let neighbour = store.get("healthcheck-neighbour.txt");
+        assert_eq!(neighbour.as_deref(), Some("mine too"), "{}", store.name);
+    }
+}
+
+fn find<'a>(dummies: &'a [Value], id: &str) -> &'a Value {
+    dummies.iter().find(|it| it["id"] == id).unwrap()
+}
+
+/// No store is trusted to refuse: what is not the fixture's is looked at before it is written.
+#[tokio::test]
+async fn nothing_foreign_is_overwritten_or_deleted() {
+    for store in all("foreign") {
+        store.put("healthcheck/dummy.html", "mine");
+        let error = fixture(&store.url, &store.options()).start().await.unwrap_err();
+        assert!(error.to_string().contains("was not placed by this program"), "{error}");
+        assert_eq!(store.get("healthcheck/dummy.html").as_deref(), Some("mine"), "{}", store.name);
+        assert_eq!(store.get("healthcheck/dummy.bin"), None, "{}", store.name);
+        store.delete("healthcheck/dummy.html");
+
+        let running = fixture(&store.url, &store.options()).start().await.unwrap();
+        store.put("healthcheck/dummy.bin", "mine");
+        assert!(running.rotate().await.is_err(), "{}", store.name);
+        let ready = get(running.address(), "/readyz").await;
+        assert_eq!(ready.status, 503, "{}", store.name);
+        running.stop().await.unwrap();
+        assert_eq!(store.get("healthcheck/dummy.bin").as_deref(), Some("mine"), "{}", store.name);
+        store.delete("healthcheck/dummy.bin");
+        assert_eq!(store.get("healthcheck/placed.txt"), None, "{}", store.name);
+    }
+}
+
+/// The same words whatever the store, and none of them a secret.
+#[tokio::test]
+async fn failures_have_the_same_names_on_every_store() {
+    for store in all("failures") {
+        if let Some(missing) = &store.missing {
+            refused(&store, missing, &store.options(), "bucket-missing").await;
+        }
+        if !store.wrong_key.is_empty() {
+            refused(&store, &store.url, &store.with(&store.wrong_key), "key-refused").await;
+        }
+        if !store.reader.is_empty() {
+            refused(&store, &store.url, &store.with(&store.reader), "permission-denied").await;
+        }
+    }
+}
+
+async fn refused(store: &Store, url: &str, options: &[Pair], kind: &str) {
+    let started = fixture(url, options).start().await;
+    let error = started.err().unwrap_or_else(|| panic!("{}: {kind}: it started", store.name));
+    let said = format!("{error:?}");
+    let words = error.hint().unwrap_or_default();
+    let expected = match kind {
+        "bucket-missing" => "the fixture makes no bucket",
+        "key-refused" => "see whether key and secret",
+        _ => "let the key read, write and delete",
+    };
+    assert!(words.contains(expected), "{}: {kind}: {said}: {words}", store.name);
+    for secret in ["probesecret", "readersecret", "guessed"] {
+        assert!(!said.contains(secret), "{}: {said}", store.name);
+    }
+}
+
+/// What breaks while it runs is told by the page that reads back, in the contract's words.
+#[tokio::test]
+async fn what_goes_missing_is_told_as_that() {
+    for store in all("missing") {
+        let running = fixture(&store.url, &store.options()).start().await.unwrap();
+        store.delete("healthcheck/dummy.bin");
+        let read = read_back(&running, "main").await;
+        assert_eq!((&read["result"], &read["kind"]), (&"fail".into(), &"not-found".into()));
+        running.stop().await.unwrap();
+    }
+}
