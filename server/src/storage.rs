@@ -107,11 +107,13 @@ impl Storage {
         let client = || Client::new().map_err(|it| StorageError::Options { source: it.into() });
         let in_bucket = |scheme| {
             let (bucket, prefix) = rest.split_once('/').unwrap_or((rest, ""));
-            let prefix = percent_decode_str(prefix.trim_matches('/')).decode_utf8();
-            let prefix = prefix.ok().filter(|it| it.is_empty() || Key::new(it).is_ok());
+            // A key is what it is at the store: nothing in it is decoded.
+            let prefix = prefix.trim_matches('/');
             let plain = !bucket.is_empty() && !bucket.contains(['@', '?', '#', ':']);
-            let prefix = prefix.filter(|_| plain).ok_or_else(not_a_url)?;
-            Bucket::open(scheme, bucket, &prefix, settings, client()?).map(Place::Bucket)
+            if !plain || !(prefix.is_empty() || Key::new(prefix).is_ok()) {
+                return Err(not_a_url());
+            }
+            Bucket::open(scheme, bucket, prefix, settings, client()?).map(Place::Bucket)
         };
         let place = match scheme {
             "file" => {

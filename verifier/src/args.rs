@@ -94,7 +94,7 @@ pub struct Verify {
     /// Read targets from a TOML file
     #[arg(short, long, value_name = "FILE", help_heading = "Targets")]
     #[arg(conflicts_with_all = [
-        "fixture", "site", "storage", "app", "direct", "full", "inner", "unix_socket", "handoff",
+        "fixture", "site", "storage", "storage_option", "storage_metadata", "app", "direct", "full", "inner", "unix_socket", "handoff",
         "app_header", "full_header", "full_method", "expect_header", "private", "refused",
     ])]
     pub config: Option<PathBuf>,
@@ -113,9 +113,18 @@ pub struct Verify {
     /// The public site in front of the fixture
     #[arg(long, value_name = "URL", help_heading = "Targets", requires = "fixture")]
     pub site: Option<String>,
-    /// The storage: with --fixture its root, otherwise the very file; file:///PATH or http(s)://…
+    /// The storage: with --fixture its root, otherwise the very file; file:///PATH, s3://BUCKET/KEY,
+    /// az://CONTAINER/KEY, gs://BUCKET/KEY or http(s)://…
     #[arg(long, value_name = "URL", help_heading = "Targets")]
     pub storage: Option<String>,
+    /// An option of the storage, such as region=eu-west-1; counts before AWS_…, AZURE_… and GOOGLE_…
+    /// of the environment, where secrets should be (repeatable)
+    #[arg(long, value_name = "NAME=VALUE", help_heading = "Targets", requires = "storage")]
+    #[arg(value_parser = storage_option)]
+    pub storage_option: Vec<(String, String)>,
+    /// Ask this machine's metadata service where there are no credentials for the storage
+    #[arg(long, help_heading = "Targets", requires = "storage")]
+    pub storage_metadata: bool,
     /// The download, asked at the app's own port
     #[arg(long, value_name = "URL", help_heading = "Targets", conflicts_with = "fixture")]
     pub app: Option<String>,
@@ -305,6 +314,12 @@ fn duration(text: &str) -> Result<Duration, String> {
     } else {
         Ok(parsed)
     }
+}
+
+/// `region=eu-west-1`.
+fn storage_option(text: &str) -> Result<(String, String), String> {
+    let (name, value) = text.split_once('=').ok_or("write it as NAME=VALUE")?;
+    Ok((name.to_owned(), value.to_owned()))
 }
 
 /// `nginx:/etc/nginx/nginx.conf`.

@@ -14,7 +14,12 @@ use crate::{
     url::{Url, UrlError},
 };
 
+mod bucket;
 mod file;
+mod storage;
+
+pub use self::bucket::{BucketAt, Scheme};
+use self::storage::{Means, Metadata, storage_at};
 
 /// What to check, and how.
 #[derive(Debug)]
@@ -101,8 +106,10 @@ pub struct FixtureAt {
 pub enum StorageAt {
     /// A path on this machine, as it was written.
     File(String),
-    /// A URL for a plain GET.
-    Http(Url),
+    /// A URL for a plain GET, and the Authorization header that goes with it.
+    Http(Url, Option<HeaderValue>),
+    /// An object store.
+    Bucket(BucketAt),
 }
 
 /// What a visitor and the proxy send, and what should come.
@@ -192,7 +199,7 @@ pub enum ConfigError {
         /// What is wrong.
         problem: String,
         /// What to do.
-        hint: &'static str,
+        hint: String,
     },
     /// Certificates cannot be taken from the file.
     #[error("{0}\nhint: --cacert takes a file of certificates in PEM")]
@@ -268,7 +275,9 @@ fn local_of(args: &args::Verify) -> LocalPlaces {
 }
 
 fn target_from_args(args: &args::Verify) -> Result<Target, ConfigError> {
-    let storage = args.storage.as_deref().map(storage_at).transpose()?;
+    let metadata = if args.storage_metadata { Metadata::Asked } else { Metadata::NotAsked };
+    let means = Means { options: &args.storage_option, metadata };
+    let storage = args.storage.as_deref().map(|it| storage_at(it, means)).transpose()?;
     let url = |text: &Option<String>| text.as_deref().map(str::parse).transpose();
     let places = match (&args.fixture, &args.site, &args.full) {
         (Some(fixture), Some(site), _) => Places::Fixture {
@@ -317,27 +326,6 @@ fn fixture_at(text: &str, socket: Option<PathBuf>) -> Result<FixtureAt, ConfigEr
     let path = url.path().trim_end_matches('/');
     let base = if path.is_empty() { "/healthcheck-utils" } else { path };
     Ok(FixtureAt { url: url.with_target(base)?, unix_socket })
-}
-
-/// `file:///srv/media/x`, with the path as it stands on disk, or an http(s) URL.
-fn storage_at(text: &str) -> Result<StorageAt, ConfigError> {
-    let wrong = |problem: &str, hint| ConfigError::Storage {
-        url: crate::url::shown(text),
-        problem: problem.to_owned(),
-        hint,
-    };
-    match text.split_once("://") {
-        Some(("file", path)) if path.starts_with('/') => Ok(StorageAt::File(path.to_owned())),
-        Some(("file", _)) => {
-            Err(wrong("the path is not absolute", "write three slashes: `file:///srv/media`"))
-        }
-        Some(("http" | "https", _)) => Ok(StorageAt::Http(text.parse()?)),
-        Some((scheme, _)) => {
-            let problem = format!("the scheme `{scheme}` is not known");
-            Err(wrong(&problem, "give `file:///PATH`, `http://…` or `https://…`"))
-        }
-        None => Err(wrong("it has no scheme", "write `file:///PATH` for a path on this machine")),
-    }
 }
 
 /// `Header: value`, or the header's name alone.

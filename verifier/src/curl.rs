@@ -7,6 +7,18 @@ pub fn line(asked: &Asked) -> String {
     if let Some(path) = asked.url.strip_prefix("file://") {
         return format!("sha256sum {}", quoted(path));
     }
+    if asked.url.starts_with("s3://") {
+        return format!("aws s3 cp {} - | sha256sum", quoted(&asked.url));
+    }
+    if asked.url.starts_with("gs://") {
+        return format!("gcloud storage cat {} | sha256sum", quoted(&asked.url));
+    }
+    if let Some((container, name)) =
+        asked.url.strip_prefix("az://").and_then(|it| it.split_once('/'))
+    {
+        let (container, name) = (quoted(container), quoted(name));
+        return format!("az storage blob download -c {container} -n {name} | sha256sum");
+    }
     let mut line = "curl -sS -D - -o /dev/null".to_owned();
     match asked.method.as_str() {
         "" | "GET" => {}

@@ -9,11 +9,13 @@ use std::{
 };
 
 mod checked;
+mod failure;
 mod names;
 mod probe_id;
 mod spelling;
 
 pub use checked::{Checked, Made};
+pub use failure::{Failure, FailureKind};
 pub use names::OddName;
 pub use probe_id::ProbeId;
 pub use spelling::Spelling;
@@ -47,38 +49,6 @@ impl<T> Seen<T> {
             Self::Answer(_) | Self::Skipped(_) => None,
         }
     }
-}
-
-/// Why a probe got no answer.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Failure {
-    /// The kind, for rules.
-    pub kind: FailureKind,
-    /// The whole chain of causes, for people.
-    pub chain: String,
-}
-
-/// The kinds of failure that rules tell apart.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum FailureKind {
-    /// The name could not be looked up.
-    NameNotResolved,
-    /// Nobody listens there, or the network does not reach it.
-    Refused,
-    /// A limit of time ran out.
-    TimedOut,
-    /// TLS could not be agreed on, or the certificate is not trusted.
-    Tls,
-    /// The connection ended before a whole response head came.
-    Closed,
-    /// What came is not HTTP.
-    NotHttp,
-    /// The storage has no such file.
-    NotFound,
-    /// The storage does not let the verifier read the file.
-    Denied,
-    /// Anything else.
-    Other,
 }
 
 /// One thing asked and what came of it.

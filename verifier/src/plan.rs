@@ -249,10 +249,12 @@ fn below(root: &StorageAt, key: &str) -> Result<StorageAt, String> {
         StorageAt::File(path) => {
             Ok(StorageAt::File(format!("{}/{key}", path.trim_end_matches('/'))))
         }
-        StorageAt::Http(url) => {
+        StorageAt::Http(url, header) => {
             let target = format!("{}/{}", url.path().trim_end_matches('/'), encoded(key));
-            url.with_target(&target).map(StorageAt::Http).map_err(|error| error.to_string())
+            let url = url.with_target(&target).map_err(|error| error.to_string())?;
+            Ok(StorageAt::Http(url, header.clone()))
         }
+        StorageAt::Bucket(bucket) => Ok(StorageAt::Bucket(bucket.below(key))),
     }
 }
 

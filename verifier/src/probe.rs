@@ -1,7 +1,8 @@
 //! All the input and output there is: makes what a plan asks for and writes down what came.
 
-use std::{error::Error, time::Duration};
+use std::{error::Error, sync::Arc, time::Duration};
 
+use ::http::header;
 use futures_util::{StreamExt, future::join_all, stream};
 use tokio::sync::Semaphore;
 
@@ -28,6 +29,7 @@ mod http;
 mod http2;
 mod local;
 mod storage;
+mod store;
 
 pub(crate) use connect::tls::check as check_trust;
 pub use connect::{ConnectTo, Network, Resolve, Trust};
@@ -79,7 +81,7 @@ impl Prober {
         let mut salt = [0; 16];
         getrandom::fill(&mut salt)?;
         let client = Client {
-            connector: Connector::new(config.network.clone()),
+            connector: Arc::new(Connector::new(config.network.clone())),
             limits: config.limits.clone(),
             redactor: Redactor::new(salt),
             permits: Semaphore::new(config.concurrency.into()),
@@ -224,10 +226,15 @@ impl Prober {
                 let path = storage::on_disk(path);
                 storage::read_file(&path, &self.client.limits, cap, &self.client.redactor).await
             }
-            StoragePlan::Read(StorageAt::Http(url)) => {
-                let (probed, trace) =
-                    self.client.ask(&Ask::get(url.clone()), &self.nonce(), cap).await;
+            StoragePlan::Read(StorageAt::Http(url, authorization)) => {
+                let mut ask = Ask::get(url.clone());
+                let header = authorization.clone().map(|it| (header::AUTHORIZATION, it));
+                ask.headers.extend(header);
+                let (probed, trace) = self.client.ask(&ask, &self.nonce(), cap).await;
                 (storage::of_response(probed), trace)
+            }
+            StoragePlan::Read(StorageAt::Bucket(at)) => {
+                self.client.read_object(at, self.nonce(), cap).await
             }
             StoragePlan::Fixture { fixture, name } => {
                 (self.control().read_back(fixture, name).await, Trace::default())

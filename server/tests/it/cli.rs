@@ -10,6 +10,9 @@ use crate::process::{tree, url};
 /// Runs the program to its end, which must be exit code 2, and returns what it says.
 fn refused(args: &[&str]) -> String {
     let mut command = assert_cmd::Command::new(env!("CARGO_BIN_EXE_sendfile-fixture"));
+    for key in ["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_WEB_IDENTITY_TOKEN_FILE"] {
+        command.env_remove(key);
+    }
     let output = command.args(args).timeout(Duration::from_secs(60)).assert().code(2);
     let output = output.get_output();
     assert_eq!(output.stdout, b"", "errors do not belong on stdout");

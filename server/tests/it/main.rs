@@ -2,10 +2,13 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
+mod broken;
 mod cli;
 mod client;
+mod killed;
 mod lifecycle;
 mod limits;
+mod placing;
 mod process;
 mod proxy;
 mod storage;

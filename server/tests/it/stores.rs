@@ -13,10 +13,6 @@ use std::{
     time::{Duration, Instant},
 };
 
-mod broken;
-mod killed;
-mod placing;
-
 /// The longest wait for a store to come up.
 const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -28,7 +24,7 @@ const SAS: &str = "sv=2020-02-10&ss=b&srt=sco&sp=rwdlac&se=2099-01-01T00%3A00%3A
                    &sig=qUU5XdapkCCOMz6HGCGT%2F%2BSFcNz75EvIwajXYmbdD8o%3D";
 
 /// A name and what it stands for.
-type Pair = (&'static str, String);
+pub(crate) type Pair = (&'static str, String);
 
 /// A place in a store that runs until this process ends.
 #[derive(Clone)]

@@ -13,7 +13,8 @@ use serde::Deserialize;
 
 use super::{
     Access, ConfigError, Intent, LocalPlaces, Named, Places, Target, Wish, expected, fixture_at,
-    handoff, headers, nearest, storage_at,
+    handoff, headers, nearest,
+    storage::{Means, Metadata, storage_at},
 };
 use crate::evidence::CERT_DAYS;
 
@@ -30,6 +31,10 @@ struct WrittenTarget {
     fixture: Option<String>,
     site: Option<String>,
     storage: Option<String>,
+    #[serde(default)]
+    storage_options: Named<String>,
+    #[serde(default)]
+    storage_metadata: bool,
     app: Option<String>,
     direct: Option<String>,
     full: Option<String>,
@@ -125,7 +130,10 @@ impl WrittenTarget {
     }
 
     fn places(&self, name: &str) -> Result<Places, ConfigError> {
-        let storage = self.storage.as_deref().map(storage_at).transpose()?;
+        let metadata = if self.storage_metadata { Metadata::Asked } else { Metadata::NotAsked };
+        let options: Vec<_> = self.storage_options.clone().into_iter().collect();
+        let means = Means { options: &options, metadata };
+        let storage = self.storage.as_deref().map(|it| storage_at(it, means)).transpose()?;
         let url = |text: &Option<String>| text.as_deref().map(str::parse).transpose();
         match (&self.fixture, &self.site, &self.full) {
             (Some(fixture), Some(site), None) => Ok(Places::Fixture {

@@ -10,7 +10,7 @@ use super::{
 use crate::{
     curl,
     dialect::{self, Product, ValueFault, compare_values},
-    evidence::{Body, End, Evidence, FailureKind, ProbeId, Response, Seen, Source},
+    evidence::{Body, End, Evidence, ProbeId, Response, Seen, Source},
 };
 
 /// The evidence about a target, read once for all rules.
@@ -115,7 +115,7 @@ impl<'a> Reading<'a> {
     /// the dummy.
     pub fn storage_to_blame(&self) -> bool {
         let failure = self.evidence.storage.seen.failure();
-        let denied = failure.is_some_and(|it| it.kind == FailureKind::Denied);
+        let denied = failure.is_some_and(|it| it.kind.is_of_the_key());
         // Whoever gets something from there shows that something is there.
         let served = self.direct().or(self.evidence.full.answer()).map(|it| it.status);
         let undisputed =

@@ -5,7 +5,10 @@ use super::{
     Culprit, Match, Reading, Remedy, Rule, Severity,
     instead::{Instead, content, instead},
 };
-use crate::evidence::{Body, Failure, FailureKind, Response, Seen};
+use crate::{
+    dialect::store_error,
+    evidence::{Body, Failure, FailureKind, Response, Seen},
+};
 
 pub(super) const RULES: &[Rule] = &[
     Rule {
@@ -30,6 +33,58 @@ pub(super) const RULES: &[Rule] = &[
         },
     },
     Rule {
+        id: "storage.bucket-missing",
+        culprit: Culprit::Storage,
+        severity: Severity::Broken,
+        summary: "the bucket or container does not exist",
+        meaning: "The store answers, and has no bucket or container of that name: not this file, all \
+                  of them are gone, or another store is asked than the one that has them.",
+        remedy: Remedy::any(
+            "make the bucket, or correct its name and the store's endpoint, in the app and the proxy \
+             alike",
+        ),
+        matches: |r| {
+            let failure = blamed(r).filter(|it| it.kind == FailureKind::BucketMissing)?;
+            let others = [r.direct(), r.evidence.full.answer()].into_iter().flatten();
+            let mut codes = others.filter_map(|it| store_error(&it.body));
+            // Otherwise it may be this program that was given the wrong name.
+            let alike = codes.any(|it| matches!(&*it, "NoSuchBucket" | "ContainerNotFound"));
+            let because = failure.chain.clone();
+            Some(if alike { Match::sure(because) } else { Match::likely(because) })
+        },
+    },
+    Rule {
+        id: "storage.name-not-resolved",
+        culprit: Culprit::Storage,
+        severity: Severity::Broken,
+        summary: "the storage's host name cannot be resolved",
+        meaning: "No name server knows the host in the storage's URL, and the file does not arrive \
+                  through the proxy either.",
+        remedy: Remedy::any(
+            "correct the host in the storage's URL or endpoint, or the name server's records",
+        ),
+        matches: |r| {
+            let failure = blamed(r).filter(|it| it.kind == FailureKind::NameNotResolved)?;
+            Some(Match::likely(failure.chain.clone()))
+        },
+    },
+    Rule {
+        id: "storage.tls-refused",
+        culprit: Culprit::Storage,
+        severity: Severity::Broken,
+        summary: "no trusted TLS connection to the storage can be made",
+        meaning: "The storage's server answers, but not with TLS that this program accepts: it \
+                  speaks none there, or its certificate is not trusted or not for that name.",
+        remedy: Remedy::any(
+            "see whether the storage's URL should begin with http://, renew the certificate, or have \
+             the issuer trusted: --cacert here, the proxy's own setting there",
+        ),
+        matches: |r| {
+            let failure = blamed(r).filter(|it| it.kind == FailureKind::Tls)?;
+            Some(Match::likely(failure.chain.clone()))
+        },
+    },
+    Rule {
         id: "storage.unreachable",
         culprit: Culprit::Storage,
         severity: Severity::Broken,
@@ -40,14 +95,59 @@ pub(super) const RULES: &[Rule] = &[
             "bring the storage back, or correct its address; then look at the network between",
         ),
         matches: |r| {
-            use FailureKind::{Closed, NameNotResolved, NotHttp, Refused, TimedOut, Tls};
+            use FailureKind::{Closed, NotHttp, Refused, TimedOut};
             let failure = blamed(r)?;
-            let silent = matches!(
-                failure.kind,
-                Refused | TimedOut | Closed | NameNotResolved | Tls | NotHttp
-            );
+            let silent = matches!(failure.kind, Refused | TimedOut | Closed | NotHttp);
             silent.then(|| Match::sure(format!("the storage gave no answer: {}", failure.chain)))
         },
+    },
+    Rule {
+        id: "storage.key-refused",
+        culprit: Culprit::Storage,
+        severity: Severity::Broken,
+        summary: "the storage does not accept the key or what is signed with it",
+        meaning: "The store refuses the key itself, to this program and to the proxy: it was \
+                  withdrawn, replaced or misspelt, its secret is another one, or a signed link has \
+                  run out. Where only this program's key is refused, nothing is said of the download.",
+        remedy: Remedy::any(
+            "give the app a key that is valid, with its own secret; then sign anew",
+        ),
+        matches: |r| refused_alike(r, FailureKind::KeyRefused),
+    },
+    Rule {
+        id: "storage.access-denied",
+        culprit: Culprit::Storage,
+        severity: Severity::Broken,
+        summary: "the storage knows the key, and does not let it read the file",
+        meaning: "The store refuses to hand the file out, to this program and to the proxy. The key \
+                  is not the question: a policy, a firewall or the object's owner is. S3 says so too \
+                  of a file that is missing, to a key that may not list.",
+        remedy: Remedy::any(
+            "let the key read below that prefix: look at the bucket's policy, the key's own policy, \
+             and who owns the object",
+        ),
+        matches: |r| refused_alike(r, FailureKind::Denied),
+    },
+    Rule {
+        id: "storage.wrong-region",
+        culprit: Culprit::Storage,
+        severity: Severity::Broken,
+        summary: "the requests are signed for another region than the bucket's",
+        meaning: "A signature of S3 holds for one region. The bucket is in another one than the \
+                  program, the app and the proxy ask for.",
+        remedy: Remedy::any(
+            "set the bucket's own region where links are signed: AWS_REGION, or `region`",
+        ),
+        matches: |r| refused_alike(r, FailureKind::WrongRegion),
+    },
+    Rule {
+        id: "storage.clock-skewed",
+        culprit: Culprit::Storage,
+        severity: Severity::Broken,
+        summary: "the clocks of the storage and of who signs are too far apart",
+        meaning: "Stores refuse what was signed more than 15 minutes before or after their own time.",
+        remedy: Remedy::any("set the clock of the machine that is wrong; let NTP keep it"),
+        matches: |r| refused_alike(r, FailureKind::ClockSkewed),
     },
     Rule {
         id: "storage.refuses",
@@ -100,7 +200,11 @@ pub(super) const RULES: &[Rule] = &[
             let seen = match &r.evidence.storage.seen {
                 _ if !proven(r) || !r.storage_failed() => return None,
                 Seen::Answer(body) => format!("it has {}", stored(r, body)),
-                Seen::Nothing(it) if it.kind == FailureKind::NotFound => it.chain.clone(),
+                Seen::Nothing(it)
+                    if matches!(it.kind, FailureKind::NotFound | FailureKind::BucketMissing) =>
+                {
+                    it.chain.clone()
+                }
                 Seen::Nothing(_) | Seen::Skipped(_) => return None,
             };
             Some(Match::sure(seen))
@@ -120,7 +224,7 @@ pub(super) const RULES: &[Rule] = &[
         ),
         matches: |r| {
             let failure = r.evidence.storage.seen.failure().filter(|_| proven(r))?;
-            (failure.kind == FailureKind::Denied).then(|| Match::sure(failure.chain.clone()))
+            failure.kind.is_of_the_key().then(|| Match::sure(failure.chain.clone()))
         },
     },
 ];
@@ -141,6 +245,41 @@ fn seen(r: &Reading<'_>, body: &Body) -> Instead {
 
 fn as_response(body: &Body) -> Response {
     Response { status: 200, headers: Vec::new(), body: body.clone() }
+}
+
+/// The store refuses this program's key: its own fault, unless the store refuses the proxy and the
+/// visitor for the same reason.
+fn refused_alike(r: &Reading<'_>, kind: FailureKind) -> Option<Match> {
+    let failure = r.evidence.storage.seen.failure().filter(|it| it.kind == kind)?;
+    let direct = r.direct_wrong()?;
+    let code = store_error(&direct.body).filter(|it| means(it, kind))?;
+    let visitor = store_error(&r.wrong_full()?.body);
+    let alike = match &visitor {
+        Some(code) => means(code, kind),
+        // A proxy may put a page of its own in its place. A private bucket denies a location that
+        // signs nothing in any case.
+        None => kind != FailureKind::Denied,
+    };
+    let proxy = format!("to the proxy it answers {} {code}", direct.status);
+    alike.then(|| Match::likely(failure.chain.clone()).also(proxy))
+}
+
+/// Whether a store's code says this.
+fn means(code: &str, kind: FailureKind) -> bool {
+    match code {
+        "AccessDenied" | "AuthorizationFailure" | "AuthorizationPermissionMismatch" => {
+            kind == FailureKind::Denied
+        }
+        "SignatureDoesNotMatch" | "InvalidAccessKeyId" | "InvalidToken" | "ExpiredToken" => {
+            kind == FailureKind::KeyRefused
+        }
+        "AuthenticationFailed" => {
+            matches!(kind, FailureKind::KeyRefused | FailureKind::ClockSkewed)
+        }
+        "RequestTimeTooSkewed" => kind == FailureKind::ClockSkewed,
+        "AuthorizationHeaderMalformed" | "PermanentRedirect" => kind == FailureKind::WrongRegion,
+        _ => false,
+    }
 }
 
 fn blamed<'a>(r: &Reading<'a>) -> Option<&'a Failure> {

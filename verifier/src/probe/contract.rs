@@ -276,7 +276,13 @@ fn read_back(answer: ReadBack) -> Seen<Body> {
         ReadBack::Fail { kind, error } => {
             let kind = match kind.as_str() {
                 "not-found" => FailureKind::NotFound,
+                "bucket-missing" => FailureKind::BucketMissing,
                 "permission-denied" => FailureKind::Denied,
+                "key-refused" => FailureKind::KeyRefused,
+                "wrong-region" => FailureKind::WrongRegion,
+                "clock-skewed" => FailureKind::ClockSkewed,
+                "name-not-resolved" => FailureKind::NameNotResolved,
+                "tls" => FailureKind::Tls,
                 "unreachable" => FailureKind::Refused,
                 _ => FailureKind::Other,
             };

@@ -1,7 +1,7 @@
 //! Asks over HTTP/1.1 and writes down what came, as it came: no redirect is followed, nothing is
 //! decoded, no proxy variable is obeyed, and bytes past the announced end are counted.
 
-use std::{path::PathBuf, time::Duration};
+use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, header};
@@ -84,7 +84,7 @@ impl Ask {
 
 /// The client.
 pub(crate) struct Client {
-    pub(crate) connector: Connector,
+    pub(crate) connector: Arc<Connector>,
     pub(crate) limits: Limits,
     pub(crate) redactor: Redactor,
     /// How many requests may still be made at the same time.

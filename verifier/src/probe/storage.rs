@@ -4,6 +4,7 @@ use std::{
     fs::File,
     io::Read,
     path::{Path, PathBuf},
+    time::{Duration, SystemTime},
 };
 
 use object_store::{GetResultPayload, ObjectStoreExt, local::LocalFileSystem};
@@ -18,6 +19,12 @@ use crate::{
     },
     secret::Redactor,
 };
+
+/// Stores refuse what is signed so long before or after their time.
+const SKEW: Duration = Duration::from_secs(15 * 60);
+
+/// Of a store's message so much is repeated, in characters.
+const MESSAGE: usize = 200;
 
 /// Files are read in pieces of this size.
 const PIECE: usize = 256 * 1024;
@@ -106,22 +113,85 @@ pub(crate) fn of_response(probed: Probed<Response>) -> Probed<Body> {
                 chain: format!("the storage stopped after {} bytes", response.body.size),
             }),
         },
-        Seen::Answer(response) => Seen::Nothing(refusal(&response)),
+        Seen::Answer(response) => {
+            let page = String::from_utf8_lossy(&response.body.head);
+            Seen::Nothing(refusal(response.status, |name| response.header(name), &page))
+        }
         Seen::Nothing(failure) => Seen::Nothing(failure),
         Seen::Skipped(reason) => Seen::Skipped(reason),
     };
     Probed { asked, seen, took }
 }
 
-fn refusal(response: &Response) -> Failure {
-    let kind = match response.status {
-        404 | 410 => FailureKind::NotFound,
-        401 | 403 => FailureKind::Denied,
-        _ => FailureKind::Other,
+/// What a store's answer means, in whichever words it says it: S3's, Azure's, Google's, or those of
+/// a plain server. Of the page only the code and the message are repeated; the rest may hold what
+/// was signed.
+pub(super) fn refusal<'a>(
+    status: u16,
+    header: impl Fn(&str) -> Option<&'a str>,
+    page: &str,
+) -> Failure {
+    let code = header("x-ms-error-code").or_else(|| element(page, "Code")).unwrap_or_default();
+    let message = element(page, "Message").unwrap_or_default();
+    let apart = header("date").and_then(|it| apart(it, SystemTime::now())).unwrap_or_default();
+    let kind = match code {
+        "NoSuchBucket" | "ContainerNotFound" => FailureKind::BucketMissing,
+        "RequestTimeTooSkewed" => FailureKind::ClockSkewed,
+        "PermanentRedirect" | "IllegalLocationConstraintException" => FailureKind::WrongRegion,
+        "AuthorizationHeaderMalformed" if message.contains("region") => FailureKind::WrongRegion,
+        _ if (300..400).contains(&status) && header("x-amz-bucket-region").is_some() => {
+            FailureKind::WrongRegion
+        }
+        _ if names_key(code, message) && apart >= SKEW => FailureKind::ClockSkewed,
+        _ if names_key(code, message) => FailureKind::KeyRefused,
+        _ => match status {
+            404 | 410 => FailureKind::NotFound,
+            401 | 403 => FailureKind::Denied,
+            _ => FailureKind::Other,
+        },
     };
-    let code = crate::dialect::store_error(&response.body)
-        .map_or_else(String::new, |code| format!(" ({code})"));
-    Failure { kind, chain: format!("the storage answers {}{code}", response.status) }
+    let mut chain = format!("the storage answers {status}");
+    if !code.is_empty() {
+        chain.push_str(&format!(" ({code})"));
+    }
+    if !message.is_empty() {
+        chain.push_str(": ");
+        chain.extend(message.chars().filter(|it| !it.is_control()).take(MESSAGE));
+    }
+    if kind == FailureKind::ClockSkewed && apart >= SKEW {
+        chain.push_str(&format!("; its clock is {} minutes off", apart.as_secs() / 60));
+    }
+    Failure { kind, chain }
+}
+
+/// Whether a store says that it does not accept the key or what was signed with it.
+fn names_key(code: &str, message: &str) -> bool {
+    const CODES: [&str; 9] = [
+        "SignatureDoesNotMatch",
+        "InvalidAccessKeyId",
+        "AuthorizationHeaderMalformed",
+        "AuthenticationFailed",
+        "InvalidAuthenticationInfo",
+        "InvalidToken",
+        "ExpiredToken",
+        "invalid_grant",
+        "invalid_client",
+    ];
+    // Azurite says AuthorizationFailure (measured, 3.35.0), Garage AccessDenied (2.5.0).
+    const WORDS: [&str; 3] = ["failed to authenticate", "Invalid signature", "No such key"];
+    CODES.contains(&code) || WORDS.iter().any(|it| message.contains(it))
+}
+
+/// How far a server's clock is from this one.
+fn apart(date: &str, now: SystemTime) -> Option<Duration> {
+    let there = httpdate::parse_http_date(date).ok()?;
+    Some(now.duration_since(there).unwrap_or_else(|error| error.duration()))
+}
+
+/// The first line of an element's text.
+fn element<'a>(page: &'a str, name: &str) -> Option<&'a str> {
+    let (_, rest) = page.split_once(&format!("<{name}>"))?;
+    rest.split_once('<')?.0.lines().next().map(str::trim)
 }
 
 fn failure(error: &object_store::Error) -> Failure {

@@ -45,7 +45,14 @@ fn rare_evidence_survives_too() {
         Checked { check: Check::Ranges, made: Made::Skipped("why".to_owned()) },
     ];
     check("checks", checked);
-    for kind in [FailureKind::Other, FailureKind::NameNotResolved, FailureKind::NotHttp] {
+    let kinds = [
+        FailureKind::Other,
+        FailureKind::NameNotResolved,
+        FailureKind::NotHttp,
+        FailureKind::BucketMissing,
+        FailureKind::WrongRegion,
+    ];
+    for kind in kinds {
         let mut evidence = bodies(|_| {});
         evidence.app.seen = Seen::Nothing(Failure { kind, chain: "why: because".to_owned() });
         evidence.app.asked.unix_socket = Some("/run/app.sock".to_owned());

@@ -1,5 +1,6 @@
 //! The tests of the whole: one binary, so that everything is linked once.
 
+mod buckets;
 mod checks;
 mod cli;
 mod contract;
@@ -9,6 +10,9 @@ mod matrix;
 mod names;
 mod readme;
 mod scenarios;
+#[expect(dead_code, reason = "the tests of the fixture need more of it")]
+#[path = "../../../server/tests/it/stores.rs"]
+mod stores;
 mod tidy;
 mod tls;
 

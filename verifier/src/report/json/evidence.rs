@@ -128,7 +128,11 @@ enum JsonFailureKind {
     Closed,
     NotHttp,
     NotFound,
+    BucketMissing,
     Denied,
+    KeyRefused,
+    WrongRegion,
+    ClockSkewed,
     Other,
 }
 
@@ -167,7 +171,8 @@ same_variants!(JsonSource, Source: Contract, Storage, Direct);
 same_variants!(JsonEnd, End: Whole, Cut, TooLong, TimedOut, NotAwaited);
 same_variants!(
     JsonFailureKind, FailureKind:
-    NameNotResolved, Refused, TimedOut, Tls, Closed, NotHttp, NotFound, Denied, Other
+    NameNotResolved, Refused, TimedOut, Tls, Closed, NotHttp, NotFound, BucketMissing, Denied,
+    KeyRefused, WrongRegion, ClockSkewed, Other
 );
 
 impl JsonIntent {

@@ -45,7 +45,17 @@ fn usage_errors() {
 fn errors_about_values() {
     assert_snapshot!(error("verify --full http://h/ --storage ftp://h/x"), @r#"
         error: the storage `ftp://h/x` cannot be read: the scheme `ftp` is not known
-        hint: give `file:///PATH`, `http://…` or `https://…`
+        hint: give `file:///PATH`, `s3://BUCKET/KEY`, `az://CONTAINER/KEY`, `gs://BUCKET/KEY` or `https://…`
+    "#);
+    assert_snapshot!(error("verify --full http://h/ --storage s3://bucket/x"), @r#"
+        error: the storage `s3://bucket/x` cannot be read: there are no credentials for it
+        hint: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or give --storage-metadata, which asks this machine's metadata service
+    "#);
+    let options = "--storage-option acces_key_id=hush --storage-option endpoint=127.0.0.1:9000";
+    let said = error(&format!("verify --full http://h/ --storage s3://bucket/x {options}"));
+    assert_snapshot!(said, @r#"
+        error: the storage `s3://bucket/x` cannot be read: it has no option `acces_key_id`
+        hint: did you mean `access_key_id`?
     "#);
     assert_snapshot!(error("verify --full http://h/ --storage file://media/x"), @r#"
         error: the storage `file://media/x` cannot be read: the path is not absolute
@@ -84,7 +94,7 @@ fn configuration_errors() {
     assert_snapshot!(
         error_with("verify -c it", "[targets.a]\nfull = 'http://h/'\nstorge = 'file:///x'"),
         @r#"
-        error: `it` is no configuration: line 3: unknown field `storge`, expected one of `fixture`, `site`, `storage`, `app`, `direct`, `full`, `inner`, `unix-socket`, `handoff`, `app-headers`, `full-headers`, `full-method`, `expect-headers`, `private`, `cert-days`, `refused`, `proxy-config`, `error-log`
+        error: `it` is no configuration: line 3: unknown field `storge`, expected one of `fixture`, `site`, `storage`, `storage-options`, `storage-metadata`, `app`, `direct`, `full`, `inner`, `unix-socket`, `handoff`, `app-headers`, `full-headers`, `full-method`, `expect-headers`, `private`, `cert-days`, `refused`, `proxy-config`, `error-log`
         hint: did you mean `storage`?
         "#
     );

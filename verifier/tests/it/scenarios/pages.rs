@@ -126,6 +126,10 @@ fn store_error(code: &str) -> String {
         "InvalidArgument" => (code, "Only one auth mechanism allowed"),
         "NoSuchKey" => (code, "The specified key does not exist."),
         "SignatureDoesNotMatch" => (code, "The request signature we calculated does not match"),
+        "NoSuchBucket" => (code, "The specified bucket does not exist"),
+        "InvalidAccessKeyId" => (code, "The access key ID you provided does not exist"),
+        "AuthorizationHeaderMalformed" => (code, "the region 'a' is wrong; expecting 'b'"),
+        "RequestTimeTooSkewed" => (code, "The difference between the times is too large."),
         "SlowDown" => (code, "Please reduce your request rate."),
         _ => panic!("no error `{code}` of a store is known"),
     };

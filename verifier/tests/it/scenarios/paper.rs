@@ -221,6 +221,14 @@ fn absent<T>(line: &str) -> Option<Seen<T>> {
         "closed" => (FailureKind::Closed, "connection closed before message completed"),
         "not-http" => (FailureKind::NotHttp, "invalid HTTP version parsed"),
         "not-found" => (FailureKind::NotFound, "No such file or directory (os error 2)"),
+        "bucket-missing" => (FailureKind::BucketMissing, "the storage answers 404 (NoSuchBucket)"),
+        "key-refused" => (FailureKind::KeyRefused, "the storage answers 403 (InvalidAccessKeyId)"),
+        "wrong-region" => {
+            (FailureKind::WrongRegion, "the storage answers 400 (AuthorizationHeaderMalformed)")
+        }
+        "clock-skewed" => {
+            (FailureKind::ClockSkewed, "the storage answers 403 (RequestTimeTooSkewed)")
+        }
         "denied" => (FailureKind::Denied, "Permission denied (os error 13)"),
         "other" => (FailureKind::Other, "the storage answers 500"),
         _ => return None,

@@ -3,8 +3,10 @@
 use sendfile_fixture::{Fixture, Running};
 use serde_json::Value;
 
-use super::{Pair, Store, all};
-use crate::client::get;
+use crate::{
+    client::get,
+    stores::{Pair, Store, all},
+};
 
 const BASE: &str = "/healthcheck-utils";
 

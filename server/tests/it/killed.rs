@@ -10,8 +10,10 @@ use std::{
 use sendfile_fixture::Fixture;
 use tempfile::TempDir;
 
-use super::{Pair, Store, azurite, seaweed};
-use crate::process::{Process, tree, url};
+use crate::{
+    process::{Process, tree, url},
+    stores::{Pair, Store, azurite, seaweed},
+};
 
 /// Starts to place more than can be written before it is killed.
 fn begin(storage: &str, options: &[Pair]) -> Child {
