@@ -357,7 +357,13 @@ impl Real {
         let mut stream = TcpStream::connect(("127.0.0.1", self.port))?;
         stream.set_read_timeout(Some(PATIENCE))?;
         stream.write_all(b"HEAD /healthcheck-utils/ HTTP/1.0\r\n\r\n")?;
-        stream.read(&mut [0; 1]).map(drop)
+        loop {
+            // A read with a limit of time is not taken up again after a signal (signal(7)).
+            match stream.read(&mut [0; 1]) {
+                Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
+                read => return read.map(drop),
+            }
+        }
     }
 }
 
