@@ -8,7 +8,10 @@ use std::{
     net::{TcpListener, TcpStream},
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
-    sync::{Mutex, OnceLock},
+    sync::{
+        Mutex, OnceLock,
+        atomic::{AtomicU32, Ordering},
+    },
     thread::sleep,
     time::{Duration, Instant},
 };
@@ -366,10 +369,15 @@ fn config_of(run: &Path, text: &str, before: &[&str]) -> Vec<String> {
     words(before).into_iter().chain([path.display().to_string()]).collect()
 }
 
-/// Ports that were free a moment ago, all different.
+/// Ports that are free, each given once. The system hands out none of them by itself (it begins at
+/// 32768 in Linux), so that no connection takes one before its server listens.
 fn free_ports<const N: usize>() -> [u16; N] {
-    let listeners = [(); N].map(|()| TcpListener::bind(("127.0.0.1", 0)).expect("a free port"));
-    listeners.map(|it| it.local_addr().expect("a port").port())
+    static GIVEN: AtomicU32 = AtomicU32::new(0);
+    let free = |port: &u16| TcpListener::bind(("127.0.0.1", *port)).is_ok();
+    let begin = std::process::id().wrapping_mul(31);
+    let next =
+        || 30_100 + (begin.wrapping_add(GIVEN.fetch_add(1, Ordering::Relaxed)) % 2_600) as u16;
+    [(); N].map(|()| std::iter::repeat_with(next).find(free).expect("there is no end"))
 }
 
 fn until(what: &str, mut done: impl FnMut() -> bool) {
