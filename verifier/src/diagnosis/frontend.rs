@@ -225,7 +225,7 @@ const OWN: &[Rule] = &[
         matches: |r| {
             let full = r.wrong_full().filter(|_| !r.storage_to_blame() && r.app_right())?;
             let Instead::Redirect(location) = instead(r.evidence, full) else { return None };
-            let target = r.handoff().and_then(|(_, value)| value.split('?').next());
+            let target = r.value().and_then(|it| it.split('?').next());
             let by_handoff = target.is_some_and(|it| it.starts_with('/') && location.contains(it));
             (!by_handoff).then(|| Match::likely(format!("the site redirects to {location}")))
         },

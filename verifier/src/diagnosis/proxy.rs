@@ -44,8 +44,13 @@ pub(super) const RULES: &[Rule] = &[
                 return Some(if own { Match::sure(because) } else { Match::likely(because) });
             }
             let full = r.lost_after_app().filter(closed).filter(|_| r.direct().is_none())?;
-            let by_nginx = r.own_page(full) == Some(Product::Nginx);
-            by_nginx.then(|| Match::likely(format!("after the hand-off {}", r.visitor_gets())))
+            let because = format!("after the hand-off {}", r.visitor_gets());
+            match r.own_page(full)? {
+                Product::Nginx => Some(Match::likely(because)),
+                // It says the same of a folder that is not allowed.
+                Product::Lighttpd => Some(Match::possible(because)),
+                _ => None,
+            }
         },
     },
     Rule {
@@ -63,10 +68,12 @@ pub(super) const RULES: &[Rule] = &[
         ),
         matches: |r| {
             let direct = cannot_read(r).filter(|it| it.status == 404 && instead_of(r, it))?;
-            Some(Match::likely(format!(
-                "the storage has the file, and the proxy answers {}",
-                r.describe(direct)
-            )))
+            let answers = format!("the proxy answers {} for the file itself", r.describe(direct));
+            Some(match r.storage_asked() {
+                true => Match::likely(answers).also("the storage has it"),
+                // Perhaps it is nowhere.
+                false => Match::possible(answers),
+            })
         },
     },
     Rule {

@@ -102,6 +102,11 @@ impl<'a> Reading<'a> {
         self.direct().is_none_or(strayed)
     }
 
+    /// Whether the storage was asked at all.
+    pub fn storage_asked(&self) -> bool {
+        !matches!(self.evidence.storage.seen, Seen::Skipped(_))
+    }
+
     /// Whether the storage was asked and failed, or holds something else.
     pub fn storage_failed(&self) -> bool {
         match &self.evidence.storage.seen {
@@ -131,6 +136,13 @@ impl<'a> Reading<'a> {
     /// The app's hand-off, name and value: the intended header if it is there, else any known one.
     pub fn handoff(&self) -> Option<(&'a str, &'a str)> {
         dialect::handoff_of(self.app()?, self.evidence.intent.header.as_deref())
+    }
+
+    /// The hand-off's value as the app sends it or, where it was not asked, as it is meant.
+    pub fn value(&self) -> Option<&'a str> {
+        let sent = self.handoff().map(|(_, value)| value);
+        let meant = || self.evidence.intent.value.as_deref().filter(|_| self.app().is_none());
+        sent.or_else(meant)
     }
 
     /// The hand-off that the app gives only when it is told to, as the proxy should tell it.

@@ -24,6 +24,12 @@ pub(super) const RULES: &[Rule] = &[
              migration, see whether it was moved",
         ),
         matches: |r| {
+            if let Some(direct) = unasked(r) {
+                let gives = r.describe(direct);
+                return Some(Match::possible(format!(
+                    "the storage was not asked, and the proxy answers {gives} for the file itself"
+                )));
+            }
             let failure = blamed(r).filter(|it| it.kind == FailureKind::NotFound)?;
             let agreed = r.direct().zip(r.evidence.full.answer());
             let elsewhere =
@@ -228,6 +234,14 @@ pub(super) const RULES: &[Rule] = &[
         },
     },
 ];
+
+/// The proxy's own 404 for the file itself and for the visitor alike, where the storage was not asked.
+fn unasked<'a>(r: &Reading<'a>) -> Option<&'a Response> {
+    let missing = |it: &Response| it.status == 404 && r.own_page(it).is_some();
+    let direct = r.direct_wrong().filter(|it| missing(it) && !r.storage_asked())?;
+    r.wrong_full().filter(|it| missing(it) && r.app_right() && !r.direct_unknown())?;
+    Some(direct)
+}
 
 /// Whether the fixture's own file arrives, with and without the app.
 fn proven(r: &Reading<'_>) -> bool {

@@ -137,7 +137,7 @@ pub(super) const RULES: &[Rule] = &[
         },
         matches: |r| {
             if let Some(full) = r.lost_after_app().filter(|it| (300..=399).contains(&it.status)) {
-                let (_, value) = r.handoff().filter(|(_, value)| value.starts_with('/'))?;
+                let value = r.value().filter(|it| it.starts_with('/'))?;
                 let folder = format!("{}/", value.split('?').next().unwrap_or(value));
                 let location = full
                     .header("location")

@@ -115,11 +115,10 @@ pub(super) const RULES: &[Rule] = &[
         },
         matches: |r| {
             let full = r.lost_after_app()?;
-            let because = || {
-                format!(
-                    "{} refuses the file that the direct location gives",
-                    r.server.map_or("the server", Product::name)
-                )
+            let server = r.server.map_or("the server", Product::name);
+            let because = || match r.direct_right() {
+                true => format!("{server} refuses the file that the direct location gives"),
+                false => format!("after the hand-off {server} gives {}", r.describe(full)),
             };
             if r.refused_between(full) {
                 return None;
@@ -131,8 +130,10 @@ pub(super) const RULES: &[Rule] = &[
                 {
                     return None;
                 }
-                (Product::Lighttpd, 403) => Match::sure(because()),
-                (Product::Apache, 404) => Match::likely(because()),
+                (Product::Lighttpd, 403) if r.direct_right() => Match::sure(because()),
+                (Product::Apache, 404) if r.direct_right() => Match::likely(because()),
+                // A file that is closed to the server's user looks the same.
+                (Product::Lighttpd, 403) | (Product::Apache, 404) => Match::possible(because()),
                 _ => return None,
             };
             let (_, value) = r.handoff()?;
