@@ -14,6 +14,8 @@ pub enum Check {
     Refusal,
     /// A visitor cannot choose the hand-off.
     Spoofing,
+    /// Nobody keeps a content that the file had before.
+    Freshness,
     /// The bytes come from the proxy, not through the app.
     HandoffUsed,
     /// The headers that must survive do.
@@ -46,7 +48,7 @@ struct Row {
     rules: &'static [&'static str],
 }
 
-const CHECKS: [Row; 14] = [
+const CHECKS: [Row; 15] = [
     Row {
         check: Check::Exposure,
         name: "exposure",
@@ -74,6 +76,17 @@ const CHECKS: [Row; 14] = [
         name: "spoofing",
         question: "a visitor's own headers do not choose the hand-off",
         rules: &["frontend.visitor-chooses", "frontend.spoofable"],
+    },
+    Row {
+        check: Check::Freshness,
+        name: "freshness",
+        question: "what comes is what the file holds now, not what it held before",
+        rules: &[
+            "frontend.cached-stale",
+            "handoff.target-stale",
+            "handoff.stale-for-browsers",
+            "proxy.keeps-old-file",
+        ],
     },
     Row {
         check: Check::HandoffUsed,

@@ -3,11 +3,13 @@
 
 use std::{
     fs,
+    io::{self, Write as _},
     os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
 };
 
-use sendfile_fixture::{Address, Dialect, Fixture, Header, Running};
+use flate2::{Compression, write::GzEncoder};
+use sendfile_fixture::{Address, Dialect, Fixture, Header, Running, StartError};
 use tempfile::TempDir;
 
 use super::{
@@ -138,10 +140,18 @@ impl Stage {
     async fn act(&mut self, act: Act) -> Result<(), StageError> {
         let folder = self.storage().join("healthcheck");
         let dummy = folder.join("dummy.bin");
-        if matches!(act, Act::Visit | Act::VisitAndReplace) {
-            let url = self.target.get("full").and_then(toml::Value::as_str).unwrap_or_default();
-            visit(url).await.map_err(StageError::file(Path::new(url)))?;
+        if matches!(act, Act::Visit | Act::VisitAndReplace | Act::VisitAndRotate) {
+            let url = self.target.get("full").and_then(toml::Value::as_str);
+            let by_fixture = || format!("{}/healthcheck-utils/download", self.site_url);
+            let url = url.map_or_else(by_fixture, str::to_owned);
+            visit(&url).await.map_err(StageError::file(Path::new(&url)))?;
         }
+        let packed = match act {
+            Act::PackAndRotate => fs::read(&dummy).and_then(|it| pack(&dummy, &it)),
+            Act::PackAnother => pack(&dummy, b"somebody else's file\n"),
+            _ => Ok(()),
+        };
+        packed.map_err(StageError::file(&dummy))?;
         let half = || fs::read(&dummy).map(|bytes| bytes[..bytes.len() / 2].to_vec());
         let done = match act {
             Act::RemoveDummy => fs::remove_file(&dummy),
@@ -169,11 +179,23 @@ impl Stage {
                 fs::create_dir(&web)
                     .and_then(|()| fs::write(web.join(".htaccess"), "XSendFile On\n"))
             }
+            Act::VisitAndRotate | Act::PackAndRotate => match &self.fixture {
+                Some(fixture) => return Ok(fixture.rotate().await.map_err(StartError::from)?),
+                None => Ok(()),
+            },
             // Done before.
-            Act::HideStorage | Act::Visit => Ok(()),
+            Act::HideStorage | Act::Visit | Act::PackAnother => Ok(()),
         };
         done.map_err(StageError::file(&dummy))
     }
+}
+
+/// Puts a `.gz` of something beside a file, as servers find it that look for one.
+fn pack(file: &Path, bytes: &[u8]) -> io::Result<()> {
+    let packed = fs::File::create(file.with_added_extension("gz"))?;
+    let mut packed = GzEncoder::new(packed, Compression::fast());
+    packed.write_all(bytes)?;
+    packed.finish().map(drop)
 }
 
 /// The servers of a stage, from the visitor to the app.

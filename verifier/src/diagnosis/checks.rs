@@ -1,7 +1,7 @@
 //! What each check came to: a check fails by its own rules, and passes only if all that it asked
 //! was answered.
 
-use super::{Finding, Reading};
+use super::{Finding, Reading, instead::rotated};
 use crate::{
     check::Check,
     evidence::{Checked, Evidence, Made, ProbeId, Probed, Response, Seen},
@@ -28,17 +28,17 @@ pub(super) fn results<'a, I>(
 where
     I: Iterator<Item = &'a Finding>,
 {
-    let result = |it: &Checked| match &it.made {
-        Made::Skipped(reason) => CheckResult::Skipped(reason.clone()),
-        Made::By(probes) => {
-            let own = found().map(|it| it.rule.id).filter(|id| it.check.rules().contains(id));
-            let own: Vec<_> = own.collect();
-            let skipped = probes.iter().find_map(|id| skipped(evidence, *id));
-            let unknown = || probes.iter().find_map(|id| unanswered(evidence, *id));
-            match (own.is_empty(), skipped) {
-                (false, _) => CheckResult::Fail(own.join(", ")),
-                (true, Some(reason)) => CheckResult::Skipped(reason),
-                (true, None) => unknown().map_or(CheckResult::Pass, CheckResult::Unknown),
+    let result = |it: &Checked| {
+        let own = found().map(|it| it.rule.id).filter(|id| it.check.rules().contains(id));
+        let own: Vec<_> = own.collect();
+        match &it.made {
+            _ if !own.is_empty() => CheckResult::Fail(own.join(", ")),
+            Made::Skipped(reason) => CheckResult::Skipped(reason.clone()),
+            Made::By(probes) => {
+                let skipped = probes.iter().find_map(|id| skipped(evidence, *id));
+                let unknown = || probes.iter().find_map(|id| unanswered(evidence, *id));
+                let untold = skipped.map(CheckResult::Skipped);
+                untold.or_else(|| unknown().map(CheckResult::Unknown)).unwrap_or(CheckResult::Pass)
             }
         }
     };
@@ -67,6 +67,9 @@ fn unanswered(evidence: &Evidence, id: ProbeId) -> Option<String> {
     let probed = evidence.probed(id)?;
     match &probed.seen {
         Seen::Nothing(failure) => Some(failure.chain.clone()),
+        Seen::Answer(_) if id.at_site() && rotated(evidence) => {
+            Some("the fixture gave its files new contents meanwhile".to_owned())
+        }
         Seen::Answer(_) if !id.repeats_download() => None,
         Seen::Answer(it) if matches!(it.status, 429 | 503) => {
             Some(format!("the site answers {} when it is asked more often", it.status))

@@ -17,17 +17,19 @@ mod location;
 mod names;
 mod parts;
 mod refusal;
+mod stale;
 mod store;
 
 /// Whether the hand-off is taken up at all, what refuses it, where its URI leads, what a store makes
-/// of it, what is wrong beside the bytes, and which names are lost.
-pub(super) const RULES: [&[Rule]; 8] = [
+/// of it, what is wrong beside the bytes, what is kept too long, and which names are lost.
+pub(super) const RULES: [&[Rule]; 9] = [
     OWN,
     refusal::RULES,
     location::RULES,
     store::RULES,
     headers::RULES,
     parts::RULES,
+    stale::RULES,
     browser::RULES,
     names::RULES,
 ];

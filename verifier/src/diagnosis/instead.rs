@@ -3,7 +3,7 @@
 use crate::{
     dialect::{self, Product},
     dummy_line::DummyLine,
-    evidence::{Body, End, Evidence, ProbeId, Response, Same},
+    evidence::{Body, End, Evidence, Gunzipped, ProbeId, Response, Same},
 };
 
 /// What a response is.
@@ -63,9 +63,42 @@ pub(super) fn instead(evidence: &Evidence, response: &Response) -> Instead {
     }
 }
 
+/// The first line of what the file held before, if these bytes begin with it: another fixture may
+/// have written it, which stood there before this one.
+pub(super) fn earlier(evidence: &Evidence, head: &[u8]) -> Option<DummyLine> {
+    let (line, own) = (DummyLine::read(head)?, own_line(evidence)?);
+    // What is newer comes of a rotation meanwhile.
+    let before = match line.instance == own.instance {
+        true => line.generation < own.generation,
+        false => line.placed < own.placed,
+    };
+    (line.key == own.key && before).then_some(line)
+}
+
+/// Whether the fixture gave its files new contents after the download came.
+pub(super) fn rotated(evidence: &Evidence) -> bool {
+    let Some(own) = own_line(evidence) else { return false };
+    let heads = evidence.probes.iter().filter_map(|it| Some(&it.probed.answer()?.body.head));
+    let mut lines = heads.filter_map(|it| DummyLine::read(it));
+    lines.any(|it| it.instance == own.instance && it.generation > own.generation)
+}
+
+/// The first line of the dummy, wherever it came.
+fn own_line(evidence: &Evidence) -> Option<DummyLine> {
+    let responses = [&evidence.full, &evidence.direct].into_iter().filter_map(|it| it.answer());
+    let bodies = responses.map(|it| &it.body).chain(evidence.storage.answer());
+    bodies.filter(|it| evidence.is_dummy(it)).find_map(|it| DummyLine::read(&it.head))
+}
+
+/// A content that the file held before, in words.
+pub(super) fn told(line: &DummyLine) -> String {
+    format!("generation {}, placed {}", line.generation, line.placed)
+}
+
 fn of_dummy(evidence: &Evidence, body: &Body) -> Option<Instead> {
     let dummy = evidence.dummy.as_ref()?;
-    if body.gunzipped == Some((dummy.size, dummy.sha256)) {
+    let packed = |it: &Gunzipped| it.size == dummy.size && it.sha256 == dummy.sha256;
+    if body.gunzipped.as_ref().is_some_and(packed) {
         return Some(Instead::Gzip);
     }
     let line = DummyLine::read(&body.head);
@@ -131,7 +164,7 @@ pub(super) fn content(evidence: &Evidence, response: &Response) -> String {
         Instead::Empty => "an empty body".to_owned(),
         Instead::Gzip => format!("the gzip of the dummy, {} bytes", body.size),
         Instead::Older(Some(line)) => {
-            format!("an older dummy, generation {}, placed {}", line.generation, line.placed)
+            format!("an older dummy, {}", told(&line))
         }
         Instead::Older(None) => "an older dummy".to_owned(),
         Instead::OtherInstance(line) => {

@@ -3,11 +3,12 @@
 
 use super::{
     Confidence, Culprit, Match, Reading, Remedy, Rule, Severity,
-    instead::{Instead, instead},
+    instead::{Instead, instead, told},
     local::contradiction,
 };
 use crate::{
     dialect::{Product, file_seen, store_error},
+    dummy_line::DummyLine,
     evidence::{ProbeId, Response},
     local::{Fact, Says},
 };
@@ -138,6 +139,31 @@ pub(super) const RULES: &[Rule] = &[
         },
     },
     Rule {
+        id: "proxy.keeps-old-file",
+        culprit: Culprit::Proxy,
+        severity: Severity::Broken,
+        summary: "the proxy keeps a file that was replaced",
+        meaning: "Asked without the app, the proxy gives what the file held before, and another \
+                  dummy, which was placed at the same time, as it is now: the proxy sees the \
+                  storage, and keeps single files. nginx's open_file_cache keeps what was replaced \
+                  by rename for open_file_cache_valid, 60 s by default (measured).",
+        remedy: Remedy {
+            nginx: Some("open_file_cache off; for the storage, or give changed files another name"),
+            ..Remedy::any(
+                "switch the proxy's cache of files off, or give changed files another name",
+            )
+        },
+        matches: |r| {
+            let line = kept_file(r)?;
+            let because = format!(
+                "the proxy serves an older content, {}; another dummy, placed with the new one, comes \
+                 as it is",
+                told(&line)
+            );
+            Some(Match::sure(because).shown_by(ProbeId::NoExtension))
+        },
+    },
+    Rule {
         id: "proxy.other-bytes",
         culprit: Culprit::Proxy,
         severity: Severity::Broken,
@@ -156,7 +182,7 @@ pub(super) const RULES: &[Rule] = &[
             )
         },
         matches: |r| {
-            let direct = cannot_read(r).filter(|it| it.status == 200)?;
+            let direct = cannot_read(r).filter(|it| it.status == 200 && kept_file(r).is_none())?;
             let of_dummy = !matches!(
                 instead(r.evidence, direct),
                 Instead::Other | Instead::AppPage | Instead::ProxyPage(_) | Instead::Empty
@@ -296,6 +322,15 @@ fn cannot_read<'a>(r: &Reading<'a>) -> Option<&'a Response> {
 fn open_to_anybody(r: &Reading<'_>, id: ProbeId) -> Option<Match> {
     let url = &r.evidence.probed(id).filter(|_| r.gives_dummy(id))?.asked.url;
     Some(Match::sure(format!("anybody gets the file at {url}")).shown_by(id))
+}
+
+/// The first line of an older content, where the direct location gives one, and a dummy of the same
+/// rotation comes: one that is asked for only where something is wrong, so that nobody keeps it.
+fn kept_file(r: &Reading<'_>) -> Option<DummyLine> {
+    let direct = cannot_read(r).filter(|it| it.status == 200)?;
+    let line = DummyLine::read(&direct.body.head)?;
+    let older = matches!(instead(r.evidence, direct), Instead::Older(_));
+    (older && r.gives_dummy(ProbeId::NoExtension)).then_some(line)
 }
 
 /// What the ETag tells of the file from which the bytes were made.

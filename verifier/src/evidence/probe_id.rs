@@ -33,6 +33,8 @@ pub enum ProbeId {
     WithoutAuthorization,
     /// The site with a fresh query, past any cache.
     FreshQuery,
+    /// The fixture's download without the query that makes it fresh, as visitors ask for it.
+    WithoutQuery,
     /// The very same request once more.
     Again,
     /// The site under a name that it surely does not have.
@@ -125,6 +127,7 @@ impl ProbeId {
                 | Self::Gzip
                 | Self::Http2
                 | Self::Spoofed
+                | Self::WithoutQuery
         )
     }
 
@@ -158,7 +161,7 @@ impl fmt::Display for ProbeId {
     }
 }
 
-const PROBE_NAMES: [(ProbeId, &str); 45] = [
+const PROBE_NAMES: [(ProbeId, &str); 46] = [
     (ProbeId::TargetOutside, "target-outside"),
     (ProbeId::TargetOptions, "target-options"),
     (ProbeId::AppTarget, "app-target"),
@@ -172,6 +175,7 @@ const PROBE_NAMES: [(ProbeId, &str); 45] = [
     (ProbeId::Anonymous, "anonymous"),
     (ProbeId::WithoutAuthorization, "without-authorization"),
     (ProbeId::FreshQuery, "fresh-query"),
+    (ProbeId::WithoutQuery, "without-query"),
     (ProbeId::Again, "again"),
     (ProbeId::OtherHost, "other-host"),
     (ProbeId::Http2, "http2"),

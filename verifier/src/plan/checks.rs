@@ -137,6 +137,7 @@ impl Scene<'_> {
                 true => self.repeatable().and_then(|_| among(spoofs, "")),
                 false => Err(ONLY_THOROUGH.to_owned()),
             },
+            Check::Freshness => self.freshness(),
             Check::HandoffUsed | Check::Headers => self.by_app(),
             Check::Leak => self.leak(),
             Check::Wire => self.right().map(|_| Vec::new()),
@@ -172,6 +173,19 @@ impl Scene<'_> {
             true => Ok(full),
             false => Err(format!("the download is asked with {method}")),
         }
+    }
+
+    /// A cache in front has what visitors ask for, not what carries a fresh query; a compressed copy
+    /// shows only to those who accept it.
+    fn freshness(&self) -> Asks {
+        let mut asks = vec![self.gzip()?];
+        let full = self.plan.full.clone();
+        // A real app's URL is asked as it was given: that is what visitors ask for.
+        if self.plan.fixture.is_some() {
+            let url = full.url.with_target(full.url.path()).map_err(|it| it.to_string())?;
+            asks.push(FurtherAsk::new(ProbeId::WithoutQuery, Ask { url, ..full }));
+        }
+        Ok(asks)
     }
 
     /// What the layers tell, if the app was asked.
@@ -253,14 +267,18 @@ impl Scene<'_> {
     }
 
     fn encoding(&self) -> Asks {
-        let gzip = self.ask(ProbeId::Gzip, &[(header::ACCEPT_ENCODING, "gzip".to_owned())])?;
-        let large = self.evidence.dummy.as_ref().is_some_and(|it| it.size > SMALL);
-        let gzip = FurtherAsk { most: large.then_some(ENOUGH), ..gzip };
+        let gzip = self.gzip()?;
         let mut html = self.of_fixture(ProbeId::Html);
         if let Some(html) = &mut html {
             html.ask.headers.push((header::ACCEPT_ENCODING, HeaderValue::from_static("gzip")));
         }
         Ok([gzip].into_iter().chain(html).collect())
+    }
+
+    fn gzip(&self) -> Result<FurtherAsk, String> {
+        let gzip = self.ask(ProbeId::Gzip, &[(header::ACCEPT_ENCODING, "gzip".to_owned())])?;
+        let large = self.evidence.dummy.as_ref().is_some_and(|it| it.size > SMALL);
+        Ok(FurtherAsk { most: large.then_some(ENOUGH), ..gzip })
     }
 
     /// Beyond the number of requests that the other checks keep to: one for each name.

@@ -10,7 +10,7 @@ use flate2::write::GzDecoder;
 use sha2::Digest;
 
 use crate::{
-    evidence::{Body, End, HEAD_BYTES, Same, Sha256},
+    evidence::{Body, End, Gunzipped, HEAD_BYTES, Same, Sha256},
     secret::Redactor,
 };
 
@@ -89,7 +89,11 @@ impl Watch {
             sha256: Sha256(self.hash.finalize().into()),
             head: redactor.body(head),
             end,
-            gunzipped: gunzipped.map(|it| (it.size, Sha256(it.hash.finalize().into()))),
+            gunzipped: gunzipped.map(|it| Gunzipped {
+                size: it.size,
+                sha256: Sha256(it.hash.finalize().into()),
+                head: redactor.body(&it.head),
+            }),
             beyond,
             same: None,
         };
@@ -142,6 +146,7 @@ impl Trace {
 struct Digested {
     hash: sha2::Sha256,
     size: u64,
+    head: Vec<u8>,
 }
 
 impl Write for Digested {
@@ -151,6 +156,8 @@ impl Write for Digested {
             return Err(io::Error::other("too long"));
         }
         self.hash.update(bytes);
+        let room = HEAD_BYTES - self.head.len();
+        self.head.extend_from_slice(&bytes[..room.min(bytes.len())]);
         Ok(bytes.len())
     }
 
@@ -214,6 +221,8 @@ mod tests {
         gzip.write_all(b"the dummy").expect("memory");
         let (packed, _) = watch(&gzip.finish().expect("memory"), 3);
         let (plain, _) = watch(b"the dummy", 3);
-        assert_eq!(packed.gunzipped, Some((plain.size, plain.sha256)));
+        let unpacked = packed.gunzipped.expect("what it unpacks to");
+        assert_eq!((unpacked.size, unpacked.sha256), (plain.size, plain.sha256));
+        assert_eq!(unpacked.head, b"the dummy");
     }
 }

@@ -3,7 +3,10 @@
 use sendfile_check::{
     args::Format,
     check::{Check, Choice},
-    evidence::{Checked, End, Evidence, Failure, FailureKind, Made, ProbeId, Response, Same, Seen},
+    evidence::{
+        Checked, End, Evidence, Failure, FailureKind, Gunzipped, Made, ProbeId, Response, Same,
+        Seen,
+    },
     report::{Detail, Report, json},
 };
 
@@ -32,7 +35,11 @@ fn rare_evidence_survives_too() {
     check("not awaited", bodies(|it| it.body.end = End::NotAwaited));
     check("same", bodies(|it| it.body.same = Some(Same::AtLeast(65_536))));
     check("beyond", bodies(|it| it.body.beyond = 20_000));
-    check("gunzipped", bodies(|it| it.body.gunzipped = Some((9, it.body.sha256))));
+    let gunzipped = bodies(|it| {
+        let head = b"\0\xff%41".to_vec();
+        it.body.gunzipped = Some(Gunzipped { size: 9, sha256: it.body.sha256, head });
+    });
+    check("gunzipped", gunzipped);
     check("any byte", bodies(|it| it.body.head = (0..=255).collect()));
     check(
         "any text",

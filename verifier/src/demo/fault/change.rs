@@ -98,6 +98,13 @@ pub enum Act {
     Visit,
     /// The same, and then the file gets another content.
     VisitAndReplace,
+    /// A visitor has the download, and then the fixture gives its files other contents.
+    VisitAndRotate,
+    /// The dummy is packed, as `.gz` beside itself, and then the fixture gives its files other
+    /// contents.
+    PackAndRotate,
+    /// A `.gz` of something else is put beside the dummy.
+    PackAnother,
     /// A `.htaccess` that switches XSendFile on is put into the folder of the site.
     WriteHtaccess,
     /// The proxy sees an empty folder where the storage should be.

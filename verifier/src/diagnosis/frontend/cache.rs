@@ -1,8 +1,9 @@
 //! The same question gets another answer: a cache keeps an old one, or several servers answer.
 
 use super::super::{
-    Culprit, Match, Remedy, Rule, Severity,
-    instead::{Instead, instead},
+    Culprit, Match, Reading, Remedy, Rule, Severity,
+    instead::{Instead, earlier, instead, told},
+    reached::Reached,
 };
 use crate::{
     dialect,
@@ -51,13 +52,24 @@ pub(super) const RULES: &[Rule] = &[
         severity: Severity::Broken,
         summary: "a cache keeps an old content",
         meaning: "The visitor gets an older content of the file than the storage has, and the \
-                  proxy's direct location the new one.",
-        remedy: Remedy::any(
-            "purge the cache; then let it revalidate downloads, or keep them out of it",
-        ),
+                  proxy's direct location the new one. Or it comes only without the fresh query \
+                  that this program's URLs have and visitors' have not: a cache in front answers \
+                  without asking.",
+        remedy: Remedy {
+            nginx: Some(
+                "purge the cache; then proxy_no_cache and proxy_cache_bypass for downloads, and no \
+                 proxy_ignore_headers Cache-Control",
+            ),
+            ..Remedy::any(
+                "purge the cache; then let it revalidate downloads, or keep them out of it",
+            )
+        },
         matches: |r| {
+            if let Some(found) = stale_for_visitors(r) {
+                return Some(found);
+            }
             let full = r.left_over()?;
-            let old = matches!(instead(r.evidence, full), Instead::Older(_))
+            let old = matches!(instead(r.evidence, full), Instead::Older(_)) && !asked_app(r)
                 || r.comes_past_cache() && full.status == 200;
             (old && !r.comes_again()).then(|| Match::likely(r.visitor_gets()))
         },
@@ -114,6 +126,27 @@ pub(super) const RULES: &[Rule] = &[
         },
     },
 ];
+
+/// What came without the query that makes the fixture's URL fresh, if that is an older content.
+fn stale_for_visitors(r: &Reading<'_>) -> Option<Match> {
+    let answer = r.repeated(ProbeId::WithoutQuery)?;
+    let line = earlier(r.evidence, &answer.body.head)?;
+    let because = format!(
+        "with a fresh query the file comes; without it, as visitors ask, an older one: {}",
+        told(&line)
+    );
+    let found = Match::sure(because).shown_by(ProbeId::WithoutQuery);
+    Some(match cache_sign(answer) {
+        Some(sign) => found.also(sign),
+        None => found,
+    })
+}
+
+/// Whether the app was asked for this very download, so that nothing in front of it answered.
+fn asked_app(r: &Reading<'_>) -> bool {
+    let reached = matches!(r.reached, Reached::App(_) | Reached::AppTwice(_));
+    reached && r.evidence.journal.is_some()
+}
 
 /// What a response says of a cache, if it says that it comes from one.
 fn cache_sign(response: &Response) -> Option<String> {

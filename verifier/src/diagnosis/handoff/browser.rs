@@ -1,7 +1,10 @@
 //! What browsers do and this program's plain request does not: they ask for the head alone, and
 //! accept compression.
 
-use super::super::{Culprit, Match, Reading, Remedy, Rule, Severity};
+use super::{
+    super::{Culprit, Match, Reading, Remedy, Rule, Severity},
+    stale,
+};
 use crate::{
     dialect,
     evidence::{End, ProbeId, Response, Sha256},
@@ -60,7 +63,7 @@ pub(super) const RULES: &[Rule] = &[
         severity: Severity::Broken,
         summary: "who accepts compression gets another file",
         meaning: "Asked with `Accept-Encoding: gzip`, as every browser asks, the site gives something \
-                  that does not unpack to the file, while the plain request gets it right: an old .gz \
+                  that does not unpack to the file, while the plain request gets it right: another .gz \
                   beside the file (gzip_static, precompressed), or a cache that keeps the two apart.",
         remedy: Remedy {
             nginx: Some(
@@ -72,19 +75,16 @@ pub(super) const RULES: &[Rule] = &[
         matches: |r| {
             let dummy = r.evidence.dummy.as_ref()?;
             let answer = r.repeated(ProbeId::Gzip).filter(|it| it.status == 200)?;
-            let came = unpacked(answer).filter(|it| *it != dummy.sha256)?;
-            let what = match answer.header("content-encoding") {
-                Some(encoding) => {
-                    format!("with Accept-Encoding: gzip comes {encoding}, which unpacks")
-                }
+            let wrong = unpacked(answer).is_some_and(|it| it != dummy.sha256);
+            let because = match answer.header("content-encoding") {
+                Some(coding) => format!(
+                    "with Accept-Encoding: gzip comes {coding}, which unpacks to other bytes than \
+                     the file's"
+                ),
                 None => format!("with Accept-Encoding: gzip comes {}", r.describe(answer)),
             };
-            let old = if dummy.previous == Some(came) { ", but to the one before" } else { "" };
-            let because = match answer.header("content-encoding") {
-                Some(_) => format!("{what} to other bytes than the file's{old}"),
-                None => what,
-            };
-            Some(Match::sure(because).shown_by(ProbeId::Gzip))
+            let older = stale::for_browsers(r).is_some();
+            (wrong && !older).then(|| Match::sure(because).shown_by(ProbeId::Gzip))
         },
     },
     Rule {
@@ -163,9 +163,9 @@ fn head_differs<'a>(r: &Reading<'a>) -> Option<(&'a Response, String)> {
 /// The SHA-256 of what a browser makes of a body; nothing where that is not known.
 fn unpacked(answer: &Response) -> Option<Sha256> {
     let body = &answer.body;
-    match (answer.header("content-encoding"), &body.end, body.gunzipped) {
+    match (answer.header("content-encoding"), &body.end, &body.gunzipped) {
         (None | Some("identity"), End::Whole, _) => Some(body.sha256),
-        (Some("gzip" | "x-gzip"), End::Whole, Some((_, sha256))) => Some(sha256),
+        (Some("gzip" | "x-gzip"), End::Whole, Some(it)) => Some(it.sha256),
         // It says gzip and is not.
         (Some("gzip" | "x-gzip"), End::Whole, None) if !body.head.starts_with(&[0x1f, 0x8b]) => {
             Some(body.sha256)

@@ -7,7 +7,7 @@ use super::{
     Journalled, Probed, Response, Same, Seen, Serialize, Source, UNPRINTABLE, percent_decode_str,
     percent_encode,
 };
-use crate::evidence::{CERT_DAYS, Certificate};
+use crate::evidence::{CERT_DAYS, Certificate, Gunzipped};
 
 #[derive(Serialize, Deserialize)]
 pub(super) struct JsonIntent {
@@ -95,6 +95,8 @@ struct JsonBody {
     end: JsonEnd,
     #[serde(skip_serializing_if = "Option::is_none", default)]
     gunzipped: Option<(u64, String)>,
+    #[serde(skip_serializing_if = "String::is_empty", default)]
+    gunzipped_head: String,
     #[serde(default)]
     beyond: u64,
     #[serde(skip_serializing_if = "Option::is_none", default)]
@@ -299,7 +301,11 @@ impl JsonBody {
             sha256: it.sha256.to_string(),
             head: percent_encode(&it.head, UNPRINTABLE).to_string(),
             end: JsonEnd::of(it.end.clone()),
-            gunzipped: it.gunzipped.map(|(size, sha256)| (size, sha256.to_string())),
+            gunzipped: it.gunzipped.as_ref().map(|it| (it.size, it.sha256.to_string())),
+            gunzipped_head: it
+                .gunzipped
+                .as_ref()
+                .map_or_else(String::new, |it| percent_encode(&it.head, UNPRINTABLE).to_string()),
             beyond: it.beyond,
             same: it.same.map(|it| match it {
                 Same::Exactly(n) => JsonSame::Exactly(n),
@@ -309,16 +315,16 @@ impl JsonBody {
     }
 
     fn evidence(self) -> Result<Body, String> {
-        let gunzipped = self
-            .gunzipped
-            .map(|(size, sha256)| Ok::<_, String>((size, sha256.parse()?)))
-            .transpose()?;
+        let gunzipped = self.gunzipped.map(|(size, sha256)| {
+            let head = percent_decode_str(&self.gunzipped_head).collect();
+            Ok::<_, String>(Gunzipped { size, sha256: sha256.parse()?, head })
+        });
         Ok(Body {
             size: self.size,
             sha256: self.sha256.parse()?,
             head: percent_decode_str(&self.head).collect(),
             end: self.end.evidence(),
-            gunzipped,
+            gunzipped: gunzipped.transpose()?,
             beyond: self.beyond,
             same: self.same.map(|it| match it {
                 JsonSame::Exactly(n) => Same::Exactly(n),

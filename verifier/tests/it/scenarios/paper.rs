@@ -4,7 +4,7 @@ use std::io::Write as _;
 
 use flate2::{Compression, write::GzEncoder};
 use sendfile_check::evidence::{
-    Body, End, Failure, FailureKind, HEAD_BYTES, Response, Same, Seen, Sha256,
+    Body, End, Failure, FailureKind, Gunzipped, HEAD_BYTES, Response, Same, Seen, Sha256,
 };
 use sha2::Digest as _;
 
@@ -27,6 +27,10 @@ pub(super) const KEY: &str = "healthcheck/dummy.bin";
 
 /// The dummy's nonce.
 pub(super) const NONCE: &str = "0123456789abcdef0000000000000002";
+
+/// The files that were placed before all others, and after them.
+const OLDER: u64 = 1;
+const NEWER: u64 = 8;
 
 /// Where a changed file changes, and a truncated one ends.
 const FLAW: usize = 1500;
@@ -126,8 +130,9 @@ impl Paper {
             head: bytes[..bytes.len().min(HEAD_BYTES)].to_vec(),
             end: if word == "cut" { End::Cut } else { End::Whole },
             gunzipped: match word {
-                "gzip" => Some((dummy.len() as u64, sha256(&dummy))),
-                "older-gzip" => Some((SIZE as u64, sha256(&self.bytes("older")))),
+                "gzip" => Some(gunzipped(&dummy)),
+                "older-gzip" => Some(gunzipped(&self.bytes("older"))),
+                "other-gzip" => Some(gunzipped(&self.bytes("changed"))),
                 _ => None,
             },
             // What is left of a large body of the app follows the file, unannounced.
@@ -151,7 +156,8 @@ impl Paper {
             "several-wrong" => several(&[(0, &dummy()[..16]), (200, &dummy()[300..316])]),
             "html" => self.file(6, INSTANCE, "healthcheck/dummy.html"),
             "html-changed" => self.file(7, INSTANCE, "healthcheck/dummy.html"),
-            "older" => self.file(1, INSTANCE, KEY),
+            "older" => self.file(OLDER, INSTANCE, KEY),
+            "newer" => self.file(NEWER, INSTANCE, KEY),
             "other-instance" => self.file(3, INSTANCE + 1, KEY),
             "no-extension" => self.file(4, INSTANCE, "healthcheck/dummy"),
             "root-twin" => self.file(5, INSTANCE, "protected/healthcheck/dummy.bin"),
@@ -164,6 +170,7 @@ impl Paper {
             }
             "gzip" => gzip(&dummy()),
             "older-gzip" => gzip(&self.bytes("older")),
+            "other-gzip" => gzip(&self.bytes("changed")),
             page => text(page).into_bytes(),
         }
     }
@@ -171,8 +178,13 @@ impl Paper {
     /// A file: a dummy of the fixture, which says so in its first line, or anything.
     fn file(&self, number: u64, instance: u64, key: &str) -> Vec<u8> {
         let (hi, lo) = (0x0123_4567_89ab_cdef, number);
+        let generation = match number {
+            OLDER => 1,
+            NEWER => 3,
+            _ => 2,
+        };
         let line = format!(
-            "sendfile-fixture/1 dummy instance={instance:016x} generation={number} \
+            "sendfile-fixture/1 dummy instance={instance:016x} generation={generation} \
              nonce={hi:016x}{lo:016x} size={SIZE} placed=2026-11-23T05:0{number}:00Z key={key}\n"
         );
         let mut bytes: Vec<u8> = (1..=SIZE as u64 / 8).flat_map(|i| word(hi, lo, i)).collect();
@@ -181,6 +193,11 @@ impl Paper {
         }
         bytes
     }
+}
+
+fn gunzipped(bytes: &[u8]) -> Gunzipped {
+    let head = bytes[..bytes.len().min(HEAD_BYTES)].to_vec();
+    Gunzipped { size: bytes.len() as u64, sha256: sha256(bytes), head }
 }
 
 fn gzip(bytes: &[u8]) -> Vec<u8> {
