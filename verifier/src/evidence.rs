@@ -203,6 +203,8 @@ pub struct Further {
     pub probed: Probed<Response>,
     /// The SHA-256 of what should come, where that is not the dummy.
     pub wants: Option<Sha256>,
+    /// What the fixture's journal has about this request; `None` where it was not asked.
+    pub journal: Option<Vec<Journalled>>,
 }
 
 /// All that was seen of one target.

@@ -121,15 +121,16 @@ impl Prober {
         evidence.checks = checks(&scene, &mut asks);
         let cap = self.cap(plan);
         let (probes, over_tls) =
-            tokio::join!(self.further(asks, cap, download), self.over_tls(plan, cap));
+            tokio::join!(self.further(plan, asks, download), self.over_tls(plan, cap));
         evidence.probes = probes;
         evidence.spoofed = self.spoofed(plan, evidence).await;
         if let Some((certificate, http2)) = over_tls {
             evidence.certificate = certificate;
-            evidence.probes.push(Further { id: ProbeId::Http2, probed: http2, wants: None });
+            let (id, wants, journal) = (ProbeId::Http2, None, None);
+            evidence.probes.push(Further { id, probed: http2, wants, journal });
         }
         let scene = Scene { plan, evidence: &*evidence, depth, choice, part };
-        let doubts = self.further(doubts(&scene), cap, download).await;
+        let doubts = self.further(plan, doubts(&scene), download).await;
         evidence.probes.extend(doubts);
     }
 
@@ -242,16 +243,26 @@ impl Prober {
         }
     }
 
-    async fn further(&self, asks: Vec<FurtherAsk>, cap: u64, download: &Trace) -> Vec<Further> {
+    async fn further(&self, plan: &Plan, asks: Vec<FurtherAsk>, download: &Trace) -> Vec<Further> {
+        let cap = self.cap(plan);
         // The client's permits bound how many are made at once, whatever their order.
         let made = asks.into_iter().map(async |FurtherAsk { id, ask, wants, most }| {
             let cap = most.map_or(cap, |most| cap.min(most));
-            let (mut probed, trace) = self.client.ask(&ask, &self.nonce(), cap).await;
+            let nonce = self.nonce();
+            let (mut probed, trace) = self.client.ask(&ask, &nonce, cap).await;
             if let Seen::Answer(it) = &mut probed.seen {
                 // What is not read to its end can only be compared.
                 it.body.same = most.map(|_| trace.same(download));
             }
-            Further { id, probed, wants }
+            // Who answered matters only where the answer is another one.
+            let right = plan.dummy.as_ref().map(|it| it.sha256);
+            let other = probed.answer().is_some_and(|it| Some(it.body.sha256) != right);
+            let matters = id == ProbeId::WithoutQuery && other;
+            let journal = match plan.fixture.as_ref().filter(|_| matters) {
+                Some(fixture) => self.control().journal(fixture, &nonce).await,
+                None => None,
+            };
+            Further { id, probed, wants, journal }
         });
         join_all(made).await
     }

@@ -278,6 +278,8 @@ faults!(
     "nginx-storage-elsewhere-behind-apache",
     "nginx-storage-not-mounted",
     "nginx-storage-public",
+    "nginx-store-copy-kept",
+    "nginx-store-copy-kept-by-path",
     "nginx-store-gets-authorization",
     "nginx-store-host-wrong",
     "nginx-store-key-wrong",

@@ -105,7 +105,7 @@ mod tests {
 
     fn check(probes: Vec<(ProbeId, Seen<Response>)>, expected: &CheckResult) {
         let probed = |seen| Probed { seen, ..Probed::skipped("") };
-        let further = |(id, seen)| Further { id, probed: probed(seen), wants: None };
+        let further = |(id, seen)| Further { id, probed: probed(seen), wants: None, journal: None };
         let made = Made::By(vec![ProbeId::Range]);
         let evidence = Evidence {
             target: String::new(),

@@ -11,7 +11,7 @@ use crate::{
     evidence::{FailureKind, ProbeId, Response, Seen},
 };
 
-mod cache;
+pub(super) mod cache;
 mod visitor;
 mod wire;
 

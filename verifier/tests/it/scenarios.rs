@@ -30,15 +30,15 @@ use sendfile_check::{
     check::Choice,
     diagnosis::{Diagnosis, Finding, judge, rules},
     evidence::{
-        Access, Asked, Body, CERT_DAYS, Certificate, Dummy, Evidence, Further, Intent, Journalled,
-        ProbeId, Probed, Response, Seen, Source,
+        Access, Asked, Body, CERT_DAYS, Certificate, Dummy, Evidence, Further, Intent, ProbeId,
+        Probed, Response, Seen, Source,
     },
 };
 use serde::Deserialize;
 
 use self::{
     local::Local,
-    paper::{INSTANCE, KEY, NONCE, Paper, header, sent_by},
+    paper::{INSTANCE, KEY, NONCE, Paper, header, journal, sent_by},
 };
 
 mod local;
@@ -75,6 +75,9 @@ pub(crate) struct Scenario {
     fixture: bool,
     /// The fixture's journal, each line a method, a target and an answer.
     journal: Option<Vec<String>>,
+    /// What it has about further probes.
+    #[serde(default)]
+    journals: BTreeMap<String, Vec<String>>,
     /// Whether a visitor without rights must be refused.
     #[serde(default)]
     private: bool,
@@ -216,7 +219,7 @@ impl Scenario {
             spoofed: self.spoofed.clone(),
             certificate: self.days_left.map(certificate),
             checks: Vec::new(),
-            journal: self.journal.as_ref().map(|it| it.iter().map(|it| journalled(it)).collect()),
+            journal: self.journal.as_deref().map(journal),
             local: Vec::new(),
         };
         forget_comparisons(&mut evidence);
@@ -288,7 +291,8 @@ impl Scenario {
             let probed = Probed { asked: self.asked_further(id), seen, took: Duration::ZERO };
             let id: ProbeId = id.parse().unwrap_or_else(|error| panic!("{error}"));
             let wants = wants(id).map(|word| paper.body_of(word).sha256);
-            Further { id, probed, wants }
+            let journal = self.journals.get(&id.to_string()).map(|it| journal(it));
+            Further { id, probed, wants, journal }
         };
         ids.split(' ').map(further).collect()
     }
@@ -358,14 +362,6 @@ fn wants(id: ProbeId) -> Option<&'static str> {
         ProbeId::Range | ProbeId::RangeIfSame | ProbeId::RangeIfOther => Some("part"),
         ProbeId::RangeSuffix => Some("end"),
         _ => None,
-    }
-}
-
-fn journalled(line: &str) -> Journalled {
-    let words: Vec<String> = line.split(' ').map(str::to_owned).collect();
-    match <[String; 3]>::try_from(words) {
-        Ok([method, target, answer]) => Journalled { method, target, answer },
-        Err(_) => panic!("`{line}` is not `METHOD TARGET ANSWER`"),
     }
 }
 

@@ -7,7 +7,8 @@ use super::super::{
 };
 use crate::{
     dialect,
-    evidence::{ProbeId, Response},
+    dummy_line::DummyLine,
+    evidence::{Journalled, ProbeId, Response},
 };
 
 pub(super) const RULES: &[Rule] = &[
@@ -129,17 +130,44 @@ pub(super) const RULES: &[Rule] = &[
 
 /// What came without the query that makes the fixture's URL fresh, if that is an older content.
 fn stale_for_visitors(r: &Reading<'_>) -> Option<Match> {
-    let answer = r.repeated(ProbeId::WithoutQuery)?;
-    let line = earlier(r.evidence, &answer.body.head)?;
+    let (answer, line, asked) = without_query(r)?;
     let because = format!(
         "with a fresh query the file comes; without it, as visitors ask, an older one: {}",
         told(&line)
     );
-    let found = Match::sure(because).shown_by(ProbeId::WithoutQuery);
+    let found = match asked {
+        AskedApp::No => Match::sure(because).also("the fixture's journal has no such request"),
+        AskedApp::Unknown => Match::likely(because),
+        AskedApp::Yes => return None,
+    };
+    let found = found.shown_by(ProbeId::WithoutQuery);
     Some(match cache_sign(answer) {
         Some(sign) => found.also(sign),
         None => found,
     })
+}
+
+/// Whether the app was asked, where the download came without its query.
+pub(in super::super) enum AskedApp {
+    Yes,
+    No,
+    Unknown,
+}
+
+/// The download without the query that makes it fresh, if that is an older content.
+pub(in super::super) fn without_query<'a>(
+    r: &Reading<'a>,
+) -> Option<(&'a Response, DummyLine, AskedApp)> {
+    let answer = r.repeated(ProbeId::WithoutQuery)?;
+    let line = earlier(r.evidence, &answer.body.head)?;
+    let further = r.evidence.probes.iter().find(|it| it.id == ProbeId::WithoutQuery)?;
+    let viewed = |it: &Vec<Journalled>| it.iter().any(|it| it.answer == "view");
+    let asked = match further.journal.as_ref().map(viewed) {
+        Some(true) => AskedApp::Yes,
+        Some(false) => AskedApp::No,
+        None => AskedApp::Unknown,
+    };
+    Some((answer, line, asked))
 }
 
 /// Whether the app was asked for this very download, so that nothing in front of it answered.

@@ -2,6 +2,7 @@
 
 use super::super::{
     Culprit, Match, Reading, Remedy, Rule, Severity,
+    frontend::cache::{AskedApp, without_query},
     instead::{Instead, earlier, instead, told},
     reached::Reached,
 };
@@ -32,6 +33,14 @@ pub(super) const RULES: &[Rule] = &[
             )
         },
         matches: |r| {
+            if let Some((_, line, AskedApp::Yes)) = without_query(r) {
+                let because = format!(
+                    "with a fresh query the file comes; without it the app is asked too, and an \
+                     older content comes: {}",
+                    told(&line)
+                );
+                return Some(Match::sure(because).shown_by(ProbeId::WithoutQuery));
+            }
             let full = r.lost_after_app().filter(|_| r.direct_right())?;
             let asked = matches!(r.reached, Reached::App(_)) && r.evidence.journal.is_some();
             let line = earlier(r.evidence, &full.body.head).filter(|_| asked)?;

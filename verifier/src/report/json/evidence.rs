@@ -143,6 +143,8 @@ pub(super) struct JsonFurther {
     id: String,
     #[serde(skip_serializing_if = "Option::is_none", default)]
     wants: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    journal: Option<Vec<JsonJournalled>>,
     #[serde(flatten)]
     probed: JsonProbed,
 }
@@ -337,12 +339,15 @@ impl JsonBody {
 impl JsonFurther {
     pub(super) fn of(it: &Further) -> Self {
         let wants = it.wants.map(|it| it.to_string());
-        Self { id: it.id.to_string(), wants, probed: JsonProbed::of_response(&it.probed) }
+        let journal = it.journal.as_ref().map(|it| it.iter().map(JsonJournalled::of).collect());
+        let probed = JsonProbed::of_response(&it.probed);
+        Self { id: it.id.to_string(), wants, journal, probed }
     }
 
     pub(super) fn evidence(self) -> Result<Further, String> {
         let wants = self.wants.as_deref().map(str::parse).transpose()?;
-        Ok(Further { id: self.id.parse()?, probed: self.probed.response()?, wants })
+        let journal = self.journal.map(|it| it.into_iter().map(JsonJournalled::evidence).collect());
+        Ok(Further { id: self.id.parse()?, probed: self.probed.response()?, wants, journal })
     }
 }
 

@@ -4,7 +4,8 @@ use std::io::Write as _;
 
 use flate2::{Compression, write::GzEncoder};
 use sendfile_check::evidence::{
-    Body, End, Failure, FailureKind, Gunzipped, HEAD_BYTES, Response, Same, Seen, Sha256,
+    Body, End, Failure, FailureKind, Gunzipped, HEAD_BYTES, Journalled, Response, Same, Seen,
+    Sha256,
 };
 use sha2::Digest as _;
 
@@ -263,6 +264,18 @@ pub(super) fn sent_by(id: &str) -> Option<&'static str> {
         "range-several" => Some("Range: bytes=0-15,200-215"),
         _ => None,
     }
+}
+
+/// The fixture's journal, each line a method, a target and an answer.
+pub(super) fn journal(lines: &[String]) -> Vec<Journalled> {
+    let entry = |line: &String| match line.split(' ').collect::<Vec<_>>()[..] {
+        [method, target, answer] => {
+            let [method, target, answer] = [method, target, answer].map(str::to_owned);
+            Journalled { method, target, answer }
+        }
+        _ => panic!("`{line}` is not `METHOD TARGET ANSWER`"),
+    };
+    lines.iter().map(entry).collect()
 }
 
 /// `Name: value` as evidence has it.
