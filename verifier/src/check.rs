@@ -119,7 +119,11 @@ const CHECKS: [Row; 15] = [
         check: Check::Wire,
         name: "wire",
         question: "the answer has one end, and nothing follows it",
-        rules: &["app.body-beside-handoff", "frontend.contradictory-lengths"],
+        rules: &[
+            "app.body-beside-handoff",
+            "app.contradictory-lengths",
+            "frontend.contradictory-lengths",
+        ],
     },
     Row {
         check: Check::Ranges,

@@ -47,9 +47,11 @@ pub struct Answer {
     /// The status.
     #[serde(default = "ok")]
     pub status: u16,
-    /// The header's lines, beside Content-Length.
+    /// The header's lines, beside those of `end`.
     #[serde(default)]
     pub headers: Vec<String>,
+    /// The lines that announce its end, where that is not the body's Content-Length.
+    pub end: Option<Vec<String>>,
     /// The body.
     #[serde(default)]
     pub body: String,
@@ -119,15 +121,14 @@ async fn converse(
 ) -> io::Result<()> {
     let head = timeout(PATIENCE, head(&mut stream)).await??;
     let Some(request) = Request::of(&head) else { return Ok(()) };
-    let (status, headers, body) = match chosen(answers, &request) {
-        Some(it) => (it.status, it.headers.join("\r\n"), it.body(storage)?),
-        None => (404, "Content-Type: text/html".to_owned(), NO_PAGE.into()),
+    let (status, headers, end, body) = match chosen(answers, &request) {
+        Some(it) => (it.status, it.headers.clone(), it.end.clone(), it.body(storage)?),
+        None => (404, vec!["Content-Type: text/html".to_owned()], None, NO_PAGE.into()),
     };
-    let length = body.len();
-    let gap = if headers.is_empty() { "" } else { "\r\n" };
-    let head = format!(
-        "HTTP/1.1 {status} As told\r\n{headers}{gap}Content-Length: {length}\r\nConnection: close\r\n\r\n"
-    );
+    let end = end.unwrap_or_else(|| vec![format!("Content-Length: {}", body.len())]);
+    let lines = headers.into_iter().chain(end).chain([String::from("Connection: close")]);
+    let lines: String = lines.map(|line| format!("{line}\r\n")).collect();
+    let head = format!("HTTP/1.1 {status} As told\r\n{lines}\r\n");
     let told = async {
         stream.write_all(head.as_bytes()).await?;
         if request.method != "HEAD" {

@@ -4,7 +4,7 @@
 use super::{Culprit, Match, Reading, Remedy, Rule, Severity};
 use crate::{
     dialect::{self, Product, ValueFault},
-    evidence::{ProbeId, Response},
+    evidence::{Failure, FailureKind, ProbeId, Response},
 };
 
 mod manner;
@@ -25,7 +25,8 @@ const OWN: &[Rule] = &[
              the proxy's",
         ),
         matches: |r| {
-            let failure = r.evidence.app.seen.failure()?;
+            let answered = |it: &&Failure| it.kind == FailureKind::Lengths;
+            let failure = r.evidence.app.seen.failure().filter(|it| !answered(it))?;
             let full = r.evidence.full.answer();
             let because = || format!("the app gave no answer: {}", failure.chain);
             match full.map(|it| it.status) {

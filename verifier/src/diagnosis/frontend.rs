@@ -315,7 +315,7 @@ const OWN: &[Rule] = &[
             let failure = r.evidence.full.seen.failure()?;
             let chain = failure.chain.clone();
             match failure.kind {
-                FailureKind::Other | FailureKind::Tls => None,
+                FailureKind::Other | FailureKind::Tls | FailureKind::Lengths => None,
                 _ if !r.site_answers() => Some(Match::sure(chain)),
                 // The site is there: it is about this request.
                 _ if matches!(r.reached, Reached::App(_) | Reached::AppTwice(_)) => None,

@@ -101,9 +101,9 @@ pub(super) const RULES: &[Rule] = &[
             "bring the storage back, or correct its address; then look at the network between",
         ),
         matches: |r| {
-            use FailureKind::{Closed, NotHttp, Refused, TimedOut};
+            use FailureKind::{Closed, Lengths, NotHttp, Refused, TimedOut};
             let failure = blamed(r)?;
-            let silent = matches!(failure.kind, Refused | TimedOut | Closed | NotHttp);
+            let silent = matches!(failure.kind, Refused | TimedOut | Closed | NotHttp | Lengths);
             silent.then(|| Match::sure(format!("the storage gave no answer: {}", failure.chain)))
         },
     },

@@ -24,6 +24,8 @@ pub enum FailureKind {
     Closed,
     /// What came is not HTTP.
     NotHttp,
+    /// The head that came contradicts itself about where the answer ends.
+    Lengths,
     /// The storage has no such file.
     NotFound,
     /// The storage has no such bucket or container.

@@ -272,12 +272,17 @@ fn cancelled<T>(connection: &JoinHandle<T>) -> u64 {
 }
 
 pub(super) fn failure(error: &hyper::Error) -> Failure {
-    let kind = if error.is_parse() {
+    let chain = chain(error);
+    // The only sign by which the client's library tells it apart.
+    let lengths = ["content-length", "transfer-encoding"].iter().any(|it| chain.contains(it));
+    let kind = if error.is_parse() && lengths {
+        FailureKind::Lengths
+    } else if error.is_parse() {
         FailureKind::NotHttp
     } else if error.is_incomplete_message() || error.is_canceled() || error.is_closed() {
         FailureKind::Closed
     } else {
         FailureKind::Other
     };
-    Failure { kind, chain: chain(error) }
+    Failure { kind, chain }
 }

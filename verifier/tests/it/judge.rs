@@ -55,7 +55,7 @@ fn rare_evidence_survives_too() {
     let kinds = [
         FailureKind::Other,
         FailureKind::NameNotResolved,
-        FailureKind::NotHttp,
+        FailureKind::Lengths,
         FailureKind::BucketMissing,
         FailureKind::WrongRegion,
     ];

@@ -3,7 +3,7 @@
 use super::super::{Culprit, Match, Reading, Remedy, Rule, Severity, handoff::encoding};
 use crate::{
     dialect::{self, Product},
-    evidence::{End, ProbeId, Response, Seen, media_type},
+    evidence::{End, FailureKind, ProbeId, Response, Seen, media_type},
 };
 
 pub(super) const RULES: &[Rule] = &[
@@ -141,6 +141,22 @@ pub(super) const RULES: &[Rule] = &[
             let twice = once.find(|name| app.all(name).count() > 1)?;
             let times = app.all(twice).count();
             Some(Match::sure(format!("the app sends {} {times} times", dialect::spelling(twice))))
+        },
+    },
+    Rule {
+        id: "app.contradictory-lengths",
+        culprit: Culprit::App,
+        severity: Severity::Degraded,
+        summary: "the app announces its answer's end in contradictory ways",
+        meaning: "Asked directly, the app sends a Content-Length that is no number, or several that \
+                  differ. Beside a hand-off nginx 1.22, Apache 2.4 and lighttpd 1.4.69 do not mind, \
+                  and Caddy 2.6 answers 502 (measured); whoever reads the body is at odds. Often a \
+                  framework and the app's own code both set it.",
+        remedy: Remedy::any("let the app set Content-Length once, to the length of its own body"),
+        matches: |r| {
+            let failure = r.evidence.app.seen.failure()?;
+            let because = format!("the app's answer cannot be read: {}", failure.chain);
+            (failure.kind == FailureKind::Lengths).then(|| Match::sure(because))
         },
     },
     Rule {

@@ -129,6 +129,7 @@ enum JsonFailureKind {
     Tls,
     Closed,
     NotHttp,
+    Lengths,
     NotFound,
     BucketMissing,
     Denied,
@@ -175,7 +176,7 @@ same_variants!(JsonSource, Source: Contract, Storage, Direct);
 same_variants!(JsonEnd, End: Whole, Cut, TooLong, TimedOut, NotAwaited);
 same_variants!(
     JsonFailureKind, FailureKind:
-    NameNotResolved, Refused, TimedOut, Tls, Closed, NotHttp, NotFound, BucketMissing, Denied,
+    NameNotResolved, Refused, TimedOut, Tls, Closed, NotHttp, Lengths, NotFound, BucketMissing, Denied,
     KeyRefused, WrongRegion, ClockSkewed, Other
 );
 

@@ -238,6 +238,7 @@ fn absent<T>(line: &str) -> Option<Seen<T>> {
         "tls" => (FailureKind::Tls, "invalid peer certificate: Expired"),
         "closed" => (FailureKind::Closed, "connection closed before message completed"),
         "not-http" => (FailureKind::NotHttp, "invalid HTTP version parsed"),
+        "lengths" => (FailureKind::Lengths, "invalid content-length parsed"),
         "not-found" => (FailureKind::NotFound, "No such file or directory (os error 2)"),
         "bucket-missing" => (FailureKind::BucketMissing, "the storage answers 404 (NoSuchBucket)"),
         "key-refused" => (FailureKind::KeyRefused, "the storage answers 403 (InvalidAccessKeyId)"),
