@@ -4,7 +4,7 @@
 use super::{Finding, Reading, instead::rotated};
 use crate::{
     check::Check,
-    evidence::{Checked, Evidence, Made, ProbeId, Probed, Response, Seen},
+    evidence::{Checked, End, Evidence, Made, ProbeId, Probed, Response, Same, Seen},
 };
 
 /// How a check fared.
@@ -63,26 +63,32 @@ fn skipped(evidence: &Evidence, id: ProbeId) -> Option<String> {
 }
 
 /// Why the answer to a probe tells nothing, if so.
-fn unanswered(evidence: &Evidence, id: ProbeId) -> Option<String> {
+pub(super) fn unanswered(evidence: &Evidence, id: ProbeId) -> Option<String> {
     let probed = evidence.probed(id)?;
     match &probed.seen {
         Seen::Nothing(failure) => Some(failure.chain.clone()),
-        Seen::Answer(_) if id.at_site() && rotated(evidence) => {
-            Some("the fixture gave its files new contents meanwhile".to_owned())
-        }
-        Seen::Answer(_) if !id.repeats_download() => None,
+        Seen::Skipped(_) => None,
+        Seen::Answer(_) if !id.at_site() || !evidence.delivered() => None,
         Seen::Answer(it) if matches!(it.status, 429 | 503) => {
             Some(format!("the site answers {} when it is asked more often", it.status))
         }
-        Seen::Answer(it) if it.status >= 400 => once_only(evidence),
-        Seen::Answer(_) | Seen::Skipped(_) => None,
+        Seen::Answer(_) if rotated(evidence) => {
+            Some("the fixture gave its files new contents meanwhile".to_owned())
+        }
+        Seen::Answer(_) => once_only(evidence).filter(|_| id.repeats_download()),
     }
 }
 
 /// What the very same request gave the second time, if it was no download any more.
 fn once_only(evidence: &Evidence) -> Option<String> {
     let again = evidence.probed(ProbeId::Again).and_then(Probed::answer)?;
-    (again.status != 200).then(|| format!("asked again, the download gives {}", again.status))
+    let body = &again.body;
+    let begins = body.end == End::TooLong && matches!(body.same, Some(Same::AtLeast(_)));
+    match again.status {
+        200 if begins || evidence.is_dummy(body) => None,
+        200 => Some("asked again, the download gives something else".to_owned()),
+        status => Some(format!("asked again, the download gives {status}")),
+    }
 }
 
 #[cfg(test)]

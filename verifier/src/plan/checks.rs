@@ -9,7 +9,7 @@ use super::{FurtherAsk, Plan};
 use crate::{
     check::{Check, Choice},
     config::Depth,
-    evidence::{Checked, Evidence, Made, ProbeId, Response, Sha256},
+    evidence::{Checked, End, Evidence, Made, ProbeId, Response, Same, Sha256},
     probe::Ask,
 };
 
@@ -62,10 +62,9 @@ fn spoofs(id: ProbeId) -> bool {
 /// whether the app answers HEAD.
 pub fn doubts(scene: &Scene<'_>) -> Vec<FurtherAsk> {
     let evidence = scene.evidence;
-    let asked = evidence.probes.iter().filter(|it| it.id.repeats_download());
-    let refused = asked.filter_map(|it| it.probed.answer()).any(|it| it.status >= 400);
+    let mut repeats = evidence.probes.iter().filter(|it| it.id.repeats_download());
     let mut asks = Vec::new();
-    if refused {
+    if repeats.any(|it| it.probed.answer().is_some_and(|answer| is_odd(evidence, it.id, answer))) {
         let again = FurtherAsk::new(ProbeId::Again, scene.plan.full.clone());
         asks.push(FurtherAsk { most: Some(ENOUGH), ..again });
     }
@@ -85,6 +84,24 @@ pub fn doubts(scene: &Scene<'_>) -> Vec<FurtherAsk> {
 
 /// Why a check is not made by default.
 const ONLY_THOROUGH: &str = "only with --thorough";
+
+/// Whether an answer to the download asked once more may be of a site that gives it once only: an
+/// error, a redirect, another page.
+fn is_odd(evidence: &Evidence, id: ProbeId, answer: &Response) -> bool {
+    let length = |it: &Response| it.header("content-length").map(str::to_owned);
+    let body = &answer.body;
+    let unpacked = body.gunzipped.as_ref().map(|it| it.sha256);
+    match answer.status {
+        200 if id == ProbeId::Head => length(answer) != evidence.full.answer().and_then(length),
+        200 if body.end == End::Whole => {
+            let right = evidence.dummy.as_ref().map(|it| it.sha256);
+            right != Some(body.sha256) && right != unpacked
+        }
+        200 => !matches!(body.same, Some(Same::AtLeast(_))),
+        206 | 304 | 416 => false,
+        _ => true,
+    }
+}
 
 /// Where only the beginning matters, no more than this is read.
 const ENOUGH: u64 = 128 * 1024;

@@ -100,8 +100,12 @@ pub(super) const RULES: &[Rule] = &[
                 dialect::handoff_of(it, r.evidence.intent.header.as_deref()).is_some()
             });
             let differs = head.status != full.status || shorter;
-            let because = format!("GET gives {}, HEAD {}", full.status, head.status);
-            (differs && !hands_over).then(|| Match::sure(because).shown_by(ProbeId::Head))
+            let because = match (head.status != full.status, length(head)) {
+                (false, Some(it)) => format!("HEAD announces {it} bytes, and GET does not"),
+                _ => format!("GET gives {}, HEAD {}", full.status, head.status),
+            };
+            let found = if app.is_some() { Match::sure(because) } else { Match::possible(because) };
+            (differs && !hands_over).then(|| found.shown_by(ProbeId::Head))
         },
     },
     Rule {

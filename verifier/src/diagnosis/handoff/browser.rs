@@ -7,7 +7,7 @@ use super::{
 };
 use crate::{
     dialect,
-    evidence::{End, ProbeId, Response, Sha256},
+    evidence::{End, ProbeId, Response, Sha256, media_type},
 };
 
 pub(super) const RULES: &[Rule] = &[
@@ -75,7 +75,9 @@ pub(super) const RULES: &[Rule] = &[
         matches: |r| {
             let dummy = r.evidence.dummy.as_ref()?;
             let answer = r.repeated(ProbeId::Gzip).filter(|it| it.status == 200)?;
-            let wrong = unpacked(answer).is_some_and(|it| it != dummy.sha256);
+            // What says that it is compressed and comes to everybody is another matter.
+            let same = answer.body.sha256 == dummy.sha256;
+            let wrong = !same && unpacked(answer).is_some_and(|it| it != dummy.sha256);
             let because = match answer.header("content-encoding") {
                 Some(coding) => format!(
                     "with Accept-Encoding: gzip comes {coding}, which unpacks to other bytes than \
@@ -137,7 +139,8 @@ pub(super) const RULES: &[Rule] = &[
             let kind = answer.media_type()?;
             let dummy = r.evidence.dummy.as_ref()?;
             let right = unpacked(answer).is_none_or(|it| it == dummy.sha256);
-            let lost = answer.header("accept-ranges").is_none() && right;
+            let on_the_fly = r.evidence.full.answer()?.header("content-encoding").is_none();
+            let lost = answer.header("accept-ranges").is_none() && right && on_the_fly;
             let because = format!("{kind} comes with Content-Encoding: {encoding}, without ranges");
             (lost && is_packed(&kind)).then(|| Match::sure(because).shown_by(ProbeId::Gzip))
         },
@@ -148,16 +151,18 @@ pub(super) const RULES: &[Rule] = &[
 fn head_differs<'a>(r: &Reading<'a>) -> Option<(&'a Response, String)> {
     let full = r.evidence.full.answer().filter(|_| r.delivered)?;
     let head = r.repeated(ProbeId::Head)?;
-    let differs = |name: &str| {
+    let differs = |name: &str, read: fn(&str) -> String| {
         let (of_head, of_get) = (head.header(name)?, full.header(name)?);
-        (of_head != of_get).then(|| format!("{name}: {of_head}, and with GET {of_get}"))
+        let differ = read(of_head) != read(of_get);
+        differ.then(|| format!("{name}: {of_head}, and with GET {of_get}"))
     };
     let status = || {
         let text = format!("GET gives {}", full.status);
         (head.status != full.status).then_some(text)
     };
-    let difference = status().or_else(|| differs("content-length"));
-    Some((head, difference.or_else(|| differs("content-type"))?))
+    let length = || differs("content-length", str::to_owned);
+    let difference = status().or_else(length);
+    Some((head, difference.or_else(|| differs("content-type", media_type))?))
 }
 
 /// The SHA-256 of what a browser makes of a body; nothing where that is not known.

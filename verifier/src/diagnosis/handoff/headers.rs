@@ -3,7 +3,7 @@
 use super::super::{Culprit, Match, Reading, Remedy, Rule, Severity};
 use crate::{
     dialect::{self, Names, Product},
-    evidence::{Response, media_type},
+    evidence::{Probed, Response, media_type},
 };
 
 pub(super) const RULES: &[Rule] = &[
@@ -83,7 +83,10 @@ pub(super) const RULES: &[Rule] = &[
         matches: |r| {
             let (app, full) = handed_over(r)?;
             let lost = app.header("set-cookie").is_some() && full.header("set-cookie").is_none();
-            lost.then(|| Match::sure("the app sends Set-Cookie; the visitor gets none"))
+            // Who brings a cookie may need no other.
+            let brings = |it: &Probed<Response>| it.asked.headers.iter().any(|it| it.0 == "cookie");
+            let alike = brings(&r.evidence.app) == brings(&r.evidence.full);
+            (lost && alike).then(|| Match::sure("the app sends Set-Cookie; the visitor gets none"))
         },
     },
     Rule {

@@ -1,7 +1,7 @@
 //! Files with odd names: which ones are lost between app and proxy, and whether that is known of
 //! the proxy.
 
-use super::super::{Culprit, Match, Reading, Remedy, Rule, Severity};
+use super::super::{Culprit, Match, Reading, Remedy, Rule, Severity, checks::unanswered};
 use crate::evidence::{Further, OddName, ProbeId, Seen};
 
 pub(super) const RULES: &[Rule] = &[
@@ -60,8 +60,9 @@ fn lost<'a>(r: &Reading<'a>) -> impl Iterator<Item = (OddName, &'a Further)> {
         ProbeId::Name(name) => Some((name, it)),
         _ => None,
     });
-    let arrives: Vec<_> = named.clone().filter(|(_, it)| r.gives_dummy(it.id)).collect();
-    named.filter(move |it| r.delivered && !arrives.contains(it))
+    let wrong = |id| !r.gives_dummy(id) && unanswered(r.evidence, id).is_none();
+    let lost: Vec<_> = named.filter(|(_, it)| r.delivered && wrong(it.id)).collect();
+    lost.into_iter()
 }
 
 fn known(r: &Reading<'_>, name: OddName) -> bool {
