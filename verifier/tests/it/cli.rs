@@ -87,7 +87,7 @@ fn what_people_read() {
           ok    storage  the dummy, 4096 bytes
           ok    app      200, X-Accel-Redirect: /protected/a.bin
           ok    direct   200, the dummy, 4096 bytes
-          ok    checks   9 right; skipped: refusal (--private was not given), names (no
+          ok    checks   10 right; skipped: refusal (--private was not given), names (no
                          fixture), spoofing (only with --thorough), tls, protocol (the
                          site is http)
     "#);
