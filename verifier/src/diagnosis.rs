@@ -346,7 +346,7 @@ fn without_finding<'a>(reading: &Reading<'_>, layers: impl Iterator<Item = &'a L
         let reason = "the file is longer than the limit of what is read; raise --max-bytes";
         return Verdict::Inconclusive(reason.to_owned());
     }
-    if reading.evidence.dummy.is_none() {
+    if !reading.evidence.has_yardstick() {
         let reason = format!("nothing tells which bytes are right: {}", reading.no_yardstick());
         return Verdict::Inconclusive(reason);
     }

@@ -114,6 +114,26 @@ impl Response {
             .map(|(_, v)| v.as_str())
     }
 
+    /// Whether it says which content of a file it is: by a strong ETag or a time.
+    pub fn is_of_file(&self) -> bool {
+        let strong = self.header("etag").is_some_and(|it| it.starts_with('"'));
+        self.body.size > 0 && (strong || self.header("last-modified").is_some())
+    }
+
+    /// Whether it says that it is of the same content as another one.
+    pub fn is_of_same_file(&self, other: &Self) -> bool {
+        let etag = |it: &Self| {
+            let tag = it.header("etag")?.trim_start_matches("W/").trim_matches('"');
+            // Apache marks what it compresses.
+            Some(tag.trim_end_matches("-gzip").to_owned())
+        };
+        let time = |it: &Self| it.header("last-modified").map(str::to_owned);
+        match (etag(self), etag(other)) {
+            (Some(own), Some(other)) => own == other,
+            _ => time(self).is_some() && time(self) == time(other),
+        }
+    }
+
     /// The media type without its parameters, in lower case.
     pub fn media_type(&self) -> Option<String> {
         self.header("content-type").map(media_type)
@@ -155,6 +175,8 @@ pub enum Source {
     Storage,
     /// The direct location, because the storage could not be asked.
     Direct,
+    /// Nobody: they are what the visitor got, and serve to compare the site's other answers with.
+    Visitor,
 }
 
 /// What the operator wants, as far as it was said.
@@ -284,6 +306,11 @@ impl Evidence {
             Some(_) => self.app.answer().is_some_and(by_app),
             None => full.header("last-modified").is_none(),
         }
+    }
+
+    /// Whether something beside the download itself tells which bytes are right.
+    pub fn has_yardstick(&self) -> bool {
+        self.dummy.as_ref().is_some_and(|it| it.source != Source::Visitor)
     }
 
     /// Whether a body is the dummy, whole and nothing but it.

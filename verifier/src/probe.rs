@@ -177,7 +177,7 @@ impl Prober {
         );
         let ((mut storage, storage_trace), (app, _), (mut direct, direct_trace)) =
             (storage, app, direct);
-        let dummy = plan.dummy.clone().or_else(|| expected(&storage, &direct));
+        let dummy = plan.dummy.clone().or_else(|| expected(&storage, &direct, &full));
         if let Some(dummy) = &dummy {
             let bodies = [
                 (body_of(&mut storage.seen), &storage_trace),
@@ -329,8 +329,13 @@ fn compare<'a>(dummy: &Dummy, bodies: impl Iterator<Item = (&'a mut Body, &'a Tr
 }
 
 /// Without a contract the storage says which bytes are right, and the direct location only if the
-/// storage was not asked.
-fn expected(storage: &Probed<Body>, direct: &Probed<Response>) -> Option<Dummy> {
+/// storage was not asked. Where neither was, a file can still be compared with itself, if it says
+/// which content it is.
+fn expected(
+    storage: &Probed<Body>,
+    direct: &Probed<Response>,
+    full: &Probed<Response>,
+) -> Option<Dummy> {
     let of = |body: &Body, source| Dummy {
         size: body.size,
         sha256: body.sha256,
@@ -341,15 +346,17 @@ fn expected(storage: &Probed<Body>, direct: &Probed<Response>) -> Option<Dummy> 
         twin: false,
         previous: None,
     };
-    match (&storage.seen, direct.answer()) {
+    // A site that answers every path with the same page would be its own yardstick.
+    let page = |it: &Response| it.media_type().as_deref() == Some("text/html");
+    let file = |it: &&Response| it.status == 200 && it.body.end == End::Whole && !page(it);
+    match (&storage.seen, &direct.seen) {
         (Seen::Answer(body), _) => Some(of(body, Source::Storage)),
-        (Seen::Skipped(_), Some(direct))
-            // A site that answers every path with the same page would be its own yardstick.
-            if direct.status == 200
-                && direct.body.end == End::Whole
-                && direct.media_type().as_deref() != Some("text/html") =>
-        {
-            Some(of(&direct.body, Source::Direct))
+        (Seen::Skipped(_), Seen::Answer(direct)) => {
+            Some(direct).filter(file).map(|it| of(&it.body, Source::Direct))
+        }
+        (Seen::Skipped(_), Seen::Skipped(_)) if full.asked.method == "GET" => {
+            let whole = full.answer().filter(file).filter(|it| it.is_of_file())?;
+            Some(of(&whole.body, Source::Visitor))
         }
         _ => None,
     }

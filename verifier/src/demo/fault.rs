@@ -259,6 +259,7 @@ faults!(
     "nginx-no-location-static",
     "nginx-not-engaged",
     "nginx-not-internal",
+    "nginx-not-internal-unmeasured",
     "nginx-not-routed",
     "nginx-open-file-kept",
     "nginx-open-file-kept-everywhere",

@@ -75,8 +75,19 @@ pub(super) fn unanswered(evidence: &Evidence, id: ProbeId) -> Option<String> {
         Seen::Answer(_) if rotated(evidence) => {
             Some("the fixture gave its files new contents meanwhile".to_owned())
         }
-        Seen::Answer(_) => once_only(evidence).filter(|_| id.repeats_download()),
+        Seen::Answer(it) if id.repeats_download() => {
+            once_only(evidence).or_else(|| made_anew(evidence, it))
+        }
+        Seen::Answer(_) => None,
     }
+}
+
+/// Whether the site may make the content anew for each request, where only what it gave tells what
+/// is right.
+fn made_anew(evidence: &Evidence, answer: &Response) -> Option<String> {
+    let full = evidence.full.answer().filter(|_| !evidence.has_yardstick())?;
+    let other = matches!(answer.status, 200 | 206) && !answer.is_of_same_file(full);
+    other.then(|| "the site does not say that it is the same content again".to_owned())
 }
 
 /// What the very same request gave the second time, if it was no download any more.

@@ -160,6 +160,9 @@ pub(super) fn content(evidence: &Evidence, response: &Response) -> String {
     let body = &response.body;
     let size = evidence.dummy.as_ref().map_or(0, |it| it.size);
     let what = match instead(evidence, response) {
+        Instead::Dummy if !evidence.has_yardstick() => {
+            format!("the file as it came, {} bytes", body.size)
+        }
         Instead::Dummy => format!("the dummy, {} bytes", body.size),
         Instead::Empty => "an empty body".to_owned(),
         Instead::Gzip => format!("the gzip of the dummy, {} bytes", body.size),

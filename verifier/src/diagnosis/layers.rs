@@ -3,6 +3,9 @@
 use super::{Layer, LayerResult, Reading};
 use crate::evidence::{Body, Evidence, Probed, Response, Seen};
 
+/// Why a layer that answered cannot be judged.
+const UNTOLD: &str = "nothing tells which bytes are right";
+
 /// Storage, app, direct and full.
 pub(super) fn of(reading: &Reading<'_>) -> (Layer, Layer, Layer, Layer) {
     let evidence = reading.evidence;
@@ -35,10 +38,11 @@ fn layer<T>(probed: &Probed<T>, judge: impl FnOnce(&T) -> Layer) -> Layer {
 
 fn served(reading: &Reading<'_>, response: &Response, right: bool) -> Layer {
     let result = match (right, &reading.evidence.dummy) {
-        (true, _) => LayerResult::Pass,
+        (true, _) if reading.evidence.has_yardstick() => LayerResult::Pass,
+        (true, _) => LayerResult::Unknown(UNTOLD.to_owned()),
         (false, Some(_)) => LayerResult::Fail,
         (false, None) if response.status >= 400 => LayerResult::Fail,
-        (false, None) => LayerResult::Unknown("nothing tells which bytes are right".to_owned()),
+        (false, None) => LayerResult::Unknown(UNTOLD.to_owned()),
     };
     Layer { result, seen: reading.describe(response) }
 }

@@ -82,6 +82,9 @@ pub fn doubts(scene: &Scene<'_>) -> Vec<FurtherAsk> {
     asks
 }
 
+/// Why a check cannot be made without a right file.
+const UNTOLD: &str = "nothing tells which bytes are right";
+
 /// Why a check is not made by default.
 const ONLY_THOROUGH: &str = "only with --thorough";
 
@@ -177,7 +180,7 @@ impl Scene<'_> {
         let full = self.evidence.full.answer().filter(|_| self.evidence.delivered());
         let reason = match self.evidence.dummy {
             Some(_) => "the download is not right",
-            None => "nothing tells which bytes are right",
+            None => UNTOLD,
         };
         full.ok_or_else(|| reason.to_owned())
     }
@@ -195,6 +198,9 @@ impl Scene<'_> {
     /// A cache in front has what visitors ask for, not what carries a fresh query; a compressed copy
     /// shows only to those who accept it.
     fn freshness(&self) -> Asks {
+        if !self.evidence.has_yardstick() {
+            return Err(UNTOLD.to_owned());
+        }
         let mut asks = vec![self.gzip()?];
         let full = self.plan.full.clone();
         // A real app's URL is asked as it was given: that is what visitors ask for.

@@ -111,11 +111,14 @@ fn what_people_read() {
         inconclusive download: nothing tells which bytes are right: no --storage was
           given
 
-          ?     full     200, something else, application/octet-stream, 4096 bytes
+          ?     full     200, the file as it came, 4096 bytes
           skip  storage  no --storage was given
           ok    app      200, X-Accel-Redirect: /protected/a.bin
           skip  direct   no --direct was given
-          skip  checks   not made: nothing tells which bytes are right
+          ok    checks   9 right; skipped: refusal (--private was not given), names (no
+                         fixture), freshness (nothing tells which bytes are right),
+                         spoofing (only with --thorough), tls, protocol (the site is
+                         http)
     "#);
     assert_snapshot!(Case::Broken.text(&["-o", "short"]), @r#"
         broken download: the hand-off is guilty (handoff.feature-off)

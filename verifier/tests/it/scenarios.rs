@@ -210,7 +210,7 @@ impl Scenario {
                 access: if self.private { Access::Private } else { Access::Unsaid },
                 cert_days: CERT_DAYS,
             },
-            dummy: self.dummy(&storage, &direct),
+            dummy: self.dummy(&storage, &direct, &full),
             storage,
             app,
             direct,
@@ -246,7 +246,12 @@ impl Scenario {
     }
 
     /// Which bytes are right, by the order in which the plan believes.
-    fn dummy(&self, storage: &Probed<Body>, direct: &Probed<Response>) -> Option<Dummy> {
+    fn dummy(
+        &self,
+        storage: &Probed<Body>,
+        direct: &Probed<Response>,
+        full: &Probed<Response>,
+    ) -> Option<Dummy> {
         let of = |body: &Body, source| Dummy {
             size: body.size,
             sha256: body.sha256,
@@ -271,6 +276,10 @@ impl Scenario {
                 if it.status == 200 && it.media_type().as_deref() != Some("text/html") =>
             {
                 Some(of(&it.body, Source::Direct))
+            }
+            (Seen::Skipped(_), None) => {
+                let full = full.answer().filter(|it| it.status == 200 && it.is_of_file())?;
+                Some(of(&full.body, Source::Visitor))
             }
             _ => None,
         }

@@ -50,6 +50,7 @@ enum JsonSource {
     Contract,
     Storage,
     Direct,
+    Visitor,
 }
 
 /// What was asked, and one of `response`, `body`, `failure` and `skipped`.
@@ -172,7 +173,7 @@ macro_rules! same_variants {
     };
 }
 
-same_variants!(JsonSource, Source: Contract, Storage, Direct);
+same_variants!(JsonSource, Source: Contract, Storage, Direct, Visitor);
 same_variants!(JsonEnd, End: Whole, Cut, TooLong, TimedOut, NotAwaited);
 same_variants!(
     JsonFailureKind, FailureKind:
