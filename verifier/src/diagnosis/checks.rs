@@ -105,7 +105,20 @@ fn once_only(evidence: &Evidence) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::evidence::{Asked, Body, End, Failure, FailureKind, Further, Sha256};
+    use crate::evidence::{Asked, Body, Dummy, Failure, FailureKind, Further, Sha256, Source};
+
+    fn empty() -> Dummy {
+        Dummy {
+            size: 0,
+            sha256: Sha256([0; 32]),
+            source: Source::Storage,
+            nonce: None,
+            instance: None,
+            key: None,
+            twin: false,
+            previous: None,
+        }
+    }
 
     fn answer(status: u16) -> Seen<Response> {
         let body = Body {
@@ -124,14 +137,15 @@ mod tests {
         let probed = |seen| Probed { seen, ..Probed::skipped("") };
         let further = |(id, seen)| Further { id, probed: probed(seen), wants: None, journal: None };
         let made = Made::By(vec![ProbeId::Range]);
+        let asked = Asked { method: "GET".to_owned(), ..Asked::default() };
         let evidence = Evidence {
             target: String::new(),
             intent: crate::evidence::Intent::default(),
-            dummy: None,
+            dummy: Some(empty()),
             storage: Probed::skipped(""),
             app: Probed::skipped(""),
             direct: Probed::skipped(""),
-            full: Probed { asked: Asked::default(), ..probed(answer(200)) },
+            full: Probed { asked, ..probed(answer(200)) },
             probes: probes.into_iter().map(further).collect(),
             checks: vec![Checked { check: Check::Ranges, made }],
             journal: None,
