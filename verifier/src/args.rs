@@ -178,7 +178,7 @@ pub struct Verify {
     /// How the network is reached, and how long and how much at most
     #[command(flatten)]
     pub limits: Limits,
-    /// Make all checks: at most 25 requests beyond the four layers, instead of 8
+    /// Make all checks: at most 34 requests beyond the four layers, instead of 8
     #[arg(long, help_heading = "Rules")]
     pub thorough: bool,
     /// Try only this rule (repeatable)

@@ -1,12 +1,13 @@
 //! What to ask: first the four layers, then what splits the causes that are still possible. Pure;
 //! `probe` does the asking.
 
+use http::{HeaderName, header};
 use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 
 use crate::{
     config::{FixtureAt, StorageAt, Target, Wish},
     evidence::{Dummy, Intent, OddName, ProbeId, Sha256, Source},
-    probe::{Ask, Contract, ContractError, Wants},
+    probe::{Ask, Contract, ContractDummy, ContractError, Wants},
     secret::Redactor,
     url::Url,
 };
@@ -29,6 +30,8 @@ pub struct Plan {
     pub wish: Wish,
     /// The right bytes, if they are known beforehand.
     pub dummy: Option<Dummy>,
+    /// The file's size, if the contract or the disk tells it.
+    pub size: Option<u64>,
     /// How to read the storage.
     pub storage: StoragePlan,
     /// The app, or why it is not asked.
@@ -81,6 +84,11 @@ pub enum StoragePlan {
 }
 
 impl Plan {
+    /// A GET as the visitor makes it.
+    fn by_visitor(&self, url: Url) -> Ask {
+        by_visitor(&self.wish, url)
+    }
+
     /// The intention as it may be shown.
     pub fn intent(&self, redactor: &Redactor) -> Intent {
         let intent = &self.wish.intent;
@@ -122,11 +130,12 @@ pub fn plan_of_urls(
         target: target.name.clone(),
         nonce,
         dummy: None,
+        size: None,
         storage: storage.map_or(StoragePlan::Skip("no --storage was given"), |it| {
             StoragePlan::Read(it.clone())
         }),
         app: app.map(|url| ask_app(&wish, url.clone())).ok_or("no --app was given"),
-        direct: direct.map(|url| Ask::get(url.clone())).ok_or("no --direct was given"),
+        direct: direct.map(|url| by_visitor(&wish, url.clone())).ok_or("no --direct was given"),
         full: ask_full(&wish, full.clone()),
         fixture: None,
         fixture_probes: Vec::new(),
@@ -159,14 +168,7 @@ pub fn plan_of_contract(
         );
         url.with_target(&target).map_err(|error| wrong(error.to_string()))
     };
-    let mut wish = target.wish.clone();
-    wish.intent.header = Some(contract.handoff.header.clone());
-    wish.intent.value = Some(main.handoff.clone());
-    wish.intent.expect.push(("content-type".to_owned(), main.content_type.clone()));
-    wish.intent
-        .expect
-        .extend(main.content_disposition.clone().map(|it| ("content-disposition".to_owned(), it)));
-    wish.unix_socket.clone_from(&fixture.unix_socket);
+    let wish = wish_of(target, contract, main, fixture);
     let hash = |text: &str| text.parse().map_err(wrong);
     let dummy = Dummy {
         size: main.size,
@@ -182,10 +184,14 @@ pub fn plan_of_contract(
         Some(root) => StoragePlan::Read(below(root, &main.key).map_err(wrong)?),
         None => StoragePlan::Fixture { fixture: fixture.clone(), name: main.name.clone() },
     };
-    let probe_at = |path: &str| at(site, path.strip_prefix(&contract.base)?).ok();
+    let probe_at = |path: &str| {
+        let url = at(site, path.strip_prefix(&contract.base)?).ok()?;
+        Some(by_visitor(&wish, url))
+    };
     let fixture_probes = fixture_probes(contract, probe_at);
     let for_checks = CHECK_PROBES.into_iter().chain(OddName::all().map(ProbeId::Name));
-    let denied = at(site, "/denied").map(|url| FurtherAsk::new(ProbeId::Denied, Ask::get(url)));
+    let denied =
+        at(site, "/denied").map(|url| FurtherAsk::new(ProbeId::Denied, by_visitor(&wish, url)));
     let mut check_probes = offered(contract, for_checks, probe_at);
     check_probes.extend(denied);
     let app = fixture
@@ -194,9 +200,10 @@ pub fn plan_of_contract(
     Ok(Plan {
         target: target.name.clone(),
         dummy: Some(dummy),
+        size: None,
         storage,
         app: Ok(ask_app(&wish, app.map_err(|error| wrong(error.to_string()))?)),
-        direct: Ok(Ask::get(at(site, &format!("/direct/{}", encoded(&main.name)))?)),
+        direct: Ok(by_visitor(&wish, at(site, &format!("/direct/{}", encoded(&main.name)))?)),
         full: ask_full(&wish, at(site, "/download")?),
         fixture: Some(fixture.clone()),
         fixture_probes,
@@ -204,6 +211,24 @@ pub fn plan_of_contract(
         nonce,
         wish,
     })
+}
+
+/// What the operator wishes, with what the contract knows better.
+fn wish_of(
+    target: &Target,
+    contract: &Contract,
+    main: &ContractDummy,
+    fixture: &FixtureAt,
+) -> Wish {
+    let mut wish = target.wish.clone();
+    let intent = &mut wish.intent;
+    intent.header = Some(contract.handoff.header.clone());
+    intent.value = Some(main.handoff.clone());
+    intent.expect.push(("content-type".to_owned(), main.content_type.clone()));
+    let disposition = main.content_disposition.clone();
+    intent.expect.extend(disposition.map(|it| ("content-disposition".to_owned(), it)));
+    wish.unix_socket.clone_from(&fixture.unix_socket);
+    wish
 }
 
 const NO_FIXTURE: &str = "the fixture, which places the dummy, does not answer";
@@ -229,14 +254,24 @@ pub fn plan_without_contract(
     Some(plan)
 }
 
+/// The app as the proxy asks it: with the proxy's own headers, and those of the visitor that it passes
+/// on.
 fn ask_app(wish: &Wish, url: Url) -> Ask {
+    let own = |name: &HeaderName| wish.app_headers.iter().any(|(it, _)| it == name);
+    let passed_on =
+        wish.full_headers.iter().filter(|(name, _)| !own(name) && *name != header::HOST);
     Ask {
         method: wish.full_method.clone(),
         url,
-        headers: wish.app_headers.clone(),
+        headers: wish.app_headers.iter().chain(passed_on).cloned().collect(),
         unix_socket: wish.unix_socket.clone(),
         wants: Wants::HandOff(wish.intent.header.clone()),
     }
+}
+
+/// A GET with the visitor's headers: a login may stand before the whole site.
+fn by_visitor(wish: &Wish, url: Url) -> Ask {
+    Ask { headers: wish.full_headers.clone(), ..Ask::get(url) }
 }
 
 fn ask_full(wish: &Wish, url: Url) -> Ask {
@@ -263,7 +298,7 @@ pub(crate) fn encoded(text: &str) -> String {
 }
 
 /// The fixture's probes that split causes, asked through the site.
-fn fixture_probes(contract: &Contract, at: impl Fn(&str) -> Option<Url>) -> Vec<FurtherAsk> {
+fn fixture_probes(contract: &Contract, at: impl Fn(&str) -> Option<Ask>) -> Vec<FurtherAsk> {
     let known = [
         ProbeId::Plain,
         ProbeId::DirectUri,
@@ -283,12 +318,12 @@ const CHECK_PROBES: [ProbeId; 4] =
 fn offered(
     contract: &Contract,
     ids: impl IntoIterator<Item = ProbeId>,
-    at: impl Fn(&str) -> Option<Url>,
+    at: impl Fn(&str) -> Option<Ask>,
 ) -> Vec<FurtherAsk> {
     let offered = ids.into_iter().filter_map(|id| {
         let probe = contract.probes.iter().find(|it| it.id == id.to_string())?;
         let wants = probe.sha256.as_deref().and_then(|it| it.parse().ok());
-        at(&probe.path).map(|url| FurtherAsk { wants, ..FurtherAsk::new(id, Ask::get(url)) })
+        at(&probe.path).map(|ask| FurtherAsk { wants, ..FurtherAsk::new(id, ask) })
     });
     offered.collect()
 }

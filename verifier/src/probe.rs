@@ -33,7 +33,7 @@ mod store;
 
 pub(crate) use connect::tls::check as check_trust;
 pub use connect::{ConnectTo, Network, Resolve, Trust};
-pub use contract::{Contract, ContractError};
+pub use contract::{Contract, ContractDummy, ContractError};
 pub use http::{Ask, Wants};
 
 use self::{body::Trace, connect::Connector, http::Client, local::Logs};
@@ -99,8 +99,11 @@ impl Prober {
     /// Collects the evidence about a target: the four layers, `full` first, then what splits the
     /// possible causes.
     pub async fn examine(&self, target: &Target) -> Result<Evidence, ContractError> {
-        let logs = Logs::begin(&target.wish.local.logs);
-        let plan = self.plan(target).await?;
+        let paths = target.wish.local.logs.clone();
+        let logs =
+            storage::on_a_thread(self.client.limits.timeout, move || Logs::begin(&paths)).await;
+        let mut plan = self.plan(target).await?;
+        plan.size = self.size(&plan).await;
         let (mut evidence, download) = self.layers(&plan).await;
         if let Some(fixture) = &plan.fixture {
             evidence.journal = self.control().journal(fixture, &plan.nonce).await;
@@ -204,13 +207,19 @@ impl Prober {
         (evidence, full_trace)
     }
 
-    /// How much of a body is read: by the file's size, if the contract or the disk tells it.
+    /// How much of a body is read.
     fn cap(&self, plan: &Plan) -> u64 {
-        let on_disk = || match &plan.storage {
-            StoragePlan::Read(StorageAt::File(path)) => storage::size(path),
-            _ => None,
-        };
-        self.client.limits.cap(plan.dummy.as_ref().map(|it| it.size).or_else(on_disk))
+        self.client.limits.cap(plan.size)
+    }
+
+    /// The file's size, if the contract or the disk tells it.
+    async fn size(&self, plan: &Plan) -> Option<u64> {
+        if let Some(dummy) = &plan.dummy {
+            return Some(dummy.size);
+        }
+        let StoragePlan::Read(StorageAt::File(path)) = &plan.storage else { return None };
+        let path = path.clone();
+        storage::on_a_thread(self.client.limits.timeout, move || storage::size(&path)).await?
     }
 
     async fn layer(&self, ask: &Result<Ask, &'static str>, cap: u64) -> (Probed<Response>, Trace) {
@@ -224,8 +233,7 @@ impl Prober {
         match plan {
             StoragePlan::Skip(reason) => (Probed::skipped(*reason), Trace::default()),
             StoragePlan::Read(StorageAt::File(path)) => {
-                let path = storage::on_disk(path);
-                storage::read_file(&path, &self.client.limits, cap, &self.client.redactor).await
+                storage::read_file(path, &self.client.limits, cap, &self.client.redactor).await
             }
             StoragePlan::Read(StorageAt::Http(url, authorization)) => {
                 let mut ask = Ask::get(url.clone());

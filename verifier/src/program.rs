@@ -145,9 +145,8 @@ fn judge(path: &Path, output: &Output, out: &mut impl Write) -> Result<ExitCode>
         _ => std::fs::File::open(path).and_then(|mut it| it.read_to_end(&mut text)),
     };
     read.with_context(|| format!("cannot read the report `{}`", path.display()))?;
-    let (tool, started, seen) =
-        json::read(&text).with_context(|| format!("cannot judge `{}`", path.display()))?;
-    finish(&Report::new(tool, started, seen, &Choice::default()), output, out)
+    let saved = json::read(&text).with_context(|| format!("cannot judge `{}`", path.display()))?;
+    finish(&Report::new(saved.tool, saved.started, saved.seen, &saved.choice), output, out)
 }
 
 fn finish(report: &Report, output: &Output, out: &mut impl Write) -> Result<ExitCode> {

@@ -22,6 +22,8 @@ pub struct Report {
     pub tool: String,
     /// When it began, in UTC.
     pub started: String,
+    /// Which rules were tried.
+    pub choice: Choice,
     /// The targets, judged.
     pub targets: Vec<Judged>,
 }
@@ -49,7 +51,8 @@ impl Report {
     /// Judges what was seen.
     pub fn new(tool: String, started: String, seen: Vec<Evidence>, choice: &Choice) -> Self {
         let judged = |evidence: Evidence| Judged { diagnosis: judge(&evidence, choice), evidence };
-        Self { tool, started, targets: seen.into_iter().map(judged).collect() }
+        let targets = seen.into_iter().map(judged).collect();
+        Self { tool, started, choice: choice.clone(), targets }
     }
 
     /// The exit status: 0 healthy, 1 broken, degraded or exposed, 3 inconclusive or nothing

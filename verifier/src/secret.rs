@@ -12,16 +12,41 @@ pub struct Redactor {
 }
 
 /// Header names that carry secrets as a whole.
-const SECRET_WORDS: [&str; 8] =
-    ["auth", "cookie", "token", "secret", "password", "api-key", "apikey", "session"];
+const SECRET_WORDS: [&str; 11] = [
+    "auth",
+    "cookie",
+    "token",
+    "secret",
+    "password",
+    "api-key",
+    "apikey",
+    "session",
+    "signature",
+    "subscription-key",
+    "access-key",
+];
 
 /// The header with which nginx is asked to tell its paths; those that tell them are no secrets.
 const ECHO_TOKEN: &str = "x-sendfile-echo";
 
 /// Names of query parameters that carry signatures and keys: S3, Google, Azure, and what apps call
 /// theirs.
-const SECRET_PARAMETERS: [&str; 8] =
-    ["signature", "sig", "credential", "token", "secret", "key", "password", "accesskeyid"];
+const SECRET_PARAMETERS: [&str; 11] = [
+    "sign",
+    "credential",
+    "token",
+    "secret",
+    "key",
+    "passw",
+    "auth",
+    "session",
+    "jwt",
+    "hash",
+    "md5",
+];
+
+/// The same where it is the whole name, or its last word: too short to be looked for inside others.
+const SHORT_PARAMETERS: [&str; 6] = ["sig", "code", "pw", "pwd", "st", "hdnea"];
 
 /// Elements of a store's error page that repeat what was signed.
 const SECRET_ELEMENTS: [&str; 6] = [
@@ -152,8 +177,9 @@ fn without_signature(word: &str) -> String {
 
 /// Whether a query's parameter of this name is a secret.
 fn names_secret(name: &str) -> bool {
-    let last = name.rsplit(['-', '_']).next().unwrap_or(name).to_ascii_lowercase();
-    SECRET_PARAMETERS.contains(&last.as_str())
+    let name = name.to_ascii_lowercase();
+    let last = name.rsplit(['-', '_']).next().unwrap_or(&name);
+    SHORT_PARAMETERS.contains(&last) || SECRET_PARAMETERS.iter().any(|it| name.contains(it))
 }
 
 fn without_password(url: &str) -> String {

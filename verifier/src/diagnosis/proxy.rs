@@ -9,7 +9,7 @@ use super::{
 use crate::{
     dialect::{Product, file_seen, store_error},
     dummy_line::DummyLine,
-    evidence::{ProbeId, Response},
+    evidence::{End, ProbeId, Response},
     local::{Fact, Says},
 };
 
@@ -182,7 +182,8 @@ pub(super) const RULES: &[Rule] = &[
             )
         },
         matches: |r| {
-            let direct = cannot_read(r).filter(|it| it.status == 200 && kept_file(r).is_none())?;
+            let whole = |it: &&Response| it.status == 200 && !too_slow(it);
+            let direct = cannot_read(r).filter(|it| whole(it) && kept_file(r).is_none())?;
             let of_dummy = !matches!(
                 instead(r.evidence, direct),
                 Instead::Other | Instead::AppPage | Instead::ProxyPage(_) | Instead::Empty
@@ -287,7 +288,7 @@ pub(super) const RULES: &[Rule] = &[
         remedy: Remedy::any("see the proxy's error log for this request"),
         matches: |r| {
             let direct = cannot_read(r)?;
-            let known = matches!(direct.status, 200 | 403 | 404 | 502..=504)
+            let known = matches!(direct.status, 200 | 403 | 404 | 502..=504) && !too_slow(direct)
                 || store_error(&direct.body).is_some();
             (!known).then(|| Match::possible(format!("the proxy answers {}", r.describe(direct))))
         },
@@ -316,6 +317,11 @@ pub(super) const RULES: &[Rule] = &[
 fn cannot_read<'a>(r: &Reading<'a>) -> Option<&'a Response> {
     let alone = !r.delivered && !r.storage_to_blame() && r.app_right() && !r.direct_unknown();
     r.direct_wrong().filter(|_| alone)
+}
+
+/// The rest did not come in time: that tells nothing of the bytes.
+fn too_slow(response: &Response) -> bool {
+    response.body.end == End::TimedOut
 }
 
 /// The file came where nobody should get it.

@@ -9,7 +9,8 @@ use super::{FurtherAsk, Plan};
 use crate::{
     check::{Check, Choice},
     config::Depth,
-    evidence::{Checked, End, Evidence, Made, ProbeId, Response, Same, Sha256},
+    dialect,
+    evidence::{Access, Checked, End, Evidence, Made, ProbeId, Response, Same, Sha256},
     probe::Ask,
 };
 
@@ -147,7 +148,11 @@ impl Scene<'_> {
             }
             Check::Refusal => {
                 let denied = self.right().ok().and(self.of_fixture(ProbeId::Denied));
-                let asked = among(refuses, "--private was not given");
+                let private = self.plan.wish.intent.access == Access::Private;
+                let asked = among(
+                    refuses,
+                    if private { "no --full-header, so no stranger" } else { "no --private" },
+                );
                 match denied {
                     Some(denied) => Ok(asked.into_iter().flatten().chain([denied]).collect()),
                     None => asked,
@@ -217,7 +222,14 @@ impl Scene<'_> {
         match (&self.plan.app, self.evidence.app.answer()) {
             (Err(reason), _) => Err((*reason).to_owned()),
             (Ok(_), None) => Err("the app does not answer".to_owned()),
-            (Ok(_), Some(_)) => Ok(Vec::new()),
+            (Ok(_), Some(app)) => {
+                let intended = self.plan.wish.intent.header.as_deref();
+                let tells = dialect::handoff_of(app, intended).is_some() || app.status == 200;
+                match tells {
+                    true => Ok(Vec::new()),
+                    false => Err(format!("the app answers {} and hands nothing over", app.status)),
+                }
+            }
         }
     }
 

@@ -32,8 +32,9 @@ pub(super) fn exposure(plan: &Plan, evidence: &Evidence, depth: Depth) -> Vec<(P
     let mut asks: Vec<_> =
         refused.map(|(url, n)| (ProbeId::Refused(n), Ask::get(url.clone()))).collect();
     let outside = target(plan, evidence, &plan.full.url);
-    asks.extend(outside.clone().map(|url| (ProbeId::TargetOutside, Ask::get(url))));
-    if plan.wish.intent.access == Access::Private {
+    asks.extend(outside.clone().map(|url| (ProbeId::TargetOutside, plan.by_visitor(url))));
+    // Without headers of his own a visitor is a stranger himself.
+    if plan.wish.intent.access == Access::Private && !plan.wish.full_headers.is_empty() {
         let stranger = Ask { headers: Vec::new(), ..plan.full.clone() };
         asks.push((ProbeId::Anonymous, stranger));
         asks.extend(
@@ -45,7 +46,7 @@ pub(super) fn exposure(plan: &Plan, evidence: &Evidence, depth: Depth) -> Vec<(P
     if depth == Depth::Thorough && evidence.delivered() {
         asks.extend(outside.iter().flat_map(|url| spelled(url, plan)));
         let inside = [(ProbeId::StoragePublic, public(plan)), (ProbeId::DirectUp, up(plan))];
-        let inside = inside.into_iter().filter_map(|(id, url)| Some((id, Ask::get(url?))));
+        let inside = inside.into_iter().filter_map(|(id, url)| Some((id, plan.by_visitor(url?))));
         asks.extend(inside.filter(|(_, ask)| !declared(plan, &ask.url)));
         asks.extend(spoofed(plan));
     }
@@ -58,12 +59,14 @@ fn spelled(url: &Url, plan: &Plan) -> Vec<(ProbeId, Ask)> {
     let spellings = Spelling::all().filter_map(|it| Some((it, respelled(it, path)?)));
     let mut asks: Vec<_> = spellings
         .filter_map(|(it, path)| {
-            Some((ProbeId::Spelled(it), Ask::get(url.with_target(&path).ok()?)))
+            Some((ProbeId::Spelled(it), plan.by_visitor(url.with_target(&path).ok()?)))
         })
         .collect();
     let nobody = HeaderValue::from_str(&format!("{}.invalid", plan.nonce)).ok();
     asks.extend(nobody.map(|name| {
-        let ask = Ask { headers: vec![(header::HOST, name)], ..Ask::get(url.clone()) };
+        let mut ask = plan.by_visitor(url.clone());
+        ask.headers.retain(|(name, _)| *name != header::HOST);
+        ask.headers.push((header::HOST, name));
         (ProbeId::TargetOtherHost, ask)
     }));
     asks

@@ -26,7 +26,9 @@ pub fn further(plan: &Plan, evidence: &Evidence, depth: Depth) -> Vec<FurtherAsk
     }
     if !plan.wish.app_headers.is_empty() && (lost || evidence.streamed()) {
         asks.extend(
-            plan.app.clone().ok().map(|app| (ProbeId::AppBare, Ask { headers: Vec::new(), ..app })),
+            plan.app.clone().ok().map(|app| {
+                (ProbeId::AppBare, Ask { headers: plan.wish.full_headers.clone(), ..app })
+            }),
         );
     }
     asks.extend(engaged(plan, evidence).map(|ask| (ProbeId::AppEngaged, ask)));
@@ -77,7 +79,8 @@ fn who_answers(plan: &Plan, evidence: &Evidence) -> Vec<(ProbeId, Ask)> {
     let elsewhere = format!("/sendfile-check-{}", plan.nonce);
     let neighbour = neighbour(full.path(), &plan.nonce);
     let mut asks = Vec::new();
-    let mut add = |id, url: Result<Url, _>| asks.extend(url.ok().map(|url| (id, Ask::get(url))));
+    let mut add =
+        |id, url: Result<Url, _>| asks.extend(url.ok().map(|url| (id, plan.by_visitor(url))));
     add(ProbeId::Neighbour, full.with_target(&neighbour));
     add(ProbeId::Elsewhere, full.with_target(&elsewhere));
     if let Ok(app) = &plan.app {
@@ -92,10 +95,9 @@ fn who_answers(plan: &Plan, evidence: &Evidence) -> Vec<(ProbeId, Ask)> {
     }) {
         ask.unix_socket.clone_from(&plan.wish.unix_socket);
     }
-    asks.extend(
-        target(plan, evidence, full)
-            .map(|url| (ProbeId::TargetOptions, Ask { method: Method::OPTIONS, ..Ask::get(url) })),
-    );
+    asks.extend(target(plan, evidence, full).map(|url| {
+        (ProbeId::TargetOptions, Ask { method: Method::OPTIONS, ..plan.by_visitor(url) })
+    }));
     asks
 }
 

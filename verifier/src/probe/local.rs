@@ -10,7 +10,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use super::http::Client;
+use super::{http::Client, storage::on_a_thread};
 use crate::{
     config::LocalPlaces,
     evidence::Evidence,
@@ -41,7 +41,7 @@ const MOST: usize = 200;
 /// before the first probe.
 pub(crate) async fn examine(
     places: &LocalPlaces,
-    logs: Logs,
+    logs: Option<Logs>,
     evidence: &Evidence,
     client: &Client,
 ) -> Vec<Fact> {
@@ -50,14 +50,12 @@ pub(crate) async fn examine(
     if configs.is_empty() && places.logs.is_empty() {
         return Vec::new();
     }
-    // A mount whose server is gone lets a process wait for ever.
-    let read = tokio::task::spawn_blocking(move || read(&configs, &logs, &question, &redactor));
-    match tokio::time::timeout(client.limits.timeout, read).await {
-        Ok(Ok(facts)) => facts,
-        Ok(Err(_)) | Err(_) => {
-            vec![Fact::of(Says::Unread, "the configuration could not be read in time")]
-        }
-    }
+    let Some(logs) = logs else {
+        return vec![Fact::of(Says::LogUnread, "an error log could not be looked at in time")];
+    };
+    let read = move || read(&configs, &logs, &question, &redactor);
+    let late = || vec![Fact::of(Says::Unread, "the configuration could not be read in time")];
+    on_a_thread(client.limits.timeout, read).await.unwrap_or_else(late)
 }
 
 fn read(

@@ -29,28 +29,49 @@ const MESSAGE: usize = 200;
 /// Files are read in pieces of this size.
 const PIECE: usize = 256 * 1024;
 
+/// Asks the disk on a thread of its own: a mount whose server is gone lets it wait for ever, and then
+/// nobody waits for that thread.
+pub(crate) async fn on_a_thread<T: Send + 'static>(
+    limit: Duration,
+    ask: impl FnOnce() -> T + Send + 'static,
+) -> Option<T> {
+    tokio::time::timeout(limit, tokio::task::spawn_blocking(ask)).await.ok()?.ok()
+}
+
 /// Reads a file through the local store.
 pub(crate) async fn read_file(
-    path: &Path,
+    text: &str,
     limits: &Limits,
     cap: u64,
     redactor: &Redactor,
 ) -> (Probed<Body>, Trace) {
     let began = Instant::now();
-    let asked = Asked { url: format!("file://{}", path.display()), ..Asked::default() };
-    let read = hash_file(path.to_owned(), limits.clone(), cap, redactor.clone());
+    let given = text.to_owned();
+    let path = on_a_thread(limits.timeout, move || on_disk(&given)).await;
+    let asked =
+        |path: &Path| Asked { url: format!("file://{}", path.display()), ..Asked::default() };
+    let Some(path) = path else {
+        let seen = Seen::Nothing(silent());
+        return (
+            Probed { asked: asked(Path::new(text)), seen, took: began.elapsed() },
+            Trace::default(),
+        );
+    };
+    let asked = asked(&path);
+    let read = hash_file(path, limits.clone(), cap, redactor.clone());
     let outcome = match tokio::time::timeout(limits.timeout + limits.pace(cap), read).await {
         Ok(outcome) => outcome,
-        Err(_) => Err(Failure {
-            kind: FailureKind::TimedOut,
-            chain: "the storage does not answer".to_owned(),
-        }),
+        Err(_) => Err(silent()),
     };
     let (seen, trace) = match outcome {
         Ok((body, trace)) => (Seen::Answer(body), trace),
         Err(failure) => (Seen::Nothing(failure), Trace::default()),
     };
     (Probed { asked, seen, took: began.elapsed() }, trace)
+}
+
+fn silent() -> Failure {
+    Failure { kind: FailureKind::TimedOut, chain: "the storage does not answer".to_owned() }
 }
 
 async fn hash_file(
@@ -60,7 +81,9 @@ async fn hash_file(
     redactor: Redactor,
 ) -> Result<(Body, Trace), Failure> {
     // A pipe or a device would be read for ever; opening a pipe already waits for a writer.
-    if path.metadata().is_ok_and(|it| !it.is_file()) {
+    let looked = path.clone();
+    let found = on_a_thread(limits.timeout, move || looked.metadata()).await.ok_or_else(silent)?;
+    if found.is_ok_and(|it| !it.is_file()) {
         let chain = format!("`{}` is no regular file; name the very file", path.display());
         return Err(Failure { kind: FailureKind::Other, chain });
     }

@@ -12,6 +12,7 @@ use thiserror::Error;
 
 use super::Report;
 use crate::{
+    check::Choice,
     diagnosis::{Diagnosis, Finding, Layer, LayerResult, Verdict},
     evidence::{
         Access, Asked, Body, Dummy, End, Evidence, Failure, FailureKind, Further, Intent,
@@ -35,6 +36,10 @@ struct JsonReport {
     version: u32,
     tool: String,
     started: String,
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    only: Vec<String>,
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    skip: Vec<String>,
     targets: Vec<JsonTarget>,
 }
 
@@ -93,6 +98,18 @@ struct JsonLayer {
     probed: JsonProbed,
 }
 
+/// A report as it was saved, to be judged again.
+pub struct Saved {
+    /// The program that asked, and its version.
+    pub tool: String,
+    /// When it began.
+    pub started: String,
+    /// Which rules were tried.
+    pub choice: Choice,
+    /// What was seen of each target.
+    pub seen: Vec<Evidence>,
+}
+
 /// Why a file is no report that can be judged.
 #[derive(Debug, Error)]
 pub enum ReadError {
@@ -114,6 +131,8 @@ pub(super) fn write(out: &mut impl io::Write, report: &Report) -> io::Result<()>
         version: 1,
         tool: report.tool.clone(),
         started: report.started.clone(),
+        only: report.choice.only.clone(),
+        skip: report.choice.skip.clone(),
         targets,
     };
     serde_json::to_writer_pretty(&mut *out, &json)?;
@@ -121,7 +140,7 @@ pub(super) fn write(out: &mut impl io::Write, report: &Report) -> io::Result<()>
 }
 
 /// Reads the evidence of all targets back: the tool and time of the report, and what was seen.
-pub fn read(text: &[u8]) -> Result<(String, String, Vec<Evidence>), ReadError> {
+pub fn read(text: &[u8]) -> Result<Saved, ReadError> {
     /// Only the version, so that another one is told from nonsense.
     #[derive(Deserialize)]
     struct Versioned {
@@ -133,7 +152,9 @@ pub fn read(text: &[u8]) -> Result<(String, String, Vec<Evidence>), ReadError> {
     }
     let report: JsonReport = serde_json::from_slice(text)?;
     let seen = report.targets.into_iter().map(|it| it.evidence().map_err(ReadError::Value));
-    Ok((report.tool, report.started, seen.collect::<Result<_, _>>()?))
+    let seen = seen.collect::<Result<_, _>>()?;
+    let choice = Choice { only: report.only, skip: report.skip };
+    Ok(Saved { tool: report.tool, started: report.started, choice, seen })
 }
 
 fn target(evidence: &Evidence, diagnosis: &Diagnosis) -> JsonTarget {

@@ -157,6 +157,9 @@ fn exchange(
         printable(&asked.method),
         printable(&asked.url)
     )?;
+    asked.headers.iter().try_for_each(|(name, value)| {
+        writeln!(out, "{QUIET}  {}{QUIET:#}", printable(&format!("> {name}: {value}")))
+    })?;
     match seen {
         Seen::Answer(response) => {
             writeln!(

@@ -87,9 +87,9 @@ fn what_people_read() {
           ok    storage  the dummy, 4096 bytes
           ok    app      200, X-Accel-Redirect: /protected/a.bin
           ok    direct   200, the dummy, 4096 bytes
-          ok    checks   10 right; skipped: refusal (--private was not given), names (no
-                         fixture), spoofing (only with --thorough), tls, protocol (the
-                         site is http)
+          ok    checks   10 right; skipped: refusal (no --private), names (no fixture),
+                         spoofing (only with --thorough), tls, protocol (the site is
+                         http)
     "#);
     assert_snapshot!(Case::Broken.text(&[]), @r#"
         broken download: the hand-off is guilty (handoff.feature-off)
@@ -115,10 +115,9 @@ fn what_people_read() {
           skip  storage  no --storage was given
           ok    app      200, X-Accel-Redirect: /protected/a.bin
           skip  direct   no --direct was given
-          ok    checks   9 right; skipped: refusal (--private was not given), names (no
-                         fixture), freshness (nothing tells which bytes are right),
-                         spoofing (only with --thorough), tls, protocol (the site is
-                         http)
+          ok    checks   9 right; skipped: refusal (no --private), names (no fixture),
+                         freshness (nothing tells which bytes are right), spoofing (only
+                         with --thorough), tls, protocol (the site is http)
     "#);
     assert_snapshot!(Case::Broken.text(&["-o", "short"]), @r#"
         broken download: the hand-off is guilty (handoff.feature-off)

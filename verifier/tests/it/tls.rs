@@ -19,6 +19,8 @@ use crate::skipped;
 /// Where Debian puts it.
 const NGINX: &str = "/usr/sbin/nginx";
 
+const DAY: u64 = 24 * 60 * 60;
+
 /// The longest wait for nginx to come up.
 const PATIENCE: Duration = Duration::from_secs(10);
 
@@ -35,6 +37,14 @@ fn certificate_that_ends_soon_is_a_warning() {
     assert_eq!(rules, ["frontend.certificate-ends-soon"]);
 }
 
+/// Who signed it is settled by `--cacert`; until when it is good is not.
+#[test]
+fn certificate_that_is_over_is_broken() {
+    let Some((verdict, rules)) = check(-2, "") else { return };
+    assert_eq!(verdict, "broken");
+    assert_eq!(rules, ["frontend.tls-fails"]);
+}
+
 #[test]
 fn http2_that_leads_elsewhere_is_found() {
     let elsewhere = r#"if ($server_protocol = "HTTP/2.0") { return 404; }"#;
@@ -45,7 +55,7 @@ fn http2_that_leads_elsewhere_is_found() {
 
 /// The verdict about a file behind nginx with a certificate for so many days, and the rules of all
 /// findings and warnings.
-fn check(days: u64, extra: &str) -> Option<(String, Vec<String>)> {
+fn check(days: i64, extra: &str) -> Option<(String, Vec<String>)> {
     if !Path::new(NGINX).exists() && std::env::var_os("CI").is_none() {
         skipped("TLS is not tested: nginx is not installed");
         return None;
@@ -68,10 +78,12 @@ fn check(days: u64, extra: &str) -> Option<(String, Vec<String>)> {
     Some((target["verdict"].as_str().expect("a verdict").to_owned(), rules.collect()))
 }
 
-fn certify(folder: &Path, days: u64) {
+fn certify(folder: &Path, days: i64) {
     let mut params = CertificateParams::new(["localhost".to_owned()]).expect("a name");
-    let end = SystemTime::now() + Duration::from_secs(days * 24 * 60 * 60 + 60);
-    params.not_after = end.into();
+    let days_ago = SystemTime::now() - Duration::from_secs(10 * DAY);
+    let until = Duration::from_secs((10 + days).unsigned_abs() * DAY + 60);
+    params.not_before = days_ago.into();
+    params.not_after = (days_ago + until).into();
     let key = KeyPair::generate().expect("a key");
     let certificate = params.self_signed(&key).expect("a certificate");
     fs::write(folder.join("cert.pem"), certificate.pem()).expect("a file");

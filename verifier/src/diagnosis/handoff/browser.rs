@@ -109,13 +109,15 @@ pub(super) const RULES: &[Rule] = &[
         matches: |r| {
             let wants = r.evidence.probes.iter().find(|it| it.id == ProbeId::Html)?.wants?;
             let answer = r.repeated(ProbeId::Html).filter(|_| r.delivered)?;
-            let right = answer.status == 200 && unpacked(answer).is_none_or(|it| it == wants);
+            // A login or a limit of requests changes nothing.
+            let taken = matches!(answer.status, 403 | 404);
+            let changed = answer.status == 200 && unpacked(answer).is_some_and(|it| it != wants);
             let came = match answer.status {
                 200 => format!("changed, {} bytes", answer.body.size),
                 _ => r.describe(answer),
             };
             let because = format!("of the dummy of the type text/html comes {came}");
-            (!right).then(|| Match::sure(because).shown_by(ProbeId::Html))
+            (changed || taken).then(|| Match::sure(because).shown_by(ProbeId::Html))
         },
     },
     Rule {

@@ -110,7 +110,9 @@ impl<'a> Target<'_, 'a> {
             End::Answers(status, by) => {
                 let at = by.map_or(at, |it| it.place());
                 let what = format!("takes the hand-off's URI and answers {status} by itself");
-                vec![match internal || *status == 403 {
+                // A pattern that takes the URI by its ending is somebody else's, and means what it says.
+                let own = !self.place(route).text.starts_with("location ~");
+                vec![match internal || *status == 403 && own {
                     true => refused(at, what, internal),
                     false => self.astray(route, env, at, &what),
                 }]

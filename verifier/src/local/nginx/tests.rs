@@ -282,6 +282,11 @@ fn what_is_wrong_with_a_target_and_how_to_mend_it() {
         "in /n.conf:2, write `internal;` instead of `deny all;`",
     );
     check(
+        "location ~ bin$ { deny all; }\nlocation /p/ { internal; alias /srv/files/; }",
+        &Says::TargetShadowed,
+        "in /n.conf:3, write `location ^~ /p/` instead of `location /p/`",
+    );
+    check(
         "location /p/ { alias /srv/files/; }",
         &Says::NotInternal,
         "in /n.conf:2, add `internal;` to `location /p/`",

@@ -1,9 +1,9 @@
 //! The TLS settings: rustls with ring, the system's roots, a file, or no verification at all.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use rustls::{
-    ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme,
+    CertificateError, ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme,
     client::{
         WebPkiServerVerifier,
         danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier},
@@ -13,6 +13,7 @@ use rustls::{
     pki_types::{CertificateDer, ServerName, UnixTime, pem::PemObject},
     server::ParsedCertificate,
 };
+use x509_cert::{Certificate, der::Decode};
 
 use super::{Failure, FailureKind, Trust, chain};
 
@@ -97,7 +98,9 @@ impl ServerCertVerifier for FromFile {
         if verified.is_ok() || !self.own.contains(end_entity) {
             return verified;
         }
+        // Who signed it is settled by the operator; for whom it is, and until when, is not.
         verify_server_name(&ParsedCertificate::try_from(end_entity)?, name)?;
+        in_force(end_entity, now)?;
         Ok(ServerCertVerified::assertion())
     }
 
@@ -121,6 +124,18 @@ impl ServerCertVerifier for FromFile {
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
         self.signed.supported_verify_schemes()
+    }
+}
+
+fn in_force(certificate: &CertificateDer<'_>, now: UnixTime) -> Result<(), rustls::Error> {
+    let parsed = Certificate::from_der(certificate).map_err(|_| CertificateError::BadEncoding)?;
+    let validity = parsed.tbs_certificate().validity();
+    let [from, until] = [validity.not_before, validity.not_after].map(|it| it.to_unix_duration());
+    let now = Duration::from_secs(now.as_secs());
+    match (now < from, now > until) {
+        (true, _) => Err(CertificateError::NotValidYet.into()),
+        (_, true) => Err(CertificateError::Expired.into()),
+        (false, false) => Ok(()),
     }
 }
 
