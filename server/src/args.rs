@@ -96,6 +96,16 @@ pub(crate) struct Serve {
     #[arg(help_heading = "Hand-off")]
     escape: Option<EscapeName>,
 
+    /// Hand off to a private bucket: end the value with the query of a signed link
+    #[arg(long, value_name = "signed", value_enum, hide_possible_values = true)]
+    #[arg(help_heading = "Hand-off")]
+    remote: Option<RemoteName>,
+
+    /// Let signed links be used for so long, 7d at most
+    #[arg(long, value_name = "TIME", default_value = "1h", value_parser = duration)]
+    #[arg(help_heading = "Hand-off")]
+    remote_expiry: Duration,
+
     /// Send X-Accel-Buffering [nginx only, like the next three]
     #[arg(long, value_name = "yes|no", value_enum, hide_possible_values = true)]
     #[arg(help_heading = "Hand-off")]
@@ -198,6 +208,11 @@ enum DialectName {
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
+enum RemoteName {
+    Signed,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
 enum EscapeName {
     Raw,
     Percent,
@@ -245,6 +260,9 @@ impl Serve {
             });
         if let Some(map) = &self.map {
             fixture = fixture.map(map);
+        }
+        if let Some(RemoteName::Signed) = self.remote {
+            fixture = fixture.signed_links(self.remote_expiry);
         }
         if let Some(period) = self.rotate {
             fixture = fixture.rotate_every(period);

@@ -51,6 +51,8 @@ struct Dummy<'a> {
     content_type: &'a str,
     content_disposition: &'a str,
     handoff: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    query: Option<&'a str>,
     previous: Option<Previous>,
 }
 
@@ -187,6 +189,7 @@ fn dummy<'a>(setup: &'a Setup, placed: &'a Placed) -> Dummy<'a> {
         content_type: item.content_type,
         content_disposition: view.map_or("", |view| &view.disposition.text),
         handoff: view.map_or("", |view| &view.handoff.text),
+        query: setup.handoff.query(&item.key),
         previous: previous.as_ref().map(|it| Previous {
             nonce: it.nonce.to_string(),
             generation: it.generation,

@@ -1,22 +1,22 @@
 //! Starts a fixture and stops it: places the dummies, listens, answers, rotates, cleans up.
 
-use std::{collections::HashMap, path::Path, sync::Arc, time::Duration};
+use std::{ops::RangeInclusive, path::Path, sync::Arc, time::Duration};
 
 use thiserror::Error;
 
 use crate::{
     catalog::{self, Choice, Item, NameError, OddNames, RootTwin, TWIN_SIZE},
-    handoff::{Dialect, Handoff, HandoffError, Meaning, Value},
+    handoff::{Dialect, Handoff, HandoffError, Meaning},
     listen::{Address, ListenError, Listener},
     placement::Placement,
-    probe,
     route::Site,
     serve::Limits,
-    snapshot::{Setup, View},
+    snapshot::Setup,
     storage::{Metadata, Settings, Storage, StorageError, ledger::Ledger},
 };
 
 mod running;
+mod setup;
 
 pub use self::running::{Running, StopError};
 
@@ -25,6 +25,9 @@ const YEAR: Duration = Duration::from_secs(365 * 24 * 60 * 60);
 
 /// The map of the dialects whose value is a URI.
 const MAP: &str = "/protected/";
+
+/// The shortest and the longest time that a signed link can be used; S3 takes none that is longer.
+const EXPIRY: RangeInclusive<Duration> = Duration::from_secs(2)..=Duration::from_secs(7 * 86_400);
 
 /// A fixture that is to be started.
 ///
@@ -36,6 +39,7 @@ pub struct Fixture {
     settings: Settings,
     dialect: Dialect,
     map: Option<String>,
+    remote: Remote,
     base: String,
     name: String,
     size: u64,
@@ -45,6 +49,15 @@ pub struct Fixture {
     listen: Vec<Address>,
     limits: Limits,
     rotate: Rotation,
+}
+
+/// Where the proxy has the files.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Remote {
+    /// On a disk of its own.
+    No,
+    /// In a private bucket, for which links are signed that can be used for so long.
+    Signed(Duration),
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -77,6 +90,9 @@ pub enum StartError {
     /// A dialect whose value is a path, and a storage that is no folder on this machine.
     #[error("the hand-off is a path, and the storage has none on this machine")]
     NoPath,
+    /// A dialect whose value is a path, and links that are to be signed.
+    #[error("the hand-off is a path, and only a URI can carry a signed link")]
+    NoLink,
     /// The base path is not one.
     #[error("`{}` is not a base path", .0.escape_debug())]
     Base(String),
@@ -90,6 +106,7 @@ impl Fixture {
             settings: Settings::default(),
             dialect: Dialect::nginx(),
             map: None,
+            remote: Remote::No,
             base: "/healthcheck-utils".into(),
             name: "dummy.bin".into(),
             size: TWIN_SIZE,
@@ -147,6 +164,14 @@ impl Fixture {
     /// added.
     pub fn map(mut self, map: impl Into<String>) -> Self {
         self.map = Some(map.into());
+        self
+    }
+
+    /// Hands off to a private bucket: the value gets the query of a link, signed for GET, that can
+    /// be used for so long, from 2 seconds to 7 days. Half of that before its end a new one is
+    /// signed.
+    pub fn signed_links(mut self, expiry: Duration) -> Self {
+        self.remote = Remote::Signed(expiry.clamp(*EXPIRY.start(), *EXPIRY.end()));
         self
     }
 
@@ -210,7 +235,10 @@ impl Fixture {
     ///
     /// [`StartError`]; then nothing is placed. Must be called within a tokio runtime.
     pub async fn start(self) -> Result<Running, StartError> {
-        let plan = self.plan()?;
+        let mut plan = self.plan()?;
+        if let Remote::Signed(expiry) = self.remote {
+            plan.setup = plan.setup.signed(&plan.storage, &plan.items, expiry).await?;
+        }
         let any = [Address::Tcp(([127, 0, 0, 1], 0).into())];
         let listen = if self.listen.is_empty() { &any[..] } else { &self.listen };
         let mut listeners = Vec::new();
@@ -220,10 +248,14 @@ impl Fixture {
             listeners.push(listener);
             addresses.push(address);
         }
-        let Plan { storage, setup, mut placement } = plan;
+        let Plan { storage, setup, mut placement, .. } = plan;
         placement.place().await?;
-        let site = Site::new(setup, storage, placement.placed());
+        let site = Site::new(setup, Arc::clone(&storage), placement.placed());
         let running = Running::new(site, placement, listeners, addresses, self.limits);
+        let running = match self.remote {
+            Remote::No => running,
+            Remote::Signed(expiry) => running.signing(storage, expiry),
+        };
         Ok(match self.rotate {
             Rotation::Never => running,
             Rotation::Every(period) => running.rotating(period),
@@ -238,6 +270,9 @@ impl Fixture {
             return Err(StartError::Base(self.base.clone()));
         }
         let storage = Arc::new(Storage::open(&self.storage, &self.settings)?);
+        if self.remote != Remote::No && self.dialect.meaning() == Meaning::Path {
+            return Err(StartError::NoLink);
+        }
         let map = match (&self.map, self.dialect.meaning()) {
             (Some(map), _) => map.clone(),
             (None, Meaning::Uri) => MAP.into(),
@@ -252,8 +287,8 @@ impl Fixture {
             odd_names: self.odd_names,
         })?;
         let placement = Placement::new(Arc::clone(&storage), items.clone(), Ledger::key()?);
-        let setup = setup(base, &storage, handoff, &items, &placement)?;
-        Ok(Plan { storage, setup, placement })
+        let setup = Setup::new(base, &storage, handoff, &items, placement.instance())?;
+        Ok(Plan { storage, items, setup, placement })
     }
 
     /// A map that is not plain segments has no folder of the same name.
@@ -263,7 +298,9 @@ impl Fixture {
         let plain =
             |segment: &str| segment.bytes().all(plain) && !matches!(segment, "" | "." | "..");
         match (self.root_twin, handoff.meaning) {
-            (Twin::Placed, Meaning::Uri) if folder.split('/').all(plain) => {
+            (Twin::Placed, Meaning::Uri)
+                if self.remote == Remote::No && folder.split('/').all(plain) =>
+            {
                 RootTwin::Below(folder.into())
             }
             _ => RootTwin::LeftOut,
@@ -273,32 +310,9 @@ impl Fixture {
 
 struct Plan {
     storage: Arc<Storage>,
+    items: Vec<Item>,
     setup: Setup,
     placement: Placement,
-}
-
-fn setup(
-    base: &str,
-    storage: &Storage,
-    handoff: Handoff,
-    items: &[Item],
-    placement: &Placement,
-) -> Result<Setup, HandoffError> {
-    let mut views = HashMap::new();
-    for item in items {
-        let disposition = Value::new(item.disposition())?;
-        views.insert(item.id, View { handoff: handoff.value(&item.key)?, disposition });
-    }
-    let dummies: Vec<_> = items.iter().map(|item| (item.id, item.key.clone())).collect();
-    let probes = probe::probes(&probe::Setting {
-        handoff: &handoff,
-        base,
-        instance: placement.instance(),
-        dummies: &dummies,
-        storage_name: storage.folder_name(),
-    })?;
-    let instance = placement.instance();
-    Ok(Setup { instance, base: base.into(), storage: storage.url().into(), handoff, views, probes })
 }
 
 impl StartError {
@@ -308,6 +322,7 @@ impl StartError {
             Self::Storage(error) => error.hint(),
             Self::Listen(error) => error.hint(),
             Self::NoPath => Some("say with `--map` where the proxy has the storage mounted".into()),
+            Self::NoLink => Some("choose the dialect `x-accel-redirect` or `caddy`".into()),
             Self::Base(_) => Some("write a path of `[A-Za-z0-9._/-]`: `/healthcheck-utils`".into()),
             Self::Handoff(_) | Self::Name(_) => None,
         }

@@ -4,7 +4,7 @@
 //! How each proxy reads a value was measured: nginx 1.22 and 1.31, Apache 2.4 with mod_xsendfile
 //! 0.12, lighttpd 1.4, Caddy 2.6 and 2.11.
 
-use std::{fmt, str::FromStr};
+use std::{collections::HashMap, fmt, str::FromStr};
 
 use http::{HeaderName, HeaderValue};
 use thiserror::Error;
@@ -101,8 +101,12 @@ pub(crate) struct Handoff {
     pub(crate) meaning: Meaning,
     pub(crate) map: String,
     escape: Escape,
+    queries: Queries,
     extras: Vec<(HeaderName, HeaderValue)>,
 }
+
+/// The queries of signed links, by the path below the map.
+pub(crate) type Queries = HashMap<String, String>;
 
 /// What a proxy takes the value for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -168,7 +172,17 @@ impl Handoff {
         Value::new(map.into())?;
         let map = format!("{}/", map.strip_suffix('/').unwrap_or(map));
         let extras = accel.headers()?;
-        Ok(Self { dialect: name, header, meaning, map, escape, extras })
+        Ok(Self { dialect: name, header, meaning, map, escape, queries: Queries::new(), extras })
+    }
+
+    /// Hands off to a store, which lets in who brings the query for what is asked.
+    pub(crate) fn signed(self, queries: Queries) -> Self {
+        Self { queries, ..self }
+    }
+
+    /// Returns the query of the signed link to `key`, if links are signed.
+    pub(crate) fn query(&self, key: &Key) -> Option<&str> {
+        self.queries.get(key.as_str()).map(String::as_str)
     }
 
     /// Writes the value that hands off `key`.
@@ -186,7 +200,9 @@ impl Handoff {
             Meaning::Uri => map.to_owned(),
             Meaning::Path => escaped(map),
         };
-        Value::new(map + &escaped(path))
+        let query = self.queries.get(path.trim_start_matches('/'));
+        let query = query.map_or_else(String::new, |it| format!("?{it}"));
+        Value::new(map + &escaped(path) + &query)
     }
 
     /// Lists the headers of one hand-off: the one with `value`, and the extras.

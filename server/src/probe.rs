@@ -5,7 +5,7 @@
 
 use crate::{
     catalog::Key,
-    dummy::{Instance, Nonce},
+    dummy::Instance,
     handoff::{Handoff, HandoffError, Meaning, Value},
 };
 
@@ -68,14 +68,19 @@ pub(crate) fn probes(setting: &Setting<'_>) -> Result<Vec<Probe>, HandoffError> 
     Ok(probes)
 }
 
+/// Returns a name in the folder of the dummies that is not there.
+pub(crate) fn missing(main: &Key, instance: Instance) -> String {
+    let folder = main.as_str().strip_suffix(main.name()).unwrap_or_default();
+    format!("{folder}{instance}-missing.bin")
+}
+
 type Row = (&'static str, Value, Expect);
 
 fn with_main(setting: &Setting<'_>, main: &Key) -> Result<Vec<Row>, HandoffError> {
     let Setting { handoff, base, instance, storage_name, .. } = *setting;
     let map = &*handoff.map;
     let key = main.as_str();
-    let folder = key.strip_suffix(main.name()).unwrap_or_default();
-    let missing = format!("{folder}{}-missing.bin", Nonce::fresh());
+    let missing = missing(main, instance);
     let nowhere = format!("/sendfile-check-nowhere-{instance}/");
     let mut rows = vec![
         ("missing", handoff.value_below(map, &missing)?, Expect::Nothing),

@@ -42,7 +42,8 @@ pub(crate) struct Site(Arc<Shared>);
 
 #[derive(Debug)]
 struct Shared {
-    setup: Setup,
+    base: String,
+    setup: RwLock<Arc<Setup>>,
     storage: Arc<Storage>,
     snapshot: RwLock<Arc<Snapshot>>,
     journal: Mutex<Journal>,
@@ -80,7 +81,8 @@ impl Site {
     pub(crate) fn new(setup: Setup, storage: Arc<Storage>, placed: &[Placed]) -> Self {
         let snapshot = RwLock::new(Arc::new(Snapshot::new(&setup, placed)));
         Self(Arc::new(Shared {
-            setup,
+            base: setup.base.clone(),
+            setup: RwLock::new(Arc::new(setup)),
             storage,
             snapshot,
             journal: Mutex::default(),
@@ -91,12 +93,23 @@ impl Site {
 
     /// Answers with these dummies from now on.
     pub(crate) fn update(&self, placed: &[Placed]) {
-        let snapshot = Arc::new(Snapshot::new(&self.0.setup, placed));
+        let snapshot = Arc::new(Snapshot::new(&self.setup(), placed));
         *self.0.snapshot.write().unwrap_or_else(PoisonError::into_inner) = snapshot;
     }
 
     pub(crate) fn base(&self) -> &str {
-        &self.0.setup.base
+        &self.0.base
+    }
+
+    /// What holds until it is changed.
+    pub(crate) fn setup(&self) -> Arc<Setup> {
+        Arc::clone(&self.0.setup.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Answers with this setup from the next update on.
+    pub(crate) fn change(&self, setup: Setup) {
+        let setup = Arc::new(setup);
+        *self.0.setup.write().unwrap_or_else(PoisonError::into_inner) = setup;
     }
 
     pub(crate) fn snapshot(&self) -> Arc<Snapshot> {
@@ -115,7 +128,7 @@ impl<B> Service<Request<B>> for Site {
 
     fn call(&mut self, request: Request<B>) -> Answering {
         let snapshot = self.snapshot();
-        let answer = route(&self.0.setup.base, &snapshot, request.method(), request.uri().path());
+        let answer = route(&self.0.base, &snapshot, request.method(), request.uri().path());
         self.record(&request, &answer);
         let reply = match answer {
             Answer::View(reply) | Answer::Probe(reply) | Answer::Contract(reply) => {

@@ -24,6 +24,7 @@ mod failure;
 pub(crate) mod ledger;
 mod local;
 mod options;
+mod sign;
 
 pub use self::error::StorageError;
 use self::{

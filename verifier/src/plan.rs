@@ -203,7 +203,10 @@ pub fn plan_of_contract(
         size: None,
         storage,
         app: Ok(ask_app(&wish, app.map_err(|error| wrong(error.to_string()))?)),
-        direct: Ok(by_visitor(&wish, at(site, &format!("/direct/{}", encoded(&main.name)))?)),
+        direct: Ok(by_visitor(
+            &wish,
+            signed(at(site, &format!("/direct/{}", encoded(&main.name)))?, main),
+        )),
         full: ask_full(&wish, at(site, "/download")?),
         fixture: Some(fixture.clone()),
         fixture_probes,
@@ -229,6 +232,14 @@ fn wish_of(
     intent.expect.extend(disposition.map(|it| ("content-disposition".to_owned(), it)));
     wish.unix_socket.clone_from(&fixture.unix_socket);
     wish
+}
+
+/// A dummy's direct URL with the query that a private bucket wants. All of it is signed: nothing of ours may stand
+/// beside it.
+fn signed(direct: Url, dummy: &ContractDummy) -> Url {
+    let query = dummy.query.as_deref();
+    let signed = query.map(|query| direct.with_target(&format!("{}?{query}", direct.path())));
+    signed.and_then(Result::ok).unwrap_or(direct)
 }
 
 const NO_FIXTURE: &str = "the fixture, which places the dummy, does not answer";

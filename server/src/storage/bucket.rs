@@ -3,10 +3,11 @@
 //! What they promise about conditional writes and ETags differs, and some break it: here nothing
 //! hangs on either.
 
-use std::{env, fmt, sync::Arc};
+use std::{env, fmt, sync::Arc, time::Duration};
 
 use bytes::{Bytes, BytesMut};
 use futures_util::StreamExt as _;
+use http::Method;
 use object_store::{
     Attribute, Attributes, GetResult, MultipartId, ObjectStore, ObjectStoreExt as _,
     PutMultipartOptions, PutOptions, RetryConfig,
@@ -15,6 +16,7 @@ use object_store::{
     gcp::GoogleCloudStorageBuilder,
     multipart::{MultipartStore, PartId},
     path::Path,
+    signer::Signer,
 };
 use sha2::{Digest as _, Sha256};
 
@@ -46,8 +48,8 @@ pub(super) struct Bucket {
 }
 
 /// What the stores of `object_store` have in common.
-trait Remote: ObjectStore + MultipartStore {}
-impl<T: ObjectStore + MultipartStore> Remote for T {}
+trait Remote: ObjectStore + MultipartStore + Signer {}
+impl<T: ObjectStore + MultipartStore + Signer> Remote for T {}
 
 impl fmt::Debug for Bucket {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -167,6 +169,13 @@ impl Bucket {
             hasher.update(&chunk);
         }
         Ok((size, hasher.into()))
+    }
+
+    /// Signs a link for GET, and returns its query.
+    pub(super) async fn sign(&self, key: &Key, expiry: Duration) -> Result<String, Cause> {
+        let url = self.store.signed_url(Method::GET, &self.path(key)?, expiry).await;
+        let url = url.map_err(cause)?;
+        url.query().map(str::to_owned).ok_or_else(|| "the link has no query".into())
     }
 
     fn path(&self, key: &Key) -> Result<Path, Cause> {

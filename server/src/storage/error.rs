@@ -93,6 +93,15 @@ pub enum StorageError {
         /// Why.
         source: Cause,
     },
+    /// No link can be signed.
+    #[error("cannot sign a link to `{place}`")]
+    NotSigned {
+        /// To what.
+        place: String,
+        /// Why, if it is an object store.
+        #[source]
+        source: Option<Cause>,
+    },
     /// Deleting failed.
     #[error("cannot delete `{place}`")]
     Delete {
@@ -176,6 +185,12 @@ impl StorageError {
             Self::Foreign { .. } => Some("move it away: the fixture needs this name".into()),
             Self::NotKept { .. } => {
                 Some("see what changes files there: another program, or a cache in front".into())
+            }
+            Self::NotSigned { source: None, .. } => {
+                Some("only object stores have such links: s3://, az://, gs://".into())
+            }
+            Self::NotSigned { .. } => {
+                Some("give a key, not only a token: the link is signed with it".into())
             }
             Self::TakenOver { .. } => Some("stop the other one, then start again".into()),
             Self::Read { .. } | Self::Write { .. } | Self::Delete { .. } => match self.trouble() {

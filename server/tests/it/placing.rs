@@ -1,7 +1,10 @@
 //! Placing on real stores: what is there, what stays, what goes, and what is said when it fails.
 
-use sendfile_fixture::{Fixture, Running};
+use std::time::{Duration, Instant};
+
+use sendfile_fixture::{Dialect, Fixture, Running};
 use serde_json::Value;
+use tokio::time::sleep;
 
 use crate::{
     client::get,
@@ -132,4 +135,46 @@ async fn what_goes_missing_is_told_as_that() {
         assert_eq!((&read["result"], &read["kind"]), (&"fail".into(), &"not-found".into()));
         running.stop().await.unwrap();
     }
+}
+
+/// A link to a private bucket works as the fixture hands it off, for GET and nothing else, and a new
+/// one is there before it is over.
+#[tokio::test(flavor = "multi_thread")]
+async fn links_are_signed_for_what_is_handed_off() {
+    let Some(store) = crate::stores::seaweed() else { return };
+    let store = store.below("signed");
+    let fixture = fixture(&store.url, &store.options()).signed_links(Duration::from_secs(2));
+    let running = fixture.start().await.unwrap();
+    let handoff = || async { find(&dummies(&running).await, "main")["handoff"].to_string() };
+    let first = handoff().await;
+    let value = first.trim_matches('"').strip_prefix("/protected/").unwrap();
+    let link = format!("{}/{value}", store.http_url());
+    assert_eq!(status(&link, "GET"), "200");
+    assert_eq!(status(&link, "DELETE"), "403");
+    assert_eq!(status(link.split('?').next().unwrap(), "GET"), "403");
+    let began = Instant::now();
+    while handoff().await == first {
+        assert!(began.elapsed() < Duration::from_secs(2), "no new link before the old one is over");
+        sleep(Duration::from_millis(50)).await;
+    }
+    running.stop().await.unwrap();
+}
+
+fn status(url: &str, method: &str) -> String {
+    let mut curl = std::process::Command::new("curl");
+    curl.args(["-sS", "--noproxy", "*", "-m", "20", "-o", "/dev/null", "-w", "%{http_code}"]);
+    String::from_utf8(curl.args(["-X", method, url]).output().unwrap().stdout).unwrap()
+}
+
+/// A folder has no links, and a path no query.
+#[tokio::test]
+async fn links_are_signed_by_object_stores_only() {
+    let folder = tempfile::TempDir::new().unwrap();
+    let hour = Duration::from_secs(3600);
+    let fixture = || Fixture::builder().storage_dir(folder.path()).signed_links(hour);
+    let error = fixture().start().await.unwrap_err();
+    assert!(error.to_string().starts_with("cannot sign a link to"), "{error}");
+    let error = fixture().dialect(Dialect::XSendfile).start().await.unwrap_err();
+    assert!(error.to_string().starts_with("the hand-off is a path"), "{error}");
+    assert!(!folder.path().join("healthcheck").exists());
 }

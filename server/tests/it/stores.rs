@@ -76,6 +76,11 @@ impl Store {
         self.place.iter().chain(key).cloned().collect()
     }
 
+    /// What links to objects begin with.
+    pub(crate) fn http_url(&self) -> &str {
+        &self.curl.root
+    }
+
     /// What lies under a key, if it is there.
     pub(crate) fn get(&self, key: &str) -> Option<String> {
         let (status, body) = self.curl.ask("GET", key, "", None);
@@ -348,7 +353,7 @@ impl Curl {
 
 /// Starts a server that ends with this process, however that ends: then a pipe is closed on which
 /// a shell waits, which ends the server by its id and removes its folder.
-fn start(program: &Path, arguments: &[String], run: &Path) {
+pub(crate) fn start(program: &Path, arguments: &[String], run: &Path) {
     const WAIT: &str = r#"dir=$1; shift; "$@" >"$dir/output.log" 2>&1 </dev/null & pid=$!
         read -r _; kill -s KILL $pid; wait $pid 2>/dev/null; rm -rf "$dir""#;
     static SHELLS: Mutex<Vec<Child>> = Mutex::new(Vec::new());
@@ -358,7 +363,7 @@ fn start(program: &Path, arguments: &[String], run: &Path) {
     SHELLS.lock().expect("nobody panics with it").push(shell);
 }
 
-fn folder(name: &str) -> PathBuf {
+pub(crate) fn folder(name: &str) -> PathBuf {
     let kept = tempfile::Builder::new().prefix(&format!("it-{name}-")).tempdir();
     kept.expect("a temporary folder").keep()
 }
@@ -371,7 +376,7 @@ fn config_of(run: &Path, text: &str, before: &[&str]) -> Vec<String> {
 
 /// Ports that are free, each given once. The system hands out none of them by itself (it begins at
 /// 32768 in Linux), so that no connection takes one before its server listens.
-fn free_ports<const N: usize>() -> [u16; N] {
+pub(crate) fn free_ports<const N: usize>() -> [u16; N] {
     static GIVEN: AtomicU32 = AtomicU32::new(0);
     let free = |port: &u16| TcpListener::bind(("127.0.0.1", *port)).is_ok();
     let begin = std::process::id().wrapping_mul(31);
@@ -380,7 +385,7 @@ fn free_ports<const N: usize>() -> [u16; N] {
     [(); N].map(|()| std::iter::repeat_with(next).find(free).expect("there is no end"))
 }
 
-fn until(what: &str, mut done: impl FnMut() -> bool) {
+pub(crate) fn until(what: &str, mut done: impl FnMut() -> bool) {
     let began = Instant::now();
     while !done() {
         assert!(began.elapsed() < PATIENCE, "waited too long until {what}");

@@ -72,6 +72,9 @@ pub struct ContractDummy {
     pub content_disposition: Option<String>,
     /// The hand-off's value.
     pub handoff: String,
+    /// The signed query that a private bucket wants, if the dummy lies in one.
+    #[serde(default)]
+    pub query: Option<String>,
     /// The content before the last rotation.
     pub previous: Option<ContractPrevious>,
 }
