@@ -227,6 +227,18 @@ pub fn store_error(body: &Body) -> Option<String> {
     rest.split_once("</Code>").map(|(code, _)| code.trim().to_owned())
 }
 
+/// What the store has answered, where the proxy keeps its page back and tells the status alone: in
+/// `X-Sendfile-Store`, as `$upstream_status` of nginx has it, the last server's at its end.
+pub fn store_status(response: &Response) -> Option<u16> {
+    let told = response.header("x-sendfile-store")?;
+    told.rsplit([',', ':', ' ']).next()?.parse().ok()
+}
+
+/// The same, but where no store answered: then the status is the proxy's own.
+pub fn store_refusal(response: &Response) -> Option<u16> {
+    store_status(response).filter(|it| !matches!(it, 502 | 504))
+}
+
 /// The path of a hand-off URI: without its query, percent-decoded, as bytes that may be no UTF-8.
 pub fn decoded(value: &str) -> String {
     percent_decode_str(value).decode_utf8_lossy().into_owned()

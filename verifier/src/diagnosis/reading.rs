@@ -283,6 +283,7 @@ impl<'a> Reading<'a> {
     /// The proxy whose own error page a response is.
     pub fn own_page(&self, response: &Response) -> Option<Product> {
         match instead(self.evidence, response) {
+            _ if dialect::store_refusal(response).is_some() => None,
             Instead::ProxyPage(product) => Some(product),
             Instead::Empty if response.status >= 400 => {
                 // Caddy's own errors are empty, and keep a type that was copied from the app.

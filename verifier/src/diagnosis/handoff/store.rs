@@ -1,7 +1,10 @@
 //! The hand-off goes to a store over HTTP, and the store does not understand what the proxy asks.
 
 use super::super::{Culprit, Match, Remedy, Rule, Severity};
-use crate::{dialect::store_error, evidence::ProbeId};
+use crate::{
+    dialect::{store_error, store_refusal},
+    evidence::ProbeId,
+};
 
 pub(super) const RULES: &[Rule] = &[
     Rule {
@@ -160,8 +163,12 @@ pub(super) const RULES: &[Rule] = &[
         ),
         matches: |r| {
             let full = r.lost_after_app()?;
-            let code = store_error(&full.body)?;
-            Some(Match::possible(format!("the store answers {} {code}", full.status)))
+            let answer = match (store_error(&full.body), store_refusal(full)) {
+                (Some(code), _) => format!("{} {code}", full.status),
+                (None, Some(status)) => status.to_string(),
+                (None, None) => return None,
+            };
+            Some(Match::possible(format!("the store answers {answer}")))
         },
     },
 ];

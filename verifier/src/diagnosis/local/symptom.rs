@@ -2,7 +2,7 @@
 
 use super::super::{Reached, Reading, instead::alike};
 use crate::{
-    dialect::store_error,
+    dialect::{store_error, store_status},
     evidence::{ProbeId, Response},
     local::Says,
 };
@@ -54,7 +54,8 @@ pub(super) fn asked_elsewhere(r: &Reading<'_>) -> Option<String> {
 
 /// A store's error, none of these, or something like one.
 pub(super) fn refused_by_store(r: &Reading<'_>, not: &[&str]) -> Option<String> {
-    let full = r.lost_after_app().filter(|it| (400..500).contains(&it.status))?;
+    let status = |it: &Response| store_status(it).unwrap_or(it.status);
+    let full = r.lost_after_app().filter(|it| (400..500).contains(&status(it)))?;
     let code = store_error(&full.body);
     let fits = match &code {
         Some(code) => !not.contains(&code.as_str()),

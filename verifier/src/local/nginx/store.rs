@@ -77,7 +77,9 @@ fn authorization(question: &Question, upstream: &Upstream<'_>, route: &Route<'_>
 fn query(question: &Question, upstream: &Upstream<'_>) -> Option<Fact> {
     let asked = question.value.as_deref().is_some_and(|it| it.contains('?'));
     let written = upstream.directive.arg(0);
-    let has_path = written.split_once("://").is_some_and(|(_, rest)| rest.contains('/'));
+    let by_variable = names(written).any(|it| matches!(it, "uri" | "document_uri"));
+    let slash = written.split_once("://").is_some_and(|(_, rest)| rest.contains('/'));
+    let has_path = slash || by_variable;
     let keeps = names(written).any(|it| matches!(it, "args" | "query_string" | "request_uri"));
     if !asked || !upstream.variables || !has_path || keeps {
         return None;
