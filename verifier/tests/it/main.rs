@@ -9,6 +9,7 @@ mod judge;
 mod matrix;
 mod names;
 mod readme;
+mod remote;
 mod scenarios;
 #[expect(dead_code, reason = "the tests of the fixture need more of it")]
 #[path = "../../../server/tests/it/stores.rs"]
