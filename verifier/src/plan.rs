@@ -194,19 +194,16 @@ pub fn plan_of_contract(
         at(site, "/denied").map(|url| FurtherAsk::new(ProbeId::Denied, by_visitor(&wish, url)));
     let mut check_probes = offered(contract, for_checks, probe_at);
     check_probes.extend(denied);
-    let app = fixture
-        .url
-        .with_target(&format!("{}/download?{PARAMETER}={nonce}-app", fixture.url.path()));
+    let target_of_app = format!("{}/download?{PARAMETER}={nonce}-app", fixture.url.path());
+    let app = fixture.url.with_target(&target_of_app);
+    let direct = signed(at(site, &format!("/direct/{}", encoded(&main.name)))?, main);
     Ok(Plan {
         target: target.name.clone(),
         dummy: Some(dummy),
         size: None,
         storage,
         app: Ok(ask_app(&wish, app.map_err(|error| wrong(error.to_string()))?)),
-        direct: Ok(by_visitor(
-            &wish,
-            signed(at(site, &format!("/direct/{}", encoded(&main.name)))?, main),
-        )),
+        direct: Ok(by_visitor(&wish, direct)),
         full: ask_full(&wish, at(site, "/download")?),
         fixture: Some(fixture.clone()),
         fixture_probes,
