@@ -259,6 +259,7 @@ faults!(
     "nginx-mended-not-reloaded",
     "nginx-mended-prefix-not-reloaded",
     "nginx-mended-routing-not-reloaded",
+    "nginx-name-excluded",
     "nginx-no-location-static",
     "nginx-not-engaged",
     "nginx-not-internal",

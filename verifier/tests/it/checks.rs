@@ -171,12 +171,16 @@ fn cell<'a>(result: &'a CheckResult, reasons: &mut Vec<&'a str>) -> String {
     }
 }
 
-/// The faults whose first finding is one of a check's rules.
+/// The faults whose first finding, or warning, is one of a check's rules; TLS has a test of its own.
 fn faults(check: Check) -> String {
     let of_check = |id: &&str| {
         let fault = Fault::named(id).expect("a fault that is understood");
-        fault.expected.first().is_some_and(|it| check.rules().contains(&it.as_str()))
+        let told = fault.expected.first().or(fault.warned.as_ref());
+        told.is_some_and(|it| check.rules().contains(&it.as_str()))
     };
+    if matches!(check, Check::Tls | Check::Protocol) {
+        return "on nginx, in `verifier/tests/it/tls.rs`".to_owned();
+    }
     let ids = FAULTS.iter().map(|(id, _)| *id).filter(of_check);
     ids.map(|id| format!("`{id}`")).collect::<Vec<_>>().join(", ")
 }
