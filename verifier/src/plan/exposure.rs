@@ -45,9 +45,8 @@ pub(super) fn exposure(plan: &Plan, evidence: &Evidence, depth: Depth) -> Vec<(P
     }
     if depth == Depth::Thorough && evidence.delivered() {
         asks.extend(outside.iter().flat_map(|url| spelled(url, plan)));
-        let inside = [(ProbeId::StoragePublic, public(plan)), (ProbeId::DirectUp, up(plan))];
-        let inside = inside.into_iter().filter_map(|(id, url)| Some((id, plan.by_visitor(url?))));
-        asks.extend(inside.filter(|(_, ask)| !declared(plan, &ask.url)));
+        asks.extend(public(plan).map(|url| (ProbeId::StoragePublic, Ask::get(url))));
+        asks.extend(up(plan).map(|url| (ProbeId::DirectUp, plan.by_visitor(url))));
         asks.extend(spoofed(plan));
     }
     asks
@@ -95,7 +94,13 @@ fn respelled(spelling: Spelling, path: &str) -> Option<String> {
 }
 
 /// The file in the storage's folder, as sites publish one: `/media/a.bin` for `/srv/media/a.bin`.
+///
+/// An app may serve that path itself to whoever may have the file. Only a stranger proves anything,
+/// and only where he is not the visitor.
 fn public(plan: &Plan) -> Option<Url> {
+    if plan.fixture.is_none() && plan.wish.full_headers.is_empty() {
+        return None;
+    }
     let StoragePlan::Read(StorageAt::File(path)) = &plan.storage else { return None };
     let key = plan.dummy.as_ref().and_then(|it| it.key.as_deref());
     let root = match key {
@@ -104,7 +109,9 @@ fn public(plan: &Plan) -> Option<Url> {
     };
     let folder = root.rsplit('/').next().filter(|it| !it.is_empty())?;
     let below = path.strip_prefix(root)?;
-    plan.full.url.with_target(&format!("/{}{}", encoded(folder), encoded(below))).ok()
+    let url = plan.full.url.with_target(&format!("/{}{}", encoded(folder), encoded(below))).ok()?;
+    let own = dialect::decoded(url.path()) == dialect::decoded(plan.full.url.path());
+    (!own && !declared(plan, &url)).then_some(url)
 }
 
 /// The direct location left by its own door: `/direct../healthcheck/a.bin`, which an alias behind a

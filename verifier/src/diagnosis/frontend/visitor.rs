@@ -34,7 +34,9 @@ pub(super) const RULES: &[Rule] = &[
             let site = r.repeated(ProbeId::Spoofed)?;
             // A firewall that refuses such a visitor does what it should.
             let refused = matches!(site.status, 400 | 403 | 406 | 429);
-            let lost = r.delivered && !r.gives_dummy(ProbeId::Spoofed) && !refused;
+            // Where the proxy announces nothing, that comes first, and its remedy closes this too.
+            let announced = r.delivered && !r.evidence.streamed();
+            let lost = announced && !r.gives_dummy(ProbeId::Spoofed) && !refused;
             (lost && value.contains(mark.as_str())).then(|| {
                 Match::sure(format!("the app hands over {value}, as the visitor says"))
                     .also(format!("the site gives that visitor {}", r.describe(site)))
