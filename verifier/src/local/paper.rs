@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{Access, Disk, Look, Text, Worker, pattern, uri};
+use super::{Access, Disk, Look, Text, Worker, directive::Directive, pattern, uri};
 
 /// A disk on paper.
 #[derive(Default)]
@@ -80,4 +80,16 @@ impl Disk for Paper {
             None => Access::Open,
         }
     }
+}
+
+/// Directives in one line, with their blocks.
+pub(super) fn shape(directives: &[Directive]) -> String {
+    let one = |it: &Directive| {
+        let words = [&[it.name.clone()][..], &it.args].concat().join("|");
+        match &it.block {
+            Some(block) => format!("{words}{{{}}}", shape(block)),
+            None => words,
+        }
+    };
+    directives.iter().map(one).collect::<Vec<_>>().join(";")
 }

@@ -268,18 +268,10 @@ fn words(text: &str) -> Vec<Word> {
 
 #[cfg(test)]
 mod tests {
-    use super::{super::super::paper::Paper, *};
-
-    fn shape(directives: &[Directive]) -> String {
-        let one = |it: &Directive| {
-            let words = [&[it.name.clone()][..], &it.args].concat().join("|");
-            match &it.block {
-                Some(block) => format!("{words}{{{}}}", shape(block)),
-                None => words,
-            }
-        };
-        directives.iter().map(one).collect::<Vec<_>>().join(";")
-    }
+    use super::{
+        super::super::paper::{Paper, shape},
+        *,
+    };
 
     fn tree(text: &str) -> String {
         let mut disk = Paper::default().with("/etc/caddy/a.caddy", "b.test {\n respond x\n}");

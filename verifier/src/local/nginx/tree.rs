@@ -114,18 +114,10 @@ impl Loader<'_> {
 
 #[cfg(test)]
 mod tests {
-    use super::{super::super::paper::Paper, *};
-
-    fn shape(directives: &[Directive]) -> String {
-        let one = |it: &Directive| {
-            let words = [&[it.name.clone()][..], &it.args].concat().join("|");
-            match &it.block {
-                Some(block) => format!("{}{{{}}}", words, shape(block)),
-                None => words,
-            }
-        };
-        directives.iter().map(one).collect::<Vec<_>>().join(";")
-    }
+    use super::{
+        super::super::paper::{Paper, shape},
+        *,
+    };
 
     #[test]
     fn includes_stand_where_they_are_written() {
