@@ -83,10 +83,10 @@ const OWN: &[Rule] = &[
             let found = match (&r.reached, catch_all) {
                 (Reached::Not(how), Some(true)) => {
                     let because = format!("{how}; other paths reach the app; {}", r.visitor_gets());
-                    Some(if by_proxy(r, full) {
-                        Match::sure(because)
-                    } else {
-                        Match::likely(because)
+                    Some(match by_proxy(r, full) {
+                        _ if refuses(r, full) => Match::possible(because),
+                        true => Match::sure(because),
+                        false => Match::likely(because),
                     })
                 }
                 (Reached::Not(how), None) => {
@@ -152,7 +152,7 @@ const OWN: &[Rule] = &[
             ..Remedy::any("pass the visitor's path and Host to the app unchanged")
         },
         matches: |r| {
-            let full = r.left_over()?;
+            let full = r.left_over().filter(|it| !visitor::treated_as_stranger(r, it))?;
             if let Reached::Otherwise(how) = &r.reached {
                 return Some(Match::likely(format!("{how}; {}", r.visitor_gets())));
             }
@@ -227,7 +227,8 @@ const OWN: &[Rule] = &[
             let Instead::Redirect(location) = instead(r.evidence, full) else { return None };
             let target = r.value().and_then(|it| it.split('?').next());
             let by_handoff = target.is_some_and(|it| it.starts_with('/') && location.contains(it));
-            (!by_handoff).then(|| Match::likely(format!("the site redirects to {location}")))
+            (!by_handoff && !visitor::treated_as_stranger(r, full))
+                .then(|| Match::likely(format!("the site redirects to {location}")))
         },
     },
     Rule {
@@ -240,7 +241,8 @@ const OWN: &[Rule] = &[
         matches: |r| {
             let app = matches!(r.reached, Reached::App(_)) || r.storage_to_blame();
             let full = r.wrong_full().filter(|it| it.status == 401 && r.app_right() && !app)?;
-            Some(Match::likely(format!("the site answers {}", r.describe(full))))
+            let asked = visitor::treated_as_stranger(r, full);
+            (!asked).then(|| Match::likely(format!("the site answers {}", r.describe(full))))
         },
     },
     Rule {
@@ -343,6 +345,11 @@ fn with_snippet(r: &Reading<'_>, found: Match) -> Match {
         ),
         false => found,
     }
+}
+
+/// Whether the proxy keeps the visitor out by its own word.
+fn refuses(r: &Reading<'_>, full: &Response) -> bool {
+    matches!(full.status, 403 | 405 | 410) && r.own_page(full).is_some()
 }
 
 /// Whether the proxy answered by itself, and not whoever it asked: by its own page, or a file of its

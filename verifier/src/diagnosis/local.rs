@@ -102,6 +102,7 @@ const CLUES: &[Clue] = &[
         |_, it| it.says == Says::TargetFallsThrough,
         astray,
     ),
+    explains_only("handoff.back-to-app", |_, it| it.says == Says::TargetAsksApp, astray),
     explains_only(
         "handoff.wrong-server-block",
         |_, it| it.says == Says::TargetInOtherServer,
@@ -161,6 +162,7 @@ const CLUES: &[Clue] = &[
     explains("frontend.not-routed-to-app", |_, it| it.says == Says::DownloadNotRouted, before_app),
     explains("frontend.path-rewritten", |_, it| it.says == Says::PathRewritten, app_page),
     explains("frontend.app-unreachable", app_elsewhere, asked_elsewhere),
+    confirms("frontend.refuses", |_, it| it.says == Says::DownloadRefused || refuses(it)),
     confirms("frontend.redirects", |_, it| it.says == Says::DownloadRedirected),
     confirms("frontend.asks-for-login", |_, it| it.says == Says::LoginAsked),
 ];

@@ -78,6 +78,11 @@ fn by_content(evidence: &Evidence, full: &Response) -> Option<Reached> {
     }
     let intended = evidence.intent.header.as_deref();
     let (name, value) = dialect::handoff_of(evidence.app.answer()?, intended)?;
+    let stranger = evidence.probe(ProbeId::AppAnonymous);
+    let page = full.body.size > 0 && full.status >= 400 && Product::by_error_page(full).is_none();
+    if page && stranger.is_some_and(|it| alike(it, full)) {
+        return Some(Reached::Otherwise("the app's answer to a visitor without rights came back"));
+    }
     if full.header(name).is_some() {
         return Some(Reached::App("the app's hand-off header came out at the visitor's end"));
     }

@@ -138,6 +138,8 @@ pub enum Says {
     DownloadNotRouted,
     /// A rule redirects the visitor.
     DownloadRedirected,
+    /// The rule that would ask the app refuses first, or does so on a condition.
+    DownloadRefused,
     /// A login is asked for before the app is.
     LoginAsked,
     /// Whether a request is let in, or which page an error gets, hangs on what only the running
@@ -178,6 +180,8 @@ pub enum Says {
         /// What is wrong with it, if anything is.
         wrong: Option<Wrong>,
     },
+    /// The hand-off leads to the app once more.
+    TargetAsksApp,
     /// The hand-off's path hangs on a variable that is only known while the server runs.
     TargetPathUnknown,
     /// The hand-off leads to this place on a server.

@@ -34,9 +34,14 @@ pub(super) fn exposure(plan: &Plan, evidence: &Evidence, depth: Depth) -> Vec<(P
     let outside = target(plan, evidence, &plan.full.url);
     asks.extend(outside.clone().map(|url| (ProbeId::TargetOutside, plan.by_visitor(url))));
     // Without headers of his own a visitor is a stranger himself.
-    if plan.wish.intent.access == Access::Private && !plan.wish.full_headers.is_empty() {
+    let rights = !plan.wish.full_headers.is_empty();
+    let private = rights && plan.wish.intent.access == Access::Private;
+    if private {
         let stranger = Ask { headers: Vec::new(), ..plan.full.clone() };
         asks.push((ProbeId::Anonymous, stranger));
+    }
+    // Where the download fails, the visitor's rights may be what was lost on the way.
+    if private || rights && !evidence.delivered() {
         asks.extend(
             plan.app
                 .clone()

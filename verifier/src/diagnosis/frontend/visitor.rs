@@ -1,9 +1,72 @@
 //! What a visitor should not be able to do: choose the hand-off, or take a refusal for the file.
 
-use super::super::{Culprit, Match, Remedy, Rule, Severity};
-use crate::{dialect, evidence::ProbeId};
+use super::{
+    super::{
+        Culprit, Match, Reading, Remedy, Rule, Severity,
+        instead::{Instead, alike, instead},
+        reached::Reached,
+    },
+    refuses,
+};
+use crate::{
+    dialect,
+    evidence::{ProbeId, Response},
+};
 
 pub(super) const RULES: &[Rule] = &[
+    Rule {
+        id: "frontend.refuses",
+        culprit: Culprit::Frontend,
+        severity: Severity::Broken,
+        summary: "the proxy refuses the request by itself, before the app is asked",
+        meaning: "The download's URL gets the proxy's own refusal, and other paths of the site do \
+                  reach the app: an access rule, a condition on the Referer, the User-Agent or the \
+                  method, a firewall.",
+        remedy: Remedy {
+            nginx: Some(
+                "look for deny, return, valid_referers, limit_except or a firewall in the \
+                 download's location and around it; the error log names access rules",
+            ),
+            apache: Some(
+                "look for Require, Deny, RewriteRule … [F] or a firewall that takes the download's \
+                 path; the error log names access rules",
+            ),
+            ..Remedy::any("let the proxy's access rules let the download's path through")
+        },
+        matches: |r| {
+            r.lost_before_app().filter(|it| refuses(r, it))?;
+            let Reached::Not(how) = &r.reached else { return None };
+            Some(Match::likely(format!("{how}; {}", r.visitor_gets())))
+        },
+    },
+    Rule {
+        id: "frontend.rights-dropped",
+        culprit: Culprit::Frontend,
+        severity: Severity::Broken,
+        summary: "what shows the visitor's rights does not reach the app",
+        meaning: "The app hands over to a visitor with these headers, and answers one without them \
+                  as the site answers this one: on the way the Cookie or Authorization header is \
+                  taken away, or the app takes it for another host's.",
+        remedy: Remedy {
+            nginx: Some(
+                "let the download's location send them: no proxy_set_header Cookie \"\"; or \
+                 Authorization \"\"; and proxy_set_header Host $host;",
+            ),
+            ..Remedy::any(
+                "let the proxy pass the visitor's Cookie and Authorization on to the app, and his \
+                 Host",
+            )
+        },
+        matches: |r| {
+            r.wrong_full().filter(|it| treated_as_stranger(r, it))?;
+            let app = r.describe(r.probe(ProbeId::AppAnonymous)?);
+            let because = format!(
+                "{}; without the visitor's headers the app answers {app}",
+                r.visitor_gets()
+            );
+            Some(Match::likely(because).shown_by(ProbeId::AppAnonymous))
+        },
+    },
     Rule {
         id: "frontend.visitor-chooses",
         culprit: Culprit::Frontend,
@@ -88,3 +151,15 @@ pub(super) const RULES: &[Rule] = &[
         },
     },
 ];
+
+/// Whether the site answers a visitor with rights as the app answers one without.
+pub(super) fn treated_as_stranger(r: &Reading<'_>, full: &Response) -> bool {
+    let left = r.app_right() && r.handoff().is_some() && !r.storage_to_blame();
+    let refusal = |it: &Response| matches!(it.status, 301..=303 | 307 | 400..=404);
+    let same = |it: &Response| match (instead(r.evidence, it), instead(r.evidence, full)) {
+        (Instead::Redirect(a), Instead::Redirect(b)) => a == b,
+        _ => it.body.size > 0 && alike(it, full) && r.own_page(full).is_none(),
+    };
+    let stranger = r.probe(ProbeId::AppAnonymous).filter(|it| refusal(it) && same(it));
+    left && stranger.is_some()
+}

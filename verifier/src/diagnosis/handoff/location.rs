@@ -33,21 +33,37 @@ pub(super) const RULES: &[Rule] = &[
         },
         matches: |r| {
             let full = r.lost_after_app().filter(|it| fell_through(r, it))?;
-            let mapped = r
-                .evidence
-                .app
-                .asked
-                .headers
-                .iter()
-                .any(|(name, _)| name.eq_ignore_ascii_case("x-accel-mapping"));
             let located =
                 r.probe(ProbeId::TargetOutside).is_some_and(|it| r.own_page(it).is_some());
-            (mapped && located).then(|| {
+            (mapped(r) && located).then(|| {
                 Match::sure(format!(
                     "the right URI has a location, and the visitor gets {}",
                     r.describe(full)
                 ))
             })
+        },
+    },
+    Rule {
+        id: "handoff.back-to-app",
+        culprit: Culprit::Handoff,
+        severity: Severity::Broken,
+        summary: "the hand-off's location asks the app again, instead of giving the file",
+        meaning: "A location takes the hand-off's URI, since visitors are refused there, and after \
+                  the hand-off the app is asked for that URI: the location passes it on \
+                  (proxy_pass), or does so where it finds no file (try_files, error_page).",
+        remedy: Remedy {
+            nginx: Some(
+                "let the internal location open the file: location ^~ /PREFIX/ { internal; alias \
+                 /FOLDER/; } without proxy_pass, and without a try_files that ends at the app",
+            ),
+            ..Remedy::any("let the internal location open the file instead of asking the app")
+        },
+        matches: |r| {
+            let full = back_to_app(r)?;
+            let because =
+                "from outside the proxy itself refuses the hand-off's URI, so a location takes it";
+            let after = format!("after the hand-off the app is asked for it: {}", r.describe(full));
+            Some(Match::likely(because).also(after))
         },
     },
     Rule {
@@ -68,7 +84,8 @@ pub(super) const RULES: &[Rule] = &[
             ..Remedy::any("give the internal location the prefix that the app sends")
         },
         matches: |r| {
-            let full = r.lost_after_app().filter(|_| hands_over_uri(r))?;
+            let full =
+                r.lost_after_app().filter(|_| hands_over_uri(r) && back_to_app(r).is_none())?;
             if full.status == 502 && full.body.head.starts_with(UNHANDLED) {
                 return Some(Match::sure(
                     "the snippet for Caddy answers that no rule handles this value",
@@ -110,7 +127,8 @@ pub(super) const RULES: &[Rule] = &[
             )
         },
         matches: |r| {
-            let full = r.lost_after_app().filter(|it| hands_over_uri(r) && fell_through(r, it))?;
+            let fallen = |it: &&Response| fell_through(r, it) && back_to_app(r).is_none();
+            let full = r.lost_after_app().filter(|it| hands_over_uri(r) && fallen(it))?;
             let other_host = r.direct_right()
                 && authority(&r.evidence.direct.asked.url) != authority(&r.evidence.full.asked.url);
             let because = format!(
@@ -224,6 +242,11 @@ pub(super) const RULES: &[Rule] = &[
             ..Remedy::any("let the folder behind the prefix be the storage's")
         },
         matches: |r| {
+            if back_to_app(r).is_some() {
+                let because = "a location takes the hand-off's URI; it may look in another folder, and \
+                               ask the app for what it does not find";
+                return Some(Match::possible(because));
+            }
             let because = inside_location(r)?;
             if without_slash(r) {
                 return Some(Match::sure(
@@ -272,6 +295,23 @@ pub(super) const RULES: &[Rule] = &[
 
 /// What the shipped snippet for Caddy answers for a hand-off that none of its rules takes.
 const UNHANDLED: &[u8] = b"unhandled X-Accel-Redirect";
+
+/// Whether the app is told how paths become URIs.
+fn mapped(r: &Reading<'_>) -> bool {
+    let asked = &r.evidence.app.asked.headers;
+    asked.iter().any(|(name, _)| name.eq_ignore_ascii_case("x-accel-mapping"))
+}
+
+/// The app's page for the hand-off's URI, where an internal location takes that: a visitor who asks
+/// for it gets the proxy's own 404, and for other paths a page of the app.
+fn back_to_app<'a>(r: &Reading<'a>) -> Option<&'a Response> {
+    let full = r.lost_after_app().filter(|it| hands_over_uri(r) && fell_through(r, it))?;
+    let outside = r.probe(ProbeId::TargetOutside)?;
+    let (site, app) = r.probe(ProbeId::Elsewhere).zip(r.probe(ProbeId::AppElsewhere))?;
+    let refused = outside.status == 404 && r.own_page(outside).is_some();
+    let general = alike(site, app) && r.own_page(site).is_none();
+    (refused && general && !mapped(r)).then_some(full)
+}
 
 /// Whether the visitor got what the app answers when it is asked for the hand-off's own URI.
 fn fell_through(r: &Reading<'_>, full: &Response) -> bool {

@@ -3,7 +3,7 @@
 use super::{
     super::{Fact, Look, Place, Says, Treatment, opened::words, uri::decoded},
     Case,
-    guard::guarded,
+    guard::{guarded, refused},
     location::Form,
     route::{End, Route},
     tree::Directive,
@@ -38,6 +38,7 @@ pub(super) fn treat<'a>(
         treatment.unsure = true;
     }
     treatment.download.extend(guarded(&route));
+    treatment.download.extend(refused(&route));
     if let End::Asks(pass) = route.end {
         return Some(asks(case, route, pass, treatment));
     }
@@ -64,6 +65,8 @@ pub(super) fn treat<'a>(
         End::OpensUnknown(_) => {
             not_asking(case, &env, at, "takes the visitor's URL and opens a file")
         }
+        // The location would ask the app.
+        End::Answers(..) if refused(&route).is_some() => return None,
         End::Answers(status, _) => not_asking(
             case,
             &env,

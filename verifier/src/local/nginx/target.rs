@@ -3,7 +3,7 @@
 use super::{
     super::{
         Fact, Place, Request, Says, Treatment,
-        opened::{Opened, Wrong, direct as direct_opens, same, seen},
+        opened::{Opened, Wrong, direct as direct_opens, mapped, same, seen},
         uri,
     },
     Case,
@@ -190,14 +190,25 @@ impl<'a> Target<'_, 'a> {
         internal: bool,
     ) -> Vec<Fact> {
         match Upstream::of(pass, &route.scope, &route.env) {
-            Ok(upstream) if self.asks_app(&upstream) && !internal => {
+            Ok(upstream) if self.asks_app(&upstream) => {
                 let shown = upstream.shown();
                 let what = format!("takes the hand-off's URI and asks the app at {shown}");
-                vec![self.astray(route, env, self.place(route), &what)]
+                vec![match internal {
+                    true => self.back_to_app(pass.place(), what),
+                    false => self.astray(route, env, self.place(route), &what),
+                }]
             }
             Ok(upstream) => store::facts(self.case.question, &upstream, route),
             Err(unknown) => vec![hangs(pass.place(), &format!("${}", unknown.0))],
         }
+    }
+
+    /// The internal location is there, and asks the app instead of opening the file.
+    fn back_to_app(&self, at: Place, what: String) -> Fact {
+        let known = self.case.question.file.as_deref().and_then(|it| mapped(&self.uri(), it));
+        let folder = known.map_or_else(|| "/FOLDER/".to_owned(), |(_, folder)| folder);
+        let fix = format!("in {}, write `alias {folder};` instead of `{};`", at.line(), at.text);
+        Fact::at(Says::TargetAsksApp, at, what).mended_by(fix)
     }
 
     fn asks_app(&self, upstream: &Upstream<'_>) -> bool {
