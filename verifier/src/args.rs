@@ -386,5 +386,11 @@ mod tests {
         let it = connect_to("::[::1]:8080").expect("any host and port");
         assert_eq!(it, ConnectTo { from: (None, None), to: (Some("::1".to_owned()), Some(8080)) });
         assert!(connect_to("a:b").is_err());
+        for words in ["example.org:443:[::1]", "h:80:127.0.0.1"] {
+            assert_eq!(resolve(words).expect("as for curl").to_string(), words);
+        }
+        for words in ["::[::1]:8080", "example.org:443:127.0.0.1:", ":::"] {
+            assert_eq!(connect_to(words).expect("as for curl").to_string(), words);
+        }
     }
 }

@@ -28,6 +28,9 @@ pub fn line(asked: &Asked) -> String {
     if let Some(path) = &asked.unix_socket {
         line.push_str(&format!(" --unix-socket {}", quoted(path)));
     }
+    for word in &asked.through {
+        line.push_str(&format!(" {}", quoted(word)));
+    }
     for (name, value) in &asked.headers {
         line.push_str(&format!(" -H {}", quoted(&format!("{name}: {value}"))));
     }
@@ -55,10 +58,11 @@ mod tests {
             url: "http://h/a b?y='z'".to_owned(),
             headers: vec![("x-sendfile-type".to_owned(), "X-Sendfile".to_owned())],
             unix_socket: None,
+            through: ["--cacert", "my ca.pem"].map(str::to_owned).to_vec(),
         };
         assert_eq!(
             line(&asked),
-            r"curl -sS -D - -o /dev/null -I -H 'x-sendfile-type: X-Sendfile' 'http://h/a b?y='\''z'\'''"
+            r"curl -sS -D - -o /dev/null -I --cacert 'my ca.pem' -H 'x-sendfile-type: X-Sendfile' 'http://h/a b?y='\''z'\'''"
         );
         let file = Asked { url: "file:///srv/a b".to_owned(), ..Asked::default() };
         assert_eq!(line(&file), "sha256sum '/srv/a b'");

@@ -182,6 +182,8 @@ pub struct Finding {
     pub ground: Ground,
     /// What was seen.
     pub evidence: Vec<String>,
+    /// The command that shows it again.
+    pub reproduce: String,
     /// What to do.
     pub remedy: String,
 }
@@ -329,11 +331,10 @@ fn finding(rule: &'static Rule, reading: &Reading<'_>) -> Option<Finding> {
         Severity::Degraded if !reading.delivered => Severity::Broken,
         severity => severity,
     };
-    let mut evidence = because;
     let asked = shown_by.and_then(|id| reading.evidence.probed(id)).map(|it| &it.asked);
-    evidence.push(asked.map_or_else(|| reading.reproduce(rule.culprit), curl::line));
+    let reproduce = asked.map_or_else(|| reading.reproduce(rule.culprit), curl::line);
     let remedy = fix.unwrap_or_else(|| reading.remedy(&rule.remedy));
-    Some(Finding { rule, severity, confidence, ground, evidence, remedy })
+    Some(Finding { rule, severity, confidence, ground, evidence: because, reproduce, remedy })
 }
 
 /// What is missing where the app was not asked as the proxy asks it.

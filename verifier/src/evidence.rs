@@ -87,6 +87,8 @@ pub struct Asked {
     pub headers: Vec<(String, String)>,
     /// The Unix socket it went through, if any.
     pub unix_socket: Option<String>,
+    /// What the operator said of the way there, as curl's options: `--resolve`, `--cacert` …
+    pub through: Vec<String>,
 }
 
 /// An HTTP response.

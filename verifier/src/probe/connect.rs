@@ -2,7 +2,7 @@
 //! within the limit of connecting.
 
 use std::{
-    io,
+    fmt, io,
     net::{IpAddr, SocketAddr},
     path::PathBuf,
     sync::{Arc, OnceLock},
@@ -37,6 +37,19 @@ pub struct Network {
     pub connect_timeout: Duration,
 }
 
+impl Network {
+    fn told_to(&self, host: &str, port: u16) -> Option<&ConnectTo> {
+        self.connect_to.iter().find(|it| {
+            it.from.0.as_deref().is_none_or(|from| from.eq_ignore_ascii_case(host))
+                && it.from.1.is_none_or(|from| from == port)
+        })
+    }
+
+    fn told_of(&self, host: &str, port: u16) -> Option<&Resolve> {
+        self.resolve.iter().find(|it| it.host.eq_ignore_ascii_case(host) && it.port == port)
+    }
+}
+
 /// One `HOST:PORT:ADDRESS`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Resolve {
@@ -55,6 +68,27 @@ pub struct ConnectTo {
     pub from: (Option<String>, Option<u16>),
     /// Where to connect.
     pub to: (Option<String>, Option<u16>),
+}
+
+impl fmt::Display for Resolve {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { host, port, address } = self;
+        match address {
+            IpAddr::V4(it) => write!(f, "{host}:{port}:{it}"),
+            IpAddr::V6(it) => write!(f, "{host}:{port}:[{it}]"),
+        }
+    }
+}
+
+impl fmt::Display for ConnectTo {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let part = |(host, port): &(Option<String>, Option<u16>)| {
+            let host = host.as_deref().unwrap_or_default();
+            let host = if host.contains(':') { format!("[{host}]") } else { host.to_owned() };
+            format!("{host}:{}", port.map_or_else(String::new, |it| it.to_string()))
+        };
+        write!(f, "{}:{}", part(&self.from), part(&self.to))
+    }
 }
 
 /// Which certificates are trusted.
@@ -178,12 +212,28 @@ impl Connector {
         }))
     }
 
+    /// What the operator said about the way to a URL, as options of curl.
+    pub(crate) fn through(&self, url: &Url) -> Vec<String> {
+        let mut words = Vec::new();
+        if let Some(it) = self.network.told_to(url.host(), url.port()) {
+            words.extend(["--connect-to".to_owned(), it.to_string()]);
+        }
+        let (host, port) = self.connect_to(url.host(), url.port());
+        if let Some(it) = self.network.told_of(&host, port) {
+            words.extend(["--resolve".to_owned(), it.to_string()]);
+        }
+        match &self.network.trust {
+            Trust::File(path) if url.is_https() => {
+                words.extend(["--cacert".to_owned(), path.display().to_string()]);
+            }
+            Trust::Anything if url.is_https() => words.push("-k".to_owned()),
+            _ => {}
+        }
+        words
+    }
+
     fn connect_to(&self, host: &str, port: u16) -> (String, u16) {
-        let matching = |it: &&ConnectTo| {
-            it.from.0.as_deref().is_none_or(|from| from.eq_ignore_ascii_case(host))
-                && it.from.1.is_none_or(|from| from == port)
-        };
-        match self.network.connect_to.iter().find(matching) {
+        match self.network.told_to(host, port) {
             Some(it) => {
                 (it.to.0.clone().unwrap_or_else(|| host.to_owned()), it.to.1.unwrap_or(port))
             }
@@ -192,8 +242,7 @@ impl Connector {
     }
 
     async fn addresses(&self, host: &str, port: u16) -> Result<Vec<SocketAddr>, Failure> {
-        let told = |it: &&Resolve| it.host.eq_ignore_ascii_case(host) && it.port == port;
-        if let Some(it) = self.network.resolve.iter().find(told) {
+        if let Some(it) = self.network.told_of(host, port) {
             return Ok(vec![SocketAddr::new(it.address, port)]);
         }
         if let Ok(address) = host.parse::<IpAddr>() {

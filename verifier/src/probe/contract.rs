@@ -206,6 +206,7 @@ impl Control<'_> {
             url: format!("{}/{path}", fixture.url),
             headers: Vec::new(),
             unix_socket: fixture.unix_socket.as_ref().map(|it| it.display().to_string()),
+            through: self.connector.through(&fixture.url),
         };
         let seen = match self.json::<ReadBack>(fixture, &path).await {
             Ok(answer) => read_back(answer),

@@ -120,6 +120,10 @@ impl Client {
             url: self.redactor.url(&ask.url.to_string()),
             headers: headers.collect(),
             unix_socket: ask.unix_socket.as_ref().map(|it| it.display().to_string()),
+            through: match ask.unix_socket {
+                Some(_) => Vec::new(),
+                None => self.connector.through(&ask.url),
+            },
         }
     }
 

@@ -193,7 +193,7 @@ fn finding(it: &Finding) -> JsonFinding {
         severity: it.severity.to_string(),
         confidence: it.confidence.to_string(),
         summary: it.rule.summary.to_owned(),
-        evidence: it.evidence.clone(),
+        evidence: it.evidence.iter().chain([&it.reproduce]).cloned().collect(),
         remedy: it.remedy.clone(),
     }
 }

@@ -114,20 +114,15 @@ fn finding<'a>(
     let style = if finding.severity == Severity::Warning { DOUBT } else { BAD };
     writeln!(out, "\n{style}{}{style:#} ({})", finding.rule.id, finding.confidence)?;
     writeln!(out, "  {}", wrapped(finding.rule.summary, 2, 2))?;
-    let seen = finding.evidence.iter().map(|line| (word(line), line.as_str()));
-    for (word, line) in
-        seen.chain([("do", finding.remedy.as_str())]).filter(|(_, line)| !told.contains(line))
-    {
+    let seen = finding.evidence.iter().map(|it| ("seen", it));
+    let lines = seen.chain([("try", &finding.reproduce), ("do", &finding.remedy)]);
+    for (word, line) in lines.filter(|(_, line)| !told.contains(&line.as_str())) {
         // A command is not broken: it is there to be pasted.
         let text = if word == "try" { printable(line) } else { wrapped(&printable(line), 8, 8) };
         writeln!(out, "  {QUIET}{word:4}{QUIET:#}  {text}")?;
     }
-    told.extend(finding.evidence.iter().map(String::as_str));
+    told.extend(finding.evidence.iter().chain([&finding.reproduce]).map(String::as_str));
     Ok(())
-}
-
-fn word(line: &str) -> &'static str {
-    if line.starts_with("curl ") || line.starts_with("sha256sum ") { "try" } else { "seen" }
 }
 
 fn everything(out: &mut impl Write, judged: &Judged) -> io::Result<()> {

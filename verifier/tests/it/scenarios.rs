@@ -357,7 +357,7 @@ fn ask(method: &str, url: &str, headers: &[String]) -> Asked {
         method: method.to_owned(),
         url: url.to_owned(),
         headers: headers.iter().map(|line| header(line)).collect(),
-        unix_socket: None,
+        ..Asked::default()
     }
 }
 

@@ -21,6 +21,9 @@ const NGINX: &str = "/usr/sbin/nginx";
 
 const DAY: u64 = 24 * 60 * 60;
 
+/// Over HTTP/2 there is no such page.
+const ELSEWHERE: &str = r#"if ($server_protocol = "HTTP/2.0") { return 404; }"#;
+
 /// The longest wait for nginx to come up.
 const PATIENCE: Duration = Duration::from_secs(10);
 
@@ -47,15 +50,39 @@ fn certificate_that_is_over_is_broken() {
 
 #[test]
 fn http2_that_leads_elsewhere_is_found() {
-    let elsewhere = r#"if ($server_protocol = "HTTP/2.0") { return 404; }"#;
-    let Some((verdict, rules)) = check(30, elsewhere) else { return };
+    let Some((verdict, rules)) = check(30, ELSEWHERE) else { return };
     assert_eq!(verdict, "broken");
     assert_eq!(rules, ["frontend.protocols-differ"]);
+}
+
+/// What a report gives to try is typed as it stands: it must know the way as the check knew it.
+#[test]
+fn the_line_to_try_asks_what_was_asked() {
+    let mut answer = None;
+    let Some(target) = report(30, ELSEWHERE, |target| {
+        let evidence = target["findings"][0]["evidence"].as_array().expect("evidence");
+        let line = evidence.last().and_then(Value::as_str).expect("a line to try");
+        let output = Command::new("sh").args(["-c", line]).output().expect("a shell");
+        answer = Some(String::from_utf8_lossy(&output.stdout).into_owned());
+    }) else {
+        return;
+    };
+    assert_eq!(target["verdict"], "broken");
+    let answer = answer.expect("an answer");
+    assert!(answer.starts_with("HTTP/2 404"), "{answer}");
 }
 
 /// The verdict about a file behind nginx with a certificate for so many days, and the rules of all
 /// findings and warnings.
 fn check(days: i64, extra: &str) -> Option<(String, Vec<String>)> {
+    let target = report(days, extra, |_| ())?;
+    let found = ["findings", "warnings"].into_iter().filter_map(|it| target[it].as_array());
+    let rules = found.flatten().filter_map(|it| Some(it["rule"].as_str()?.to_owned()));
+    Some((target["verdict"].as_str().expect("a verdict").to_owned(), rules.collect()))
+}
+
+/// What is reported of it; nginx still runs for `then`.
+fn report(days: i64, extra: &str, then: impl FnOnce(&Value)) -> Option<Value> {
     if !Path::new(NGINX).exists() && std::env::var_os("CI").is_none() {
         skipped("TLS is not tested: nginx is not installed");
         return None;
@@ -73,9 +100,8 @@ fn check(days: i64, extra: &str) -> Option<(String, Vec<String>)> {
         .expect("the program");
     let report: Value = serde_json::from_slice(&output.stdout).expect("a report");
     let target = &report["targets"][0];
-    let found = ["findings", "warnings"].into_iter().filter_map(|it| target[it].as_array());
-    let rules = found.flatten().filter_map(|it| Some(it["rule"].as_str()?.to_owned()));
-    Some((target["verdict"].as_str().expect("a verdict").to_owned(), rules.collect()))
+    then(target);
+    Some(target.clone())
 }
 
 fn certify(folder: &Path, days: i64) {

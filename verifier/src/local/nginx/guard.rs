@@ -51,12 +51,12 @@ pub(super) fn refused(route: &Route<'_>) -> Option<Fact> {
     }
     route.unsure.as_ref().filter(|_| asks)?;
     let around = route.scope.server().into_iter().chain([location]);
-    let conditions = around.flat_map(|it| it.children("if"));
+    let mut conditions = around.flat_map(|it| it.children("if"));
     let refusing = |it: &&Directive| {
         let known = route.env.clone().filled(it.arg(0).trim_start_matches('(')).is_ok();
         !known && it.child("return").is_some_and(|it| it.arg(0).starts_with('4'))
     };
-    let condition = conditions.filter(refusing).next()?;
+    let condition = conditions.find(refusing)?;
     let at = condition.place();
     let fix = format!("let the condition in {} leave the download out", at.line());
     let detail = "refuses the visitor where it holds, which only the running nginx knows";

@@ -70,6 +70,8 @@ struct JsonAsked {
     headers: Vec<(String, String)>,
     #[serde(skip_serializing_if = "Option::is_none", default)]
     unix_socket: Option<String>,
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    through: Vec<String>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -259,9 +261,9 @@ impl JsonProbed {
             }
             Seen::Skipped(reason) => JsonSeen::Skipped(reason.clone()),
         };
-        let Asked { method, url, headers, unix_socket } = it.asked.clone();
+        let Asked { method, url, headers, unix_socket, through } = it.asked.clone();
         let took_ms = (it.took.as_secs_f64() * 1e6).round() / 1e3;
-        Self { asked: JsonAsked { method, url, headers, unix_socket }, took_ms, seen }
+        Self { asked: JsonAsked { method, url, headers, unix_socket, through }, took_ms, seen }
     }
 
     pub(super) fn response(self) -> Result<Probed<Response>, String> {
@@ -284,7 +286,7 @@ impl JsonProbed {
         self,
         answer: impl FnOnce(JsonSeen) -> Result<T, String>,
     ) -> Result<Probed<T>, String> {
-        let JsonAsked { method, url, headers, unix_socket } = self.asked;
+        let JsonAsked { method, url, headers, unix_socket, through } = self.asked;
         let seen = match self.seen {
             JsonSeen::Failure { kind, chain } => {
                 Seen::Nothing(Failure { kind: kind.evidence(), chain })
@@ -294,7 +296,7 @@ impl JsonProbed {
         };
         let took =
             Duration::try_from_secs_f64(self.took_ms / 1e3).map_err(|error| error.to_string())?;
-        Ok(Probed { asked: Asked { method, url, headers, unix_socket }, seen, took })
+        Ok(Probed { asked: Asked { method, url, headers, unix_socket, through }, seen, took })
     }
 }
 
