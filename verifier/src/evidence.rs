@@ -12,6 +12,7 @@ mod body;
 mod checked;
 mod failure;
 mod names;
+mod private;
 mod probe_id;
 mod spelling;
 

@@ -112,6 +112,9 @@ impl Prober {
         let places = &target.wish.local;
         evidence.local = echo::facts(&evidence);
         evidence.local.extend(local::examine(places, logs, &evidence, &self.client).await);
+        if plan.dummy.is_none() {
+            evidence.forget_file();
+        }
         Ok(evidence)
     }
 

@@ -1,7 +1,7 @@
 //! What each check came to: a check fails by its own rules, and passes only if all that it asked
 //! was answered.
 
-use super::{Finding, Reading, instead::rotated};
+use super::{Finding, Reading, Severity, instead::rotated};
 use crate::{
     check::Check,
     evidence::{Checked, End, Evidence, Made, ProbeId, Probed, Response, Same, Seen},
@@ -14,6 +14,8 @@ pub enum CheckResult {
     Pass,
     /// One of its rules matches; the text names them.
     Fail(String),
+    /// The same, and all of them are warnings.
+    Warning(String),
     /// It was not made, for this reason.
     Skipped(String),
     /// It was made and tells nothing, for this reason.
@@ -29,10 +31,12 @@ where
     I: Iterator<Item = &'a Finding>,
 {
     let result = |it: &Checked| {
-        let own = found().map(|it| it.rule.id).filter(|id| it.check.rules().contains(id));
-        let own: Vec<_> = own.collect();
+        let own: Vec<_> = found().filter(|own| it.check.rules().contains(&own.rule.id)).collect();
+        let rules = || own.iter().map(|it| it.rule.id).collect::<Vec<_>>().join(", ");
+        let warning = own.iter().all(|it| it.severity == Severity::Warning);
         match &it.made {
-            _ if !own.is_empty() => CheckResult::Fail(own.join(", ")),
+            _ if !own.is_empty() && warning => CheckResult::Warning(rules()),
+            _ if !own.is_empty() => CheckResult::Fail(rules()),
             Made::Skipped(reason) => CheckResult::Skipped(reason.clone()),
             Made::By(probes) => {
                 let skipped = probes.iter().find_map(|id| skipped(evidence, *id));

@@ -17,6 +17,7 @@ pub(super) fn line(out: &mut impl Write, checks: &[(Check, CheckResult)]) -> io:
     let count = |wanted: fn(&CheckResult) -> bool| checks.iter().filter(|it| wanted(&it.1)).count();
     let right = count(|it| *it == CheckResult::Pass);
     let failed = grouped(checks, |it| matches!(it, CheckResult::Fail(_)).then_some(""));
+    let warned = grouped(checks, |it| matches!(it, CheckResult::Warning(_)).then_some(""));
     let unknown = grouped(checks, |it| match it {
         CheckResult::Unknown(reason) => Some(reason),
         _ => None,
@@ -25,16 +26,22 @@ pub(super) fn line(out: &mut impl Write, checks: &[(Check, CheckResult)]) -> io:
         CheckResult::Skipped(reason) => Some(reason),
         _ => None,
     });
-    let (style, word) = match (failed.is_empty(), unknown.is_empty()) {
-        (false, _) => (BAD, "FAIL"),
-        (true, false) => (DOUBT, "?   "),
-        (true, true) => (GOOD, "ok  "),
+    let (style, word) = match () {
+        () if !failed.is_empty() => (BAD, "FAIL"),
+        () if !warned.is_empty() => (DOUBT, "warn"),
+        () if !unknown.is_empty() => (DOUBT, "?   "),
+        () => (GOOD, "ok  "),
     };
     if let Some(reason) = why_most_are_skipped(checks).filter(|_| word == "ok  ") {
         let text = wrapped(&printable(&format!("not made: {reason}")), 17, 17);
         return writeln!(out, "  {QUIET}skip{QUIET:#}  {:8} {text}", "checks");
     }
-    let told = [("wrong: ", failed), ("not known: ", unknown), ("skipped: ", skipped)];
+    let told = [
+        ("wrong: ", failed),
+        ("warning: ", warned),
+        ("not known: ", unknown),
+        ("skipped: ", skipped),
+    ];
     let told =
         told.iter().filter(|it| !it.1.is_empty()).map(|(word, list)| format!("{word}{list}"));
     let text: Vec<_> = Some(format!("{right} right")).into_iter().chain(told).collect();
@@ -51,6 +58,7 @@ pub(super) fn lines(out: &mut impl Write, checks: &[(Check, CheckResult)]) -> io
         let (style, word, text) = match result {
             CheckResult::Pass => (GOOD, "ok  ", ""),
             CheckResult::Fail(rules) => (BAD, "FAIL", rules.as_str()),
+            CheckResult::Warning(rules) => (DOUBT, "warn", rules.as_str()),
             CheckResult::Skipped(reason) => (QUIET, "skip", reason.as_str()),
             CheckResult::Unknown(reason) => (DOUBT, "?   ", reason.as_str()),
         };

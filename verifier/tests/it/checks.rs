@@ -95,7 +95,7 @@ fn complaints(diagnosis: &Diagnosis) -> Vec<String> {
         .map(|it| format!("{}: {:?}", it.rule.id, it.evidence));
     let made = |it: &CheckResult| match it {
         CheckResult::Pass | CheckResult::Skipped(_) => true,
-        CheckResult::Fail(rules) => rules == LIMITS,
+        CheckResult::Fail(rules) | CheckResult::Warning(rules) => rules == LIMITS,
         CheckResult::Unknown(_) => false,
     };
     let unknown = diagnosis.checks.iter().filter(|it| !made(&it.1));
@@ -166,7 +166,7 @@ fn cell<'a>(result: &'a CheckResult, reasons: &mut Vec<&'a str>) -> String {
             });
             format!("– ({})", at + 1)
         }
-        CheckResult::Fail(rules) => format!("`{rules}`"),
+        CheckResult::Fail(rules) | CheckResult::Warning(rules) => format!("`{rules}`"),
         CheckResult::Unknown(reason) => reason.clone(),
     }
 }

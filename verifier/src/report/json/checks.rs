@@ -9,7 +9,7 @@ use crate::{
 #[derive(Serialize, Deserialize)]
 pub(super) struct JsonCheck {
     check: String,
-    /// `pass`, `fail`, `skipped` or `unknown`.
+    /// `pass`, `fail`, `warning`, `skipped` or `unknown`.
     result: String,
     /// The rules that match, or why the check was not made or tells nothing.
     #[serde(skip_serializing_if = "Option::is_none", default)]
@@ -29,6 +29,7 @@ fn check(it: &Checked, result: &CheckResult) -> JsonCheck {
     let (result, reason) = match result {
         CheckResult::Pass => ("pass", None),
         CheckResult::Fail(rules) => ("fail", Some(rules.clone())),
+        CheckResult::Warning(rules) => ("warning", Some(rules.clone())),
         CheckResult::Skipped(reason) => ("skipped", Some(reason.clone())),
         CheckResult::Unknown(reason) => ("unknown", Some(reason.clone())),
     };
