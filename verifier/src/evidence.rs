@@ -316,6 +316,12 @@ impl Evidence {
         self.dummy.as_ref().is_some_and(|it| it.source != Source::Visitor)
     }
 
+    /// What the right bytes are called: only the fixture's are a dummy.
+    pub fn file_is_called(&self) -> &'static str {
+        let dummy = self.dummy.as_ref().is_none_or(|it| it.source == Source::Contract);
+        if dummy { "the dummy" } else { "the file" }
+    }
+
     /// Whether a body is the dummy, whole and nothing but it.
     pub fn is_dummy(&self, body: &Body) -> bool {
         let same = |it: &Dummy| it.sha256 == body.sha256 && it.size == body.size;

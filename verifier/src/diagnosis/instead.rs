@@ -159,13 +159,14 @@ pub(super) fn describe(evidence: &Evidence, response: &Response) -> String {
 pub(super) fn content(evidence: &Evidence, response: &Response) -> String {
     let body = &response.body;
     let size = evidence.dummy.as_ref().map_or(0, |it| it.size);
+    let it = evidence.file_is_called();
     let what = match instead(evidence, response) {
         Instead::Dummy if !evidence.has_yardstick() => {
             format!("the file as it came, {} bytes", body.size)
         }
-        Instead::Dummy => format!("the dummy, {} bytes", body.size),
+        Instead::Dummy => format!("{it}, {} bytes", body.size),
         Instead::Empty => "an empty body".to_owned(),
-        Instead::Gzip => format!("the gzip of the dummy, {} bytes", body.size),
+        Instead::Gzip => format!("the gzip of {it}, {} bytes", body.size),
         Instead::Older(Some(line)) => {
             format!("an older dummy, {}", told(&line))
         }
@@ -179,11 +180,11 @@ pub(super) fn content(evidence: &Evidence, response: &Response) -> String {
         Instead::OtherDummy(line) => {
             format!("another dummy, the one placed as {}", dialect::decoded(&line.key))
         }
-        Instead::Truncated => format!("the first {} of the dummy's {size} bytes", body.size),
-        Instead::Longer => format!("the dummy with {} more bytes behind it", body.size - size),
-        Instead::Changed(Same::Exactly(at)) => format!("the dummy, but changed from byte {at} on"),
+        Instead::Truncated => format!("the first {} of {it}'s {size} bytes", body.size),
+        Instead::Longer => format!("{it} with {} more bytes behind it", body.size - size),
+        Instead::Changed(Same::Exactly(at)) => format!("{it}, but changed from byte {at} on"),
         Instead::Changed(Same::AtLeast(at)) => {
-            format!("the dummy, but changed somewhere after byte {at}")
+            format!("{it}, but changed somewhere after byte {at}")
         }
         Instead::Redirect(location) => format!("a redirect to {location}"),
         Instead::StoreError(code) => format!("the store's error {code}"),

@@ -323,9 +323,10 @@ impl<'a> Reading<'a> {
 
     /// What the storage layer comes to.
     pub(super) fn storage_layer(&self, body: &Body) -> Layer {
+        let (it, size) = (self.evidence.file_is_called(), body.size);
         let seen = match self.evidence.is_dummy(body) {
-            true => format!("the dummy, {} bytes", body.size),
-            false => format!("{} bytes that are not the dummy's", body.size),
+            true => format!("{it}, {size} bytes"),
+            false => format!("{size} bytes that are not {it}'s"),
         };
         Layer { result: stored(self.evidence, body), seen }
     }
@@ -386,15 +387,11 @@ impl<'a> Reading<'a> {
     /// A command that shows the guilty layer's answer again.
     pub(super) fn reproduce(&self, culprit: Culprit) -> String {
         let evidence = self.evidence;
-        match culprit {
-            Culprit::Storage => curl::line(&evidence.storage.asked),
-            Culprit::App => curl::line(&evidence.app.asked),
-            Culprit::Proxy if !evidence.direct.asked.url.is_empty() => {
-                curl::line(&evidence.direct.asked)
-            }
-            Culprit::Proxy | Culprit::Handoff | Culprit::Frontend => {
-                curl::line(&evidence.full.asked)
-            }
-        }
+        curl::line(match culprit {
+            Culprit::Storage => &evidence.storage.asked,
+            Culprit::App => &evidence.app.asked,
+            Culprit::Proxy if !evidence.direct.asked.url.is_empty() => &evidence.direct.asked,
+            Culprit::Proxy | Culprit::Handoff | Culprit::Frontend => &evidence.full.asked,
+        })
     }
 }

@@ -83,10 +83,10 @@ fn what_people_read() {
     assert_snapshot!(Case::Healthy.text(&[]), @r#"
         healthy download: a visitor gets the right 4096 bytes
 
-          ok    full     200, the dummy, 4096 bytes
-          ok    storage  the dummy, 4096 bytes
+          ok    full     200, the file, 4096 bytes
+          ok    storage  the file, 4096 bytes
           ok    app      200, X-Accel-Redirect: /protected/a.bin
-          ok    direct   200, the dummy, 4096 bytes
+          ok    direct   200, the file, 4096 bytes
           ok    checks   10 right; skipped: refusal (no --private), names (no fixture),
                          spoofing (only with --thorough), tls, protocol (the site is
                          http)
@@ -95,9 +95,9 @@ fn what_people_read() {
         broken download: the hand-off is guilty (handoff.feature-off)
 
           FAIL  full     200, an empty body
-          ok    storage  the dummy, 4096 bytes
+          ok    storage  the file, 4096 bytes
           ok    app      200, X-Accel-Redirect: /protected/a.bin
-          ok    direct   200, the dummy, 4096 bytes
+          ok    direct   200, the file, 4096 bytes
           skip  checks   not made: the download is not right
 
         handoff.feature-off (sure)
