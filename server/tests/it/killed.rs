@@ -12,7 +12,7 @@ use tempfile::TempDir;
 
 use crate::{
     process::{Process, tree, url},
-    stores::{Pair, Store, azurite, seaweed},
+    stores::{Pair, Store, azurite, radosgw, seaweed},
 };
 
 /// Starts to place more than can be written before it is killed.
@@ -47,18 +47,20 @@ async fn start_and_stop(store: &Store) {
 
 #[tokio::test]
 async fn parts_of_a_killed_run_are_given_up_by_the_next() {
-    let Some(store) = seaweed().map(|it| it.below("killed")) else { return };
-    store.put("healthcheck/neighbour.bin", "mine");
-    let child = begin(&store.url, &store.options());
-    kill_when(child, "the parts are in the ledger", || {
-        store.get("healthcheck/placed.txt").is_some_and(|it| it.contains("\nupload id="))
-    });
-    assert_eq!(store.uploads(), 1, "it was killed in the middle");
-    start_and_stop(&store).await;
-    assert_eq!(store.uploads(), 0);
-    assert_eq!(store.get("healthcheck/placed.txt"), None);
-    assert_eq!(store.get("healthcheck/dummy.bin"), None);
-    assert_eq!(store.get("healthcheck/neighbour.bin").as_deref(), Some("mine"));
+    for store in [seaweed(), radosgw()].into_iter().flatten().map(|it| it.below("killed")) {
+        store.put("healthcheck/neighbour.bin", "mine");
+        let child = begin(&store.url, &store.options());
+        kill_when(child, "the parts are in the ledger", || {
+            store.get("healthcheck/placed.txt").is_some_and(|it| it.contains("\nupload id="))
+        });
+        assert_eq!(store.uploads(), 1, "{}: it was killed in the middle", store.name);
+        start_and_stop(&store).await;
+        assert_eq!(store.uploads(), 0, "{}", store.name);
+        assert_eq!(store.get("healthcheck/placed.txt"), None, "{}", store.name);
+        assert_eq!(store.get("healthcheck/dummy.bin"), None, "{}", store.name);
+        let neighbour = store.get("healthcheck/neighbour.bin");
+        assert_eq!(neighbour.as_deref(), Some("mine"), "{}", store.name);
+    }
 }
 
 /// Azure has no name for what was not put together, and drops it by itself.

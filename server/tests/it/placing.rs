@@ -105,6 +105,7 @@ async fn failures_have_the_same_names_on_every_store() {
         }
         if !store.reader.is_empty() {
             refused(&store, &store.url, &store.with(&store.reader), "permission-denied").await;
+            refused(&store, &store.url, &store.with(&store.stranger), "permission-denied").await;
         }
     }
 }
@@ -120,7 +121,7 @@ async fn refused(store: &Store, url: &str, options: &[Pair], kind: &str) {
         _ => "let the key read, write and delete",
     };
     assert!(words.contains(expected), "{}: {kind}: {said}: {words}", store.name);
-    for secret in ["probesecret", "readersecret", "guessed"] {
+    for secret in ["probesecret", "readersecret", "othersecret", "guessed"] {
         assert!(!said.contains(secret), "{}: {said}", store.name);
     }
 }
@@ -141,23 +142,26 @@ async fn what_goes_missing_is_told_as_that() {
 /// one is there before it is over.
 #[tokio::test(flavor = "multi_thread")]
 async fn links_are_signed_for_what_is_handed_off() {
-    let Some(store) = crate::stores::seaweed() else { return };
-    let store = store.below("signed");
-    let fixture = fixture(&store.url, &store.options()).signed_links(Duration::from_secs(2));
-    let running = fixture.start().await.unwrap();
-    let handoff = || async { find(&dummies(&running).await, "main")["handoff"].to_string() };
-    let first = handoff().await;
-    let value = first.trim_matches('"').strip_prefix("/protected/").unwrap();
-    let link = format!("{}/{value}", store.http_url());
-    assert_eq!(status(&link, "GET"), "200");
-    assert_eq!(status(&link, "DELETE"), "403");
-    assert_eq!(status(link.split('?').next().unwrap(), "GET"), "403");
-    let began = Instant::now();
-    while handoff().await == first {
-        assert!(began.elapsed() < Duration::from_secs(2), "no new link before the old one is over");
-        sleep(Duration::from_millis(50)).await;
+    for store in [crate::stores::seaweed(), crate::stores::radosgw()].into_iter().flatten() {
+        let store = store.below("signed");
+        let fixture = fixture(&store.url, &store.options()).signed_links(Duration::from_secs(2));
+        let running = fixture.start().await.unwrap();
+        let handoff = || async { find(&dummies(&running).await, "main")["handoff"].to_string() };
+        let first = handoff().await;
+        let value = first.trim_matches('"').strip_prefix("/protected/").unwrap();
+        let link = format!("{}/{value}", store.http_url());
+        assert_eq!(status(&link, "GET"), "200", "{}", store.name);
+        assert_eq!(status(&link, "DELETE"), "403", "{}", store.name);
+        let unsigned = link.split('?').next().unwrap();
+        assert_eq!(status(unsigned, "GET"), "403", "{}", store.name);
+        let began = Instant::now();
+        while handoff().await == first {
+            let late = began.elapsed() >= Duration::from_secs(2);
+            assert!(!late, "no new link before the old one is over");
+            sleep(Duration::from_millis(50)).await;
+        }
+        running.stop().await.unwrap();
     }
-    running.stop().await.unwrap();
 }
 
 fn status(url: &str, method: &str) -> String {

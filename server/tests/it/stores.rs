@@ -4,8 +4,7 @@
 //! The tests of both programs use this file.
 
 use std::{
-    fs,
-    net::{TcpListener, TcpStream},
+    net::TcpListener,
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
     sync::{
@@ -16,15 +15,19 @@ use std::{
     time::{Duration, Instant},
 };
 
+#[path = "stores/azurite.rs"]
+mod azurite;
+#[path = "stores/dav.rs"]
+mod dav;
+#[path = "stores/google.rs"]
+mod google;
+#[path = "stores/radosgw.rs"]
+mod radosgw;
+#[path = "stores/seaweed.rs"]
+mod seaweed;
+
 /// The longest wait for a store to come up.
 const PATIENCE: Duration = Duration::from_secs(60);
-
-/// The account that Azurite has for everybody, and what its public key has signed.
-const ACCOUNT: &str = "devstoreaccount1";
-const ACCOUNT_KEY: &str =
-    "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw==";
-const SAS: &str = "sv=2020-02-10&ss=b&srt=sco&sp=rwdlac&se=2099-01-01T00%3A00%3A00Z\
-                   &sig=qUU5XdapkCCOMz6HGCGT%2F%2BSFcNz75EvIwajXYmbdD8o%3D";
 
 /// A name and what it stands for.
 pub(crate) type Pair = (&'static str, String);
@@ -44,6 +47,8 @@ pub(crate) struct Store {
     pub(crate) wrong_key: Vec<Pair>,
     /// One that may only read, where there are several.
     pub(crate) reader: Vec<Pair>,
+    /// One that may not even read.
+    pub(crate) stranger: Vec<Pair>,
     curl: Curl,
 }
 
@@ -119,7 +124,7 @@ impl Store {
 
 /// A place in every store that can be had.
 pub(crate) fn all(name: &str) -> impl Iterator<Item = Store> {
-    let stores = [seaweed, seaweed_dav, azurite, apache, nginx];
+    let stores = [seaweed, seaweed_dav, radosgw, azurite, google, apache, nginx];
     stores.into_iter().filter_map(|it| it()).map(move |it| it.below(name))
 }
 
@@ -133,28 +138,44 @@ pub(crate) fn seaweed_dav() -> Option<&'static Store> {
     both_seaweeds().map(|(_, dav)| dav)
 }
 
+/// Ceph's S3, which is strict where others let things pass.
+pub(crate) fn radosgw() -> Option<&'static Store> {
+    static IT: OnceLock<Option<Store>> = OnceLock::new();
+    IT.get_or_init(|| wanted("radosgw", "/usr/bin/radosgw").map(radosgw::start_radosgw)).as_ref()
+}
+
 /// Azurite, the emulator of Azure.
 pub(crate) fn azurite() -> Option<&'static Store> {
     static IT: OnceLock<Option<Store>> = OnceLock::new();
-    IT.get_or_init(|| wanted("azurite", "node_modules/.bin/azurite-blob").map(start_azurite))
-        .as_ref()
+    let start = || wanted("azurite", "node_modules/.bin/azurite-blob").map(azurite::start_azurite);
+    IT.get_or_init(start).as_ref()
+}
+
+/// What stands in for Google: SeaweedFS behind an nginx that translates.
+pub(crate) fn google() -> Option<&'static Store> {
+    static IT: OnceLock<Option<Store>> = OnceLock::new();
+    let start = || {
+        let nginx = wanted("google", "/usr/sbin/nginx")?;
+        Some(google::start_google(nginx, seaweed()?))
+    };
+    IT.get_or_init(start).as_ref()
 }
 
 /// Apache with mod_dav.
 pub(crate) fn apache() -> Option<&'static Store> {
     static IT: OnceLock<Option<Store>> = OnceLock::new();
-    IT.get_or_init(|| wanted("apache-dav", "/usr/sbin/apache2").map(start_apache)).as_ref()
+    IT.get_or_init(|| wanted("apache-dav", "/usr/sbin/apache2").map(dav::start_apache)).as_ref()
 }
 
 /// nginx with its dav module, and a password.
 pub(crate) fn nginx() -> Option<&'static Store> {
     static IT: OnceLock<Option<Store>> = OnceLock::new();
-    IT.get_or_init(|| wanted("nginx-dav", "/usr/sbin/nginx").map(start_nginx)).as_ref()
+    IT.get_or_init(|| wanted("nginx-dav", "/usr/sbin/nginx").map(dav::start_nginx)).as_ref()
 }
 
 fn both_seaweeds() -> Option<&'static (Store, Store)> {
     static IT: OnceLock<Option<(Store, Store)>> = OnceLock::new();
-    IT.get_or_init(|| wanted("seaweedfs", "venv/bin/weed").map(start_seaweed)).as_ref()
+    IT.get_or_init(|| wanted("seaweedfs", "venv/bin/weed").map(seaweed::start_seaweed)).as_ref()
 }
 
 /// The program of a store, if the store is wanted: all of them where everything is tested, on a
@@ -180,154 +201,6 @@ fn wanted(name: &str, program: &str) -> Option<PathBuf> {
 #[expect(clippy::print_stderr, reason = "a skipped test must not be silent")]
 fn say(what: &str) {
     eprintln!("{what}");
-}
-
-fn start_seaweed(weed: PathBuf) -> (Store, Store) {
-    let run = folder("seaweedfs");
-    let identities = r#"{"identities": [
-        {"name": "all", "credentials": [{"accessKey": "probe", "secretKey": "probesecret"}],
-         "actions": ["Admin", "Read", "Write", "List"]},
-        {"name": "reader", "credentials": [{"accessKey": "reader", "secretKey": "readersecret"}],
-         "actions": ["Read:probe", "List:probe"]}]}"#;
-    fs::write(run.join("s3.json"), identities).expect("a temporary file");
-    let ports = free_ports::<10>();
-    let [s3, dav, ..] = ports;
-    let names = ["s3.port", "webdav.port", "master.port", "volume.port", "filer.port"];
-    let grpc = ["s3.port.grpc", "master.port.grpc", "volume.port.grpc", "filer.port.grpc"];
-    let mut arguments = vec!["server".to_owned(), format!("-dir={}", run.display())];
-    arguments
-        .extend(names.iter().chain(&grpc).zip(ports).map(|(it, port)| format!("-{it}={port}")));
-    arguments.push(format!("-s3.config={}", run.join("s3.json").display()));
-    arguments.push(format!("-webdav.cacheDir={}", run.display()));
-    let rest = "-ip=127.0.0.1 -ip.bind=127.0.0.1 -filer -s3 -webdav -s3.autoCreateBucket=false \
-                -s3.port.iceberg=0 -s3.port.lance=0 -master.telemetry=false \
-                -master.volumeSizeLimitMB=64 -master.volumePreallocate=false -volume.max=100";
-    arguments.extend(rest.split_whitespace().map(str::to_owned));
-    start(&weed, &arguments, &run);
-    let endpoint = format!("http://127.0.0.1:{s3}");
-    let curl = Curl {
-        root: format!("{endpoint}/probe"),
-        options: words(&[
-            "--aws-sigv4",
-            "aws:amz:us-east-1:s3",
-            "--user",
-            "probe:probesecret",
-            "-H",
-            "x-amz-content-sha256: UNSIGNED-PAYLOAD",
-        ]),
-        query: "",
-    };
-    until("the bucket is made", || curl.ask("PUT", "", "", None).0 == 200);
-    // The first write waits until a volume is there.
-    until("an object is written", || curl.ask("PUT", "first", "", Some("first")).0 == 200);
-    let bucket = Store {
-        name: "SeaweedFS, S3",
-        url: "s3://probe/media".into(),
-        missing: Some("s3://missing/media".into()),
-        place: vec![("endpoint", endpoint), ("region", "us-east-1".into())],
-        key: key("access_key_id", "probe", "secret_access_key", "probesecret"),
-        wrong_key: key("access_key_id", "probe", "secret_access_key", "guessed"),
-        reader: key("access_key_id", "reader", "secret_access_key", "readersecret"),
-        curl: Curl { root: curl.root.clone() + "/media", ..curl },
-    };
-    let root = format!("http://127.0.0.1:{dav}/dav");
-    let folder = Store { missing: None, ..Store::dav("SeaweedFS, WebDAV", root, &[]) };
-    until("a folder is made", || folder.curl.ask("MKCOL", "", "", None).0 == 201);
-    (bucket, folder)
-}
-
-fn start_azurite(azurite: PathBuf) -> Store {
-    let run = folder("azurite");
-    let [port] = free_ports();
-    let arguments = format!(
-        "--blobHost 127.0.0.1 --blobPort {port} --location {} --skipApiVersionCheck \
-         --disableTelemetry --silent",
-        run.display()
-    );
-    start(&azurite, &words(&arguments.split_whitespace().collect::<Vec<_>>()), &run);
-    let endpoint = format!("http://127.0.0.1:{port}/{ACCOUNT}");
-    let root = format!("{endpoint}/probe");
-    let curl = Curl { root, options: words(&["-H", "x-ms-blob-type: BlockBlob"]), query: SAS };
-    until("the container is made", || curl.ask("PUT", "", "restype=container", None).0 == 201);
-    Store {
-        name: "Azurite",
-        url: "az://probe/media".into(),
-        missing: Some("az://missing/media".into()),
-        place: vec![("endpoint", endpoint), ("account_name", ACCOUNT.into())],
-        key: vec![("account_key", ACCOUNT_KEY.into())],
-        wrong_key: vec![("account_key", ACCOUNT_KEY.replace("Eby8", "AAAA"))],
-        reader: Vec::new(),
-        curl: Curl { root: curl.root.clone() + "/media", ..curl },
-    }
-}
-
-fn start_apache(apache: PathBuf) -> Store {
-    let run = folder("apache-dav");
-    let [port] = free_ports();
-    let at = run.display();
-    let modules = [
-        ("mpm_event", "mpm_event"),
-        ("authz_core", "authz_core"),
-        ("dav", "dav"),
-        ("dav_fs", "dav_fs"),
-        ("dav_lock", "dav_lock"),
-    ];
-    let modules = modules.map(|(name, file)| {
-        format!("LoadModule {name}_module /usr/lib/apache2/modules/mod_{file}.so\n")
-    });
-    let config = format!(
-        "{}ServerName it\nListen 127.0.0.1:{port}\nPidFile {at}/pid\nErrorLog {at}/error.log\n\
-         DavLockDB {at}/locks\nDocumentRoot {at}/root\n\
-         <Directory {at}/root>\nDav On\nRequire all granted\n</Directory>\n",
-        modules.concat()
-    );
-    fs::create_dir_all(run.join("root/dav")).expect("a folder");
-    let arguments = config_of(&run, &config, &["-DFOREGROUND", "-f"]);
-    start(&apache, &arguments, &run);
-    let store = Store::dav("Apache mod_dav", format!("http://127.0.0.1:{port}/dav"), &[]);
-    until("Apache answers", || TcpStream::connect(("127.0.0.1", port)).is_ok());
-    store
-}
-
-fn start_nginx(nginx: PathBuf) -> Store {
-    let run = folder("nginx-dav");
-    let [port] = free_ports();
-    let at = run.display();
-    let config = format!(
-        "daemon off; user root; pid {at}/pid; error_log {at}/error.log; events {{}}\n\
-         http {{ access_log off; client_body_temp_path {at}/body; proxy_temp_path {at}/t1;\n\
-         fastcgi_temp_path {at}/t2; uwsgi_temp_path {at}/t3; scgi_temp_path {at}/t4;\n\
-         server {{ listen 127.0.0.1:{port}; root {at}/root; client_max_body_size 0;\n\
-         dav_methods PUT DELETE MKCOL; auth_basic it; auth_basic_user_file {at}/users; }} }}\n"
-    );
-    fs::create_dir_all(run.join("root/dav")).expect("a folder");
-    fs::write(run.join("users"), "probe:{PLAIN}probesecret\n").expect("a temporary file");
-    let mut arguments = config_of(&run, &config, &["-c"]);
-    arguments.extend(words(&["-p", &at.to_string(), "-e", &format!("{at}/error.log")]));
-    start(&nginx, &arguments, &run);
-    let root = format!("http://127.0.0.1:{port}/dav");
-    let store = Store::dav("nginx dav", root, &["--user", "probe:probesecret"]);
-    until("nginx answers", || TcpStream::connect(("127.0.0.1", port)).is_ok());
-    Store {
-        key: key("username", "probe", "password", "probesecret"),
-        wrong_key: key("username", "probe", "password", "guessed"),
-        ..store
-    }
-}
-
-impl Store {
-    fn dav(name: &'static str, root: String, options: &[&str]) -> Self {
-        Self {
-            name,
-            url: root.clone(),
-            missing: Some(root.replace("/dav", "/missing/media")),
-            place: Vec::new(),
-            key: Vec::new(),
-            wrong_key: Vec::new(),
-            reader: Vec::new(),
-            curl: Curl { root, options: words(options), query: "" },
-        }
-    }
 }
 
 impl Curl {
@@ -366,12 +239,6 @@ pub(crate) fn start(program: &Path, arguments: &[String], run: &Path) {
 pub(crate) fn folder(name: &str) -> PathBuf {
     let kept = tempfile::Builder::new().prefix(&format!("it-{name}-")).tempdir();
     kept.expect("a temporary folder").keep()
-}
-
-fn config_of(run: &Path, text: &str, before: &[&str]) -> Vec<String> {
-    let path = run.join("server.conf");
-    fs::write(&path, text).expect("a temporary file");
-    words(before).into_iter().chain([path.display().to_string()]).collect()
 }
 
 /// Ports that are free, each given once. The system hands out none of them by itself (it begins at
