@@ -129,7 +129,12 @@ const CHECKS: [Row; 15] = [
         check: Check::Ranges,
         name: "ranges",
         question: "any part of the file can be had, and is right",
-        rules: &["handoff.ranges-lost", "handoff.no-ranges", "handoff.wrong-range"],
+        rules: &[
+            "handoff.ranges-lost",
+            "handoff.no-ranges",
+            "handoff.wrong-range",
+            "storage.wrong-range",
+        ],
     },
     Row {
         check: Check::Conditions,

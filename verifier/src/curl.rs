@@ -59,6 +59,7 @@ mod tests {
             headers: vec![("x-sendfile-type".to_owned(), "X-Sendfile".to_owned())],
             unix_socket: None,
             through: ["--cacert", "my ca.pem"].map(str::to_owned).to_vec(),
+            http: None,
         };
         assert_eq!(
             line(&asked),

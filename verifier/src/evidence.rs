@@ -12,6 +12,7 @@ mod body;
 mod checked;
 mod failure;
 mod names;
+mod part;
 mod private;
 mod probe_id;
 mod spelling;
@@ -20,6 +21,7 @@ pub use body::{Body, End, Gunzipped, HEAD_BYTES, Same};
 pub use checked::{Checked, Made};
 pub use failure::{Failure, FailureKind};
 pub use names::OddName;
+pub use part::Part;
 pub use probe_id::ProbeId;
 pub use spelling::Spelling;
 
@@ -90,6 +92,8 @@ pub struct Asked {
     pub unix_socket: Option<String>,
     /// What the operator said of the way there, as curl's options: `--resolve`, `--cacert` …
     pub through: Vec<String>,
+    /// What a name such as `s3://bucket/key` stands for over HTTP, where that is known.
+    pub http: Option<String>,
 }
 
 /// An HTTP response.

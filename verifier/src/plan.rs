@@ -15,9 +15,11 @@ use crate::{
 mod checks;
 pub(crate) mod exposure;
 mod further;
+mod store;
 
 pub use checks::{Scene, checks, doubts};
 pub use further::further;
+pub use store::{at_store, odd_parts};
 
 /// What to ask about one target.
 #[derive(Debug)]
@@ -40,6 +42,8 @@ pub struct Plan {
     pub direct: Result<Ask, &'static str>,
     /// The download.
     pub full: Ask,
+    /// The app's hand-off with the signature that evidence leaves out, once the app has answered.
+    pub handoff: Option<String>,
     /// The fixture, if there is one.
     pub fixture: Option<FixtureAt>,
     /// The fixture's own probes that split causes.
@@ -137,6 +141,7 @@ pub fn plan_of_urls(
         app: app.map(|url| ask_app(&wish, url.clone())).ok_or("no --app was given"),
         direct: direct.map(|url| by_visitor(&wish, url.clone())).ok_or("no --direct was given"),
         full: ask_full(&wish, full.clone()),
+        handoff: None,
         fixture: None,
         fixture_probes: Vec::new(),
         check_probes: Vec::new(),
@@ -205,6 +210,7 @@ pub fn plan_of_contract(
         app: Ok(ask_app(&wish, app.map_err(|error| wrong(error.to_string()))?)),
         direct: Ok(by_visitor(&wish, direct)),
         full: ask_full(&wish, at(site, "/download")?),
+        handoff: None,
         fixture: Some(fixture.clone()),
         fixture_probes,
         check_probes,

@@ -2,7 +2,6 @@
 
 use std::{error::Error, sync::Arc, time::Duration};
 
-use ::http::header;
 use futures_util::{StreamExt, future::join_all, stream};
 use tokio::sync::Semaphore;
 
@@ -15,9 +14,9 @@ use crate::{
     },
     local::echo,
     plan::{
-        FurtherAsk, Plan, Scene, StoragePlan, checks, doubts,
+        FurtherAsk, Plan, Scene, StoragePlan, at_store, checks, doubts,
         exposure::{SPOOFED, spoofing_nonce},
-        further, plan_of_contract, plan_of_urls, plan_without_contract,
+        further, odd_parts, plan_of_contract, plan_of_urls, plan_without_contract,
     },
     secret::Redactor,
 };
@@ -104,7 +103,8 @@ impl Prober {
             storage::on_a_thread(self.client.limits.timeout, move || Logs::begin(&paths)).await;
         let mut plan = self.plan(target).await?;
         plan.size = self.size(&plan).await;
-        let (mut evidence, download) = self.layers(&plan).await;
+        let (mut evidence, download, app) = self.layers(&plan).await;
+        plan.handoff = app.handoff;
         if let Some(fixture) = &plan.fixture {
             evidence.journal = self.control().journal(fixture, &plan.nonce).await;
         }
@@ -136,7 +136,14 @@ impl Prober {
             evidence.probes.push(Further { id, probed: http2, wants, journal });
         }
         let scene = Scene { plan, evidence: &*evidence, depth, choice, part };
-        let doubts = self.further(plan, doubts(&scene), download).await;
+        let mut asks = doubts(&scene);
+        let parts = odd_parts(evidence);
+        if !parts.is_empty()
+            && let Some(store) = self.client.store_itself(&plan.storage, self.nonce()).await
+        {
+            asks.extend(at_store(&scene, &parts, &store));
+        }
+        let doubts = self.further(plan, asks, download).await;
         evidence.probes.extend(doubts);
     }
 
@@ -172,8 +179,8 @@ impl Prober {
         all.buffered(self.concurrency).collect().await
     }
 
-    /// The layers, and what the download's bytes can be compared by.
-    async fn layers(&self, plan: &Plan) -> (Evidence, Trace) {
+    /// The layers, and what evidence does not have of the download and of the app's answer.
+    async fn layers(&self, plan: &Plan) -> (Evidence, Trace, Trace) {
         let cap = self.cap(plan);
         let (mut full, full_trace) = self.client.ask(&plan.full, &plan.nonce, cap).await;
         let (storage, app, direct) = tokio::join!(
@@ -181,7 +188,7 @@ impl Prober {
             self.layer(&plan.app, cap),
             self.layer(&plan.direct, cap)
         );
-        let ((mut storage, storage_trace), (app, _), (mut direct, direct_trace)) =
+        let ((mut storage, storage_trace), (app, app_trace), (mut direct, direct_trace)) =
             (storage, app, direct);
         let dummy = plan.dummy.clone().or_else(|| expected(&storage, &direct, &full));
         if let Some(dummy) = &dummy {
@@ -207,7 +214,7 @@ impl Prober {
             spoofed: None,
             certificate: None,
         };
-        (evidence, full_trace)
+        (evidence, full_trace, app_trace)
     }
 
     /// How much of a body is read.
@@ -239,9 +246,7 @@ impl Prober {
                 storage::read_file(path, &self.client.limits, cap, &self.client.redactor).await
             }
             StoragePlan::Read(StorageAt::Http(url, authorization)) => {
-                let mut ask = Ask::get(url.clone());
-                let header = authorization.clone().map(|it| (header::AUTHORIZATION, it));
-                ask.headers.extend(header);
+                let ask = store::with_authorization(url, authorization.as_ref());
                 let (probed, trace) = self.client.ask(&ask, &self.nonce(), cap).await;
                 (storage::of_response(probed), trace)
             }

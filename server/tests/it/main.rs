@@ -12,5 +12,6 @@ mod placing;
 mod process;
 mod proxy;
 mod storage;
+#[expect(dead_code, reason = "the tests of the verifier need more of it")]
 mod stores;
 mod view;

@@ -71,6 +71,43 @@ impl Store {
         store
     }
 
+    /// The same store behind another port of this machine.
+    pub(crate) fn behind(&self, port: u16) -> Self {
+        let mut store = self.clone();
+        let there = format!("127.0.0.1:{}", self.port());
+        let here = format!("127.0.0.1:{port}");
+        store.curl.root = store.curl.root.replace(&there, &here);
+        store.place.iter_mut().for_each(|(_, value)| *value = value.replace(&there, &here));
+        store
+    }
+
+    pub(crate) fn port(&self) -> u16 {
+        let host = self.http_url().split('/').nth(2).expect("a host");
+        host.rsplit(':').next().and_then(|it| it.parse().ok()).expect("a port")
+    }
+
+    /// A bucket of its own.
+    pub(crate) fn in_bucket(&self, name: &str) -> Self {
+        let mut store = self.clone();
+        store.url = store.url.replace("://probe/", &format!("://{name}/"));
+        store.curl.root = store.curl.root.replace("/probe/", &format!("/{name}/"));
+        let (status, body) = store.whole_bucket("PUT");
+        assert!((200..300).contains(&status), "{}: {status} {body}", self.name);
+        store
+    }
+
+    /// Takes the bucket away; it must be empty.
+    pub(crate) fn delete_bucket(&self) {
+        let (status, body) = self.whole_bucket("DELETE");
+        assert!((200..300).contains(&status), "{}: {status} {body}", self.name);
+    }
+
+    fn whole_bucket(&self, method: &str) -> (u16, String) {
+        let (root, _) = self.curl.root.split_once("/media").expect("a bucket of these tests");
+        let query = if self.url.starts_with("az") { "restype=container" } else { "" };
+        Curl { root: root.to_owned(), ..self.curl.clone() }.ask(method, "", query, None)
+    }
+
     /// All options, with the right key.
     pub(crate) fn options(&self) -> Vec<Pair> {
         self.with(&self.key)
@@ -178,11 +215,40 @@ fn both_seaweeds() -> Option<&'static (Store, Store)> {
     IT.get_or_init(|| wanted("seaweedfs", "venv/bin/weed").map(seaweed::start_seaweed)).as_ref()
 }
 
+/// A program by its place in Debian, or wherever it is found by its name.
+pub(crate) fn program(name: &str, place: &str) -> Option<PathBuf> {
+    let named = |it: &Path| it.file_name().map(|name| name.to_owned());
+    let name_of_file = named(Path::new(place)).unwrap_or_default();
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let found = std::env::split_paths(&path).map(|it| it.join(&name_of_file));
+    let found = [PathBuf::from(place)].into_iter().chain(found).find(|it| it.exists());
+    if found.is_none() {
+        assert!(std::env::var_os("CI").is_none(), "{name} is not installed");
+        say(&format!("skipped: {name} is not installed; `make proxies` does it"));
+    }
+    found
+}
+
+/// What a program says of its version: the first word with a dot and digits only.
+pub(crate) fn version(program: &Path, argument: &str) -> String {
+    let out = Command::new(program).arg(argument).output().expect("a program");
+    let said = String::from_utf8_lossy(&[out.stdout, out.stderr].concat()).into_owned();
+    let words = said.split(|c: char| c.is_whitespace() || matches!(c, '/' | '('));
+    let mut words = words.filter(|it| it.contains('.'));
+    let number = |it: &str| it.chars().all(|c| c.is_ascii_digit() || c == '.');
+    words.find(|it| number(it)).map_or_else(|| "unknown".to_owned(), str::to_owned)
+}
+
+/// Where a program of the checkout is.
+pub(crate) fn in_checkout(program: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../.stores").join(program)
+}
+
 /// The program of a store, if the store is wanted: all of them where everything is tested, on a
 /// laptop those that are there and not named in `SKIP_STORES`.
 fn wanted(name: &str, program: &str) -> Option<PathBuf> {
     // An absolute path stays one.
-    let program = Path::new(env!("CARGO_MANIFEST_DIR")).join("../.stores").join(program);
+    let program = in_checkout(program);
     if std::env::var_os("CI").is_some() {
         return Some(program);
     }

@@ -6,6 +6,8 @@
 
 use std::fmt;
 
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+
 use super::{
     ConfigError, nearest,
     storage::{Means, Metadata},
@@ -167,6 +169,10 @@ const KINDS: &[Kind] = &[
 const URLS: [&str; 5] =
     ["endpoint", "endpoint_url_sts", "metadata_endpoint", "base_url", "authority_host"];
 
+/// What a key in a URL is encoded of: all but what RFC 3986 leaves unreserved, and slashes.
+const KEY_UNSAFE: &AsciiSet =
+    &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~').remove(b'/');
+
 /// Where `gcloud auth application-default login` leaves what `object_store` reads by itself.
 const WELL_KNOWN: &str = ".config/gcloud/application_default_credentials.json";
 
@@ -187,6 +193,32 @@ impl BucketAt {
         let prefix = self.key.trim_end_matches('/');
         let slash = if prefix.is_empty() { "" } else { "/" };
         Self { key: format!("{prefix}{slash}{key}"), ..self.clone() }
+    }
+
+    /// The object's URL over HTTP. Amazon's own has two forms, and nothing tells which one an app
+    /// signs.
+    pub(crate) fn http(&self) -> Option<String> {
+        let url = |name| self.option(name).map(|it| it.trim_end_matches('/').to_owned());
+        let server = match self.scheme {
+            Scheme::S3 => url("endpoint")?,
+            Scheme::Azure => match url("endpoint") {
+                Some(url) => url,
+                None => format!("https://{}.blob.core.windows.net", self.option("account_name")?),
+            },
+            Scheme::Google => {
+                url("base_url").unwrap_or_else(|| "https://storage.googleapis.com".to_owned())
+            }
+        };
+        let key = utf8_percent_encode(&self.key, KEY_UNSAFE);
+        let in_host = self.option("virtual_hosted_style_request") == Some("true");
+        Some(match in_host {
+            true => format!("{server}/{key}"),
+            false => format!("{server}/{}/{key}", self.bucket),
+        })
+    }
+
+    fn option(&self, name: &str) -> Option<&str> {
+        self.options.iter().rev().find(|it| it.0 == name).map(|it| it.1.as_str())
     }
 }
 
@@ -310,6 +342,22 @@ mod tests {
         );
         let environment = [("AZURE_STORAGE_ACCOUNT_NAME", "n"), ("AZURE_STORAGE_ACCOUNT_KEY", "k")];
         assert_eq!(bucket("az://c", &[], &environment), "az://c/ account_name=n account_key=k");
+    }
+
+    #[test]
+    fn what_it_is_over_http_is_known_where_it_was_said() {
+        let http = |scheme, options: &[(&str, &str)]| {
+            let (bucket, key) = ("b".to_owned(), "a b.bin".to_owned());
+            BucketAt { scheme, bucket, key, options: owned(options) }.http()
+        };
+        let is = |it: &str| Some(it.to_owned());
+        assert_eq!(http(Scheme::S3, &[]), None);
+        let endpoint = ("endpoint", "http://h:1/");
+        assert_eq!(http(Scheme::S3, &[endpoint]), is("http://h:1/b/a%20b.bin"));
+        let in_host = ("virtual_hosted_style_request", "true");
+        assert_eq!(http(Scheme::S3, &[endpoint, in_host]), is("http://h:1/a%20b.bin"));
+        let account = http(Scheme::Azure, &[("account_name", "n")]);
+        assert_eq!(account, is("https://n.blob.core.windows.net/b/a%20b.bin"));
     }
 
     #[test]

@@ -8,9 +8,10 @@ use crate::{
 };
 
 mod manner;
+mod signature;
 
 /// Whether the app hands over at all, and in which manner.
-pub(super) const RULES: [&[Rule]; 2] = [OWN, manner::RULES];
+pub(super) const RULES: [&[Rule]; 3] = [OWN, signature::RULES, manner::RULES];
 
 const OWN: &[Rule] = &[
     Rule {

@@ -15,7 +15,7 @@ mod browser;
 mod headers;
 mod location;
 mod names;
-mod parts;
+pub(super) mod parts;
 mod refusal;
 mod stale;
 mod store;

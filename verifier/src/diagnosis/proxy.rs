@@ -7,7 +7,7 @@ use super::{
     local::contradiction,
 };
 use crate::{
-    dialect::{Product, file_seen, store_error},
+    dialect::{Product, file_seen, store_error, store_refusal},
     dummy_line::DummyLine,
     evidence::{End, ProbeId, Response},
     local::{Fact, Says},
@@ -93,6 +93,11 @@ pub(super) const RULES: &[Rule] = &[
             ..Remedy::any("see that the proxy's machine can look up the storage's name")
         },
         matches: |r| {
+            if let Some(full) = reaches_no_store(r) {
+                let because =
+                    format!("after a signed hand-off a visitor gets {}", r.describe(full));
+                return Some(Match::possible(because));
+            }
             let direct = store_fails(r).filter(|it| matches!(it.status, 500 | 502 | 503))?;
             let because =
                 format!("the proxy answers {} where it should ask the storage", r.describe(direct));
@@ -368,6 +373,14 @@ fn store_fails<'a>(r: &Reading<'a>) -> Option<&'a Response> {
             && matches!(it.status, 500 | 502..=504)
             && (it.body.size == 0 || Product::by_error_page(it).is_some())
     })
+}
+
+/// nginx's own gateway error where a store should be asked for a signed link.
+fn reaches_no_store<'a>(r: &Reading<'a>) -> Option<&'a Response> {
+    let full = r.lost_after_app().filter(|it| it.status == 502 && store_refusal(it).is_none())?;
+    let signed = r.handoff().is_some_and(|(_, value)| value.contains('?'));
+    let kept = full.header("content-disposition").is_some();
+    (signed && kept && r.own_page(full) == Some(Product::Nginx)).then_some(full)
 }
 
 /// Whether the hand-off itself carries a host's name, which is then looked up at run time.

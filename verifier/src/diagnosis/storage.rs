@@ -3,11 +3,12 @@
 
 use super::{
     Culprit, Match, Reading, Remedy, Rule, Severity,
+    handoff::parts::flaw_of_store,
     instead::{Instead, content, instead},
 };
 use crate::{
     dialect::store_error,
-    evidence::{Body, Failure, FailureKind, Response, Seen},
+    evidence::{Body, Failure, FailureKind, ProbeId, Response, Seen},
 };
 
 pub(super) const RULES: &[Rule] = &[
@@ -191,6 +192,31 @@ pub(super) const RULES: &[Rule] = &[
                 false => Match::sure(because),
             };
             (!r.delivered || !r.direct_right()).then_some(found)
+        },
+    },
+    Rule {
+        id: "storage.wrong-range",
+        culprit: Culprit::Storage,
+        severity: Severity::Degraded,
+        summary: "the store itself gives parts of the file wrongly",
+        meaning: "A request for a part of the download gets a wrong answer, and so does the same request \
+                  at the store, past app and proxy: the store does not know this form of Range, or does \
+                  not heed If-Range. Resumed downloads fail, or mix the file with what it was before.",
+        remedy: Remedy {
+            nginx: Some(
+                "a newer store, if there is one; or keep from it what it does not understand: \
+                 proxy_set_header Range \"\"; proxy_set_header If-Range \"\"; and proxy_hide_header \
+                 Accept-Ranges; in the internal location",
+            ),
+            ..Remedy::any(
+                "a newer store, if there is one; or keep Range and If-Range from it, and Accept-Ranges \
+                 from visitors",
+            )
+        },
+        matches: |r| {
+            let (part, flaw) = flaw_of_store(r)?;
+            let same = "the store itself, asked the same way, answers so too";
+            Some(Match::sure(flaw).also(same).shown_by(ProbeId::AtStore(part)))
         },
     },
     Rule {

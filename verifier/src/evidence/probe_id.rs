@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::{OddName, Spelling};
+use super::{OddName, Part, Spelling};
 
 /// The further probes; the numbers count from 1 where several of a kind can be asked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -103,6 +103,12 @@ pub enum ProbeId {
     Spoofed,
     /// The same at the app.
     AppSpoofed,
+    /// The direct location, with the signature of the app's hand-off.
+    DirectAsApp,
+    /// The store itself, with the signature of the app's hand-off.
+    StoreAsApp,
+    /// The store itself, for a part of the file.
+    AtStore(Part),
     /// An inner proxy.
     Inner(u8),
     /// A URL that must not give the dummy.
@@ -143,6 +149,8 @@ impl ProbeId {
                 | Self::AppAnonymous
                 | Self::AppHead
                 | Self::AppSpoofed
+                | Self::StoreAsApp
+                | Self::AtStore(_)
                 | Self::Inner(_)
         )
     }
@@ -153,6 +161,7 @@ impl fmt::Display for ProbeId {
         let name = match self {
             Self::Spelled(it) => return write!(f, "target-{}", it.name()),
             Self::Name(name) => return write!(f, "name-{}", name.id()),
+            Self::AtStore(part) => return write!(f, "store-{}", part.of_site()),
             Self::Inner(n) => return write!(f, "inner-{n}"),
             Self::Refused(n) => return write!(f, "refused-{n}"),
             other => PROBE_NAMES.iter().find(|(id, _)| id == other).map_or("?", |(_, name)| name),
@@ -161,7 +170,9 @@ impl fmt::Display for ProbeId {
     }
 }
 
-const PROBE_NAMES: [(ProbeId, &str); 46] = [
+const PROBE_NAMES: [(ProbeId, &str); 48] = [
+    (ProbeId::DirectAsApp, "direct-as-app"),
+    (ProbeId::StoreAsApp, "store-as-app"),
     (ProbeId::TargetOutside, "target-outside"),
     (ProbeId::TargetOptions, "target-options"),
     (ProbeId::AppTarget, "app-target"),
@@ -220,6 +231,10 @@ impl std::str::FromStr for ProbeId {
         }
         if let Some(name) = text.strip_prefix("name-").and_then(OddName::named) {
             return Ok(Self::Name(name));
+        }
+        let part = text.strip_prefix("store-range").map(|it| format!("range{it}"));
+        if let Some(part) = part.and_then(|it| Part::asked_by(it.parse().ok()?)) {
+            return Ok(Self::AtStore(part));
         }
         if let Some(n) = numbered("inner-") {
             return Ok(Self::Inner(n));

@@ -183,7 +183,8 @@ impl Question {
         let of_store =
             |it: &Request| key.is_none_or(|key| crate::dialect::decoded(&it.path).ends_with(key));
         let served = |it: &&String| it.starts_with("http://") || it.starts_with("https://");
-        let store = Some(storage).filter(served).and_then(|it| Request::get(it)).filter(of_store);
+        let url = evidence.storage.asked.http.as_ref().or(Some(storage).filter(served));
+        let store = url.and_then(|it| Request::get(it)).filter(of_store);
         Some(Self {
             site,
             direct: Request::of(&evidence.direct.asked),

@@ -108,7 +108,7 @@ fn is_odd(evidence: &Evidence, id: ProbeId, answer: &Response) -> bool {
 }
 
 /// Where only the beginning matters, no more than this is read.
-const ENOUGH: u64 = 128 * 1024;
+pub(super) const ENOUGH: u64 = 128 * 1024;
 
 /// A file up to this size is read once more as a whole.
 const SMALL: u64 = 4 << 20;

@@ -6,6 +6,7 @@ use http::{HeaderName, Method};
 use super::{
     FurtherAsk, PARAMETER, Plan,
     exposure::{exposure, target},
+    store::as_app,
 };
 use crate::{
     config::Depth,
@@ -30,6 +31,9 @@ pub fn further(plan: &Plan, evidence: &Evidence, depth: Depth) -> Vec<FurtherAsk
                 (ProbeId::AppBare, Ask { headers: plan.wish.full_headers.clone(), ..app })
             }),
         );
+    }
+    if lost {
+        asks.extend(as_app(plan, evidence));
     }
     asks.extend(engaged(plan, evidence).map(|ask| (ProbeId::AppEngaged, ask)));
     let asks = asks.into_iter().map(|(id, ask)| FurtherAsk::new(id, ask));

@@ -32,7 +32,7 @@ pub(crate) struct Watch {
     gunzip: Option<GzDecoder<Digested>>,
 }
 
-/// What two bodies are compared by: their beginnings, and the hash of each beginning of 64 KiB, 128
+/// What evidence does not have of an answer. What two bodies are compared by: their beginnings, and the hash of each beginning of 64 KiB, 128
 /// KiB, 256 KiB …
 #[derive(Clone, Default)]
 pub(crate) struct Trace {
@@ -41,6 +41,8 @@ pub(crate) struct Trace {
     tail: Vec<u8>,
     size: u64,
     marks: Vec<(u64, Sha256)>,
+    /// The app's hand-off as it came, with the signature that evidence leaves out.
+    pub(crate) handoff: Option<String>,
 }
 
 impl Watch {

@@ -207,6 +207,7 @@ impl Control<'_> {
             headers: Vec::new(),
             unix_socket: fixture.unix_socket.as_ref().map(|it| it.display().to_string()),
             through: self.connector.through(&fixture.url),
+            http: None,
         };
         let seen = match self.json::<ReadBack>(fixture, &path).await {
             Ok(answer) => read_back(answer),

@@ -124,6 +124,7 @@ impl Client {
                 Some(_) => Vec::new(),
                 None => self.connector.through(&ask.url),
             },
+            http: None,
         }
     }
 
@@ -149,7 +150,8 @@ impl Client {
         drop(sender);
         let beyond =
             if end == End::Whole { beyond(connection).await } else { cancelled(&connection) };
-        let (body, trace) = watch.finish(end, beyond, &self.redactor);
+        let (body, mut trace) = watch.finish(end, beyond, &self.redactor);
+        trace.handoff = handed_over(&ask.wants, &parts.headers);
         Ok((self.response(parts.status.as_u16(), &parts.headers, body), trace))
     }
 
@@ -210,6 +212,15 @@ fn hands_over(headers: &HeaderMap, intended: Option<&str>, client: &Client, stat
     let head = client.response(status, headers, empty);
     dialect::handoff_of(&head, intended).is_some()
         || head.headers.iter().any(|(name, _)| dialect::header_meant(name).is_some())
+}
+
+/// The hand-off with its secrets, where one was asked for.
+fn handed_over(wants: &Wants, headers: &HeaderMap) -> Option<String> {
+    let Wants::HandOff(intended) = wants else { return None };
+    let known = dialect::HEADERS.iter().map(|it| it.name);
+    let mut names = intended.as_deref().into_iter().chain(known);
+    let value = names.find_map(|it| headers.get(it))?;
+    Some(String::from_utf8_lossy(value.as_bytes()).into_owned())
 }
 
 pub(super) fn request(ask: &Ask, nonce: &str) -> Result<http::Request<Empty<Bytes>>, Failure> {

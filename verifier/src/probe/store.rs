@@ -5,7 +5,7 @@
 
 use std::{fmt, sync::Arc};
 
-use ::http::{HeaderValue, header};
+use ::http::{HeaderValue, Method, header};
 use async_trait::async_trait;
 use bytes::Bytes;
 use futures_util::StreamExt as _;
@@ -22,6 +22,7 @@ use object_store::{
     },
     gcp::GoogleCloudStorageBuilder,
     path::Path,
+    signer::Signer,
 };
 use thiserror::Error;
 use tokio::time::{Duration, Instant, sleep, timeout, timeout_at};
@@ -31,18 +32,22 @@ use super::{
     body::{Trace, Watch},
     chain,
     connect::Connector,
-    http::{Client, failure},
+    http::{Ask, Client, failure},
     storage::refusal,
 };
 use crate::{
-    config::{BucketAt, Scheme},
+    config::{BucketAt, Scheme, StorageAt},
     evidence::{Asked, Body, End, Failure, FailureKind, Probed, Seen},
+    plan::StoragePlan,
     secret::Redactor,
     url::Url,
 };
 
 /// Before what may be gone in a moment is asked for once more.
 const PAUSE: Duration = Duration::from_millis(200);
+
+/// A link is used at once; the store's clock may differ.
+const LINK_EXPIRY: Duration = Duration::from_secs(300);
 
 /// No error page of a store is longer.
 const PAGE_BYTES: usize = 64 * 1024;
@@ -80,7 +85,7 @@ enum Again {
 impl Reader<'_> {
     async fn read(&self, at: &BucketAt, cap: u64) -> (Probed<Body>, Trace) {
         let began = Instant::now();
-        let asked = Asked { url: at.to_string(), ..Asked::default() };
+        let asked = Asked { url: at.to_string(), http: at.http(), ..Asked::default() };
         let (seen, trace) = match self.body(at, cap, began).await {
             Ok((body, trace)) => (Seen::Answer(body), trace),
             Err(failure) => (Seen::Nothing(failure), Trace::default()),
@@ -95,7 +100,7 @@ impl Reader<'_> {
         began: Instant,
     ) -> Result<(Body, Trace), Failure> {
         let wire = Wire { connector: Arc::clone(self.connector), nonce: self.nonce.clone() };
-        let store = open(at, wire).map_err(|error| self.failure(&error).failure)?;
+        let (store, _) = open(at, wire).map_err(|error| self.failure(&error).failure)?;
         let path = Path::parse(&at.key).map_err(|error| Failure {
             kind: FailureKind::Other,
             chain: format!("`{}` is no key: {}", at.key, chain(&error)),
@@ -131,6 +136,7 @@ impl Reader<'_> {
                     let Broken { mut failure, .. } = self.failure(&error);
                     let stopped = format!("the storage stopped after {} bytes", watch.size());
                     failure.chain = format!("{stopped}: {}", failure.chain);
+                    failure.kind = FailureKind::Closed;
                     return Err(failure);
                 }
                 Ok(Some(Ok(bytes))) => watch.update(&bytes),
@@ -163,8 +169,11 @@ impl Reader<'_> {
     }
 }
 
-/// A store of a bucket; nobody is asked yet.
-fn open(at: &BucketAt, wire: Wire) -> object_store::Result<Box<dyn ObjectStore>> {
+/// A store of a bucket, and who signs links to it; nobody is asked yet.
+fn open(
+    at: &BucketAt,
+    wire: Wire,
+) -> object_store::Result<(Arc<dyn ObjectStore>, Arc<dyn Signer>)> {
     // What is asked again is decided here, and a body that breaks off is not pieced together.
     let retry = RetryConfig { max_retries: 0, ..RetryConfig::default() };
     macro_rules! built {
@@ -173,7 +182,8 @@ fn open(at: &BucketAt, wire: Wire) -> object_store::Result<Box<dyn ObjectStore>>
             for (name, value) in &at.options {
                 builder = builder.with_config(name.parse()?, value);
             }
-            Ok(Box::new(builder.with_http_connector(wire).with_retry(retry).build()?))
+            let store = Arc::new(builder.with_http_connector(wire).with_retry(retry).build()?);
+            Ok((store.clone(), store))
         }};
     }
     match at.scheme {
@@ -275,4 +285,31 @@ impl Client {
         let Self { connector, limits, redactor, .. } = self;
         Reader { connector, limits, redactor, nonce }.read(at, cap).await
     }
+
+    /// The request for the file at the store itself, where the storage is one.
+    pub(crate) async fn store_itself(&self, storage: &StoragePlan, nonce: String) -> Option<Ask> {
+        match storage {
+            StoragePlan::Read(StorageAt::Http(url, authorization)) => {
+                Some(with_authorization(url, authorization.as_ref()))
+            }
+            StoragePlan::Read(StorageAt::Bucket(at)) => self.link(at, nonce).await.map(Ask::get),
+            _ => None,
+        }
+    }
+
+    /// A link to an object, as a check may ask it in any way; nothing where it cannot be signed.
+    async fn link(&self, at: &BucketAt, nonce: String) -> Option<Url> {
+        let wire = Wire { connector: Arc::clone(&self.connector), nonce };
+        let (_, signer) = open(at, wire).ok()?;
+        let path = Path::parse(&at.key).ok()?;
+        let signed = signer.signed_url(Method::GET, &path, LINK_EXPIRY);
+        let link = timeout(self.limits.timeout, signed).await.ok()?.ok()?;
+        link.as_str().parse().ok()
+    }
+}
+
+/// A GET by whoever the operator says, where a server asks who it is.
+pub(super) fn with_authorization(url: &Url, authorization: Option<&HeaderValue>) -> Ask {
+    let header = authorization.map(|it| (header::AUTHORIZATION, it.clone()));
+    Ask { headers: header.into_iter().collect(), ..Ask::get(url.clone()) }
 }

@@ -20,7 +20,7 @@ use crate::stores::{self, Pair, Store};
 const SECRETS: [&str; 4] = ["probesecret", "readersecret", "guessed", "hush-hush"];
 
 /// What `verify` sees of the storage.
-async fn evidence(words: &[&str], url: &str, options: &[Pair]) -> Evidence {
+pub(crate) async fn evidence(words: &[&str], url: &str, options: &[Pair]) -> Evidence {
     let options: Vec<_> =
         options.iter().map(|(a, b)| format!("--storage-option={a}={b}")).collect();
     let first = ["sendfile-check", "verify", "--timeout", "2s", "--storage", url];

@@ -38,7 +38,7 @@ use serde::Deserialize;
 
 use self::{
     local::Local,
-    paper::{INSTANCE, KEY, NONCE, Paper, header, journal, sent_by},
+    paper::{INSTANCE, KEY, NONCE, Paper, header, journal, sent_by, wants},
 };
 
 mod local;
@@ -320,7 +320,8 @@ impl Scenario {
             "head" | "app-head" => "HEAD",
             _ => "GET",
         };
-        let headers: Vec<_> = sent_by(id).into_iter().map(str::to_owned).collect();
+        let headers: Vec<_> =
+            sent_by(id.trim_start_matches("store-")).into_iter().map(str::to_owned).collect();
         ask(method, &format!("{origin}{path}"), &headers)
     }
 
@@ -358,19 +359,6 @@ fn ask(method: &str, url: &str, headers: &[String]) -> Asked {
         url: url.to_owned(),
         headers: headers.iter().map(|line| header(line)).collect(),
         ..Asked::default()
-    }
-}
-
-/// The word for what should come of a probe, where that is not the dummy.
-fn wants(id: ProbeId) -> Option<&'static str> {
-    match id {
-        ProbeId::NoExtension => Some("no-extension"),
-        ProbeId::Plain => Some("plain"),
-        ProbeId::Html => Some("html"),
-        ProbeId::Empty => Some("empty"),
-        ProbeId::Range | ProbeId::RangeIfSame | ProbeId::RangeIfOther => Some("part"),
-        ProbeId::RangeSuffix => Some("end"),
-        _ => None,
     }
 }
 

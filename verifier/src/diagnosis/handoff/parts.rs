@@ -2,8 +2,8 @@
 
 use super::super::{Culprit, Match, Reading, Remedy, Rule, Severity};
 use crate::{
-    dialect::Product,
-    evidence::{End, ProbeId, Response, Same},
+    dialect::{Product, store_status},
+    evidence::{End, Part, ProbeId, Response, Same},
     partial::{self, ContentRange},
 };
 
@@ -32,7 +32,7 @@ pub(super) const RULES: &[Rule] = &[
             ..Remedy::any("let Range reach the server of the file, and take filters off its stream")
         },
         matches: |r| {
-            let whole = range_ignored(r).filter(|_| gives_parts(r))?;
+            let whole = range_ignored(r).filter(|_| gives_parts(r) && !store_ignores(r))?;
             let because = format!("asked for a part, the site gives {}", r.describe(whole));
             Some(Match::sure(because).shown_by(ProbeId::Range))
         },
@@ -73,9 +73,10 @@ pub(super) const RULES: &[Rule] = &[
              hands over",
         ),
         matches: |r| {
-            let flaw = |id: &ProbeId| Some((*id, wrong_part(r, *id)?));
-            let (id, flaw) = RANGES.iter().find_map(flaw)?;
-            Some(Match::sure(flaw).shown_by(id))
+            let flaw =
+                |it: Part| wrong_part(r, it).filter(|_| !by_store(r, it)).map(|flaw| (it, flaw));
+            let (part, flaw) = Part::all().find_map(flaw)?;
+            Some(Match::sure(flaw).shown_by(part.of_site()))
         },
     },
     Rule {
@@ -135,17 +136,6 @@ pub(super) const RULES: &[Rule] = &[
     },
 ];
 
-/// The probes for parts.
-const RANGES: [ProbeId; 7] = [
-    ProbeId::Range,
-    ProbeId::RangeSuffix,
-    ProbeId::RangeOpen,
-    ProbeId::RangeBeyond,
-    ProbeId::RangeSeveral,
-    ProbeId::RangeIfSame,
-    ProbeId::RangeIfOther,
-];
-
 /// The probes of a visitor who has something else, and what a 304 to them means.
 const OTHER_FILES: [(ProbeId, &str); 3] = [
     (ProbeId::Empty, "with the download's ETag, another file gives 304 Not Modified"),
@@ -188,21 +178,56 @@ fn gives_parts(r: &Reading<'_>) -> bool {
         || of_disk()
 }
 
-/// What is wrong with the answer to a request for a part, if anything is.
-fn wrong_part(r: &Reading<'_>, id: ProbeId) -> Option<String> {
-    let response = r.repeated(id)?;
+/// A flaw of a part that the store itself gives, asked past the proxy: the part, and what is wrong.
+pub(in super::super) fn flaw_of_store(r: &Reading<'_>) -> Option<(Part, String)> {
+    if range_ignored(r).is_some() && gives_parts(r) && store_ignores(r) {
+        return Some((
+            Part::Middle,
+            "asked for a part, the store itself gives the whole".to_owned(),
+        ));
+    }
+    let flaw = |it: Part| wrong_part(r, it).filter(|_| by_store(r, it)).map(|flaw| (it, flaw));
+    Part::all().find_map(flaw)
+}
+
+/// Whether the store itself gives the whole for a part.
+fn store_ignores(r: &Reading<'_>) -> bool {
+    r.probe(ProbeId::AtStore(Part::Middle)).is_some_and(|it| is_whole(r, it))
+}
+
+/// Whether the store itself answers a request for a part as wrongly as the site.
+fn by_store(r: &Reading<'_>, part: Part) -> bool {
+    let id = ProbeId::AtStore(part);
+    let Some((site, store)) = r.probe(part.of_site()).zip(r.probe(id)) else { return false };
+    match store.status {
+        // It may be this program's key that is refused.
+        401 | 403 => false,
+        400.. => store_status(site).unwrap_or(site.status) == store.status,
+        _ => store.status == site.status && flaw(r, part, id).is_some(),
+    }
+}
+
+/// What is wrong with the site's answer to a request for a part, if anything is.
+fn wrong_part(r: &Reading<'_>, part: Part) -> Option<String> {
+    r.repeated(part.of_site())?;
+    flaw(r, part, part.of_site())
+}
+
+fn flaw(r: &Reading<'_>, part: Part, id: ProbeId) -> Option<String> {
+    let response = r.probe(id)?;
     let further = r.evidence.probes.iter().find(|it| it.id == id)?;
     let range = further.probed.asked.headers.iter().find(|(name, _)| name == "range")?;
     let wrong = |what: &str| Some(format!("{}: {what}", range.1));
-    match (response.status, id) {
-        (206, ProbeId::RangeBeyond) => wrong("206 for what lies behind the end"),
-        (206, ProbeId::RangeIfOther) => {
-            wrong("206 although If-Range names the ETag of another file")
-        }
-        (206, ProbeId::RangeSeveral) => wrong(&wrong_parts(r, response)?),
+    match (response.status, part) {
+        (206, Part::Beyond) => wrong("206 for what lies behind the end"),
+        (206, Part::IfOther) => wrong("206 although If-Range names the ETag of another file"),
+        (206, Part::Several) => wrong(&wrong_parts(r, response)?),
         (206, _) => wrong(&wrong_slice(r, response, &range.1, further.wants)?),
+        (200, _) if !is_whole(r, response) && response.header("content-range").is_some() => {
+            wrong("a part comes with 200, as if it were the whole, and not with 206")
+        }
         // Few clients ask for several parts at once, and a server need not give them.
-        (400..=499, ProbeId::RangeBeyond | ProbeId::RangeSeveral) => None,
+        (400..=499, Part::Beyond | Part::Several) => None,
         (400.., _) => wrong(&format!("{}, and the whole file is given", response.status)),
         _ => None,
     }

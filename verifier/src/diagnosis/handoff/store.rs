@@ -1,9 +1,9 @@
 //! The hand-off goes to a store over HTTP, and the store does not understand what the proxy asks.
 
-use super::super::{Culprit, Match, Remedy, Rule, Severity};
+use super::super::{Culprit, Match, Reading, Remedy, Rule, Severity};
 use crate::{
     dialect::{store_error, store_refusal},
-    evidence::ProbeId,
+    evidence::{ProbeId, Response},
 };
 
 pub(super) const RULES: &[Rule] = &[
@@ -120,6 +120,9 @@ pub(super) const RULES: &[Rule] = &[
         },
         matches: |r| {
             let full = r.lost_after_app()?;
+            if let Some(status) = unexplained(r, full) {
+                return Some(Match::possible(status));
+            }
             let code = store_error(&full.body).filter(|it| it == "SignatureDoesNotMatch")?;
             Some(Match::likely(format!("the store answers {} {code}", full.status)))
         },
@@ -144,6 +147,9 @@ pub(super) const RULES: &[Rule] = &[
         },
         matches: |r| {
             let full = r.lost_after_app()?;
+            if let Some(status) = unexplained(r, full) {
+                return Some(Match::possible(status));
+            }
             let code = store_error(&full.body).filter(|it| it == "AccessDenied")?;
             let expired = String::from_utf8_lossy(&full.body.head).contains("expired");
             let signed = r.handoff().is_some_and(|(_, value)| value.contains('?'));
@@ -168,7 +174,20 @@ pub(super) const RULES: &[Rule] = &[
                 (None, Some(status)) => status.to_string(),
                 (None, None) => return None,
             };
-            Some(Match::possible(format!("the store answers {answer}")))
+            let because = format!("the store answers {answer}");
+            Some(match store_refusal(full) {
+                // Which of its reasons it was is not shown.
+                Some(_) => Match::likely(because),
+                None => Match::possible(because),
+            })
         },
     },
 ];
+
+/// That a store refuses a signed request, where the proxy keeps its reason back.
+fn unexplained(r: &Reading<'_>, full: &Response) -> Option<String> {
+    let (_, value) = r.handoff()?;
+    let status = store_refusal(full).filter(|it| matches!(it, 400 | 401 | 403 | 404 | 409))?;
+    let hidden = value.contains('?') && store_error(&full.body).is_none();
+    hidden.then(|| format!("the store answers {status}, and the proxy keeps its reason back"))
+}

@@ -2,7 +2,7 @@
 //! caches and filters around what is served.
 
 use super::{
-    super::{Address, Fact, Question, Says, uri::decoded},
+    super::{Address, Fact, Question, Request, Says, uri::decoded},
     route::Route,
     tree::Directive,
     upstream::{Sent, Upstream},
@@ -51,7 +51,10 @@ fn host(question: &Question, upstream: &Upstream<'_>, route: &Route<'_>) -> Opti
     };
     let port = if upstream.https { 443 } else { 80 };
     let sent = Address::of(&value, port);
-    if sent == store.address || value.is_empty() {
+    // One store has several names, and an app may sign for the one that is asked.
+    let as_asked = sent == Address::of(&upstream.host, port) && !upstream.named;
+    let other = as_asked && !upstream.addresses.iter().any(|it| it.is(&store.address));
+    if sent == store.address || value.is_empty() || other || in_bucket(store, &sent) {
         return None;
     }
     let to_store = upstream.addresses.iter().any(|it| it.is(&store.address));
@@ -59,6 +62,13 @@ fn host(question: &Question, upstream: &Upstream<'_>, route: &Route<'_>) -> Opti
     let detail = format!("sends the store `Host: {value}`; it is {}", store.host());
     let fix = format!("in {}, write `proxy_set_header Host {wanted};`", at.line());
     Some(Fact::at(Says::HostWrong, at, detail).mended_by(fix))
+}
+
+/// Whether a name is the bucket's own: stores have the bucket in the path or before their name.
+fn in_bucket(store: &Request, name: &Address) -> bool {
+    let bucket = store.path.split('/').nth(1).unwrap_or_default();
+    let rest = name.host.strip_prefix(bucket).and_then(|it| it.strip_prefix('.'));
+    rest.is_some_and(|it| it == store.address.host) && !bucket.is_empty()
 }
 
 fn authorization(question: &Question, upstream: &Upstream<'_>, route: &Route<'_>) -> Option<Fact> {
@@ -106,7 +116,12 @@ fn path(question: &Question, upstream: &Upstream<'_>) -> Option<Fact> {
         return Some(Fact::at(Says::PathDecoded, at, detail).mended_by(fix));
     }
     let store = question.store.as_ref()?;
-    let other = decoded(&upstream.path) != decoded(&store.path);
+    let path = decoded(&store.path);
+    let sent = decoded(&upstream.path);
+    let by_name = Address::of(&upstream.host, 80);
+    let in_host = in_bucket(store, &by_name)
+        && path.split_once(&sent).is_some_and(|(it, _)| !it[1..].contains('/'));
+    let other = sent != path && !in_host;
     let detail = format!("asks the store for {}; the file is {}", upstream.path, store.path);
     let end = upstream.path.trim_start_matches('/');
     let missing = store.path.strip_suffix(end).filter(|it| it.ends_with('/') && it.len() > 1);

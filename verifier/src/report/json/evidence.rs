@@ -72,6 +72,8 @@ struct JsonAsked {
     unix_socket: Option<String>,
     #[serde(skip_serializing_if = "Vec::is_empty", default)]
     through: Vec<String>,
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    http: Option<String>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -261,9 +263,9 @@ impl JsonProbed {
             }
             Seen::Skipped(reason) => JsonSeen::Skipped(reason.clone()),
         };
-        let Asked { method, url, headers, unix_socket, through } = it.asked.clone();
+        let Asked { method, url, headers, unix_socket, through, http } = it.asked.clone();
         let took_ms = (it.took.as_secs_f64() * 1e6).round() / 1e3;
-        Self { asked: JsonAsked { method, url, headers, unix_socket, through }, took_ms, seen }
+        Self { asked: JsonAsked { method, url, headers, unix_socket, through, http }, took_ms, seen }
     }
 
     pub(super) fn response(self) -> Result<Probed<Response>, String> {
@@ -286,7 +288,7 @@ impl JsonProbed {
         self,
         answer: impl FnOnce(JsonSeen) -> Result<T, String>,
     ) -> Result<Probed<T>, String> {
-        let JsonAsked { method, url, headers, unix_socket, through } = self.asked;
+        let JsonAsked { method, url, headers, unix_socket, through, http } = self.asked;
         let seen = match self.seen {
             JsonSeen::Failure { kind, chain } => {
                 Seen::Nothing(Failure { kind: kind.evidence(), chain })
@@ -296,7 +298,7 @@ impl JsonProbed {
         };
         let took =
             Duration::try_from_secs_f64(self.took_ms / 1e3).map_err(|error| error.to_string())?;
-        Ok(Probed { asked: Asked { method, url, headers, unix_socket, through }, seen, took })
+        Ok(Probed { asked: Asked { method, url, headers, unix_socket, through, http }, seen, took })
     }
 }
 

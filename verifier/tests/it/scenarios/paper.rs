@@ -4,8 +4,8 @@ use std::io::Write as _;
 
 use flate2::{Compression, write::GzEncoder};
 use sendfile_check::evidence::{
-    Body, End, Failure, FailureKind, Gunzipped, HEAD_BYTES, Journalled, Response, Same, Seen,
-    Sha256,
+    Body, End, Failure, FailureKind, Gunzipped, HEAD_BYTES, Journalled, ProbeId, Response, Same,
+    Seen, Sha256,
 };
 use sha2::Digest as _;
 
@@ -263,6 +263,20 @@ pub(super) fn sent_by(id: &str) -> Option<&'static str> {
         "range-suffix" => Some("Range: bytes=-1024"),
         "range-beyond" => Some("Range: bytes=4096-"),
         "range-several" => Some("Range: bytes=0-15,200-215"),
+        _ => None,
+    }
+}
+
+/// The word for what should come of a probe, where that is not the dummy.
+pub(super) fn wants(id: ProbeId) -> Option<&'static str> {
+    match id {
+        ProbeId::NoExtension => Some("no-extension"),
+        ProbeId::Plain => Some("plain"),
+        ProbeId::Html => Some("html"),
+        ProbeId::Empty => Some("empty"),
+        ProbeId::Range | ProbeId::RangeIfSame | ProbeId::RangeIfOther => Some("part"),
+        ProbeId::RangeSuffix => Some("end"),
+        ProbeId::AtStore(part) => wants(part.of_site()),
         _ => None,
     }
 }

@@ -1,0 +1,271 @@
+//! `docs/storage.md`: what was tried with which store, and what came of it. With `UPDATE_DOCS` it is
+//! written anew.
+
+use std::{fs, path::Path};
+
+use assert_cmd::cargo::cargo_bin;
+use sendfile_check::{
+    diagnosis::LayerResult,
+    evidence::{FailureKind, Seen},
+};
+use sendfile_fixture::{Fixture, Running};
+use serde_json::Value;
+
+use super::{BROKEN, Broken, By, Scene, caddy, first, named_at, verify};
+use crate::{
+    buckets::evidence,
+    stores::{self, Pair, Store},
+};
+
+/// How many stores there are.
+const ALL: usize = 7;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_store_does_what_the_page_says() {
+    let proxies = ("/usr/sbin/nginx", "/usr/bin/caddy");
+    let Some(nginx) = stores::program("nginx", proxies.0) else { return };
+    let Some(caddy) = stores::program("Caddy", proxies.1) else { return };
+    let mut page = HEAD.replace("VERSIONS", &versions(&nginx, &caddy));
+    let all: Vec<_> = stores::all("page").collect();
+    for store in &all {
+        page += &format!("| {} | {} |\n", store.name, kept(store, &caddy).await);
+    }
+    page += CAUSES_HEAD;
+    for store in &all {
+        page += &format!("| {} | {} |\n", store.name, causes(store).await.join(" | "));
+    }
+    page += BROKEN_HEAD;
+    let buckets = [stores::seaweed(), stores::radosgw(), stores::azurite()].into_iter().flatten();
+    let mut columns = Vec::new();
+    for store in buckets {
+        columns.push(named_at(&store.below("broken")).await);
+    }
+    for (n, broken) in BROKEN.iter().enumerate() {
+        let cells: Vec<_> = columns.iter().flat_map(|it| it[n].clone()).collect();
+        page += &format!("| {} | {} |\n", broken.what, cells.join(" | "));
+    }
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/storage.md");
+    if std::env::var_os("UPDATE_DOCS").is_some() {
+        fs::write(&path, &page).expect("the page");
+    }
+    // On a laptop without all stores the page cannot be made.
+    if all.len() == ALL {
+        let shown = fs::read_to_string(&path).unwrap_or_default();
+        let same = without_versions(&shown) == without_versions(&page);
+        assert!(same, "docs/storage.md is behind; run the tests with UPDATE_DOCS=1:\n{page}");
+    }
+}
+
+/// Other versions may do the same.
+fn without_versions(page: &str) -> String {
+    page.lines().filter(|it| !it.starts_with("Tried with ")).collect::<Vec<_>>().join("\n")
+}
+
+fn versions(nginx: &Path, caddy: &Path) -> String {
+    let weed = stores::in_checkout("venv/bin/weed");
+    let azurite = stores::in_checkout("node_modules/.bin/azurite-blob");
+    let programs = [
+        ("SeaweedFS", &*weed, "version"),
+        ("Ceph", Path::new("/usr/bin/radosgw"), "--version"),
+        ("Azurite", &azurite, "--version"),
+        ("Apache", Path::new("/usr/sbin/apache2"), "-v"),
+        ("nginx", nginx, "-v"),
+        ("Caddy", caddy, "version"),
+    ];
+    let there = programs.iter().filter(|(_, program, _)| program.exists());
+    let version = |(name, program, argument): &(&str, &Path, &str)| {
+        format!("{name} {}", stores::version(program, argument))
+    };
+    there.map(version).collect::<Vec<_>>().join(", ")
+}
+
+/// What a store does when all is right: placing, reading, and the hand-off by each proxy.
+async fn kept(store: &Store, program: &Path) -> String {
+    // The stand-in for Google knows a token and no signature.
+    if store.url.starts_with("http") || store.url.starts_with("gs") {
+        let fixture = Fixture::builder().storage(&store.url).large_size(0);
+        let options = store.options();
+        let fixture = options.into_iter().fold(fixture, |it, (a, b)| it.storage_option(a, b));
+        let fixture = fixture.start().await.unwrap_or_else(|it| panic!("{}: {it:?}", store.name));
+        let read = reads(store, &fixture).await;
+        fixture.stop().await.expect("a store that answers");
+        return format!("yes | {read} | – | –");
+    }
+    let right = Broken { what: "right", by: By::Proxy(&[]), words: &[], rule: None };
+    let scene = Scene::set(store, &right).await;
+    let read = reads(&scene.store, &scene.fixture).await;
+    let app = scene.fixture.address().to_string();
+    let mut cells = vec!["yes".to_owned(), read.to_owned()];
+    for site in [scene.proxy.site.clone(), caddy(program, &scene.store, &app).site] {
+        let url = format!("{site}/healthcheck-utils/download");
+        let asked = [
+            ("GET", vec![], "200 4096"),
+            ("Range", vec!["-r", "5-16"], "206 12"),
+            ("HEAD", vec!["-I"], "200 0"),
+        ];
+        let right = asked.iter().filter(|(_, words, expected)| curl(&url, words) == *expected);
+        let right: Vec<_> = right.map(|(name, ..)| *name).collect();
+        let usual = health(&scene, &site, &[]).await;
+        let thorough = health(&scene, &site, &["--thorough"]).await;
+        cells.push(format!("{}: {usual}; `--thorough`: {thorough}", right.join(", ")));
+    }
+    scene.clear().await;
+    cells.join(" | ")
+}
+
+async fn health(scene: &Scene, site: &str, words: &[&str]) -> String {
+    let url = scene.fixture.url();
+    let first_words = ["sendfile-check", "verify", "--fixture", &url, "--site", site, "--storage"];
+    let storage = [&*scene.store.url];
+    let words: Vec<_> = first_words.iter().chain(&storage).chain(words).copied().collect();
+    first(&verify(&words, &scene.store.options()).await)
+}
+
+/// Whether the verifier reads from the store what the fixture has placed.
+async fn reads(store: &Store, fixture: &Running) -> &'static str {
+    let url = fixture.url();
+    let site = format!("http://{}", fixture.address());
+    let words = ["sendfile-check", "verify", "--fixture", &url, "--site", &site, "--storage"];
+    let words: Vec<_> = words.into_iter().chain([&*store.url]).collect();
+    match verify(&words, &store.options()).await.storage.result {
+        LayerResult::Pass => "yes",
+        _ => "no",
+    }
+}
+
+/// The status of an answer and the length of its body.
+fn curl(url: &str, words: &[&str]) -> String {
+    let mut command = std::process::Command::new("curl");
+    command.args(["-sS", "--noproxy", "*", "-m", "20", "-o", "/dev/null"]);
+    command.args(["-w", "%{http_code} %{size_download}"]).args(words).arg(url);
+    let out = command.output().expect("curl").stdout;
+    String::from_utf8_lossy(&out).into_owned()
+}
+
+/// The cause that is named for each thing that goes wrong when a file is read.
+async fn causes(store: &Store) -> Vec<String> {
+    store.put("file.bin", "mine");
+    let file = format!("{}/file.bin", store.url);
+    let right = store.options();
+    let s3 = store.url.starts_with("s3");
+    let missing = store.missing.as_ref().map(|it| format!("{it}/file.bin"));
+    let port = store.port();
+    let (there, elsewhere) = (format!("http://127.0.0.1:{port}"), "http://127.0.0.1:1");
+    let tls = format!("https://127.0.0.1:{port}");
+    let moved = |to: &str| {
+        let options = right.iter().map(|(name, value)| (*name, value.replace(&there, to)));
+        (file.replace(&there, to), options.collect::<Vec<_>>())
+    };
+    let mut cells = vec![
+        seen(&format!("{}/nothing.bin", store.url), &right).await,
+        some(missing.map(|it| (it, right.clone()))).await,
+        some(with(&file, store, &store.stranger)).await,
+        some(with(&file, store, &store.wrong_key)).await,
+    ];
+    let region =
+        |it: &Pair| if it.0 == "region" { ("region", "eu-west-3".to_owned()) } else { it.clone() };
+    let region = s3.then(|| (file.clone(), right.iter().map(region).collect()));
+    cells.push(some(region).await);
+    cells.push(late(&file, &right));
+    for to in [elsewhere, &tls, "http://store.invalid:9000"] {
+        let (url, options) = moved(to);
+        cells.push(seen(&url, &options).await);
+    }
+    store.delete("file.bin");
+    cells
+}
+
+fn with(file: &str, store: &Store, key: &[Pair]) -> Option<(String, Vec<Pair>)> {
+    (!key.is_empty()).then(|| (file.to_owned(), store.with(key)))
+}
+
+async fn some(asked: Option<(String, Vec<Pair>)>) -> String {
+    match asked {
+        Some((url, options)) => seen(&url, &options).await,
+        None => "–".to_owned(),
+    }
+}
+
+async fn seen(url: &str, options: &[Pair]) -> String {
+    let evidence = evidence(&["--full", "http://127.0.0.1:1"], url, options).await;
+    match &evidence.storage.seen {
+        Seen::Answer(_) => "it is given".to_owned(),
+        Seen::Nothing(failure) => cause(failure.kind).to_owned(),
+        Seen::Skipped(reason) => reason.clone(),
+    }
+}
+
+/// The end of the rule's name that stands for a kind of failure.
+fn cause(kind: FailureKind) -> &'static str {
+    match kind {
+        FailureKind::NotFound => "file-missing",
+        FailureKind::BucketMissing => "bucket-missing",
+        FailureKind::Denied => "access-denied",
+        FailureKind::KeyRefused => "key-refused",
+        FailureKind::WrongRegion => "wrong-region",
+        FailureKind::ClockSkewed => "clock-skewed",
+        FailureKind::Refused | FailureKind::TimedOut => "unreachable",
+        FailureKind::Tls => "tls-refused",
+        FailureKind::NameNotResolved => "name-not-resolved",
+        _ => "not told",
+    }
+}
+
+/// The same by a program whose clock is half an hour late.
+fn late(url: &str, options: &[Pair]) -> String {
+    let mut command = std::process::Command::new("faketime");
+    command.args(["-f", "-30m"]).arg(cargo_bin("sendfile-check")).args(["verify", "-o", "json"]);
+    command.args(["--timeout", "5s", "--full", "http://127.0.0.1:1", "--storage", url]);
+    command.args(options.iter().map(|(a, b)| format!("--storage-option={a}={b}")));
+    // What waits goes by the clock that nobody sets.
+    let out = command.env("FAKETIME_DONT_FAKE_MONOTONIC", "1").output();
+    let out = out.expect("faketime, which `make proxies` installs").stdout;
+    let report: Value = serde_json::from_slice(&out).expect("a report");
+    let storage = &report["targets"][0]["layers"]["storage"];
+    match storage["evidence"]["failure"]["kind"].as_str() {
+        None => "it is given".to_owned(),
+        Some(kind) => kind.to_owned(),
+    }
+}
+
+const HEAD: &str = "\
+# Storage
+
+This page is made by the tests, from real servers on one machine. AWS, Azure and Google themselves were not asked: Azurite
+is Microsoft's emulator, and in Google's place stands SeaweedFS behind an nginx that turns Google's XML API into S3's. That
+stand-in knows a token and no signature, so no link to it was tried.
+
+Tried with VERSIONS.
+
+## What was tried
+
+Placed and read back by `sendfile-fixture`; read by `sendfile-check`; handed off from a private bucket, with
+`--remote signed` and the shipped `nginx/remote.conf` and `caddy/remote.caddy`, and what `sendfile-check verify` says.
+
+| store | placed | read | through nginx | through Caddy |
+|---|---|---|---|---|
+";
+
+const CAUSES_HEAD: &str = "
+SeaweedFS does not heed If-Range, and Azurite refuses a range that counts from the end: the store itself is asked the same
+way, and named. In a link that Azure is to accept, a name may have no space and nothing beyond ASCII, since object_store
+signs it encoded.
+
+## What went wrong at the store, and which cause was named
+
+The end of the rule's name: `file-missing` stands for `storage.file-missing`. A cause that a store cannot tell from another
+is shown as what it says; – is what it does not have.
+
+| store | file missing | bucket missing | no right to read | wrong secret | wrong region | clock 30 min late | stopped | no TLS there | name unknown |
+|---|---|---|---|---|---|---|---|---|---|
+";
+
+const BROKEN_HEAD: &str = "
+## What was broken between app, nginx and the store, and what was named
+
+The snippet keeps a store's error page back and tells its status alone, so without `--proxy-config` some causes look alike:
+then the one that is there is among the first three that are named, and none is called sure.
+
+| broken | SeaweedFS | with `--proxy-config` | Ceph radosgw | with `--proxy-config` | Azurite | with `--proxy-config` |
+|---|---|---|---|---|---|---|
+";
