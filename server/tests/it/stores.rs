@@ -23,6 +23,8 @@ mod dav;
 mod google;
 #[path = "stores/radosgw.rs"]
 mod radosgw;
+#[path = "stores/rclone.rs"]
+mod rclone;
 #[path = "stores/seaweed.rs"]
 mod seaweed;
 
@@ -181,6 +183,12 @@ pub(crate) fn radosgw() -> Option<&'static Store> {
     IT.get_or_init(|| wanted("radosgw", "/usr/bin/radosgw").map(radosgw::start_radosgw)).as_ref()
 }
 
+/// rclone's S3, which answers a request for a part with 200. No store to place on.
+pub(crate) fn rclone() -> Option<&'static Store> {
+    static IT: OnceLock<Option<Store>> = OnceLock::new();
+    IT.get_or_init(|| wanted("rclone", "venv/bin/rclone").map(rclone::start_rclone)).as_ref()
+}
+
 /// Azurite, the emulator of Azure.
 pub(crate) fn azurite() -> Option<&'static Store> {
     static IT: OnceLock<Option<Store>> = OnceLock::new();
@@ -234,8 +242,9 @@ pub(crate) fn version(program: &Path, argument: &str) -> String {
     let out = Command::new(program).arg(argument).output().expect("a program");
     let said = String::from_utf8_lossy(&[out.stdout, out.stderr].concat()).into_owned();
     let words = said.split(|c: char| c.is_whitespace() || matches!(c, '/' | '('));
-    let mut words = words.filter(|it| it.contains('.'));
+    let words = words.filter(|it| it.contains('.'));
     let number = |it: &str| it.chars().all(|c| c.is_ascii_digit() || c == '.');
+    let mut words = words.map(|it| it.trim_start_matches('v'));
     words.find(|it| number(it)).map_or_else(|| "unknown".to_owned(), str::to_owned)
 }
 

@@ -10,6 +10,11 @@ const ACCOUNT_KEY: &str =
     "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw==";
 const SAS: &str = "sv=2020-02-10&ss=b&srt=sco&sp=rwdlac&se=2099-01-01T00%3A00%3A00Z\
                    &sig=qUU5XdapkCCOMz6HGCGT%2F%2BSFcNz75EvIwajXYmbdD8o%3D";
+/// The same for somebody who may only read, and for somebody who may not.
+const READER: &str = "sv=2020-02-10&ss=b&srt=sco&sp=rl&se=2099-01-01T00%3A00%3A00Z\
+    &sig=bzPbuJRlgNInzUIWxaKwnWFZql4Tb9oP5ugIh2qDiII%3D";
+const WRITER: &str = "sv=2020-02-10&ss=b&srt=sco&sp=wac&se=2099-01-01T00%3A00%3A00Z\
+    &sig=F01fUuViFFk3YoIu6%2BUVTeES4Rds7bY76oXWmzOxujc%3D";
 
 /// Starts it.
 pub(super) fn start_azurite(azurite: PathBuf) -> Store {
@@ -32,8 +37,8 @@ pub(super) fn start_azurite(azurite: PathBuf) -> Store {
         place: vec![("endpoint", endpoint), ("account_name", ACCOUNT.into())],
         key: vec![("account_key", ACCOUNT_KEY.into())],
         wrong_key: vec![("account_key", ACCOUNT_KEY.replace("Eby8", "AAAA"))],
-        reader: Vec::new(),
-        stranger: Vec::new(),
+        reader: vec![("sas_token", READER.into())],
+        stranger: vec![("sas_token", WRITER.into())],
         curl: Curl { root: curl.root.clone() + "/media", ..curl },
     }
 }
