@@ -240,7 +240,8 @@ impl Diagnosis {
 
 /// All rules, by culprit.
 pub fn rules() -> impl Iterator<Item = &'static Rule> {
-    let tables = [storage::RULES, proxy::RULES].into_iter().chain(frontend::RULES);
+    let tables =
+        [storage::RULES, proxy::RULES, proxy::store::RULES].into_iter().chain(frontend::RULES);
     app::RULES.into_iter().chain(tables).chain(handoff::RULES).flatten()
 }
 

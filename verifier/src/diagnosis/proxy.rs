@@ -1,13 +1,16 @@
 //! Rules whose culprit is the proxy: the file is there, and the proxy cannot read it, even without
 //! the app.
 
+pub(super) mod store;
+
+use self::store::{breaks_off, reaches_no_store};
 use super::{
     Confidence, Culprit, Match, Reading, Remedy, Rule, Severity,
     instead::{Instead, instead, told},
     local::contradiction,
 };
 use crate::{
-    dialect::{Product, file_seen, store_error, store_refusal},
+    dialect::{Product, file_seen, store_error},
     dummy_line::DummyLine,
     evidence::{End, ProbeId, Response},
     local::{Fact, Says},
@@ -187,7 +190,7 @@ pub(super) const RULES: &[Rule] = &[
             )
         },
         matches: |r| {
-            let whole = |it: &&Response| it.status == 200 && !too_slow(it);
+            let whole = |it: &&Response| it.status == 200 && !too_slow(it) && !breaks_off(r, it);
             let direct = cannot_read(r).filter(|it| whole(it) && kept_file(r).is_none())?;
             let of_dummy = !matches!(
                 instead(r.evidence, direct),
@@ -373,14 +376,6 @@ fn store_fails<'a>(r: &Reading<'a>) -> Option<&'a Response> {
             && matches!(it.status, 500 | 502..=504)
             && (it.body.size == 0 || Product::by_error_page(it).is_some())
     })
-}
-
-/// nginx's own gateway error where a store should be asked for a signed link.
-fn reaches_no_store<'a>(r: &Reading<'a>) -> Option<&'a Response> {
-    let full = r.lost_after_app().filter(|it| it.status == 502 && store_refusal(it).is_none())?;
-    let signed = r.handoff().is_some_and(|(_, value)| value.contains('?'));
-    let kept = full.header("content-disposition").is_some();
-    (signed && kept && r.own_page(full) == Some(Product::Nginx)).then_some(full)
 }
 
 /// Whether the hand-off itself carries a host's name, which is then looked up at run time.

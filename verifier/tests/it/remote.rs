@@ -1,7 +1,12 @@
 //! Hand-offs to a private bucket: a real store behind the real nginx and its shipped snippet, right
 //! and then broken once each, and the culprit that must be named first.
 
-use std::{fs, net::TcpStream, path::Path, time::Duration};
+use std::{
+    fs,
+    net::TcpStream,
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use clap::Parser as _;
 use futures_util::{StreamExt as _, stream};
@@ -17,6 +22,7 @@ use sendfile_fixture::{Fixture, Running};
 use self::relay::Relay;
 use crate::stores::{self, Pair, Store};
 
+mod buffer;
 mod page;
 mod relay;
 
@@ -200,6 +206,8 @@ struct Scene {
 struct Front {
     site: String,
     config: String,
+    /// Where its own files are.
+    run: PathBuf,
 }
 
 impl Scene {
@@ -326,7 +334,7 @@ fn serve(server: &str, http: &str) -> Front {
         &run,
     );
     stores::until("nginx answers", || TcpStream::connect(("127.0.0.1", port)).is_ok());
-    Front { site: format!("http://127.0.0.1:{port}"), config: path }
+    Front { site: format!("http://127.0.0.1:{port}"), config: path, run }
 }
 
 fn caddy(program: &Path, store: &Store, app: &str) -> Front {
@@ -345,5 +353,5 @@ fn caddy(program: &Path, store: &Store, app: &str) -> Front {
     let words = ["run", "--adapter", "caddyfile", "--config", &path].map(str::to_owned);
     stores::start(program, &words, &run);
     stores::until("Caddy answers", || TcpStream::connect(("127.0.0.1", port)).is_ok());
-    Front { site: format!("http://127.0.0.1:{port}"), config: path }
+    Front { site: format!("http://127.0.0.1:{port}"), config: path, run }
 }

@@ -182,9 +182,11 @@ pub(super) const RULES: &[Rule] = &[
             ..Remedy::any("let the internal location come before the one that takes its URI")
         },
         matches: |r| {
-            // What the file held before comes of the right place, only too late.
-            let older = |it: &Response| matches!(instead(r.evidence, it), Instead::Older(_));
-            let full = r.lost_after_app().filter(|it| hands_over_uri(r) && !older(it))?;
+            // What the file held before, or its beginning, comes of the right place.
+            let of_file = |it: &Response| {
+                matches!(instead(r.evidence, it), Instead::Older(_) | Instead::Truncated)
+            };
+            let full = r.lost_after_app().filter(|it| hands_over_uri(r) && !of_file(it))?;
             if for_its_ending(r) {
                 return Some(Match::sure(
                     "with a name without an ending the hand-off works: a rule for endings comes first",

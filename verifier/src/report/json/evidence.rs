@@ -265,7 +265,11 @@ impl JsonProbed {
         };
         let Asked { method, url, headers, unix_socket, through, http } = it.asked.clone();
         let took_ms = (it.took.as_secs_f64() * 1e6).round() / 1e3;
-        Self { asked: JsonAsked { method, url, headers, unix_socket, through, http }, took_ms, seen }
+        Self {
+            asked: JsonAsked { method, url, headers, unix_socket, through, http },
+            took_ms,
+            seen,
+        }
     }
 
     pub(super) fn response(self) -> Result<Probed<Response>, String> {

@@ -1,5 +1,5 @@
-//! What stands between everybody and a store, so that the store can be stopped, fall silent or break
-//! off, for one test alone.
+//! What stands between everybody and a server, so that the server can be stopped, fall silent, break
+//! off or be read late, for one test alone.
 
 use std::sync::{
     Arc,
@@ -10,6 +10,7 @@ use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _, copy},
     net::{TcpListener, TcpStream},
     task::AbortHandle,
+    time::{Duration, sleep},
 };
 
 /// A server that passes connections on.
@@ -28,22 +29,27 @@ pub(super) enum State {
     Closed,
     /// Takes it and never answers.
     Silent,
+    /// Passes it on, and begins to read the answer when its server has long filled all buffers.
+    Late,
     /// Passes so much of the answer that its head is through, and some of the body.
     Cut,
 }
+
+/// So late.
+const LATE: Duration = Duration::from_millis(500);
 
 /// More than any head of these stores, and less than a head and the dummy.
 const CUT: usize = 2_000;
 
 impl Relay {
-    pub(super) async fn to(store: u16) -> Self {
+    pub(super) async fn to(server: u16) -> Self {
         let listener = TcpListener::bind(("127.0.0.1", 0)).await.expect("a free port");
         let port = listener.local_addr().expect("a port").port();
         let state = Arc::new(AtomicU8::new(State::Open as u8));
         let seen = Arc::clone(&state);
         let task = tokio::spawn(async move {
             while let Ok((visitor, _)) = listener.accept().await {
-                tokio::spawn(pass(visitor, store, seen.load(Ordering::Relaxed)));
+                tokio::spawn(pass(visitor, server, seen.load(Ordering::Relaxed)));
             }
         });
         Self { port, state, task: task.abort_handle() }
@@ -64,14 +70,14 @@ impl Drop for Relay {
     }
 }
 
-async fn pass(mut visitor: TcpStream, store: u16, state: u8) {
+async fn pass(mut visitor: TcpStream, port: u16, state: u8) {
     if state == State::Silent as u8 {
         let mut void = Vec::new();
         // Until the visitor gives up.
         let _ = visitor.read_to_end(&mut void).await;
         return;
     }
-    let Ok(mut server) = TcpStream::connect(("127.0.0.1", store)).await else { return };
+    let Ok(mut server) = TcpStream::connect(("127.0.0.1", port)).await else { return };
     let (mut from_visitor, mut to_visitor) = visitor.split();
     let (mut from_server, mut to_server) = server.split();
     let asked = async {
@@ -79,6 +85,9 @@ async fn pass(mut visitor: TcpStream, store: u16, state: u8) {
         let _ = to_server.shutdown().await;
     };
     let answered = async {
+        if state == State::Late as u8 {
+            sleep(LATE).await;
+        }
         if state == State::Cut as u8 {
             let mut part = (&mut from_server).take(CUT as u64);
             let _ = copy(&mut part, &mut to_visitor).await;

@@ -1,0 +1,60 @@
+//! A proxy that keeps what a visitor has not read yet on a disk, and cannot: files that fit into its
+//! memory arrive, and larger ones break off.
+
+use std::fs;
+
+use super::{
+    Edit, nginx,
+    relay::{Relay, State},
+    signing, verify,
+};
+use crate::stores;
+
+/// More than lies in the buffers of nginx and of the sockets together.
+const LARGE: u64 = 32 << 20;
+
+/// As it stands in the internal location.
+const UNBUFFERED: &str = "proxy_max_temp_file_size 0;                     #";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_download_that_breaks_off_is_not_blamed_on_the_store() {
+    let Some(store) = stores::seaweed().map(|it| it.below("buffer")) else { return };
+    if stores::program("nginx", "/usr/sbin/nginx").is_none() {
+        return;
+    }
+    let large = signing(&store).size(LARGE).start().await.expect("a store that answers");
+    let small = signing(&store.below("small")).start().await.expect("a store that answers");
+    let buffered: &[Edit] = &[(UNBUFFERED, "#")];
+    for (fixture, edits, expected) in [
+        (&large, &[][..], None),
+        (&small, buffered, None),
+        (&large, buffered, Some("proxy.breaks-off")),
+    ] {
+        let below =
+            if std::ptr::eq(fixture, &small) { store.below("small") } else { store.clone() };
+        let proxy = nginx(&below, &fixture.address().to_string(), edits);
+        // A folder that is there when it starts, and cannot be written to when it runs.
+        let folder = proxy.run.join("t1");
+        fs::remove_dir_all(&folder).expect("a folder of nginx");
+        fs::write(&folder, "").expect("a file in its place");
+        let port = proxy.site.rsplit(':').next().and_then(|it| it.parse().ok()).expect("a port");
+        let slow = Relay::to(port).await;
+        slow.now(State::Late);
+        let site = format!("http://127.0.0.1:{}", slow.port);
+        let url = fixture.url();
+        let words = ["sendfile-check", "verify", "--fixture", &url, "--site", &site];
+        let words: Vec<_> = words.into_iter().chain(["--storage", &below.url]).collect();
+        let diagnosis = verify(&words, &below.options()).await;
+        let found: Vec<_> = diagnosis.findings.iter().map(|it| it.rule.id).collect();
+        assert_eq!(
+            found.first().copied(),
+            expected,
+            "{edits:?}: {found:?} {} {}",
+            diagnosis.direct.seen,
+            diagnosis.full.seen
+        );
+    }
+    for fixture in [large, small] {
+        fixture.stop().await.expect("a store that answers");
+    }
+}
