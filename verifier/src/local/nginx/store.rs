@@ -118,9 +118,8 @@ fn path(question: &Question, upstream: &Upstream<'_>) -> Option<Fact> {
     let store = question.store.as_ref()?;
     let path = decoded(&store.path);
     let sent = decoded(&upstream.path);
-    let by_name = Address::of(&upstream.host, 80);
-    let in_host = in_bucket(store, &by_name)
-        && path.split_once(&sent).is_some_and(|(it, _)| !it[1..].contains('/'));
+    let by_name = in_bucket(store, &Address::of(&upstream.host, 80));
+    let in_host = by_name && path.strip_suffix(&sent).is_some_and(|it| it.rfind('/') == Some(0));
     let other = sent != path && !in_host;
     let detail = format!("asks the store for {}; the file is {}", upstream.path, store.path);
     let end = upstream.path.trim_start_matches('/');
@@ -168,4 +167,20 @@ pub(super) fn around(route: &Route<'_>) -> Vec<Fact> {
         Fact::at(Says::HeadersDropped, it.place(), detail).mended_by(fix)
     });
     filters.chain(caches).chain(dropped).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_bucket_has_a_name_of_its_own() {
+        let store = Request::get("https://s3.example.com/files/a.bin").expect("a URL");
+        let own = |host| in_bucket(&store, &Address::of(host, 443));
+        assert!(own("files.s3.example.com"));
+        assert!(!own("s3.example.com"), "its own only");
+        assert!(!own("other.s3.example.com"));
+        let root = Request::get("https://s3.example.com/").expect("a URL");
+        assert!(!in_bucket(&root, &Address::of(".s3.example.com", 443)), "no bucket, no name");
+    }
 }
