@@ -96,10 +96,14 @@ pub(crate) struct Serve {
     #[arg(help_heading = "Hand-off")]
     escape: Option<EscapeName>,
 
-    /// Hand off to a private bucket: end the value with the query of a signed link
-    #[arg(long, value_name = "signed", value_enum, hide_possible_values = true)]
+    /// Hand off to a private bucket: signed links, their query in the value or all in a header
+    #[arg(long, value_name = "signed|signed-header", value_enum, hide_possible_values = true)]
     #[arg(help_heading = "Hand-off")]
     remote: Option<RemoteName>,
+
+    /// Send the whole link in this header [signed-header only; default: X-Storage-Url]
+    #[arg(long, value_name = "NAME", help_heading = "Hand-off")]
+    remote_header: Option<Header>,
 
     /// Let signed links be used for so long, 7d at most
     #[arg(long, value_name = "TIME", default_value = "1h", value_parser = duration)]
@@ -210,6 +214,7 @@ enum DialectName {
 #[derive(Clone, Copy, Debug, ValueEnum)]
 enum RemoteName {
     Signed,
+    SignedHeader,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -261,9 +266,7 @@ impl Serve {
         if let Some(map) = &self.map {
             fixture = fixture.map(map);
         }
-        if let Some(RemoteName::Signed) = self.remote {
-            fixture = fixture.signed_links(self.remote_expiry);
-        }
+        fixture = self.signing(fixture)?;
         if let Some(period) = self.rotate {
             fixture = fixture.rotate_every(period);
         }
@@ -280,6 +283,20 @@ impl Serve {
             fixture = fixture.storage_option(name, value);
         }
         Ok(self.listen.iter().cloned().fold(fixture, Fixture::listen))
+    }
+
+    fn signing(&self, fixture: Fixture) -> Result<Fixture, clap::Error> {
+        let header = self.remote_header.clone();
+        Ok(match (self.remote, header) {
+            (Some(RemoteName::SignedHeader), header) => {
+                fixture.signed_links_in(header.unwrap_or_else(Header::link), self.remote_expiry)
+            }
+            (_, Some(_)) => {
+                return Err(self.wrong("`--remote-header` needs `--remote signed-header`".into()));
+            }
+            (Some(RemoteName::Signed), None) => fixture.signed_links(self.remote_expiry),
+            (None, None) => fixture,
+        })
     }
 
     fn dialect(&self) -> Result<Dialect, clap::Error> {

@@ -36,6 +36,8 @@ struct Handoff<'a> {
     dialect: &'a str,
     header: String,
     map: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    link_header: Option<String>,
 }
 
 #[derive(Serialize)]
@@ -120,6 +122,7 @@ pub(crate) fn contract(setup: &Setup, placed: &[Placed]) -> Bytes {
             dialect: setup.handoff.dialect,
             header: setup.handoff.header.to_string(),
             map: &setup.handoff.map,
+            link_header: setup.handoff.links.header().map(ToString::to_string),
         },
         dummies,
         probes,

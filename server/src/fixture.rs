@@ -6,7 +6,7 @@ use thiserror::Error;
 
 use crate::{
     catalog::{self, Choice, Item, NameError, OddNames, RootTwin, TWIN_SIZE},
-    handoff::{Dialect, Handoff, HandoffError, Meaning},
+    handoff::{Carrier, Dialect, Handoff, HandoffError, Header, Meaning},
     listen::{Address, ListenError, Listener},
     placement::Placement,
     route::Site,
@@ -17,6 +17,8 @@ use crate::{
 
 mod running;
 mod setup;
+
+use self::setup::Signing;
 
 pub use self::running::{Running, StopError};
 
@@ -52,12 +54,12 @@ pub struct Fixture {
 }
 
 /// Where the proxy has the files.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 enum Remote {
     /// On a disk of its own.
     No,
-    /// In a private bucket, for which links are signed that can be used for so long.
-    Signed(Duration),
+    /// In a private bucket, for which links are signed.
+    Signed(Signing),
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -170,8 +172,19 @@ impl Fixture {
     /// Hands off to a private bucket: the value gets the query of a link, signed for GET, that can
     /// be used for so long, from 2 seconds to 7 days. Half of that before its end a new one is
     /// signed.
-    pub fn signed_links(mut self, expiry: Duration) -> Self {
-        self.remote = Remote::Signed(expiry.clamp(*EXPIRY.start(), *EXPIRY.end()));
+    pub fn signed_links(self, expiry: Duration) -> Self {
+        self.signing(Carrier::Query, expiry)
+    }
+
+    /// The same, but the value stays without a query, and the whole link stands in this header
+    /// beside it.
+    pub fn signed_links_in(self, header: Header, expiry: Duration) -> Self {
+        self.signing(Carrier::Header(header), expiry)
+    }
+
+    fn signing(mut self, carrier: Carrier, expiry: Duration) -> Self {
+        let expiry = expiry.clamp(*EXPIRY.start(), *EXPIRY.end());
+        self.remote = Remote::Signed(Signing { expiry, carrier });
         self
     }
 
@@ -236,9 +249,6 @@ impl Fixture {
     /// [`StartError`]; then nothing is placed. Must be called within a tokio runtime.
     pub async fn start(self) -> Result<Running, StartError> {
         let mut plan = self.plan()?;
-        if let Remote::Signed(expiry) = self.remote {
-            plan.setup = plan.setup.signed(&plan.storage, &plan.items, expiry).await?;
-        }
         let any = [Address::Tcp(([127, 0, 0, 1], 0).into())];
         let listen = if self.listen.is_empty() { &any[..] } else { &self.listen };
         let mut listeners = Vec::new();
@@ -248,13 +258,17 @@ impl Fixture {
             listeners.push(listener);
             addresses.push(address);
         }
+        if let Remote::Signed(signing) = &self.remote {
+            let own = own_url(&addresses);
+            plan.setup = plan.setup.signed(&plan.storage, &plan.items, signing, own).await?;
+        }
         let Plan { storage, setup, mut placement, .. } = plan;
         placement.place().await?;
         let site = Site::new(setup, Arc::clone(&storage), placement.placed());
         let running = Running::new(site, placement, listeners, addresses, self.limits);
         let running = match self.remote {
             Remote::No => running,
-            Remote::Signed(expiry) => running.signing(storage, expiry),
+            Remote::Signed(signing) => running.signing(storage, signing),
         };
         Ok(match self.rotate {
             Rotation::Never => running,
@@ -270,7 +284,7 @@ impl Fixture {
             return Err(StartError::Base(self.base.clone()));
         }
         let storage = Arc::new(Storage::open(&self.storage, &self.settings)?);
-        if self.remote != Remote::No && self.dialect.meaning() == Meaning::Path {
+        if matches!(self.remote, Remote::Signed(_)) && self.dialect.meaning() == Meaning::Path {
             return Err(StartError::NoLink);
         }
         let map = match (&self.map, self.dialect.meaning()) {
@@ -299,13 +313,21 @@ impl Fixture {
             |segment: &str| segment.bytes().all(plain) && !matches!(segment, "" | "." | "..");
         match (self.root_twin, handoff.meaning) {
             (Twin::Placed, Meaning::Uri)
-                if self.remote == Remote::No && folder.split('/').all(plain) =>
+                if matches!(self.remote, Remote::No) && folder.split('/').all(plain) =>
             {
                 RootTwin::Below(folder.into())
             }
             _ => RootTwin::LeftOut,
         }
     }
+}
+
+/// The first address by which a proxy on this machine reaches the fixture over TCP.
+fn own_url(addresses: &[Address]) -> Option<String> {
+    addresses.iter().find_map(|it| match it {
+        Address::Tcp(address) if address.ip().is_loopback() => Some(it.url()),
+        _ => None,
+    })
 }
 
 struct Plan {

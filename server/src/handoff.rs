@@ -4,12 +4,18 @@
 //! How each proxy reads a value was measured: nginx 1.22 and 1.31, Apache 2.4 with mod_xsendfile
 //! 0.12, lighttpd 1.4, Caddy 2.6 and 2.11.
 
-use std::{collections::HashMap, fmt, str::FromStr};
+use std::fmt;
 
 use http::{HeaderName, HeaderValue};
 use thiserror::Error;
 
 use crate::catalog::{Key, escape};
+
+mod header;
+mod link;
+
+pub use self::header::Header;
+pub(crate) use self::link::{Carrier, Links};
 
 /// How an app tells its proxy which file to send.
 #[derive(Clone, Debug)]
@@ -25,13 +31,6 @@ pub enum Dialect {
     Caddy(Header),
     /// Any other proxy that maps a prefix.
     Custom(Header, Escape),
-}
-
-/// The name of a header, as it was spelled.
-#[derive(Clone, Debug)]
-pub struct Header {
-    spelling: String,
-    name: HeaderName,
 }
 
 /// How a value is written.
@@ -101,12 +100,9 @@ pub(crate) struct Handoff {
     pub(crate) meaning: Meaning,
     pub(crate) map: String,
     escape: Escape,
-    queries: Queries,
+    pub(crate) links: Links,
     extras: Vec<(HeaderName, HeaderValue)>,
 }
-
-/// The queries of signed links, by the path below the map.
-pub(crate) type Queries = HashMap<String, String>;
 
 /// What a proxy takes the value for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -122,6 +118,8 @@ pub(crate) enum Meaning {
 pub(crate) struct Value {
     pub(crate) text: String,
     pub(crate) header: HeaderValue,
+    /// The link that goes beside it, in a header of its own.
+    pub(crate) link: Option<HeaderValue>,
 }
 
 impl Dialect {
@@ -172,17 +170,18 @@ impl Handoff {
         Value::new(map.into())?;
         let map = format!("{}/", map.strip_suffix('/').unwrap_or(map));
         let extras = accel.headers()?;
-        Ok(Self { dialect: name, header, meaning, map, escape, queries: Queries::new(), extras })
+        let links = Links::default();
+        Ok(Self { dialect: name, header, meaning, map, escape, links, extras })
     }
 
-    /// Hands off to a store, which lets in who brings the query for what is asked.
-    pub(crate) fn signed(self, queries: Queries) -> Self {
-        Self { queries, ..self }
+    /// Hands off to a store, which lets in who has a link to what is asked.
+    pub(crate) fn signed(self, links: Links) -> Self {
+        Self { links, ..self }
     }
 
     /// Returns the query of the signed link to `key`, if links are signed.
     pub(crate) fn query(&self, key: &Key) -> Option<&str> {
-        self.queries.get(key.as_str()).map(String::as_str)
+        self.links.query(key.as_str())
     }
 
     /// Writes the value that hands off `key`.
@@ -200,27 +199,34 @@ impl Handoff {
             Meaning::Uri => map.to_owned(),
             Meaning::Path => escaped(map),
         };
-        let query = self.queries.get(path.trim_start_matches('/'));
-        let query = query.map_or_else(String::new, |it| format!("?{it}"));
-        Value::new(map + &escaped(path) + &query)
+        self.links.carry(map + &escaped(path), path)
     }
 
-    /// Lists the headers of one hand-off: the one with `value`, and the extras.
+    /// Lists the headers of one hand-off: the one with `value`, its link's, and the extras.
     pub(crate) fn headers(&self, value: &Value) -> Vec<(HeaderName, HeaderValue)> {
         let handoff = (self.header.name.clone(), value.header.clone());
-        [handoff].into_iter().chain(self.extras.iter().cloned()).collect()
+        let link = self.links.beside(value);
+        [handoff].into_iter().chain(link).chain(self.extras.iter().cloned()).collect()
     }
 }
 
 impl Value {
     pub(crate) fn new(text: String) -> Result<Self, HandoffError> {
-        if text.contains(char::is_control) {
-            return Err(HandoffError::Control(text));
-        }
-        match HeaderValue::from_bytes(text.as_bytes()) {
-            Ok(header) => Ok(Self { text, header }),
-            Err(_) => Err(HandoffError::Control(text)),
-        }
+        let header = header_value(&text)?;
+        Ok(Self { text, header, link: None })
+    }
+
+    /// The same with a link beside it.
+    pub(crate) fn beside(self, link: &str) -> Result<Self, HandoffError> {
+        Ok(Self { link: Some(header_value(link)?), ..self })
+    }
+}
+
+fn header_value(text: &str) -> Result<HeaderValue, HandoffError> {
+    let control = || HandoffError::Control(text.into());
+    match text.contains(char::is_control) {
+        true => Err(control()),
+        false => HeaderValue::from_bytes(text.as_bytes()).map_err(|_| control()),
     }
 }
 
@@ -244,33 +250,6 @@ impl Accel {
             }
         }
         Ok(headers)
-    }
-}
-
-impl Header {
-    /// The header of nginx, which Caddy's documentation uses too.
-    pub fn accel() -> Self {
-        let name = HeaderName::from_static("x-accel-redirect");
-        Self { spelling: "X-Accel-Redirect".into(), name }
-    }
-
-    fn x_sendfile() -> Self {
-        Self { spelling: "X-Sendfile".into(), name: HeaderName::from_static("x-sendfile") }
-    }
-}
-
-impl FromStr for Header {
-    type Err = HandoffError;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let name = text.parse().map_err(|_| HandoffError::Name(text.into()))?;
-        Ok(Self { spelling: text.into(), name })
-    }
-}
-
-impl fmt::Display for Header {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.spelling)
     }
 }
 

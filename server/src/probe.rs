@@ -12,6 +12,9 @@ use crate::{
 /// What the probe `plain` answers.
 pub(crate) const PLAIN: &str = "sendfile-fixture plain\n";
 
+/// Where a link leads that leads away from the store, below the base; and what lies there.
+pub(crate) const ASTRAY: (&str, &str) = ("astray", "sendfile-fixture astray\n");
+
 /// One probe.
 #[derive(Clone, Debug)]
 pub(crate) struct Probe {
@@ -91,6 +94,10 @@ fn with_main(setting: &Setting<'_>, main: &Key) -> Result<Vec<Row>, HandoffError
         return Ok(rows);
     }
     let direct = format!("{base}/direct/");
+    if let Some(link) = handoff.links.astray(&format!("{base}/{}", ASTRAY.0)) {
+        let value = handoff.value_below(map, &missing)?.beside(&link)?;
+        rows.push(("relay", value, Expect::Nothing));
+    }
     rows.push(("direct-uri", handoff.value_below(&direct, main.name())?, Expect::Dummy("main")));
     if !storage_name.is_empty() {
         let parent = format!("{}../", map.trim_end_matches('/'));

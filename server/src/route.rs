@@ -26,6 +26,7 @@ use crate::{
     dummy::LINE_MAX,
     journal::{Entry, Journal, Ticket},
     placement::Placed,
+    probe::ASTRAY,
     snapshot::{Reply, Setup, Snapshot},
     storage::{Head, Storage},
 };
@@ -60,6 +61,8 @@ enum Answer<'a> {
     View(&'a Reply),
     Probe(&'a Reply),
     Denied,
+    /// No proxy that knows its store asks for this.
+    Astray,
     Contract(&'a Reply),
     Requests(Ticket),
     ReadBack(Arc<Placed>),
@@ -138,6 +141,7 @@ impl<B> Service<Request<B>> for Site {
             Answer::Ready => return later(Arc::clone(&self.0).readiness()),
             Answer::Requests(ticket) => self.requests(&ticket),
             Answer::Denied => Reply::text(StatusCode::FORBIDDEN, "sendfile-fixture denied\n"),
+            Answer::Astray => Reply::text(StatusCode::OK, ASTRAY.1),
             Answer::Live => Reply::text(StatusCode::OK, "ok\n"),
             Answer::MethodNotAllowed => {
                 Reply::text(StatusCode::METHOD_NOT_ALLOWED, "GET and HEAD only\n")
@@ -159,7 +163,8 @@ impl Site {
             Answer::Denied => "denied",
             Answer::FallThrough(_) => "fall-through",
             Answer::MethodNotAllowed => "method-not-allowed",
-            Answer::Contract(_)
+            Answer::Astray
+            | Answer::Contract(_)
             | Answer::Requests(_)
             | Answer::ReadBack(_)
             | Answer::Live
@@ -244,6 +249,7 @@ fn within<'a>(snapshot: &'a Snapshot, rest: &str) -> Option<Answer<'a>> {
         ("storage", _) => named().map(|dummy| Answer::ReadBack(Arc::clone(&dummy.placed))),
         ("requests", _) => Ticket::parse(name).map(Answer::Requests),
         ("denied", "") => Some(Answer::Denied),
+        (page, "") if page == ASTRAY.0 => Some(Answer::Astray),
         ("contract", "") => Some(Answer::Contract(&snapshot.contract)),
         _ => return None,
     };
@@ -328,6 +334,7 @@ mod tests {
             Answer::View(_) => "view",
             Answer::Probe(_) => "probe",
             Answer::Denied => "denied",
+            Answer::Astray => "astray",
             Answer::Contract(_) => "contract",
             Answer::Requests(_) => "requests",
             Answer::ReadBack(_) => "read back",
@@ -350,6 +357,7 @@ mod tests {
             ("/base/probe", "unknown"),
             ("/base/denied", "denied"),
             ("/base/denied/x", "fall-through"),
+            ("/base/astray", "astray"),
             ("/base/contract", "contract"),
             ("/base/requests/abc-1", "requests"),
             ("/base/requests/", "unknown"),

@@ -9,8 +9,11 @@ use crate::{
     evidence::CERT_DAYS,
     local::{KINDS, Kind},
     probe::{ConnectTo, Resolve},
-    snippet::Proxy,
 };
+
+mod snippet;
+
+pub use snippet::Snippet;
 
 /// Tells which part of a handed-off download is broken
 ///
@@ -70,20 +73,7 @@ pub enum Command {
         output: Output,
     },
     /// Print the snippet for a proxy, with your values filled in
-    Snippet {
-        /// The proxy
-        #[arg(value_enum)]
-        proxy: Proxy,
-        /// The folder that the app and the proxy read from, as a path or a file:// URL
-        #[arg(long, value_name = "DIR")]
-        storage: Option<String>,
-        /// Where the fixture listens, as HOST:PORT
-        #[arg(long, value_name = "HOST:PORT")]
-        app: Option<String>,
-        /// The prefix of the internal location
-        #[arg(long, value_name = "PREFIX")]
-        map: Option<String>,
-    },
+    Snippet(Snippet),
     /// Show the whole at work on this machine, on temporary files
     Demo(Demo),
 }

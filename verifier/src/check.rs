@@ -58,6 +58,8 @@ const CHECKS: [Row; 15] = [
             "proxy.storage-public",
             "proxy.alias-traversal",
             "handoff.alias-traversal",
+            "handoff.open-relay",
+            "handoff.relay-for-anybody",
         ],
     },
     Row {
@@ -112,8 +114,8 @@ const CHECKS: [Row; 15] = [
     Row {
         check: Check::Leak,
         name: "leak",
-        question: "no hand-off header and no path of the server reaches the visitor",
-        rules: &["handoff.path-leaks", "handoff.header-leaks"],
+        question: "no hand-off header, no link to a store and no path of the server reaches the visitor",
+        rules: &["handoff.path-leaks", "handoff.link-leaks", "handoff.header-leaks"],
     },
     Row {
         check: Check::Wire,

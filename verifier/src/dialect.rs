@@ -9,9 +9,11 @@ use percent_encoding::percent_decode_str;
 use crate::evidence::{Body, OddName, Response};
 
 mod etag;
+mod link;
 mod value;
 
 pub use etag::file_seen;
+pub use link::{link_of, signed_link};
 pub use value::{ValueFault, compare_values};
 
 /// The servers that are told apart.
@@ -237,6 +239,12 @@ pub fn store_status(response: &Response) -> Option<u16> {
 /// The same, but where no store answered: then the status is the proxy's own.
 pub fn store_refusal(response: &Response) -> Option<u16> {
     store_status(response).filter(|it| !matches!(it, 502 | 504))
+}
+
+/// Whether the proxy has asked no store, because the app's link leads to none that it knows: so the
+/// shipped snippet tells it, in the place of a status.
+pub fn link_not_allowed(response: &Response) -> bool {
+    response.header("x-sendfile-store") == Some("not-allowed")
 }
 
 /// The path of a hand-off URI: without its query, percent-decoded, as bytes that may be no UTF-8.

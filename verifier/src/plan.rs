@@ -325,8 +325,8 @@ fn fixture_probes(contract: &Contract, at: impl Fn(&str) -> Option<Ask>) -> Vec<
 }
 
 /// The fixture's probes that checks need.
-const CHECK_PROBES: [ProbeId; 4] =
-    [ProbeId::Html, ProbeId::Empty, ProbeId::Missing, ProbeId::Parent];
+const CHECK_PROBES: [ProbeId; 5] =
+    [ProbeId::Html, ProbeId::Empty, ProbeId::Missing, ProbeId::Parent, ProbeId::Relay];
 
 /// Those of the fixture's probes that it has.
 fn offered(

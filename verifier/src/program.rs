@@ -18,7 +18,6 @@ use crate::{
     diagnosis, explain,
     probe::Prober,
     report::{Detail, Report, json, printable},
-    snippet::{self, Values},
 };
 
 /// Runs a command, writing its result to `out`; the exit status is 0 healthy, 1 broken, degraded or
@@ -32,12 +31,7 @@ pub async fn run(cli: &Cli, out: &mut impl Write) -> Result<ExitCode> {
             Some(rule) => done(explain::explain(out, rule)),
             None => Err(unknown_rule(id).into()),
         },
-        Command::Snippet { proxy, storage, app, map } => {
-            let values =
-                Values { storage: storage.as_deref(), app: app.as_deref(), map: map.as_deref() };
-            let text = snippet::filled(*proxy, proxy.text(), values)?;
-            done(out.write_all(text.as_bytes()))
-        }
+        Command::Snippet(args) => done(out.write_all(args.text()?.as_bytes())),
         Command::Demo(args) => demo(args, out).await,
     }
 }

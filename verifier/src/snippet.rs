@@ -4,6 +4,10 @@
 use clap::ValueEnum;
 use thiserror::Error;
 
+mod store;
+
+pub use store::Remote;
+
 /// The proxies that a snippet is shipped for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Proxy {
@@ -23,7 +27,7 @@ pub enum Proxy {
 pub struct ValueError {
     flag: &'static str,
     value: String,
-    problem: &'static str,
+    problem: String,
     hint: &'static str,
 }
 
@@ -47,20 +51,28 @@ const MAP: &str = "/protected/";
 /// The values at the head of a snippet; what is absent stays as it is shipped.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Values<'a> {
-    /// The folder that app and proxy read from.
+    /// The folder that app and proxy read from; with `remote` the URL that links begin with.
     pub storage: Option<&'a str>,
     /// Where the fixture listens, as HOST:PORT.
     pub app: Option<&'a str>,
     /// The prefix of the internal location.
     pub map: Option<&'a str>,
+    /// How the app tells of links to a store, if the files are in one.
+    pub remote: Option<Remote>,
+    /// The header that carries a whole link.
+    pub link_header: Option<&'a str>,
 }
 
 /// A snippet's text with these values in place of the shipped ones.
 pub fn filled(proxy: Proxy, text: &str, values: Values<'_>) -> Result<String, ValueError> {
-    let Values { storage, app, map } = values;
-    let mut pairs = Vec::new();
-    if let Some(it) = storage {
-        pairs.push((STORAGE.to_owned(), folder(it)?.to_owned()));
+    let Values { storage, app, map, remote, link_header } = values;
+    let mut pairs = match (storage, remote) {
+        (Some(url), Some(_)) => store::pairs(url)?,
+        (Some(it), None) => vec![(STORAGE.to_owned(), folder(it)?.to_owned())],
+        (None, _) => Vec::new(),
+    };
+    if let Some(it) = link_header {
+        pairs.extend(store::header_pairs(it, remote)?);
     }
     if let Some(it) = map {
         pairs.push((MAP.to_owned(), prefix(it)?.to_owned()));
@@ -85,8 +97,13 @@ fn replaced(text: &str, pairs: &[(String, String)]) -> String {
 
 fn folder(value: &str) -> Result<&str, ValueError> {
     let path = value.strip_prefix("file://").unwrap_or(value).trim_end_matches('/');
-    let wrong =
-        |problem, hint| ValueError { flag: "--storage", value: value.to_owned(), problem, hint };
+    let wrong = |problem: &str, hint| {
+        let (value, problem) = (value.to_owned(), problem.to_owned());
+        ValueError { flag: "--storage", value, problem, hint }
+    };
+    if value.contains("://") && !value.starts_with("file://") {
+        return Err(wrong("it is no folder", "for links to a store, say `--remote signed` too"));
+    }
     if !path.starts_with('/') {
         return Err(wrong("it is no absolute path", "write `/srv/media` or `file:///srv/media`"));
     }
@@ -103,7 +120,7 @@ fn address(proxy: Proxy, value: &str) -> Result<Vec<(String, String)>, ValueErro
     let wrong = |hint| ValueError {
         flag: "--app",
         value: value.to_owned(),
-        problem: "it is no address that this proxy's snippet can have",
+        problem: "it is no address that this proxy's snippet can have".to_owned(),
         hint,
     };
     let shipped = format!("{}:{}", APP.0, APP.1);
@@ -142,7 +159,7 @@ fn prefix(value: &str) -> Result<&str, ValueError> {
     right.then_some(value).ok_or_else(|| ValueError {
         flag: "--map",
         value: value.to_owned(),
-        problem: "it is no prefix",
+        problem: "it is no prefix".to_owned(),
         hint: "begin and end it with a slash, as in `/protected/`",
     })
 }
@@ -162,6 +179,7 @@ mod tests {
             storage: Some("file:///data/files/"),
             app: Some("10.0.0.5:9000"),
             map: Some("/held/"),
+            ..Values::default()
         };
         for proxy in Proxy::value_variants() {
             let text = filled(*proxy, proxy.text(), values).expect("good values");
@@ -177,7 +195,8 @@ mod tests {
         let socket = Values { app: Some("unix:/run/f.sock"), ..Values::default() };
         let text = filled(Proxy::Nginx, Proxy::Nginx.text(), socket).expect("a socket");
         assert!(text.contains("proxy_pass http://unix:/run/f.sock;"));
-        let nested = Values { storage: Some("/data/protected/x"), map: Some("/held/"), app: None };
+        let nested =
+            Values { storage: Some("/data/protected/x"), map: Some("/held/"), ..Values::default() };
         let text = filled(Proxy::Nginx, Proxy::Nginx.text(), nested).expect("good values");
         assert!(text.contains("alias /data/protected/x/;"), "one value inside another");
         let wrong = |values| filled(Proxy::Nginx, Proxy::Nginx.text(), values).is_err();

@@ -171,11 +171,11 @@ impl Bucket {
         Ok((size, hasher.into()))
     }
 
-    /// Signs a link for GET, and returns its query.
+    /// Signs a link for GET.
     pub(super) async fn sign(&self, key: &Key, expiry: Duration) -> Result<String, Cause> {
         let url = self.store.signed_url(Method::GET, &self.path(key)?, expiry).await;
         let url = url.map_err(cause)?;
-        url.query().map(str::to_owned).ok_or_else(|| "the link has no query".into())
+        url.query().map(|_| url.to_string()).ok_or_else(|| "the link has no query".into())
     }
 
     fn path(&self, key: &Key) -> Result<Path, Cause> {

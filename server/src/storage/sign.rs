@@ -6,7 +6,7 @@ use super::{Place, Storage, StorageError};
 use crate::catalog::Key;
 
 impl Storage {
-    /// Returns what stands behind the `?` of a link that may be used for GET until `expiry` is over.
+    /// Returns a link that may be used for GET until `expiry` is over.
     pub(crate) async fn sign(&self, key: &Key, expiry: Duration) -> Result<String, StorageError> {
         let place = || self.place(key);
         let Place::Bucket(bucket) = &self.place else {

@@ -143,6 +143,13 @@ fn option_of_another_dialect() {
 
     For more information, try '--help'.
     ");
+    assert_snapshot!(refused_in(&folder, &["--remote", "signed", "--remote-header", "X-Link"]), @r"
+    error: `--remote-header` needs `--remote signed-header`
+
+    Usage: sendfile-fixture serve [OPTIONS] --storage <URL>
+
+    For more information, try '--help'.
+    ");
     assert_snapshot!(refused_in(&folder, &["--dialect", "custom", "--header", "X-Mine"]), @r"
     error: `--dialect custom` needs `--escape`
 

@@ -55,6 +55,9 @@ pub struct Fault {
     pub told: Option<String>,
     /// A warning that must be given, whatever else is found.
     pub warned: Option<String>,
+    /// The same where the configuration and the log can be read.
+    #[serde(rename = "told-warning")]
+    pub told_warning: Option<String>,
 }
 
 macro_rules! faults {
@@ -250,6 +253,8 @@ faults!(
     "nginx-healthy-try-files",
     "nginx-healthy-without-slashes",
     "nginx-host-refused",
+    "nginx-link-leaks",
+    "nginx-link-not-allowed",
     "nginx-link-refused",
     "nginx-location-case",
     "nginx-location-exact",
@@ -268,6 +273,8 @@ faults!(
     "nginx-not-routed",
     "nginx-open-file-kept",
     "nginx-open-file-kept-everywhere",
+    "nginx-open-relay",
+    "nginx-open-relay-by-path",
     "nginx-other-server",
     "nginx-own-error-page",
     "nginx-packed-copy-of-another-file",
@@ -291,6 +298,7 @@ faults!(
     "nginx-regex-capture-folder",
     "nginx-regex-takes-html",
     "nginx-regex-takes-target",
+    "nginx-relay-for-anybody",
     "nginx-root-elsewhere",
     "nginx-root-for-alias",
     "nginx-signed-for-get",

@@ -247,7 +247,7 @@ impl Files {
         };
         let app = place.app.to_string();
         let storage = place.storage.display().to_string();
-        let values = Values { storage: Some(&storage), app: Some(&app), map: None };
+        let values = Values { storage: Some(&storage), app: Some(&app), ..Values::default() };
         let snippet = applied(program.file, program.snippet.text())?;
         let snippet = snippet::filled(program.snippet, &snippet, values)?;
         let site = applied(program.site.0, program.site.1)?;

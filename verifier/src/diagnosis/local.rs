@@ -18,8 +18,8 @@ mod symptom;
 
 pub(super) use self::contradiction::contradiction;
 use self::symptom::{
-    app_page, asked_elsewhere, astray, bad_gateway, before_app, inside, own_500, passed_on,
-    refused, refused_by_store, shut_out,
+    app_page, asked_elsewhere, astray, bad_gateway, before_app, comes_by_handoff, inside, no_store,
+    open_target, own_500, passed_on, refused, refused_by_store, shut_out,
 };
 
 /// What makes a finding as sure as it is.
@@ -88,6 +88,7 @@ const CLUES: &[Clue] = &[
     explains("proxy.permission-denied", |_, it| closed(it), shut_out),
     confirms("proxy.storage-not-mounted", another_disk),
     explains("proxy.name-not-resolved", unresolved, bad_gateway),
+    explains("proxy.store-not-trusted", |_, it| not_trusted(it), no_store),
     confirms("proxy.storage-unreachable", |_, it| gateway_event(it)),
     confirms("proxy.other-bytes", |_, it| changes_bytes(it)),
     confirms("proxy.direct-location-wrong", |_, it| {
@@ -149,6 +150,8 @@ const CLUES: &[Clue] = &[
         |_, it| it.says == Says::QueryDropped,
         |r| refused_by_store(r, &["InvalidArgument", "SignatureDoesNotMatch"]),
     ),
+    explains("handoff.open-relay", |_, it| it.says == Says::Relays, comes_by_handoff),
+    explains("handoff.relay-for-anybody", |_, it| it.says == Says::RelaysForAnybody, open_target),
     confirms("handoff.store-refuses", |_, it| it.says == Says::StoreKeyWrong),
     confirms("handoff.headers-dropped", |_, it| it.says == Says::HeadersDropped),
     confirms("handoff.not-internal", |_, it| it.says == Says::NotInternal),
@@ -277,6 +280,10 @@ fn unresolved(r: &Reading<'_>, it: &Fact) -> bool {
 
 fn gateway_event(it: &Fact) -> bool {
     matches!(event(it), Some((Event::NotConnected | Event::TimedOut | Event::Closes, _)))
+}
+
+fn not_trusted(it: &Fact) -> bool {
+    matches!(event(it), Some((Event::NotTrusted, _)))
 }
 
 fn changes_bytes(it: &Fact) -> bool {

@@ -3,7 +3,7 @@
 
 pub(super) mod store;
 
-use self::store::{breaks_off, reaches_no_store};
+use self::store::{breaks_off, names_host, reaches_no_store, store_fails};
 use super::{
     Confidence, Culprit, Match, Reading, Remedy, Rule, Severity,
     instead::{Instead, instead, told},
@@ -366,30 +366,4 @@ fn file_behind(r: &Reading<'_>, direct: &Response) -> Option<String> {
 /// the app.
 fn instead_of(r: &Reading<'_>, direct: &Response) -> bool {
     !matches!(instead(r.evidence, direct), Instead::AppPage | Instead::StoreError(_))
-}
-
-/// A gateway error of the proxy for a storage that is a server.
-fn store_fails<'a>(r: &Reading<'a>) -> Option<&'a Response> {
-    let server = r.stored_at().is_none() && r.evidence.journal.is_none();
-    cannot_read(r).filter(|it| {
-        server
-            && matches!(it.status, 500 | 502..=504)
-            && (it.body.size == 0 || Product::by_error_page(it).is_some())
-    })
-}
-
-/// Whether the hand-off itself carries a host's name, which is then looked up at run time.
-fn names_host(r: &Reading<'_>) -> bool {
-    let Some((_, value)) = r.handoff() else { return false };
-    let path = value.split('?').next().unwrap_or(value);
-    let host = |segment: &str| {
-        let name = segment.split(':').next().unwrap_or(segment);
-        let letters = name.chars().any(|c| c.is_ascii_alphabetic());
-        letters && (name == "localhost" || segment.contains(':') || name.matches('.').count() >= 2)
-    };
-    let after_scheme = path
-        .split('/')
-        .skip_while(|it| !matches!(it.trim_end_matches(':'), "http" | "https"))
-        .nth(1);
-    after_scheme.is_some_and(host)
 }

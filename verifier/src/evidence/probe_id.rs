@@ -97,6 +97,10 @@ pub enum ProbeId {
     DirectUp,
     /// The fixture's probe that leaves the storage and comes back.
     Parent,
+    /// The fixture's probe whose link leads away from the store.
+    Relay,
+    /// The hand-off's URI with the fixture's address in the place of the store's, asked by a visitor.
+    RelayOutside,
     /// The fixture's page that refuses.
     Denied,
     /// The download, for a visitor who sends the headers that choose a hand-off.
@@ -170,7 +174,7 @@ impl fmt::Display for ProbeId {
     }
 }
 
-const PROBE_NAMES: [(ProbeId, &str); 48] = [
+const PROBE_NAMES: [(ProbeId, &str); 50] = [
     (ProbeId::DirectAsApp, "direct-as-app"),
     (ProbeId::StoreAsApp, "store-as-app"),
     (ProbeId::TargetOutside, "target-outside"),
@@ -199,6 +203,8 @@ const PROBE_NAMES: [(ProbeId, &str); 48] = [
     (ProbeId::StoragePublic, "storage-public"),
     (ProbeId::DirectUp, "direct-up"),
     (ProbeId::Parent, "parent"),
+    (ProbeId::Relay, "relay"),
+    (ProbeId::RelayOutside, "relay-outside"),
     (ProbeId::Denied, "denied"),
     (ProbeId::Spoofed, "spoofed"),
     (ProbeId::AppSpoofed, "app-spoofed"),

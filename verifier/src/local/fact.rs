@@ -208,6 +208,10 @@ pub enum Says {
     QueryDropped,
     /// The store is asked for another key than the file's.
     StoreKeyWrong,
+    /// Whatever server the app names is asked.
+    Relays,
+    /// Whatever server a visitor names is asked.
+    RelaysForAnybody,
     /// A filter changes the bytes of what is served.
     BytesChanged,
     /// Contents or errors are kept for a while.

@@ -46,6 +46,8 @@ pub enum Event {
     TimedOut,
     /// The upstream closes, or speaks another protocol.
     Closes,
+    /// The upstream's certificate is not accepted.
+    NotTrusted,
     /// The upstream's header is too long for the buffer.
     HeaderTooBig,
     /// Redirects go in circles.
@@ -92,7 +94,9 @@ const OPENED: What = Between("\"", "\" ");
 const UPSTREAM: What = Between("upstream: \"", "\"");
 
 /// The first that fits counts.
-const MARKS: [Mark; 27] = [
+const MARKS: [Mark; 29] = [
+    mark("upstream SSL certificate verify error", Event::NotTrusted, UPSTREAM),
+    mark("upstream SSL certificate does not match", Event::NotTrusted, UPSTREAM),
     mark("SSL_do_handshake() failed", Event::Closes, UPSTREAM),
     mark("upstream timed out", Event::TimedOut, UPSTREAM),
     // A socket that is not there, or closed, is no file that was opened.
@@ -236,6 +240,13 @@ mod tests {
             check(&line(socket, "/download/1")),
             Some((Event::NotConnected, Of::Download, upstream)),
             "a socket is no file"
+        );
+        let name = "upstream SSL certificate does not match \"s3.test\" while SSL handshaking to \
+                    upstream";
+        let upstream = Some("http://127.0.0.1:1/x".to_owned());
+        assert_eq!(
+            check(&line(name, "/_direct/a.bin")),
+            Some((Event::NotTrusted, Of::Direct, upstream))
         );
         let long = "upstream sent too big header while reading response header from upstream";
         assert_eq!(

@@ -11,6 +11,7 @@ mod handoff;
 mod location;
 mod mend;
 mod nearest;
+mod relay;
 mod rewrite;
 mod route;
 mod scope;
@@ -122,6 +123,7 @@ fn http(path: &str, main: &mut Vec<Directive>) -> Directive {
 }
 
 /// One question to one configuration.
+#[derive(Clone, Copy)]
 struct Case<'a> {
     question: &'a Question,
     worker: &'a Worker,

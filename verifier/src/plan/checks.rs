@@ -46,7 +46,9 @@ pub fn checks(scene: &Scene<'_>, asks: &mut Vec<FurtherAsk>) -> Vec<Checked> {
 fn exposes(id: ProbeId) -> bool {
     let by_path =
         matches!(id, ProbeId::TargetOutside | ProbeId::TargetOtherHost | ProbeId::Spelled(_));
-    by_path || matches!(id, ProbeId::Refused(_) | ProbeId::StoragePublic | ProbeId::DirectUp)
+    by_path
+        || matches!(id, ProbeId::RelayOutside)
+        || matches!(id, ProbeId::Refused(_) | ProbeId::StoragePublic | ProbeId::DirectUp)
 }
 
 /// Whether a visitor without rights asks.
@@ -139,11 +141,12 @@ impl Scene<'_> {
         };
         match check {
             Check::Exposure => {
-                let parent = self.of_fixture(ProbeId::Parent).filter(|_| self.thorough());
                 let asked = among(exposes, "the hand-off names no URL, and --refused none");
-                match parent {
-                    Some(parent) => Ok(asked.into_iter().flatten().chain([parent]).collect()),
-                    None => asked,
+                let beyond = [ProbeId::Parent, ProbeId::Relay].map(|it| self.of_fixture(it));
+                let beyond: Vec<_> = beyond.into_iter().flatten().collect();
+                match beyond.is_empty() || !self.thorough() {
+                    true => asked,
+                    false => Ok(asked.into_iter().flatten().chain(beyond).collect()),
                 }
             }
             Check::Refusal => {

@@ -50,6 +50,8 @@ pub(super) fn exposure(plan: &Plan, evidence: &Evidence, depth: Depth) -> Vec<(P
     }
     if depth == Depth::Thorough && evidence.delivered() {
         asks.extend(outside.iter().flat_map(|url| spelled(url, plan)));
+        let relay = outside.iter().filter_map(|url| relayed(plan, url));
+        asks.extend(relay.map(|url| (ProbeId::RelayOutside, plan.by_visitor(url))));
         asks.extend(public(plan).map(|url| (ProbeId::StoragePublic, Ask::get(url))));
         asks.extend(up(plan).map(|url| (ProbeId::DirectUp, plan.by_visitor(url))));
         asks.extend(spoofed(plan));
@@ -96,6 +98,27 @@ fn respelled(spelling: Spelling, path: &str) -> Option<String> {
         Spelling::LastDot => format!("{path}."),
         Spelling::Slash => format!("/{}", inner.replacen('/', "%2f", 1)),
     })
+}
+
+/// The target with the fixture's address in the place of a server's that stands in the path, as in
+/// `/fetch/http/10.0.0.7:9000/bucket/a.bin`: nobody else is asked.
+fn relayed(plan: &Plan, url: &Url) -> Option<Url> {
+    let fixture = plan.fixture.as_ref().filter(|it| it.unix_socket.is_none())?;
+    let authority = fixture.url.uri().authority()?;
+    let segments: Vec<&str> = url.path().split('/').collect();
+    let (last, folders) = segments.split_last()?;
+    let scheme = |it: &str| matches!(it.trim_end_matches(':'), "http" | "https");
+    let server = folders.iter().enumerate().position(|(n, it)| {
+        let port = it
+            .split_once(':')
+            .is_some_and(|(host, port)| !host.is_empty() && port.parse::<u16>().is_ok());
+        let behind_scheme = folders[..n].iter().rev().find(|it| !it.is_empty());
+        port || !it.is_empty() && behind_scheme.is_some_and(|it| scheme(it))
+    })?;
+    let before = folders[..server].join("/");
+    (!last.is_empty())
+        .then(|| url.with_target(&format!("{before}/{authority}{}/astray", fixture.url.path())))?
+        .ok()
 }
 
 /// The file in the storage's folder, as sites publish one: `/media/a.bin` for `/srv/media/a.bin`.

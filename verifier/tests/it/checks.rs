@@ -175,7 +175,8 @@ fn cell<'a>(result: &'a CheckResult, reasons: &mut Vec<&'a str>) -> String {
 fn faults(check: Check) -> String {
     let of_check = |id: &&str| {
         let fault = Fault::named(id).expect("a fault that is understood");
-        let told = fault.expected.first().or(fault.warned.as_ref());
+        let warned = fault.warned.as_ref().or(fault.told_warning.as_ref());
+        let told = fault.expected.first().or(warned);
         told.is_some_and(|it| check.rules().contains(&it.as_str()))
     };
     if matches!(check, Check::Tls | Check::Protocol) {

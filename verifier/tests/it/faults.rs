@@ -145,7 +145,8 @@ fn difference(id: &str, fault: &Fault, local: Local, diagnosis: &Diagnosis) -> O
         _ => first == expected,
     };
     let healthy = expected.is_some() || diagnosis.verdict.to_string() == "healthy";
-    let told = fault.warned.as_deref().is_none_or(|it| warned.contains(&it));
+    let told_warning = fault.told_warning.as_ref().filter(|_| local == Local::Read);
+    let told = fault.warned.iter().chain(told_warning).all(|it| warned.contains(&it.as_str()));
     (!(right && healthy && told)).then(|| {
         let (expected, told) = (&fault.expected, &fault.told);
         let verdict = &diagnosis.verdict;

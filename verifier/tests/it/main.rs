@@ -10,6 +10,8 @@ mod matrix;
 mod names;
 mod readme;
 mod remote;
+mod remote_header;
+mod remote_tls;
 mod scenarios;
 #[expect(dead_code, reason = "the tests of the fixture need more of it")]
 #[path = "../../../server/tests/it/stores.rs"]

@@ -75,8 +75,9 @@ const RULES: &str = "\
 
 fn row(rule: &Rule, outcomes: &[Outcome], scenarios: &[(String, scenarios::Scenario)]) -> String {
     let named = |it: &&Outcome| {
-        let Fault { expected, told, warned, .. } = &it.fault;
-        expected.first().into_iter().chain(told).chain(warned).any(|it| it == rule.id)
+        let Fault { expected, told, warned, told_warning, .. } = &it.fault;
+        let beside = told.iter().chain(warned).chain(told_warning);
+        expected.first().into_iter().chain(beside).any(|it| it == rule.id)
     };
     let of_rule = outcomes.iter().filter(named);
     let faults: Vec<_> = of_rule.map(|it| format!("`{}`", it.id)).collect();

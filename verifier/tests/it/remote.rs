@@ -16,6 +16,7 @@ use sendfile_check::{
     config::Config,
     diagnosis::{Confidence, Diagnosis, judge},
     probe::Prober,
+    snippet::{Proxy, Remote, Values, filled},
 };
 use sendfile_fixture::{Fixture, Running};
 
@@ -23,13 +24,13 @@ use self::relay::Relay;
 use crate::stores::{self, Pair, Store};
 
 mod buffer;
-mod page;
+pub(crate) mod page;
 mod relay;
 
 const SNIPPET: &str = include_str!("../../../nginx/remote.conf");
 
 /// What stands in the snippet, and what takes its place.
-type Edit = (&'static str, &'static str);
+pub(crate) type Edit = (&'static str, &'static str);
 
 /// Whether the verifier may read the configuration.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -184,7 +185,7 @@ fn check(broken: &Broken, store: &Store, local: Local, diagnosis: &Diagnosis) {
     assert!(right, "{}: {what}: {local:?}: {found:?}, {verdict}", store.name);
 }
 
-fn first(diagnosis: &Diagnosis) -> String {
+pub(crate) fn first(diagnosis: &Diagnosis) -> String {
     match diagnosis.findings.first() {
         Some(first) => format!("`{}`", first.rule.id),
         None => diagnosis.verdict.to_string(),
@@ -203,9 +204,9 @@ struct Scene {
 }
 
 /// A proxy with the shipped snippet.
-struct Front {
-    site: String,
-    config: String,
+pub(crate) struct Front {
+    pub(crate) site: String,
+    pub(crate) config: String,
     /// Where its own files are.
     run: PathBuf,
 }
@@ -261,7 +262,7 @@ fn signing(store: &Store) -> Fixture {
     options.into_iter().fold(fixture, |it, (a, b)| it.storage_option(a, b))
 }
 
-async fn verify(words: &[&str], options: &[Pair]) -> Diagnosis {
+pub(crate) async fn verify(words: &[&str], options: &[Pair]) -> Diagnosis {
     let options = options.iter().map(|(a, b)| format!("--storage-option={a}={b}"));
     let words = words.iter().map(|it| (*it).to_owned()).chain(options);
     let cli = Cli::try_parse_from(words).expect("a command line");
@@ -284,17 +285,21 @@ fn empty(store: &Store) {
 
 /// Starts nginx with the shipped snippet for this bucket, and returns its URL and configuration.
 fn nginx(store: &Store, app: &str, edits: &[Edit]) -> Front {
-    let bucket = store.http_url();
-    let host = bucket.split('/').nth(2).expect("a host").to_owned();
-    let snippet = edits.iter().fold(SNIPPET.to_owned(), |text, (from, to)| {
+    nginx_with(SNIPPET, store.http_url(), app, edits)
+}
+
+/// The same with another snippet.
+pub(crate) fn nginx_with(snippet: &str, bucket: &str, app: &str, edits: &[Edit]) -> Front {
+    let snippet = edits.iter().fold(snippet.to_owned(), |text, (from, to)| {
         assert!(text.contains(from), "{from}");
         text.replace(from, to)
     });
-    let snippet = snippet
-        .replace("http://127.0.0.1:9000/bucket/media/", &format!("{bucket}/"))
-        .replace("127.0.0.1:9000", &host)
-        .replace("127.0.0.1:8000", app);
-    serve(&snippet, "")
+    serve(&filled(Proxy::Nginx, &snippet, values(bucket, app)).expect("good values"), "")
+}
+
+fn values<'a>(bucket: &'a str, app: &'a str) -> Values<'a> {
+    let (storage, remote) = (Some(bucket), Some(Remote::Signed));
+    Values { storage, app: Some(app), remote, ..Values::default() }
 }
 
 /// The app as it is, but that what it signs is signed with another secret.
@@ -313,7 +318,7 @@ fn with_another_secret(app: &str) -> String {
 }
 
 /// Starts nginx with this in its server block, and this beside it.
-fn serve(server: &str, http: &str) -> Front {
+pub(crate) fn serve(server: &str, http: &str) -> Front {
     let run = stores::folder("nginx-remote");
     let [port] = stores::free_ports();
     let at = run.display();
@@ -340,12 +345,8 @@ fn serve(server: &str, http: &str) -> Front {
 fn caddy(program: &Path, store: &Store, app: &str) -> Front {
     let run = stores::folder("caddy-remote");
     let [port] = stores::free_ports();
-    let (origin, path) = store.http_url().split_at(store.http_url().find("/probe").expect("it"));
-    let (host, account) = origin.split_at(origin[8..].find('/').map_or(origin.len(), |it| it + 8));
-    let snippet = include_str!("../../../caddy/remote.caddy")
-        .replace("http://127.0.0.1:9000", host)
-        .replace("/bucket/media", &format!("{account}{path}"))
-        .replace("127.0.0.1:8000", app);
+    let text = Remote::Signed.text(Proxy::Caddy).expect("it is shipped");
+    let snippet = filled(Proxy::Caddy, text, values(store.http_url(), app)).expect("good values");
     let config = format!("{{\n\tadmin off\n}}\nhttp://127.0.0.1:{port} {{\n{snippet}\n}}\n");
     let path = run.join("Caddyfile");
     fs::write(&path, config).expect("a temporary file");

@@ -2,7 +2,7 @@
 
 use super::super::{Culprit, Match, Reading, Remedy, Rule, Severity};
 use crate::{
-    dialect::{self, Names, Product},
+    dialect::{self, Names, Product, signed_link},
     evidence::{Probed, Response, media_type},
 };
 
@@ -119,6 +119,35 @@ pub(super) const RULES: &[Rule] = &[
         },
     },
     Rule {
+        id: "handoff.link-leaks",
+        culprit: Culprit::Handoff,
+        severity: Severity::Degraded,
+        summary: "the signed link to the store reaches the visitor",
+        meaning: "The download works, and the visitor sees the link that is meant for the proxy alone, \
+                  in the app's own header or in a copy. Whoever has it has the file until the link \
+                  expires, without asking the app, and knows the store, the bucket and the key.",
+        remedy: Remedy {
+            nginx: Some(
+                "proxy_hide_header NAME; where the app is asked, and no add_header with \
+                 $upstream_http_NAME where the file is served",
+            ),
+            caddy: Some(
+                "leave the header out of copy_response_headers, or header -NAME in the site",
+            ),
+            ..Remedy::any("take the header with the link away from all that goes to visitors")
+        },
+        matches: |r| {
+            let app = r.app()?;
+            let links = app.headers.iter().filter_map(|(_, value)| signed_link(value));
+            let links: Vec<_> = links.collect();
+            told(r, |it| {
+                let ours = |value: &str| signed_link(value).is_some_and(|it| links.contains(&it));
+                let (name, value) = it.headers.iter().find(|(_, value)| ours(value))?;
+                Some(format!("{name}: {value}"))
+            })
+        },
+    },
+    Rule {
         id: "handoff.header-leaks",
         culprit: Culprit::Handoff,
         severity: Severity::Warning,
@@ -132,7 +161,9 @@ pub(super) const RULES: &[Rule] = &[
         },
         matches: |r| {
             told(r, |it| {
-                let (name, value) = leaked(it).filter(|(name, value)| !is_path(r, name, value))?;
+                let plain = |value: &str| signed_link(value).is_none();
+                let (name, value) =
+                    leaked(it).filter(|(name, value)| !is_path(r, name, value) && plain(value))?;
                 Some(format!("{name}: {value}"))
             })
         },

@@ -2,7 +2,7 @@
 
 use super::super::{Culprit, Match, Reading, Remedy, Rule, Severity};
 use crate::{
-    dialect::{store_error, store_refusal},
+    dialect::{link_not_allowed, link_of, store_error, store_refusal},
     evidence::{ProbeId, Response},
 };
 
@@ -24,12 +24,39 @@ pub(super) const RULES: &[Rule] = &[
             ..Remedy::any("correct the address to which the hand-off's location passes requests")
         },
         matches: |r| {
-            let full = r.lost_after_app().filter(|it| matches!(it.status, 502 | 504))?;
+            let asked = |it: &&Response| matches!(it.status, 502 | 504) && !link_not_allowed(it);
+            let full = r.lost_after_app().filter(asked)?;
             let kept = r.app().and_then(|it| it.header("content-disposition"));
             let handed_over = kept.is_some() && full.header("content-disposition") == kept;
             (handed_over && r.own_page(full).is_some()).then(|| {
                 Match::likely(format!("after the hand-off a visitor gets {}", r.describe(full)))
             })
+        },
+    },
+    Rule {
+        id: "handoff.link-not-allowed",
+        culprit: Culprit::Handoff,
+        severity: Severity::Broken,
+        summary: "the app's link leads to no store that the proxy may ask",
+        meaning: "The app tells the proxy a whole link to the store, in a header beside the \
+                  hand-off, and the proxy asks only what its list allows. The link begins \
+                  otherwise: another host or port, bucket or prefix; or the proxy reads another \
+                  header than the one that the app sends.",
+        remedy: Remedy {
+            nginx: Some(
+                "in the internal location, let the pattern and proxy_pass begin as the app's links \
+                 do, and read the header that the app sends: $upstream_http_NAME",
+            ),
+            ..Remedy::any("allow what the app's links begin with, and nothing more")
+        },
+        matches: |r| {
+            let full = r.lost_after_app().filter(|it| link_not_allowed(it))?;
+            let because = format!("the proxy answers {}, and has asked no store", full.status);
+            let link = r.app().map(link_of)?;
+            Some(Match::sure(because).also(match link {
+                Some((name, link)) => format!("the app sends {name}: {link}"),
+                None => "the app sends no signed link beside its hand-off".to_owned(),
+            }))
         },
     },
     Rule {

@@ -1,6 +1,6 @@
 //! What must have been measured for a fact to explain it.
 
-use super::super::{Reached, Reading, instead::alike};
+use super::super::{Reached, Reading, instead::alike, proxy::store::store_fails};
 use crate::{
     dialect::{store_error, store_status},
     evidence::{ProbeId, Response},
@@ -45,7 +45,14 @@ pub(super) fn bad_gateway(r: &Reading<'_>) -> Option<String> {
     (full.body.size == 0 || r.own_page(full).is_some()).then(|| r.visitor_gets())
 }
 
-/// The same, or something comes that is neither the app's nor the proxy's own.
+/// The same, or the direct location gets no answer of the store either.
+pub(super) fn no_store(r: &Reading<'_>) -> Option<String> {
+    let direct =
+        || store_fails(r).map(|it| format!("the direct location gives {}", r.describe(it)));
+    bad_gateway(r).or_else(direct)
+}
+
+/// A gateway error of the proxy, or something comes that is neither the app's nor the proxy's own.
 pub(super) fn asked_elsewhere(r: &Reading<'_>) -> Option<String> {
     let other = |it: &&Response| r.own_page(it).is_none() && it.status < 500;
     let stranger = || r.lost_before_app().filter(other).map(|_| r.visitor_gets());
@@ -80,4 +87,14 @@ pub(super) fn before_app(r: &Reading<'_>) -> Option<String> {
     let full = r.lost_before_app()?;
     let by_app = r.probe(ProbeId::AppTarget).is_some_and(|it| alike(it, full));
     (!by_app && !matches!(full.status, 502..=504)).then(|| r.visitor_gets())
+}
+
+pub(super) fn comes_by_handoff(r: &Reading<'_>) -> Option<String> {
+    let by_handoff = r.delivered && r.handoff().is_some() && !r.evidence.streamed();
+    by_handoff.then(|| "the download comes by this hand-off".to_owned())
+}
+
+pub(super) fn open_target(r: &Reading<'_>) -> Option<String> {
+    let because = || "anybody gets the file at the hand-off's own URI".to_owned();
+    r.gives_dummy(ProbeId::TargetOutside).then(because)
 }

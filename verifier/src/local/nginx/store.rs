@@ -25,7 +25,7 @@ pub(super) fn facts(question: &Question, upstream: &Upstream<'_>, route: &Route<
 /// A name in a variable, and nobody to look it up.
 pub(super) fn resolver(upstream: &Upstream<'_>, route: &Route<'_>) -> Option<Fact> {
     let address = upstream.address()?;
-    let looked_up = upstream.variables && !upstream.named && !address.is_number();
+    let looked_up = upstream.variables && !upstream.resolved && !address.is_number();
     if !looked_up || route.scope.last("resolver").is_some() {
         return None;
     }

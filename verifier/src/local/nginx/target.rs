@@ -11,6 +11,7 @@ use super::{
     guard::guarded,
     location::Form,
     mend::mended,
+    relay::relays,
     route::{End, Route, Walk, error_page},
     store,
     tree::Directive,
@@ -80,7 +81,7 @@ pub(super) fn direct<'a>(
 /// A hand-off's value and where it came from.
 pub(super) struct Target<'c, 'a> {
     pub(super) case: &'c Case<'a>,
-    asking: Option<&'c Asking<'a>>,
+    pub(super) asking: Option<&'c Asking<'a>>,
     pub(super) value: &'c str,
 }
 
@@ -198,7 +199,11 @@ impl<'a> Target<'_, 'a> {
                     false => self.astray(route, env, self.place(route), &what),
                 }]
             }
-            Ok(upstream) => store::facts(self.case.question, &upstream, route),
+            Ok(upstream) => {
+                let mut facts = store::facts(self.case.question, &upstream, route);
+                facts.extend(relays(self, env, &upstream));
+                facts
+            }
             Err(unknown) => vec![hangs(pass.place(), &format!("${}", unknown.0))],
         }
     }

@@ -27,6 +27,9 @@ pub(super) struct Upstream<'a> {
     pub(super) variables: bool,
     /// Whether an `upstream` block has the name.
     pub(super) named: bool,
+    /// Whether nginx has looked the name up when it started: for a block, or for another location
+    /// that asks the same host and port without a variable (measured with nginx 1.22.1).
+    pub(super) resolved: bool,
 }
 
 /// A header that a location sends.
@@ -79,8 +82,10 @@ impl<'a> Upstream<'a> {
             _ if !env.internal => env.request.path.clone(),
             _ => escaped(&env.uri),
         };
+        let address = addresses.first();
+        let resolved = named || address.is_some_and(|it| names_it(scope.0.first(), it));
         let host = host.to_owned();
-        Ok(Self { directive: pass, addresses, host, https, path, variables, named })
+        Ok(Self { directive: pass, addresses, host, https, path, variables, named, resolved })
     }
 
     /// The first address, which stands for all.
@@ -141,6 +146,21 @@ fn split_uri(rest: &str) -> (&str, Option<&str>) {
 
 fn upstream_block<'a>(scope: &Scope<'a>, host: &str) -> Option<&'a Directive> {
     scope.0.first()?.children("upstream").find(|it| it.arg(0).eq_ignore_ascii_case(host))
+}
+
+/// Whether a `proxy_pass` without variables somewhere in a block asks this host and port.
+fn names_it(block: Option<&&Directive>, address: &Address) -> bool {
+    block.is_some_and(|it| it.inside().iter().any(|it| asks_plainly(it, address)))
+}
+
+fn asks_plainly(directive: &Directive, address: &Address) -> bool {
+    if directive.name != "proxy_pass" {
+        return names_it(Some(&directive), address);
+    }
+    let written = directive.arg(0);
+    let Some((scheme, rest)) = written.split_once("://") else { return false };
+    let port = if scheme == "https" { 443 } else { 80 };
+    names(written).next().is_none() && Address::of(split_uri(rest).0, port) == *address
 }
 
 /// The location's prefix replaced by the URI of the `proxy_pass`.

@@ -88,6 +88,19 @@ impl<'a> Env<'a> {
         Self { internal: true, answered: true, broken: false, ..self.clone() }
     }
 
+    /// The same request of a visitor, who asks for what only comes from inside.
+    pub(super) fn by_visitor(&self) -> Self {
+        Self { internal: false, answered: false, ..self.clone() }
+    }
+
+    /// The same request in another question.
+    pub(super) fn asking<'b>(&self, question: &'b Question) -> Env<'b>
+    where
+        'a: 'b,
+    {
+        Env { question, ..self.clone() }
+    }
+
     /// Remembers a variable.
     pub(super) fn set(&mut self, name: &str, value: Option<String>) {
         let room = self.room.checked_sub(name.len() + value.as_ref().map_or(0, String::len));

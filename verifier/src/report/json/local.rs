@@ -79,6 +79,8 @@ names!(SAYS, Says:
     "path-decoded" => Says::PathDecoded,
     "query-dropped" => Says::QueryDropped,
     "store-key-wrong" => Says::StoreKeyWrong,
+    "relays" => Says::Relays,
+    "relays-for-anybody" => Says::RelaysForAnybody,
     "bytes-changed" => Says::BytesChanged,
     "cached" => Says::Cached,
     "edited" => Says::Edited,
@@ -105,6 +107,7 @@ names!(WRONGS, Wrong:
 );
 
 names!(EVENTS, Event:
+    "log-not-trusted" => Event::NotTrusted,
     "log-missing" => Event::Missing,
     "log-closed" => Event::Closed,
     "log-link" => Event::Link,

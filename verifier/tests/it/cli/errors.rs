@@ -81,6 +81,34 @@ fn errors_about_values() {
 }
 
 #[test]
+fn snippets_for_a_private_bucket() {
+    assert_snapshot!(error("snippet nginx --storage https://s3.test/bucket"), @r#"
+        error: the value `https://s3.test/bucket` of --storage cannot stand in a snippet: it is no folder
+        hint: for links to a store, say `--remote signed` too
+    "#);
+    assert_snapshot!(error("snippet nginx --remote signed --storage s3://bucket/media"), @r#"
+        error: the value `s3://bucket/media` of --storage cannot stand in a snippet: it is no URL that links can begin with
+        hint: write what the app's links begin with, as in `https://s3.example.com/bucket/media`
+    "#);
+    assert_snapshot!(error("snippet nginx --remote signed --storage https://$host/bucket"), @r#"
+        error: the value `https://$host/bucket` of --storage cannot stand in a snippet: its host is none that a snippet can have
+        hint: write what the app's links begin with, as in `https://s3.example.com/bucket/media`
+    "#);
+    assert_snapshot!(error("snippet nginx --remote signed --remote-header X-Link"), @r#"
+        error: the value `X-Link` of --remote-header cannot stand in a snippet: that one has no such header
+        hint: say `--remote signed-header`
+    "#);
+    assert_snapshot!(error("snippet caddy --remote signed-header"), @r#"
+        error: the value `signed-header` of --remote cannot stand in a snippet: no snippet for caddy is shipped
+        hint: only nginx has one, and `--remote signed` works with Caddy too
+    "#);
+    assert_snapshot!(error("snippet apache --remote signed"), @r#"
+        error: the value `signed` of --remote cannot stand in a snippet: no snippet for apache is shipped
+        hint: X-Sendfile names a file on the proxy's machine, and no store
+    "#);
+}
+
+#[test]
 fn configuration_errors() {
     assert_snapshot!(
         error("verify -c no-such.toml"),

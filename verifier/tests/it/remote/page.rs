@@ -14,6 +14,7 @@ use serde_json::Value;
 use super::{BROKEN, Broken, By, Scene, caddy, first, named_at, verify};
 use crate::{
     buckets::evidence,
+    remote_header,
     stores::{self, Pair, Store},
 };
 
@@ -44,6 +45,7 @@ async fn every_store_does_what_the_page_says() {
         let cells: Vec<_> = columns.iter().flat_map(|it| it[n].clone()).collect();
         page += &format!("| {} | {} |\n", broken.what, cells.join(" | "));
     }
+    page += &remote_header::page().await;
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/storage.md");
     if std::env::var_os("UPDATE_DOCS").is_some() {
         fs::write(&path, &page).expect("the page");
@@ -136,7 +138,7 @@ async fn reads(store: &Store, fixture: &Running) -> &'static str {
 }
 
 /// The status of an answer and the length of its body.
-fn curl(url: &str, words: &[&str]) -> String {
+pub(crate) fn curl(url: &str, words: &[&str]) -> String {
     let mut command = std::process::Command::new("curl");
     command.args(["-sS", "--noproxy", "*", "-m", "20", "-o", "/dev/null"]);
     command.args(["-w", "%{http_code} %{size_download}"]).args(words).arg(url);

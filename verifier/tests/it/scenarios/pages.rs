@@ -87,7 +87,7 @@ pub(super) fn media_type(word: &str, maker: Option<Server>) -> Option<&'static s
         ("page", Some(Server::H2o)) => Some("text/plain; charset=utf-8"),
         ("page" | "spa" | "error-page", _) => Some("text/html"),
         ("app-page" | "front-page" | "login", _) => Some("text/html; charset=utf-8"),
-        ("plain" | "fall-through", _) => Some("text/plain"),
+        ("plain" | "astray" | "fall-through", _) => Some("text/plain"),
         (word, _) if word.starts_with("s3:") => Some("application/xml"),
         _ => Some("application/octet-stream"),
     }
@@ -104,6 +104,7 @@ pub(super) fn text(word: &str) -> String {
         }
         "error-page" => r#"<html style="color: grey">Sorry, there is nothing here.</html>"#.into(),
         "plain" => "sendfile-fixture plain\n".into(),
+        "astray" => "sendfile-fixture astray\n".into(),
         "fall-through" => "/protected/healthcheck/dummy.bin\n".into(),
         other => match other.strip_prefix("s3:") {
             Some(code) => store_error(code),

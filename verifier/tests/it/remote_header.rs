@@ -1,0 +1,277 @@
+//! Hand-offs with the whole link in a header of its own: a real store behind the real nginx and its
+//! shipped snippet, right and then broken once each.
+
+use std::{
+    io::{Read as _, Write as _},
+    net::TcpListener,
+    process::Command,
+    thread,
+    time::Duration,
+};
+
+use sendfile_check::diagnosis::Diagnosis;
+use sendfile_fixture::{Fixture, Header, Running};
+
+use crate::{
+    remote::{Edit, Front, first, nginx_with, page::curl, verify},
+    stores::{self, Store},
+};
+
+const SNIPPET: &str = include_str!("../../../nginx/remote-header.conf");
+
+const HOUR: Duration = Duration::from_secs(3600);
+
+struct Scene {
+    fixture: Running,
+    proxy: Front,
+}
+
+impl Scene {
+    async fn set(store: &Store, header: &str, edits: &[Edit]) -> Self {
+        let header: Header = header.parse().expect("a name");
+        let fixture = Fixture::builder().signed_links_in(header, HOUR);
+        Self::of(store, fixture, SNIPPET, edits).await
+    }
+
+    /// The store's host stands in the hand-off's own path.
+    async fn by_path(store: &Store, edits: &[Edit]) -> Self {
+        let place = store.http_url().trim_start_matches("http://");
+        let fixture = Fixture::builder().signed_links(HOUR).map(format!("/fetch/{place}/"));
+        Self::of(store, fixture, include_str!("../../../nginx/remote.conf"), edits).await
+    }
+
+    async fn of(store: &Store, fixture: Fixture, snippet: &str, edits: &[Edit]) -> Self {
+        let fixture = fixture.storage(&store.url).large_size(0);
+        let options = store.options().into_iter();
+        let fixture = options.fold(fixture, |it, (a, b)| it.storage_option(a, b));
+        let fixture = fixture.start().await.expect("a store that answers");
+        let proxy = nginx_with(snippet, store.http_url(), &fixture.address().to_string(), edits);
+        Self { fixture, proxy }
+    }
+
+    async fn diagnosis(&self, store: &Store, words: &[&str]) -> Diagnosis {
+        let fixture = self.fixture.url();
+        let mut all = vec!["sendfile-check", "verify", "--timeout", "3s", "--fixture", &fixture];
+        all.extend(["--site", &self.proxy.site, "--storage", &store.url]);
+        all.extend(words);
+        verify(&all, &store.options()).await
+    }
+
+    /// The same by a verifier that may read the configuration.
+    async fn told(&self, store: &Store, words: &[&str]) -> Diagnosis {
+        let config = format!("--proxy-config=nginx:{}", self.proxy.config);
+        self.diagnosis(store, &[words, &[&config]].concat()).await
+    }
+}
+
+fn warned(diagnosis: &Diagnosis) -> Vec<&str> {
+    diagnosis.warnings.iter().map(|it| it.rule.id).collect()
+}
+
+/// What is broken, the app's header, the change to the snippet, and what is said first of SeaweedFS, with the configuration read.
+const BROKEN: [(&str, &str, &[Edit], &str); 8] = [
+    ("nothing", LINK, &[], "healthy"),
+    ("the app sends another header", "X-Other-Url", &[], "`handoff.link-not-allowed`"),
+    (
+        "the list allows another bucket",
+        LINK,
+        &[("\"^http://127.0.0.1:9000/bucket/", "\"^http://127.0.0.1:9000/backup/")],
+        "`handoff.link-not-allowed`",
+    ),
+    (
+        "another bucket is asked",
+        LINK,
+        &[("9000/bucket/media/$remote_object", "9000/backup/media/$remote_object")],
+        "`handoff.store-refuses`",
+    ),
+    (
+        "another port is asked",
+        LINK,
+        &[("9000/bucket/media/$remote_object", "1/bucket/media/$remote_object")],
+        "`handoff.upstream-unreachable`",
+    ),
+    (
+        "the proxy sends the site's Host",
+        LINK,
+        &[("Host 127.0.0.1:9000;           #", "Host $http_host; #")],
+        "`handoff.upstream-host-wrong`",
+    ),
+    (
+        "the link reaches the visitor",
+        LINK,
+        &[(
+            INSIDE,
+            "set $link $upstream_http_x_storage_url; add_header X-Storage-Url $link;\n    # What",
+        )],
+        "`handoff.link-leaks`",
+    ),
+    (
+        "the location is not internal",
+        LINK,
+        &[("    internal;\n    # What", "    # What")],
+        "healthy",
+    ),
+];
+
+const LINK: &str = "X-Storage-Url";
+const INSIDE: &str = "# What";
+const ASKED: &str = "proxy_pass http://127.0.0.1:9000/bucket/media/$remote_object;";
+const LIST: &str = "if ($upstream_http_x_storage_url !~";
+const DOTS: &str = "if ($remote_object ~*";
+
+/// What a relay looks like whose app may name any server, and what stands beside it.
+const RELAY: [Edit; 3] = [
+    (ASKED, "proxy_pass $link;"),
+    (LIST, "set $link $upstream_http_x_storage_url; if ($http_x_none ~"),
+    (DOTS, "if ($http_x_none ~*"),
+];
+
+/// What `docs/storage.md` says of whole links.
+pub(crate) async fn page() -> String {
+    let stores: Vec<_> = [stores::seaweed(), stores::azurite()].into_iter().flatten().collect();
+    let mut page = String::from(HEAD);
+    for (what, header, edits, expected) in BROKEN {
+        page += &format!("| {what} |");
+        for store in &stores {
+            let store = store.below("header");
+            let scene = Scene::set(&store, header, edits).await;
+            let outside = first(&scene.diagnosis(&store, &[]).await);
+            let told = first(&scene.told(&store, &[]).await);
+            let strict = store.url.starts_with("s3:");
+            assert!(!strict || told == expected, "{what}: {outside}, {told}");
+            // From outside a store that refuses does not say why.
+            let unsaid = expected == "`handoff.upstream-host-wrong`";
+            assert!(!strict || unsaid || outside == expected, "{what}: {outside}, {told}");
+            page += &format!(" {}{outside} | {told} |", asked(&scene, edits));
+            scene.fixture.stop().await.expect("a store that answers");
+        }
+        page.push('\n');
+    }
+    page
+}
+
+/// What a visitor gets by each of three requests, where nothing is broken.
+fn asked(scene: &Scene, edits: &[Edit]) -> String {
+    let url = format!("{}/healthcheck-utils/download", scene.proxy.site);
+    let right = |words: &[&str], expected: &str| curl(&url, words) == expected;
+    let all = right(&[], "200 4096") && right(&["-r", "5-16"], "206 12") && right(&["-I"], "200 0");
+    if edits.is_empty() && all { "GET, Range, HEAD: ".to_owned() } else { String::new() }
+}
+
+const HEAD: &str = "
+## Whole links in a header beside the hand-off
+
+The same with `--remote signed-header` and `nginx/remote-header.conf`. Only where nothing is broken `GET, Range, HEAD` says
+that all three came as they should.
+
+| broken | SeaweedFS | with `--proxy-config` | Azurite | with `--proxy-config` |
+|---|---|---|---|---|
+";
+
+/// All that can be asked is right, but for what SeaweedFS itself does not heed.
+#[tokio::test(flavor = "multi_thread")]
+async fn every_check_passes() {
+    let Some(store) = stores::seaweed() else { return };
+    let store = store.below("header-thorough");
+    let scene = Scene::set(&store, LINK, &[]).await;
+    let diagnosis = scene.told(&store, &["--thorough"]).await;
+    assert_eq!(first(&diagnosis), "`storage.wrong-range`", "SeaweedFS does not heed If-Range");
+    assert_eq!(diagnosis.findings.len(), 1);
+    assert_eq!(warned(&diagnosis), [""; 0]);
+    let head = scene.diagnosis(&store, &["--full-method=HEAD"]).await;
+    assert_eq!(first(&head), "healthy");
+    scene.fixture.stop().await.expect("a store that answers");
+}
+
+/// The link of one probe leads to the fixture itself: who asks there asks anywhere.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_proxy_that_asks_any_server_is_told_of() {
+    let Some(store) = stores::seaweed() else { return };
+    let store = store.below("header-relay");
+    let scene = Scene::set(&store, LINK, &RELAY).await;
+    let thorough = scene.diagnosis(&store, &["--thorough"]).await;
+    assert!(warned(&thorough).contains(&"handoff.open-relay"), "{:?}", warned(&thorough));
+    scene.fixture.stop().await.expect("a store that answers");
+}
+
+/// The host stands in the hand-off's path: whoever may ask for that himself asks anywhere.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_host_in_the_path_is_a_relay_for_the_app_or_for_anybody() {
+    const SHIPPED: &str = "location ^~ /protected/ {\n    internal;\n    \
+                           proxy_pass http://127.0.0.1:9000/bucket/media/;";
+    const INTERNAL: &str =
+        "location ~ ^/fetch/(?<to>.+)$ {\n    internal; proxy_pass http://$to$is_args$args;";
+    const OPEN: &str = "location ~ ^/fetch/(?<to>.+)$ {\n    proxy_pass http://$to$is_args$args;";
+    let Some(store) = stores::seaweed() else { return };
+    let store = store.below("path-relay");
+    let scene = Scene::by_path(&store, &[(SHIPPED, INTERNAL)]).await;
+    let told = scene.told(&store, &[]).await;
+    assert_eq!((&*first(&told), warned(&told)), ("healthy", vec!["handoff.open-relay"]));
+    scene.fixture.stop().await.expect("a store that answers");
+    let scene = Scene::by_path(&store, &[(SHIPPED, OPEN)]).await;
+    let outside = scene.diagnosis(&store, &["--thorough"]).await;
+    assert_eq!(first(&outside), "`handoff.relay-for-anybody`");
+    let told = scene.told(&store, &["--thorough"]).await;
+    assert_eq!(first(&told), "`handoff.relay-for-anybody`");
+    scene.fixture.stop().await.expect("a store that answers");
+}
+
+/// Links of an app that was made to name something else, and whether the store is asked.
+const NAMED: [(&str, Asked); 14] = [
+    ("@/a.bin", Asked::Yes),
+    ("@/a..b/c...bin?x=/../y", Asked::Yes),
+    ("@/odd%20name%20%C3%A9%20100%25.bin?X=1", Asked::Yes),
+    ("", Asked::No),
+    ("@/", Asked::No),
+    ("http://127.0.0.1:1/probe/media/list/a.bin", Asked::No),
+    ("http://169.254.169.254/latest/meta-data/", Asked::No),
+    ("@.invalid/a.bin", Asked::No),
+    ("https@/a.bin", Asked::No),
+    ("@/../a.bin", Asked::No),
+    ("@/x/%2E%2e/a.bin", Asked::No),
+    ("@/x/.%2e%2fa.bin", Asked::No),
+    ("@/a.bin http://127.0.0.1:1/", Asked::No),
+    ("@/a.bin#b", Asked::No),
+];
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Asked {
+    Yes,
+    No,
+}
+
+/// Whatever an app names, nginx asks for what lies in the bucket, below the prefix.
+#[test]
+fn nothing_but_the_store_is_asked() {
+    let Some(store) = stores::seaweed() else { return };
+    let root = store.below("list").http_url().to_owned();
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let app = listener.local_addr().expect("a port").to_string();
+    let links = NAMED.map(|(link, _)| link.replace('@', &root));
+    thread::spawn(move || {
+        for (stream, link) in listener.incoming().zip(links) {
+            let mut stream = stream.expect("a connection");
+            let _ = stream.read(&mut [0; 4096]).expect("a request");
+            let handoff = "X-Accel-Redirect: /protected/a.bin";
+            write!(stream, "HTTP/1.1 200 OK\r\n{handoff}\r\nX-Storage-Url: {link}\r\n")
+                .expect("it");
+            write!(stream, "Content-Length: 0\r\nConnection: close\r\n\r\n").expect("it");
+        }
+    });
+    let proxy = nginx_with(SNIPPET, &root, &app, &[]);
+    for (link, expected) in NAMED {
+        let mut curl = Command::new("curl");
+        curl.args(["-sS", "--noproxy", "*", "-m", "20", "-i"]);
+        let out = curl.arg(format!("{}/healthcheck-utils/download", proxy.site)).output();
+        let answer = String::from_utf8(out.expect("curl").stdout).expect("text");
+        let asked = match answer.contains("X-Sendfile-Store: not-allowed\r\n") {
+            true => Asked::No,
+            false => Asked::Yes,
+        };
+        assert_eq!(asked, expected, "{link}: {answer}");
+        // Nobody signed the link, so the store that is asked refuses.
+        let refused = answer.contains("X-Sendfile-Store: 200 : 403\r\n");
+        assert!(asked == Asked::No || refused, "{link}: {answer}");
+        assert!(answer.starts_with("HTTP/1.1 502"), "{link}: {answer}");
+    }
+}
