@@ -180,7 +180,7 @@ const CHECKS: [Row; 15] = [
         check: Check::Protocol,
         name: "protocol",
         question: "HTTP/2 gives what HTTP/1.1 does",
-        rules: &["frontend.protocols-differ"],
+        rules: &["frontend.protocols-differ", "app.length-breaks-http2"],
     },
 ];
 

@@ -7,11 +7,12 @@ use crate::{
     evidence::{Failure, FailureKind, ProbeId, Response},
 };
 
+mod length;
 mod manner;
 mod signature;
 
 /// Whether the app hands over at all, and in which manner.
-pub(super) const RULES: [&[Rule]; 3] = [OWN, signature::RULES, manner::RULES];
+pub(super) const RULES: [&[Rule]; 4] = [OWN, signature::RULES, manner::RULES, length::RULES];
 
 const OWN: &[Rule] = &[
     Rule {

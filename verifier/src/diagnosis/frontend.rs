@@ -293,7 +293,8 @@ const OWN: &[Rule] = &[
         },
         matches: |r| {
             let http2 = r.evidence.probes.iter().find(|it| it.id == ProbeId::Http2)?;
-            let wrong = !r.gives_dummy(ProbeId::Http2) && r.delivered && !r.head_only();
+            let other = !r.gives_dummy(ProbeId::Http2) && r.delivered && !r.head_only();
+            let wrong = other && !r.length_breaks_http2();
             let got = match &http2.probed.seen {
                 Seen::Answer(_) => r.describe(r.repeated(ProbeId::Http2)?),
                 Seen::Nothing(failure) => failure.chain.clone(),

@@ -2,8 +2,8 @@
 
 use super::super::{Culprit, Match, Reading, Remedy, Rule, Severity, handoff::encoding};
 use crate::{
-    dialect::{self, Product},
-    evidence::{End, FailureKind, ProbeId, Response, Seen, media_type},
+    dialect,
+    evidence::{FailureKind, ProbeId, Response, Seen, media_type},
 };
 
 pub(super) const RULES: &[Rule] = &[
@@ -62,24 +62,6 @@ pub(super) const RULES: &[Rule] = &[
             let (app, full) = delivered(r)?;
             let (coding, _) = encoding(app).zip(encoding(full))?;
             Some(Match::sure(format!("the app sends content-encoding: {coding}, and it is kept")))
-        },
-    },
-    Rule {
-        id: "app.length-without-body",
-        culprit: Culprit::App,
-        severity: Severity::Warning,
-        summary: "the app announces the file's length beside its hand-off, and sends no body",
-        meaning: "Frameworks that leave the file's Content-Length on a hand-off break HTTP: whoever asks \
-                  the app waits for bytes that never come. nginx and lighttpd do not care; Apache's \
-                  mod_proxy waits until the app gives the connection up, which costs every further \
-                  request of a visitor's connection that time: 2 s with gunicorn (measured).",
-        remedy: Remedy::any("let the app send Content-Length: 0 when it hands over"),
-        matches: |r| {
-            let app = r.app().filter(|_| r.delivered && r.handoff().is_some())?;
-            let announced = app.header("content-length").filter(|it| *it != "0")?;
-            let nothing = app.body.size == 0 && app.body.end != End::Whole;
-            let because = format!("the app announces {announced} bytes and sends none");
-            (nothing && r.server == Some(Product::Apache)).then(|| Match::sure(because))
         },
     },
     Rule {
