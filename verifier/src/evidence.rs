@@ -315,6 +315,14 @@ impl Evidence {
         }
     }
 
+    /// Whether the visitor's bytes lack the ETag that the proxy gives the same file by itself: the app
+    /// may have sent them, though with the file's time.
+    pub fn lacks_etag(&self) -> bool {
+        let tagged = |it: &Response| it.header("etag").is_some();
+        let own = self.direct.answer().filter(|it| self.is_dummy(&it.body));
+        own.is_some_and(tagged) && !self.full.answer().is_none_or(tagged)
+    }
+
     /// Whether something beside the download itself tells which bytes are right.
     pub fn has_yardstick(&self) -> bool {
         self.dummy.as_ref().is_some_and(|it| it.source != Source::Visitor)

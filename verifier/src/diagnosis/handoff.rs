@@ -80,10 +80,13 @@ const OWN: &[Rule] = &[
                 Some(_) if r.obeys_others() => Some(Match::possible(
                     "this hand-off comes out at the visitor's end, and others are obeyed",
                 )),
-                Some(_) if !serves_elsewhere(r) => Some(Match::sure(format!(
-                    "the visitor gets an empty body, and the header {}",
-                    spelling(name)
-                ))),
+                Some(_) if !serves_elsewhere(r) => {
+                    let because = format!(
+                        "the visitor gets an empty body, and the header {}",
+                        spelling(name)
+                    );
+                    Some(Match { fix: header_of_another(r, name), ..Match::sure(because) })
+                }
                 Some(_) => None,
                 None => Some(Match::likely(
                     "the visitor gets an empty body, and no hand-off header".to_owned(),
@@ -97,15 +100,16 @@ const OWN: &[Rule] = &[
         severity: Severity::Degraded,
         summary: "the proxy does not tell the app to hand over; the app sends the bytes",
         meaning: "Rack, Symfony and their kin hand over only if the proxy's request says so \
-                  (X-Sendfile-Type, and X-Accel-Mapping for nginx). With those headers the app \
-                  hands over; through the site the bytes come without the time of the file that \
-                  the proxy's own answers have, so the app has sent them, at the cost of a \
-                  worker for each download.",
+                  (X-Sendfile-Type, and X-Accel-Mapping for nginx), and if the mapping matches the \
+                  file. With those headers the app hands over; through the site the bytes come \
+                  without the ETag, the time or the manners of the proxy's own files, so the app \
+                  has sent them, at the cost of a worker for each download.",
         remedy: Remedy {
             any: "let the proxy send the app the request headers that switch the hand-off on",
             nginx: Some(
                 "proxy_set_header X-Sendfile-Type X-Accel-Redirect; proxy_set_header \
-                 X-Accel-Mapping /FOLDER/=/PREFIX/;",
+                 X-Accel-Mapping /FOLDER/=/PREFIX/; with fastcgi_pass: fastcgi_param \
+                 HTTP_X_SENDFILE_TYPE and HTTP_X_ACCEL_MAPPING",
             ),
             apache: Some("RequestHeader set X-Sendfile-Type X-Sendfile (with mod_headers)"),
             lighttpd: None,
@@ -115,17 +119,17 @@ const OWN: &[Rule] = &[
             ),
         },
         matches: |r| {
-            let because = "the file came without the ETag and Last-Modified of the proxy's own \
-                           files";
-            let streamed = r.delivered && r.evidence.streamed();
-            if let Some((name, _)) = r.engaged().filter(|_| streamed) {
+            let streamed = r.evidence.streamed().then_some(NOT_OF_THE_PROXY.to_owned());
+            let streamed = streamed.filter(|_| r.delivered);
+            if let Some((because, (name, _))) = streamed.as_ref().zip(r.engaged()) {
                 let name = spelling(name);
                 let found = Match::sure(format!(
                     "{because}; the app sends the bytes itself, and {name} only if it is told to"
                 ));
                 return Some(found.shown_by(ProbeId::AppEngaged));
             }
-            (streamed && r.handoff().is_some() && r.gives_dummy(ProbeId::AppBare)).then(|| {
+            let because = streamed.or_else(|| parts::unlike_a_file(r))?;
+            (r.handoff().is_some() && r.gives_dummy(ProbeId::AppBare)).then(|| {
                 Match::sure(format!(
                     "{because}, and the app, asked without --app-header, sends the bytes itself"
                 ))
@@ -268,6 +272,21 @@ const OWN: &[Rule] = &[
         },
     },
 ];
+
+/// What shows that the app has sent the bytes.
+const NOT_OF_THE_PROXY: &str =
+    "the file came without the ETag and Last-Modified of the proxy's own files";
+
+/// What to do where the server that was recognised acts on another header than the app's.
+fn header_of_another(r: &Reading<'_>, name: &str) -> Option<String> {
+    let server = r.server.filter(|it| !it.acts_on(name))?;
+    Some(format!(
+        "{} acts on {} only: let the app send that, or switch the hand-off on in the server \
+         behind it",
+        server.name(),
+        server.header()?
+    ))
+}
 
 /// Whether a probe asks for the hand-off's target as any visitor can.
 fn leads_to_target(id: ProbeId) -> bool {

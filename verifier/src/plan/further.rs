@@ -25,7 +25,8 @@ pub fn further(plan: &Plan, evidence: &Evidence, depth: Depth) -> Vec<FurtherAsk
         asks.extend(who_answers(plan, evidence));
         asks.extend(other_visitors(plan));
     }
-    if !plan.wish.app_headers.is_empty() && (lost || evidence.streamed()) {
+    let by_app = evidence.streamed() || evidence.lacks_etag();
+    if !plan.wish.app_headers.is_empty() && (lost || by_app) {
         asks.extend(
             plan.app.clone().ok().map(|app| {
                 (ProbeId::AppBare, Ask { headers: plan.wish.full_headers.clone(), ..app })

@@ -127,9 +127,7 @@ pub(super) const RULES: &[Rule] = &[
                   again instead of 304 Not Modified. Nothing is wrong but the waste.",
         remedy: Remedy::any("let If-None-Match and If-Modified-Since reach the server of the file"),
         matches: |r| {
-            let full = r.evidence.full.answer()?;
-            let kept = full.all("cache-control").all(|it| !it.contains("no-store"));
-            let again = r.repeated(ProbeId::NotModified).filter(|it| kept && is_whole(r, it))?;
+            let again = given_again(r)?;
             let because = format!("asked again with its own ETag or time: {}", r.describe(again));
             Some(Match::sure(because).shown_by(ProbeId::NotModified))
         },
@@ -146,6 +144,25 @@ const OTHER_FILES: [(ProbeId, &str); 3] = [
 /// The whole file, where a part was asked for.
 fn range_ignored<'a>(r: &Reading<'a>) -> Option<&'a Response> {
     r.repeated(ProbeId::Range).filter(|it| is_whole(r, it))
+}
+
+/// The whole file, where who asked has it already and may keep it.
+fn given_again<'a>(r: &Reading<'a>) -> Option<&'a Response> {
+    let full = r.evidence.full.answer()?;
+    let kept = full.all("cache-control").all(|it| !it.contains("no-store"));
+    r.repeated(ProbeId::NotModified).filter(|it| kept && is_whole(r, it))
+}
+
+/// In what the download is unlike a file that the proxy sends itself, if it has no ETag as that has.
+/// The ETag alone tells nothing: a location may have none.
+pub(super) fn unlike_a_file(r: &Reading<'_>) -> Option<String> {
+    let whole = match (range_ignored(r), given_again(r)) {
+        _ if !r.delivered || !r.evidence.lacks_etag() => return None,
+        (Some(_), _) => "the whole file where a part was asked for",
+        (None, Some(_)) => "once more to who has it",
+        (None, None) => return None,
+    };
+    Some(format!("the file came without the ETag of the proxy's own files, and {whole}"))
 }
 
 /// Whether a response is the whole file, or its beginning where no more was read.
