@@ -1,13 +1,16 @@
 //! The tests of the whole: one binary, so that everything is linked once.
 
+mod apps;
 mod buckets;
 mod checks;
+mod ci_page;
 mod cli;
 mod contract;
 mod faults;
 mod judge;
 mod matrix;
 mod names;
+mod page;
 mod readme;
 mod remote;
 mod remote_header;

@@ -1,7 +1,7 @@
 //! What the README shows is what the program does: its commands are understood, its report is the
 //! one that comes.
 
-use std::{fs, path::PathBuf, process::Command};
+use std::{fs, process::Command};
 
 use clap::Parser;
 use sendfile_check::{
@@ -9,12 +9,15 @@ use sendfile_check::{
     config::Config,
 };
 
+use crate::page::{Page, replaced, words};
+
 #[test]
 fn every_command_is_understood() {
-    let readme = readme();
-    let commands: Vec<_> = blocks(&readme, "sh").flat_map(commands).collect();
-    assert!(commands.len() >= 3, "{commands:?}");
-    for words in commands {
+    let commands: Vec<_> = readme().blocks_in("sh").flat_map(|it| it.commands()).collect();
+    let ours = commands.iter().filter(|it| it.starts_with("sendfile-check "));
+    let ours: Vec<_> = ours.map(|it| words(it.split(" > ").next().unwrap_or(it))).collect();
+    assert!(ours.len() >= 3, "{commands:?}");
+    for words in ours {
         if let Err(error) = Cli::try_parse_from(&words) {
             panic!("{words:?}: {error}");
         }
@@ -23,8 +26,7 @@ fn every_command_is_understood() {
 
 #[test]
 fn the_file_of_targets_is_understood() {
-    let readme = readme();
-    let text = blocks(&readme, "toml").next().expect("a file of targets");
+    let text = readme().blocks_in("toml").next().expect("a file of targets").text;
     let folder = tempfile::tempdir().expect("a temporary folder");
     let file = folder.path().join("targets.toml");
     fs::write(&file, text).expect("a temporary file");
@@ -40,8 +42,7 @@ fn the_file_of_targets_is_understood() {
 /// Runs the example at the top, on the real nginx.
 #[test]
 fn the_report_is_the_one_that_comes() {
-    let readme = readme();
-    let shown = blocks(&readme, "console").next().expect("an example");
+    let shown = readme().blocks_in("console").next().expect("an example").text;
     let (command, report) = shown.split_once('\n').expect("a command and its report");
     let words = words(command.trim_start_matches("$ "));
     let output = Command::new(env!("CARGO_BIN_EXE_sendfile-check"))
@@ -64,42 +65,6 @@ fn still(report: &str) -> String {
     replaced(&report, "/tmp/sendfile-check-", "XXXXXX", |c| c.is_ascii_alphanumeric())
 }
 
-fn replaced(text: &str, before: &str, with: &str, gone: fn(char) -> bool) -> String {
-    let mut parts = text.split(before);
-    let first = parts.next().unwrap_or_default().to_owned();
-    parts.fold(first, |text, part| format!("{text}{before}{with}{}", part.trim_start_matches(gone)))
-}
-
-fn readme() -> String {
-    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../README.md");
-    fs::read_to_string(path).expect("the README")
-}
-
-/// The fenced blocks of a language, their indentation taken off.
-fn blocks<'a>(readme: &'a str, language: &'a str) -> impl Iterator<Item = String> + 'a {
-    let fence = format!("```{language}\n");
-    let parts: Vec<_> = readme.split(&fence).skip(1).map(str::to_owned).collect();
-    parts.into_iter().map(|part| {
-        let text = part.split("```").next().unwrap_or_default();
-        let margin = text.len() - text.trim_start_matches(' ').len();
-        let lines = text.lines().map(|line| line.get(margin..).unwrap_or(line.trim_start()));
-        lines.map(|line| format!("{line}\n")).collect::<String>().trim_end_matches(' ').to_owned()
-    })
-}
-
-/// The calls of `sendfile-check` in a block.
-fn commands(block: String) -> Vec<Vec<String>> {
-    let joined = block.replace("\\\n", " ");
-    let ours = joined.lines().filter(|line| line.starts_with("sendfile-check "));
-    ours.map(|line| words(line.split(" > ").next().unwrap_or(line))).collect()
-}
-
-/// A command line's words; single quotes are all that the README uses.
-fn words(line: &str) -> Vec<String> {
-    let parts = line.split('\'').enumerate();
-    let words = parts.flat_map(|(n, part)| match n % 2 {
-        0 => part.split_whitespace().map(str::to_owned).collect(),
-        _ => vec![part.to_owned()],
-    });
-    words.collect()
+fn readme() -> Page {
+    Page::read("README.md")
 }

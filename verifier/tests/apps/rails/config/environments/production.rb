@@ -1,0 +1,4 @@
+Rails.application.configure do
+  config.cache_classes = true
+  config.eager_load = true
+end

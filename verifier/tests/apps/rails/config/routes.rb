@@ -1,0 +1,3 @@
+Rails.application.routes.draw do
+  get "/download/*path", to: "downloads#show", format: false
+end

@@ -1,0 +1,96 @@
+//! The page about CI: its file of targets and its commands, run where all is well and where it is not.
+
+use std::{
+    fs,
+    path::Path,
+    process::{Command, Output},
+};
+
+use clap::Parser;
+use sendfile_check::{
+    args::{Cli, DemoProxy},
+    demo::{Stage, fault::Fault},
+};
+
+use crate::page::{Page, words};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_healthy_site_lets_the_pipeline_go_on() {
+    for (command, output) in outputs(None).await {
+        assert_eq!(output.status.code(), Some(0), "{command}: {}", told(&output));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_broken_site_stops_the_pipeline() {
+    let fault = Fault::named("built-in-another-folder").expect("a fault");
+    for (command, output) in outputs(Some(&fault)).await {
+        assert_eq!(output.status.code(), Some(1), "{command}: {}", told(&output));
+        let judged = command.contains(" judge ");
+        assert!(!judged || told(&output).contains("handoff."), "{command}: {}", told(&output));
+    }
+}
+
+#[test]
+fn every_job_is_understood() {
+    let jobs: Vec<_> = page().blocks_in("yaml").map(|it| it.text).collect();
+    let calls =
+        jobs.iter().flat_map(|it| it.lines()).filter_map(|it| it.split_once("sendfile-check "));
+    let calls: Vec<_> = calls.map(|(_, it)| format!("sendfile-check {it}")).collect();
+    assert_eq!(calls.len(), 4, "{calls:?}");
+    for call in calls {
+        let call = call.split(" > ").next().unwrap_or_default();
+        Cli::try_parse_from(words(call)).unwrap_or_else(|error| panic!("{call}: {error}"));
+    }
+}
+
+/// What the page's commands say of its target, with the URLs of this machine.
+async fn outputs(fault: Option<&Fault>) -> Vec<(String, Output)> {
+    let stage = Stage::set(DemoProxy::BuiltIn, fault).await.expect("a stage");
+    let (site, app) = (stage.site_url(), stage.fixture_url());
+    let targets = page().blocks_in("toml").next().expect("a file of targets").text;
+    let targets = targets
+        .replace(
+            "https://example.org/_direct/check.bin",
+            &format!("{site}/healthcheck-utils/direct/dummy.bin"),
+        )
+        .replace(
+            "https://example.org/download/check.bin",
+            &format!("{site}/healthcheck-utils/download"),
+        )
+        .replace("http://127.0.0.1:8001/download/check.bin", &format!("{app}/download"))
+        .replace(
+            "/srv/media/check.bin",
+            &format!("{}/healthcheck/dummy.bin", stage.storage().display()),
+        )
+        .replace("/protected/check.bin", "/protected/healthcheck/dummy.bin");
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    fs::write(folder.path().join("targets.toml"), targets).expect("a temporary file");
+    let commands: Vec<_> = page().blocks_in("sh").flat_map(|it| it.commands()).collect();
+    assert_eq!(commands.len(), 4, "{commands:?}");
+    // What is broken stays so: nobody is to wait for it here.
+    let wait = if fault.is_some() { "--wait 1s" } else { "--wait 30s" };
+    let run = |it: String| (it.clone(), shell(&it.replace("--wait 30s", wait), folder.path()));
+    let outputs = tokio::task::block_in_place(|| commands.into_iter().map(run).collect());
+    stage.clear().await;
+    outputs
+}
+
+fn shell(command: &str, folder: &Path) -> Output {
+    let ours = Path::new(env!("CARGO_BIN_EXE_sendfile-check")).parent().expect("a folder");
+    let path = format!("{}:{}", ours.display(), std::env::var("PATH").unwrap_or_default());
+    let mut shell = Command::new("sh");
+    shell.args(["-c", command]).current_dir(folder).env("PATH", path).output().expect("a shell")
+}
+
+fn told(output: &Output) -> String {
+    format!(
+        "{}{}",
+        String::from_utf8_lossy(&output.stdout),
+        String::from_utf8_lossy(&output.stderr)
+    )
+}
+
+fn page() -> Page {
+    Page::read("docs/ci.md")
+}
