@@ -30,12 +30,13 @@ impl Server {
         let output = fs::File::create(log).expect("a log");
         let errors = output.try_clone().expect("a log");
         command.stdin(Stdio::null()).stdout(output).stderr(errors).process_group(0);
-        let mut server = Self(command.spawn().expect("a server"));
-        let began = Instant::now();
         let listens = || match address.strip_prefix("unix:") {
             Some(path) => UnixStream::connect(path).is_ok(),
             None => TcpStream::connect(address).is_ok(),
         };
+        assert!(!listens(), "another server listens at {address}");
+        let mut server = Self(command.spawn().expect("a server"));
+        let began = Instant::now();
         while !listens() {
             let ended = server.0.try_wait().is_ok_and(|it| it.is_some());
             let said = || fs::read_to_string(log).unwrap_or_default();
