@@ -36,6 +36,8 @@ pub(super) struct Mistake {
 
 /// An app, its proxy, its storage, and the fixture beside it.
 pub(super) struct Stand {
+    /// What runs; nothing after a change. It ends before its folders do.
+    running: Vec<Server>,
     app: App,
     folder: TempDir,
     _storage: TempDir,
@@ -47,8 +49,7 @@ pub(super) struct Stand {
     proxy: Proxy,
     /// The commands that start the app and the fixture.
     commands: Vec<String>,
-    /// What runs; nothing after a change.
-    running: Vec<Server>,
+    /// The last `sendfile-check verify`.
     verify: String,
 }
 
@@ -252,7 +253,7 @@ impl App {
         let (name, needed) = match self {
             Self::Django => ("django", vec![venv("django-admin"), venv("gunicorn")]),
             Self::Flask => ("flask", vec![venv("flask"), venv("gunicorn")]),
-            Self::Rails => ("rails", paths(&["/usr/bin/puma", "/usr/lib/ruby/vendor_ruby/rails"])),
+            Self::Rails => ("rails", paths(&["/usr/bin/puma", "/usr/bin/rails"])),
             Self::Symfony => ("symfony", paths(&["/usr/share/php/Symfony/Bundle/FrameworkBundle"])),
         };
         let skipped = std::env::var("SKIP_APPS").unwrap_or_default();
