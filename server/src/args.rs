@@ -8,8 +8,17 @@ use clap::{
     error::ErrorKind,
 };
 use sendfile_fixture::{
-    Accel, Address, Buffering, Dialect, Escape, Expires, Fixture, Header, Limits,
+    Accel, Buffering, Dialect, Escape, Expires, Fixture, Header, Limits, Socket,
 };
+
+use crate::{
+    manual::Manual,
+    sockets::{Listen, passed},
+};
+
+mod value;
+
+use self::value::{duration, expires, pair, size};
 
 const AFTER: &str = "\
 Every option can be set in the environment too: --large-size is
@@ -22,8 +31,6 @@ const EXAMPLE: &str = "\
 Example: an app whose nginx has `location /protected/ { internal; alias /srv/media/; }`
 
   sendfile-fixture serve --storage file:///srv/media --map /protected/";
-
-const YEAR: Duration = Duration::from_secs(365 * 24 * 60 * 60);
 
 /// Stands beside a web app and answers a download view as the app would
 ///
@@ -47,6 +54,9 @@ pub(crate) enum Command {
     /// What a killed run has left, the next one clears: so run one fixture for each storage.
     #[command(after_help = AFTER)]
     Serve(Box<Serve>),
+    /// What packages ship beside the program
+    #[command(flatten)]
+    Manual(Manual),
 }
 
 #[derive(Debug, clap::Args)]
@@ -56,9 +66,9 @@ pub(crate) struct Serve {
     #[arg(long, value_name = "URL")]
     storage: String,
 
-    /// Listen on ADDRESS:PORT or unix:PATH; may be repeated
+    /// Listen on ADDRESS:PORT, unix:PATH, or systemd: the sockets of its unit; may be repeated
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8000", value_delimiter = ',')]
-    listen: Vec<Address>,
+    listen: Vec<Listen>,
 
     /// Answer below this path
     #[arg(long, value_name = "PATH", default_value = "/healthcheck-utils")]
@@ -282,7 +292,22 @@ impl Serve {
         for (name, value) in &self.storage_option {
             fixture = fixture.storage_option(name, value);
         }
-        Ok(self.listen.iter().cloned().fold(fixture, Fixture::listen))
+        Ok(self.listen.iter().fold(fixture, |fixture, listen| match listen {
+            Listen::At(address) => fixture.listen(address.clone()),
+            Listen::Systemd => fixture,
+        }))
+    }
+
+    /// Takes the sockets that are open already, where they are asked for.
+    pub(crate) fn sockets(&self) -> Result<Vec<Socket>, clap::Error> {
+        if !self.listen.iter().any(|it| matches!(it, Listen::Systemd)) {
+            return Ok(Vec::new());
+        }
+        match passed() {
+            Ok(sockets) if !sockets.is_empty() => Ok(sockets),
+            Ok(_) => Err(self.wrong("`--listen systemd` needs a unit of type .socket".into())),
+            Err(error) => Err(self.wrong(format!("cannot listen on systemd's sockets: {error}"))),
+        }
     }
 
     fn signing(&self, fixture: Fixture) -> Result<Fixture, clap::Error> {
@@ -364,38 +389,4 @@ impl Serve {
 
 fn name(value: impl ValueEnum) -> String {
     value.to_possible_value().map_or_else(String::new, |it| it.get_name().to_owned())
-}
-
-fn pair(text: &str) -> Result<(String, String), String> {
-    let (name, value) = text.split_once('=').ok_or("it has no `=`")?;
-    Ok((name.into(), value.into()))
-}
-
-fn size(text: &str) -> Result<u64, String> {
-    let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
-    let unit: u64 = match &text[digits.len()..] {
-        "" | "B" => 1,
-        "KiB" => 1 << 10,
-        "MiB" => 1 << 20,
-        "GiB" => 1 << 30,
-        "TiB" => 1 << 40,
-        unit => return Err(format!("`{unit}` is none of B, KiB, MiB, GiB, TiB")),
-    };
-    let number: u64 = digits.parse().map_err(|_| format!("`{digits}` is not a whole number"))?;
-    number.checked_mul(unit).ok_or_else(|| "too large".into())
-}
-
-fn expires(text: &str) -> Result<Expires, String> {
-    match text {
-        "off" => Ok(Expires::Off),
-        _ => text.parse().map(Expires::Seconds).map_err(|_| "neither seconds nor `off`".into()),
-    }
-}
-
-fn duration(text: &str) -> Result<Duration, String> {
-    match humantime::parse_duration(text).map_err(|error| error.to_string())? {
-        Duration::ZERO => Err("must be more than nothing".into()),
-        longer if longer > YEAR => Err("longer than a year".into()),
-        duration => Ok(duration),
-    }
 }

@@ -7,7 +7,7 @@ use thiserror::Error;
 use crate::{
     catalog::{self, Choice, Item, NameError, OddNames, RootTwin, TWIN_SIZE},
     handoff::{Carrier, Dialect, Handoff, HandoffError, Header, Meaning},
-    listen::{Address, ListenError, Listener},
+    listen::{Address, ListenError, Listener, Socket},
     placement::Placement,
     route::Site,
     serve::Limits,
@@ -248,11 +248,28 @@ impl Fixture {
     ///
     /// [`StartError`]; then nothing is placed. Must be called within a tokio runtime.
     pub async fn start(self) -> Result<Running, StartError> {
+        self.start_on(Vec::new()).await
+    }
+
+    /// Does the same, and answers on these sockets too. Who has opened them removes them.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Fixture::start`].
+    pub async fn start_on(self, sockets: Vec<Socket>) -> Result<Running, StartError> {
         let mut plan = self.plan()?;
         let any = [Address::Tcp(([127, 0, 0, 1], 0).into())];
-        let listen = if self.listen.is_empty() { &any[..] } else { &self.listen };
+        let listen = match (&self.listen[..], &sockets[..]) {
+            ([], []) => &any[..],
+            (listen, _) => listen,
+        };
         let mut listeners = Vec::new();
         let mut addresses = Vec::new();
+        for socket in sockets {
+            let (listener, address) = Listener::opened(socket)?;
+            listeners.push(listener);
+            addresses.push(address);
+        }
         for address in listen {
             let (listener, address) = Listener::bind(address).await?;
             listeners.push(listener);

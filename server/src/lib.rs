@@ -47,7 +47,7 @@ pub use crate::{
     catalog::NameError,
     fixture::{Fixture, Running, StartError, StopError},
     handoff::{Accel, Buffering, Dialect, Escape, Expires, HandoffError, Header},
-    listen::{Address, ListenError},
+    listen::{Address, ListenError, Socket},
     proxy::Proxy,
     serve::Limits,
     storage::StorageError,

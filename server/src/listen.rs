@@ -9,6 +9,7 @@ use std::{
     task::{Context, Poll},
 };
 
+use rustix::net::sockopt::socket_acceptconn;
 use thiserror::Error;
 use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
 
@@ -19,6 +20,15 @@ pub enum Address {
     Tcp(SocketAddr),
     /// `unix:/run/fixture.sock`
     Unix(PathBuf),
+}
+
+/// A socket that somebody else has opened, and that connections are waiting at: systemd's, for one.
+#[derive(Debug)]
+pub enum Socket {
+    /// Of TCP.
+    Tcp(std::net::TcpListener),
+    /// Of the file system.
+    Unix(std::os::unix::net::UnixListener),
 }
 
 /// An address that cannot be listened on.
@@ -38,16 +48,28 @@ pub enum ListenError {
     /// A file that is no socket is left as it is.
     #[error("cannot listen on `{0}`: a file that is not a socket is there")]
     NotASocket(Address),
+    /// A socket that was open already is none that connections can be taken from.
+    #[error("cannot listen on the socket that was passed")]
+    Passed(#[source] io::Error),
     /// Somebody answers there.
     #[error("cannot listen on `{0}`: another server listens there")]
     InUse(Address),
 }
 
-/// A socket that takes connections. A Unix socket is removed with it.
+/// A socket that takes connections.
 #[derive(Debug)]
 pub(crate) enum Listener {
     Tcp(TcpListener),
-    Unix(UnixListener, PathBuf),
+    Unix(UnixListener, Upkeep),
+}
+
+/// Who cares for a Unix socket's file.
+#[derive(Debug)]
+pub(crate) enum Upkeep {
+    /// It is removed with the listener.
+    Own(PathBuf),
+    /// Who has opened it.
+    Others,
 }
 
 /// A connection that was taken.
@@ -73,9 +95,36 @@ impl Listener {
             Address::Unix(path) => {
                 clear_stale(address, path).await?;
                 let listener = UnixListener::bind(path).map_err(bind)?;
-                Ok((Self::Unix(listener, path.clone()), address.clone()))
+                Ok((Self::Unix(listener, Upkeep::Own(path.clone())), address.clone()))
             }
         }
+    }
+
+    /// Takes over a socket, and returns where it is.
+    pub(crate) fn opened(socket: Socket) -> Result<(Self, Address), ListenError> {
+        let taken_over = || -> io::Result<(Self, Address)> {
+            let listens = match &socket {
+                Socket::Tcp(tcp) => socket_acceptconn(tcp)?,
+                Socket::Unix(unix) => socket_acceptconn(unix)?,
+            };
+            if !listens {
+                return Err(io::Error::new(io::ErrorKind::InvalidInput, "it does not listen"));
+            }
+            Ok(match socket {
+                Socket::Tcp(tcp) => {
+                    tcp.set_nonblocking(true)?;
+                    let address = tcp.local_addr()?.into();
+                    (Self::Tcp(TcpListener::from_std(tcp)?), address)
+                }
+                Socket::Unix(unix) => {
+                    unix.set_nonblocking(true)?;
+                    let path = unix.local_addr()?.as_pathname().map(Path::to_owned);
+                    let address = Address::Unix(path.ok_or(io::ErrorKind::AddrNotAvailable)?);
+                    (Self::Unix(UnixListener::from_std(unix)?, Upkeep::Others), address)
+                }
+            })
+        };
+        taken_over().map_err(ListenError::Passed)
     }
 
     pub(crate) fn poll_accept(&self, cx: &mut Context<'_>) -> Poll<io::Result<Stream>> {
@@ -97,7 +146,7 @@ impl Listener {
 
 impl Drop for Listener {
     fn drop(&mut self) {
-        if let Self::Unix(_, path) = self {
+        if let Self::Unix(_, Upkeep::Own(path)) = self {
             // Somebody may have removed it before.
             let _ = fs::remove_file(path);
         }
@@ -160,7 +209,7 @@ impl ListenError {
             }
             Self::NotASocket(_) => Some("move it away, or choose another path".into()),
             Self::InUse(_) => Some("stop the other one, or choose another `--listen`".into()),
-            Self::Bind { .. } => None,
+            Self::Bind { .. } | Self::Passed(_) => None,
         }
     }
 }

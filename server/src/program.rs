@@ -7,7 +7,7 @@ use std::{
     time::Duration,
 };
 
-use sendfile_fixture::{Fixture, Running};
+use sendfile_fixture::{Fixture, Running, Socket};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tracing::{info, level_filters::LevelFilter, warn};
 use tracing_subscriber::{
@@ -35,24 +35,24 @@ struct Signals {
 }
 
 /// Runs until a signal stops it. A second signal does not wait for anybody.
-pub(crate) fn run(fixture: Fixture, log: &Log) -> ExitCode {
+pub(crate) fn run(fixture: Fixture, sockets: Vec<Socket>, log: &Log) -> ExitCode {
     start_log(log);
     let runtime = match tokio::runtime::Runtime::new() {
         Ok(runtime) => runtime,
         Err(error) => return failed(NOT_STARTED, &error, None),
     };
-    let code = runtime.block_on(serve(fixture));
+    let code = runtime.block_on(serve(fixture, sockets));
     runtime.shutdown_timeout(LAST_WAIT);
     code
 }
 
-async fn serve(fixture: Fixture) -> ExitCode {
+async fn serve(fixture: Fixture, sockets: Vec<Socket>) -> ExitCode {
     let mut signals = match Signals::new() {
         Ok(signals) => signals,
         Err(error) => return failed(NOT_STARTED, &error, None),
     };
     let running = tokio::select! {
-        started = fixture.start() => match started {
+        started = fixture.start_on(sockets) => match started {
             Ok(running) => running,
             Err(error) => return failed(NOT_STARTED, &error, error.hint()),
         },

@@ -8,6 +8,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use crate::{
     evidence::CERT_DAYS,
     local::{KINDS, Kind},
+    manual::Manual,
     probe::{ConnectTo, Resolve},
 };
 
@@ -76,6 +77,9 @@ pub enum Command {
     Snippet(Snippet),
     /// Show the whole at work on this machine, on temporary files
     Demo(Demo),
+    /// What packages ship beside the program
+    #[command(flatten)]
+    Manual(Manual),
 }
 
 /// The arguments of `verify`.

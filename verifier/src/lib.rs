@@ -12,6 +12,7 @@ pub mod dummy_line;
 pub mod evidence;
 pub mod explain;
 pub mod local;
+pub mod manual;
 mod partial;
 pub mod plan;
 pub mod probe;

@@ -33,6 +33,7 @@ pub async fn run(cli: &Cli, out: &mut impl Write) -> Result<ExitCode> {
         },
         Command::Snippet(args) => done(out.write_all(args.text()?.as_bytes())),
         Command::Demo(args) => demo(args, out).await,
+        Command::Manual(manual) => done(manual.write(out)),
     }
 }
 

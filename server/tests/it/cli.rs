@@ -235,3 +235,16 @@ fn socket_path_with_a_file() {
     ");
     assert_eq!(fs::read_to_string(path).unwrap(), "mine");
 }
+
+#[test]
+fn sockets_of_a_unit_without_one() {
+    let folder = TempDir::new().unwrap();
+    let storage = url(&folder);
+    assert_snapshot!(refused(&["serve", "--storage", &storage, "--listen", "systemd"]), @r"
+    error: `--listen systemd` needs a unit of type .socket
+
+    Usage: sendfile-fixture serve [OPTIONS] --storage <URL>
+
+    For more information, try '--help'.
+    ");
+}

@@ -8,10 +8,15 @@ mod client;
 mod killed;
 mod lifecycle;
 mod limits;
+mod manual;
 mod placing;
 mod process;
 mod proxy;
+mod sockets;
 mod storage;
 #[expect(dead_code, reason = "the tests of the verifier need more of it")]
 mod stores;
 mod view;
+
+/// The program.
+const PROGRAM: &str = env!("CARGO_BIN_EXE_sendfile-fixture");

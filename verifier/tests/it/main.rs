@@ -8,6 +8,8 @@ mod cli;
 mod contract;
 mod faults;
 mod judge;
+#[path = "../../../server/tests/it/manual.rs"]
+mod manual;
 mod matrix;
 mod names;
 mod page;
@@ -21,6 +23,9 @@ mod scenarios;
 mod stores;
 mod tidy;
 mod tls;
+
+/// The program.
+const PROGRAM: &str = env!("CARGO_BIN_EXE_sendfile-check");
 
 /// Says that a test was not made, where it is seen: on a laptop without all the proxies.
 #[expect(clippy::print_stderr, reason = "a skipped test must not be silent")]

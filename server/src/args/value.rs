@@ -1,0 +1,41 @@
+//! What stands behind the options, as people write it.
+
+use std::time::Duration;
+
+use sendfile_fixture::Expires;
+
+const YEAR: Duration = Duration::from_secs(365 * 24 * 60 * 60);
+
+pub(super) fn pair(text: &str) -> Result<(String, String), String> {
+    let (name, value) = text.split_once('=').ok_or("it has no `=`")?;
+    Ok((name.into(), value.into()))
+}
+
+pub(super) fn size(text: &str) -> Result<u64, String> {
+    let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
+    let unit: u64 = match &text[digits.len()..] {
+        "" | "B" => 1,
+        "KiB" => 1 << 10,
+        "MiB" => 1 << 20,
+        "GiB" => 1 << 30,
+        "TiB" => 1 << 40,
+        unit => return Err(format!("`{unit}` is none of B, KiB, MiB, GiB, TiB")),
+    };
+    let number: u64 = digits.parse().map_err(|_| format!("`{digits}` is not a whole number"))?;
+    number.checked_mul(unit).ok_or_else(|| "too large".into())
+}
+
+pub(super) fn expires(text: &str) -> Result<Expires, String> {
+    match text {
+        "off" => Ok(Expires::Off),
+        _ => text.parse().map(Expires::Seconds).map_err(|_| "neither seconds nor `off`".into()),
+    }
+}
+
+pub(super) fn duration(text: &str) -> Result<Duration, String> {
+    match humantime::parse_duration(text).map_err(|error| error.to_string())? {
+        Duration::ZERO => Err("must be more than nothing".into()),
+        longer if longer > YEAR => Err("longer than a year".into()),
+        duration => Ok(duration),
+    }
+}

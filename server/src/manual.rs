@@ -1,0 +1,143 @@
+//! What packages ship beside the program: its manual page, and what a shell needs to complete its
+//! words. Both are made from the command line's own description.
+
+use std::io::{self, Write};
+
+use clap::{Command, CommandFactory, Subcommand};
+use clap_complete::{Shell, generate};
+use clap_mangen::Man;
+
+use crate::args::Args;
+
+/// What can be printed for a package.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Manual {
+    /// Print what a shell needs to complete commands and options
+    Completions {
+        /// The shell
+        shell: Shell,
+    },
+    /// Print the manual page
+    Man,
+}
+
+/// When the page was changed last, beyond its options.
+const CHANGED: &str = "2026-11-23";
+
+/// What the command line does not know of itself.
+const SECTIONS: &str = r#".SH EXIT STATUS
+.TP
+.B 0
+stopped as asked
+.TP
+.B 1
+could not clean up: something of its own is still on the storage
+.TP
+.B 2
+could not start: usage, configuration, storage or address
+.SH ENVIRONMENT
+.TP
+.B SENDFILE_FIXTURE_*
+each option of \fBserve\fR: \fB\-\-large\-size\fR is \fBSENDFILE_FIXTURE_LARGE_SIZE\fR;
+what is given on the command line counts before it
+.TP
+.B AWS_*, AZURE_*, GOOGLE_*
+credentials and options of the storage, by the names of the stores' own tools;
+\fB\-\-storage\-option\fR counts before them
+.TP
+.B SSL_CERT_FILE, SSL_CERT_DIR
+the trusted certificates, in place of the system's
+.TP
+.B LISTEN_FDS, LISTEN_PID
+the sockets for \fB\-\-listen systemd\fR, from
+.BR systemd.socket (5)
+.TP
+.B NOTIFY_SOCKET
+where
+.BR systemd (1)
+is told that requests are answered, and that they are no longer
+.SH FILES
+.TP
+.I STORAGE/healthcheck/
+the dummies, and \fIplaced.txt\fR, the ledger of what was placed
+.TP
+.I STORAGE/MAP/healthcheck/
+one more dummy, where nginx looks if \fBroot\fR stands for \fBalias\fR
+.TP
+.I /etc/default/sendfile\-fixture
+of the package: the environment of the service
+.SH EXAMPLES
+Beside an app whose nginx has
+.BR "location /protected/ { internal; alias /srv/media/; }" :
+.PP
+.nf
+.RS 4
+sendfile\-fixture serve \-\-storage file:///srv/media \-\-map /protected/
+.RE
+.fi
+.SH SEE ALSO
+.BR sendfile\-check (1),
+.BR systemd.service (5),
+.BR nginx (8)
+"#;
+
+impl Manual {
+    /// Writes it.
+    pub(crate) fn write(&self, out: &mut impl Write) -> io::Result<()> {
+        let mut command = Args::command();
+        let mut text = Vec::new();
+        match self {
+            Self::Completions { shell } => {
+                generate(*shell, &mut command, "sendfile-fixture", &mut text);
+            }
+            Self::Man => page(command.disable_help_subcommand(true), &mut text)?,
+        }
+        out.write_all(&text)
+    }
+}
+
+/// One page for all commands: what is looked for is found without knowing whose it is.
+fn page(mut command: Command, out: &mut impl Write) -> io::Result<()> {
+    command.build();
+    let man = Man::new(command.clone()).title("SENDFILE-FIXTURE").date(CHANGED);
+    man.render_title(out)?;
+    man.render_name_section(out)?;
+    writeln!(out, ".SH SYNOPSIS\n.nf")?;
+    for subcommand in command.get_subcommands() {
+        let usage = subcommand.clone().render_usage().to_string();
+        writeln!(out, ".B {}", usage.trim_start_matches("Usage: ").replace('-', "\\-"))?;
+    }
+    writeln!(out, ".fi")?;
+    described(&man, ".SH", out)?;
+    command.get_subcommands().try_for_each(|it| chapter(it, out))?;
+    out.write_all(SECTIONS.as_bytes())
+}
+
+/// What is a command's own: all commands have `--help` and the global options.
+fn chapter(command: &Command, out: &mut impl Write) -> io::Result<()> {
+    writeln!(out, ".SH {}", command.get_name().to_uppercase())?;
+    let own = command.clone().mut_args(|it| {
+        let of_all = it.is_global_set() || it.get_id() == "help";
+        it.hide(of_all)
+    });
+    described(&Man::new(own), ".SS", out)
+}
+
+/// Description and options, their headings by this macro.
+fn described(man: &Man, heading: &str, out: &mut impl Write) -> io::Result<()> {
+    let mut text = Vec::new();
+    man.render_description_section(&mut text)?;
+    man.render_options_section(&mut text)?;
+    for line in String::from_utf8_lossy(&text).lines() {
+        match (line, line.strip_prefix(".SH ")) {
+            // A chapter begins with it.
+            (_, Some("DESCRIPTION")) if heading == ".SS" => {}
+            (_, Some(title)) => writeln!(out, "{heading} {title}")?,
+            // Two of them enclose an empty line, which is enough by itself.
+            (".br", _) => {}
+            ("", _) => writeln!(out, ".sp")?,
+            _ => writeln!(out, "{line}")?,
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,50 @@
+//! Sockets that somebody else has opened, as systemd does for a unit of type .socket.
+
+use std::{
+    net::{TcpListener, TcpStream},
+    os::{fd::OwnedFd, unix::net::UnixListener},
+    process::{Command, Stdio},
+};
+
+use sendfile_fixture::{Address, Fixture, ListenError, Socket, StartError};
+use tempfile::TempDir;
+
+use crate::{client::get, process::url};
+
+/// Hands its standard input on as systemd does.
+const PASS: &str =
+    r#"exec 3<&0 </dev/null; export LISTEN_FDS=1 LISTEN_PID=$$; exec "$0" serve "$@""#;
+
+/// Who opened the socket removes it. And nobody waits for the program: connections are taken before.
+#[tokio::test]
+async fn socket_of_a_unit_is_served_and_stays() {
+    let (storage, folder) = (TempDir::new().unwrap(), TempDir::new().unwrap());
+    let path = folder.path().join("fixture.sock");
+    let socket = UnixListener::bind(&path).unwrap();
+    let child = Command::new("sh")
+        .args(["-c", PASS, env!("CARGO_BIN_EXE_sendfile-fixture"), "--listen", "systemd"])
+        .args(["--storage", &url(&storage)])
+        .env_remove("NOTIFY_SOCKET")
+        .stdin(OwnedFd::from(socket))
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let answer = get(&Address::Unix(path.clone()), "/healthcheck-utils/download").await;
+    assert!(Command::new("kill").arg(child.id().to_string()).status().unwrap().success());
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(answer.status, 200);
+    assert!(output.status.success());
+    assert_eq!(output.stdout, format!("unix:{}\n", path.display()).into_bytes());
+    assert!(path.exists());
+}
+
+/// One that is connected, as a unit with Accept=yes passes it, would be asked for ever.
+#[tokio::test]
+async fn socket_that_does_not_listen_is_refused() {
+    let storage = TempDir::new().unwrap();
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let stream = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+    let socket = Socket::Tcp(OwnedFd::from(stream).into());
+    let started = Fixture::builder().storage_dir(storage.path()).start_on(vec![socket]).await;
+    assert!(matches!(started.unwrap_err(), StartError::Listen(ListenError::Passed(_))));
+}
