@@ -248,3 +248,17 @@ fn sockets_of_a_unit_without_one() {
     For more information, try '--help'.
     ");
 }
+
+/// The file of the service names options by their variables.
+#[test]
+fn defaults_of_the_service_are_options() {
+    let help = assert_cmd::Command::new(crate::PROGRAM).args(["serve", "--help"]).output().unwrap();
+    let help = String::from_utf8(help.stdout).unwrap();
+    let text = include_str!("../../../systemd/sendfile-fixture.default");
+    let names =
+        text.lines().filter_map(|it| it.strip_prefix("#SENDFILE_FIXTURE_")?.split_once('='));
+    let options: Vec<_> =
+        names.map(|(name, _)| format!("--{} <", name.to_lowercase().replace('_', "-"))).collect();
+    assert!(options.len() > 2);
+    assert!(options.iter().all(|it| help.contains(it)), "{options:?}");
+}

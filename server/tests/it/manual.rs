@@ -70,7 +70,7 @@ fn fed(line: &str, text: &str) -> Option<Output> {
     let mut command = Command::new(words.next()?);
     command.args(words).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut child = match command.spawn() {
-        Err(error) if error.kind() == ErrorKind::NotFound => {
+        Err(error) if error.kind() == ErrorKind::NotFound && may_be_missing(line) => {
             eprintln!("skipped: `{line}` is not installed");
             return None;
         }
@@ -78,4 +78,9 @@ fn fed(line: &str, text: &str) -> Option<Output> {
     };
     child.stdin.take()?.write_all(text.as_bytes()).unwrap();
     Some(child.wait_with_output().unwrap())
+}
+
+/// On a laptop all of them; two shells even in CI, since a shell is much for a test of its words.
+fn may_be_missing(reader: &str) -> bool {
+    std::env::var_os("CI").is_none() || reader.starts_with("zsh") || reader.starts_with("fish")
 }

@@ -23,6 +23,7 @@ mod scenarios;
 mod stores;
 mod tidy;
 mod tls;
+mod units;
 
 /// The program.
 const PROGRAM: &str = env!("CARGO_BIN_EXE_sendfile-check");
