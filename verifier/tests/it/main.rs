@@ -8,6 +8,7 @@ mod cli;
 mod contract;
 mod faults;
 mod judge;
+mod kubernetes;
 #[path = "../../../server/tests/it/manual.rs"]
 mod manual;
 mod matrix;
