@@ -1,6 +1,6 @@
 # The commands of the project, each a line that can be typed by hand as well.
 
-.PHONY: demo test bench lint proxies
+.PHONY: demo test bench lint deb test-deb proxies
 
 # The main job on embedded defaults: a storage in a temporary folder, the fixture, a built-in proxy, and the report.
 demo:
@@ -18,6 +18,14 @@ lint:
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets -- -D warnings
 	RUSTDOCFLAGS='-D warnings' cargo doc --workspace --no-deps
+
+# Debian packages of both programs, in target/debian/; installs cargo-deb if it is missing.
+deb:
+	@.ci/deb
+
+# Installs the packages in a clean Debian of its own (root, debootstrap), and checks a download there.
+test-deb: deb
+	@.ci/test-deb
 
 proxies:
 	@.ci/proxies
