@@ -13,6 +13,7 @@ use sendfile_fixture::{
 
 use crate::{
     manual::Manual,
+    ready::Ready,
     sockets::{Listen, passed},
 };
 
@@ -26,6 +27,10 @@ SENDFILE_FIXTURE_LARGE_SIZE. The addresses are printed on stdout as soon as they
 answer, all else on stderr.
 
 Exit status: 0 stopped as asked, 1 could not clean up, 2 could not start.";
+
+const AFTER_READY: &str = "\
+Exit status: 0 ready, 1 not ready or no answer, 2 usage. It needs no shell and no curl,
+so it is the healthcheck of a container.";
 
 const EXAMPLE: &str = "\
 Example: an app whose nginx has `location /protected/ { internal; alias /srv/media/; }`
@@ -54,6 +59,9 @@ pub(crate) enum Command {
     /// What a killed run has left, the next one clears: so run one fixture for each storage.
     #[command(after_help = AFTER)]
     Serve(Box<Serve>),
+    /// Ask a fixture that runs here whether it is ready
+    #[command(after_help = AFTER_READY)]
+    Ready(Ready),
     /// What packages ship beside the program
     #[command(flatten)]
     Manual(Manual),
@@ -242,8 +250,8 @@ enum BufferingName {
 impl Args {
     /// Parses the arguments of the program and its environment.
     pub(crate) fn from_program() -> Result<Self, clap::Error> {
-        let command = Self::command().mut_subcommand("serve", |serve| {
-            serve.mut_args(|arg| match arg.get_long() {
+        let with_environment = |subcommand: clap::Command| {
+            subcommand.mut_args(|arg| match arg.get_long() {
                 Some(long) => {
                     let name = long.replace('-', "_").to_uppercase();
                     let name: &'static str = format!("SENDFILE_FIXTURE_{name}").leak();
@@ -251,7 +259,10 @@ impl Args {
                 }
                 None => arg,
             })
-        });
+        };
+        let command = Self::command()
+            .mut_subcommand("serve", with_environment)
+            .mut_subcommand("ready", with_environment);
         Self::from_arg_matches(&command.try_get_matches()?)
     }
 }

@@ -4,6 +4,7 @@ mod args;
 mod manual;
 mod notify;
 mod program;
+mod ready;
 mod sockets;
 
 use std::process::ExitCode;
@@ -24,6 +25,7 @@ fn main() -> ExitCode {
 fn run(command: &Command) -> Result<ExitCode, clap::Error> {
     Ok(match command {
         Command::Serve(serve) => program::run(serve.fixture()?, serve.sockets()?, &serve.log),
+        Command::Ready(ready) => program::ask(ready),
         Command::Manual(manual) => {
             // A reader that has seen enough is no error.
             let _ = manual.write(&mut std::io::stdout().lock());

@@ -17,6 +17,7 @@ use tracing_subscriber::{
 use crate::{
     args::{Log, LogFormat},
     notify::{State, notify},
+    ready::Ready,
 };
 
 /// The exit code of wrong usage, and of a fixture that cannot be started.
@@ -24,6 +25,9 @@ pub(crate) const NOT_STARTED: u8 = 2;
 
 /// The exit code of a fixture that has left something behind.
 const NOT_CLEANED_UP: u8 = 1;
+
+/// The exit code of a question that was not answered with yes.
+const NOT_READY: u8 = 1;
 
 /// How long a storage that hangs may hold up the end of the program.
 const LAST_WAIT: Duration = Duration::from_secs(1);
@@ -44,6 +48,18 @@ pub(crate) fn run(fixture: Fixture, sockets: Vec<Socket>, log: &Log) -> ExitCode
     let code = runtime.block_on(serve(fixture, sockets));
     runtime.shutdown_timeout(LAST_WAIT);
     code
+}
+
+/// Asks the fixture that runs already.
+pub(crate) fn ask(question: &Ready) -> ExitCode {
+    let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => return failed(NOT_READY, &error, None),
+    };
+    match runtime.block_on(question.ask()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => failed(NOT_READY, &error, None),
+    }
 }
 
 async fn serve(fixture: Fixture, sockets: Vec<Socket>) -> ExitCode {

@@ -12,6 +12,7 @@ mod manual;
 mod placing;
 mod process;
 mod proxy;
+mod ready;
 mod sockets;
 mod storage;
 #[expect(dead_code, reason = "the tests of the verifier need more of it")]
