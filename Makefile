@@ -1,6 +1,6 @@
 # The commands of the project, each a line that can be typed by hand as well.
 
-.PHONY: demo test bench lint deb test-deb proxies
+.PHONY: demo test test-compose bench lint deb test-deb proxies
 
 # The main job on embedded defaults: a storage in a temporary folder, the fixture, a built-in proxy, and the report.
 demo:
@@ -9,6 +9,11 @@ demo:
 # Every test, on the real proxies; installs them if they are missing.
 test: proxies
 	CI=true cargo test --workspace
+
+# docker-compose.yml from nothing, on an engine of its own (Debian, Ubuntu; root). Builds both programs with all that
+# they are linked with, which takes its time.
+test-compose:
+	@.ci/test-compose
 
 # Side by side with bare hyper, curl and openssl; prints medians and ratios.
 bench: proxies

@@ -5,6 +5,7 @@ mod buckets;
 mod checks;
 mod ci_page;
 mod cli;
+mod containers;
 mod contract;
 mod faults;
 mod judge;
