@@ -17,7 +17,7 @@ use crate::{
     sockets::{Listen, passed},
 };
 
-mod value;
+pub(crate) mod value;
 
 use self::value::{duration, expires, pair, size};
 

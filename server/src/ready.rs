@@ -19,7 +19,7 @@ use tokio::{
     time::timeout,
 };
 
-use crate::args::duration;
+use crate::args::value::duration;
 
 /// The longest reason that is read, in bytes.
 const REASON_MAX: usize = 4 << 10;

@@ -32,7 +32,7 @@ pub(super) fn expires(text: &str) -> Result<Expires, String> {
     }
 }
 
-pub(super) fn duration(text: &str) -> Result<Duration, String> {
+pub(crate) fn duration(text: &str) -> Result<Duration, String> {
     match humantime::parse_duration(text).map_err(|error| error.to_string())? {
         Duration::ZERO => Err("must be more than nothing".into()),
         longer if longer > YEAR => Err("longer than a year".into()),
