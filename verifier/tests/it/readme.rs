@@ -13,7 +13,7 @@ use crate::page::{Page, replaced, words};
 
 #[test]
 fn every_command_is_understood() {
-    let pages = ["README.md", "docs/install.md"].map(Page::read);
+    let pages = ["README.md", "docs/install.md", "docs/object-stores.md"].map(Page::read);
     let commands: Vec<_> =
         pages.iter().flat_map(|it| it.blocks_in("sh")).flat_map(|it| it.commands()).collect();
     let ours = commands.iter().filter(|it| it.starts_with("sendfile-check "));
