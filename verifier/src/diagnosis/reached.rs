@@ -34,6 +34,7 @@ impl Reached {
 fn by_answer(evidence: &Evidence, full: &Response) -> Option<Reached> {
     by_echo(full)
         .or_else(|| by_content(evidence, full))
+        .or_else(|| by_refusal(evidence, full))
         .or_else(|| by_kept_header(evidence, full))
         .or_else(|| by_neighbours(evidence, full))
 }
@@ -78,11 +79,6 @@ fn by_content(evidence: &Evidence, full: &Response) -> Option<Reached> {
     }
     let intended = evidence.intent.header.as_deref();
     let (name, value) = dialect::handoff_of(evidence.app.answer()?, intended)?;
-    let stranger = evidence.probe(ProbeId::AppAnonymous);
-    let page = full.body.size > 0 && full.status >= 400 && Product::by_error_page(full).is_none();
-    if page && stranger.is_some_and(|it| alike(it, full)) {
-        return Some(Reached::Otherwise("the app's answer to a visitor without rights came back"));
-    }
     if full.header(name).is_some() {
         return Some(Reached::App("the app's hand-off header came out at the visitor's end"));
     }
@@ -91,6 +87,16 @@ fn by_content(evidence: &Evidence, full: &Response) -> Option<Reached> {
     full.header("location")
         .filter(|it| leads_there(it))
         .map(|_| Reached::App("the redirect repeats the hand-off's URI"))
+}
+
+/// The app refuses strangers with a page that no other path of it gets, and that page came back.
+fn by_refusal(evidence: &Evidence, full: &Response) -> Option<Reached> {
+    let stranger = evidence.probe(ProbeId::AppAnonymous).filter(|it| alike(it, full))?;
+    let kept = evidence.app.answer()?.header("content-disposition");
+    let handed_over = kept.is_some() && full.header("content-disposition") == kept;
+    let own = stranger.body.size > 0 && stranger.status >= 400 && !is_app_page(evidence, full);
+    (own && !handed_over && Product::by_error_page(full).is_none())
+        .then_some(Reached::Otherwise("the app's answer to a visitor without rights came back"))
 }
 
 /// nginx keeps the app's Content-Disposition on whatever follows a hand-off, error pages included

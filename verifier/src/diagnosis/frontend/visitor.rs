@@ -3,7 +3,7 @@
 use super::{
     super::{
         Culprit, Match, Reading, Remedy, Rule, Severity,
-        instead::{Instead, alike, instead},
+        instead::{Instead, alike, instead, is_app_page},
         reached::Reached,
     },
     refuses,
@@ -156,9 +156,11 @@ pub(super) const RULES: &[Rule] = &[
 pub(super) fn treated_as_stranger(r: &Reading<'_>, full: &Response) -> bool {
     let left = r.app_right() && r.handoff().is_some() && !r.storage_to_blame();
     let refusal = |it: &Response| matches!(it.status, 301..=303 | 307 | 400..=404);
+    // A page that the app has for other paths too tells nothing of the visitor.
+    let page = r.own_page(full).is_none() && !is_app_page(r.evidence, full);
     let same = |it: &Response| match (instead(r.evidence, it), instead(r.evidence, full)) {
         (Instead::Redirect(a), Instead::Redirect(b)) => a == b,
-        _ => it.body.size > 0 && alike(it, full) && r.own_page(full).is_none(),
+        _ => it.body.size > 0 && alike(it, full) && page,
     };
     let stranger = r.probe(ProbeId::AppAnonymous).filter(|it| refusal(it) && same(it));
     left && stranger.is_some()
