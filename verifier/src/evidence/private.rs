@@ -19,7 +19,8 @@ impl Evidence {
             if let Seen::Answer(it) = &mut probed.seen {
                 // Several parts are read from their answer; they are short.
                 let several = it.header("content-type").and_then(partial::boundary).is_some();
-                forget(&mut it.body, file, it.status == 206 && !several);
+                let part = it.status == 206 || it.header("content-range").is_some();
+                forget(&mut it.body, file, part && !several);
             }
         }
     }
@@ -29,19 +30,20 @@ fn forget(body: &mut Body, file: Sha256, part: bool) {
     let begins = |it: Same| match it {
         Same::Exactly(bytes) | Same::AtLeast(bytes) => bytes > KIND as u64,
     };
-    let own = body.sha256 == file || part || body.same.is_some_and(begins);
+    let packed = body.gunzipped.as_mut().filter(|it| it.sha256 == file || part);
+    let own = body.sha256 == file || part || packed.is_some() || body.same.is_some_and(begins);
+    if let Some(it) = packed {
+        it.head.truncate(KIND);
+    }
     if own && DummyLine::read(&body.head).is_none() {
         body.head.truncate(KIND);
-    }
-    if let Some(it) = body.gunzipped.as_mut().filter(|it| it.sha256 == file) {
-        it.head.truncate(KIND);
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::evidence::End;
+    use crate::evidence::{End, Gunzipped};
 
     #[test]
     fn only_what_is_the_file_is_forgotten() {
@@ -63,5 +65,8 @@ mod tests {
         assert_eq!(left(of(2, letter), true), KIND);
         assert_eq!(left(Body { same: Some(Same::AtLeast(400)), ..of(2, letter) }, false), KIND);
         assert_eq!(left(of(2, letter), false), letter.len());
+        let plain = Gunzipped { size: 1000, sha256: Sha256([1; 32]), head: letter.to_vec() };
+        let packed = Body { gunzipped: Some(plain), ..of(2, b"\x1f\x8b and what zlib made of it") };
+        assert_eq!(left(packed, false), KIND);
     }
 }

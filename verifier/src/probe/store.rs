@@ -85,7 +85,11 @@ enum Again {
 impl Reader<'_> {
     async fn read(&self, at: &BucketAt, cap: u64) -> (Probed<Body>, Trace) {
         let began = Instant::now();
-        let asked = Asked { url: at.to_string(), http: at.http(), ..Asked::default() };
+        let asked = Asked {
+            url: at.to_string(),
+            http: at.http().map(|it| self.redactor.url(&it)),
+            ..Asked::default()
+        };
         let (seen, trace) = match self.body(at, cap, began).await {
             Ok((body, trace)) => (Seen::Answer(body), trace),
             Err(failure) => (Seen::Nothing(failure), Trace::default()),
@@ -298,7 +302,11 @@ impl Client {
     }
 
     /// A link to an object, as a check may ask it in any way; nothing where it cannot be signed.
+    /// Without a key of one's own Google's links are signed by a service that nobody named here.
     async fn link(&self, at: &BucketAt, nonce: String) -> Option<Url> {
+        if at.scheme == Scheme::Google {
+            return None;
+        }
         let wire = Wire { connector: Arc::clone(&self.connector), nonce };
         let (_, signer) = open(at, wire).ok()?;
         let path = Path::parse(&at.key).ok()?;

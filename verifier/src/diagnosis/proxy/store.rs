@@ -60,7 +60,8 @@ pub(in super::super) const RULES: &[Rule] = &[
         },
         matches: |r| {
             let direct = store_fails(r)?;
-            let tls = r.evidence.storage.asked.url.starts_with("https://");
+            let asked = &r.evidence.storage.asked;
+            let tls = asked.http.as_ref().unwrap_or(&asked.url).starts_with("https://");
             tls.then(|| {
                 Match::possible(format!(
                     "the proxy answers {} where it should ask the storage, which speaks TLS",
