@@ -35,7 +35,8 @@ COPY --from=build /build/programs/sendfile-fixture /
 # A new volume takes the owner of the folder that it is mounted on.
 COPY --from=build --chown=65532:65532 /build/volumes /srv
 USER 65532:65532
-# Inside of a container the loopback is nobody else's: whoever shares a network with it may ask, and nothing is published.
+# On its own loopback nobody could ask it. Whoever shares a network with the container may: nothing is published, and it
+# must not be run with the host's network.
 ENV SENDFILE_FIXTURE_LISTEN=0.0.0.0:8000 SENDFILE_FIXTURE_STORAGE=file:///srv/media
 EXPOSE 8000
 HEALTHCHECK --timeout=5s --start-period=30s CMD ["/sendfile-fixture", "ready"]

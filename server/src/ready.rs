@@ -99,7 +99,9 @@ where
 
 /// Where to ask whoever listens on these. On every address means on the loopback too.
 fn nearest(text: &str) -> Result<Address, ListenError> {
-    let mut address = text.split(',').next().unwrap_or(text).parse()?;
+    // What systemd has opened is not told here.
+    let mut named = text.split(',').filter(|it| *it != "systemd");
+    let mut address = named.next().unwrap_or(text).parse()?;
     if let Address::Tcp(tcp) = &mut address {
         match tcp.ip() {
             IpAddr::V4(Ipv4Addr::UNSPECIFIED) => tcp.set_ip(Ipv4Addr::LOCALHOST.into()),
