@@ -21,8 +21,9 @@ mod relay;
 mod stale;
 mod store;
 
-/// Whether anything can be asked by it, whether the hand-off is taken up at all, what refuses it, where its URI leads, what a store makes
-/// of it, what is wrong beside the bytes, what is kept too long, and which names are lost.
+/// Whether anything can be asked by it, whether the hand-off is taken up at all, what refuses it,
+/// where its URI leads, what a store makes of it, what is wrong beside the bytes, what is kept too
+/// long, and which names are lost.
 pub(super) const RULES: [&[Rule]; 10] = [
     relay::RULES,
     OWN,

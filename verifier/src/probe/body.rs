@@ -32,8 +32,8 @@ pub(crate) struct Watch {
     gunzip: Option<GzDecoder<Digested>>,
 }
 
-/// What evidence does not have of an answer. What two bodies are compared by: their beginnings, and the hash of each beginning of 64 KiB, 128
-/// KiB, 256 KiB …
+/// What two bodies are compared by, which evidence does not have: their beginnings, and the hash of
+/// each beginning of 64 KiB, 128 KiB, 256 KiB …
 #[derive(Clone, Default)]
 pub(crate) struct Trace {
     kept: Vec<u8>,

@@ -49,6 +49,10 @@ impl Server {
 
 impl Drop for Server {
     fn drop(&mut self) {
+        // The number of one that has ended may be somebody else's by now.
+        if !self.0.try_wait().is_ok_and(|it| it.is_none()) {
+            return;
+        }
         let Some(group) = i32::try_from(self.0.id()).ok().and_then(Pid::from_raw) else { return };
         kill_process_group(group, Signal::TERM).ok();
         let began = Instant::now();
@@ -107,8 +111,8 @@ fn start_php(etc: &Path) -> Server {
     Server::start(command, &address, &etc.join("output.log"))
 }
 
-/// Writes a server's configuration, with its folder and that of the certificate. As root, it serves as Debian's user for it; nobody else can
-/// change users.
+/// Writes a server's configuration, with its folder and that of the certificate. As root, it serves
+/// as Debian's user for it; nobody else can change users.
 fn write((etc, tls): (&Path, &Path), name: &str, config: &str, site: &str, port: u16) {
     let root = fs::metadata("/proc/self").is_ok_and(|it| it.uid() == 0);
     let lines = config.lines().filter(|it| root || !it.contains("www-data"));
