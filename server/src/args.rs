@@ -19,7 +19,7 @@ use crate::{
 
 pub(crate) mod value;
 
-use self::value::{duration, expires, pair, size};
+use self::value::{duration, expires, link_expiry, link_header, pair, size};
 
 const AFTER: &str = "\
 Every option can be set in the environment too: --large-size is
@@ -120,11 +120,11 @@ pub(crate) struct Serve {
     remote: Option<RemoteName>,
 
     /// Send the whole link in this header [signed-header only; default: X-Storage-Url]
-    #[arg(long, value_name = "NAME", help_heading = "Hand-off")]
+    #[arg(long, value_name = "NAME", value_parser = link_header, help_heading = "Hand-off")]
     remote_header: Option<Header>,
 
     /// Let signed links be used for so long, 7d at most
-    #[arg(long, value_name = "TIME", default_value = "1h", value_parser = duration)]
+    #[arg(long, value_name = "TIME", default_value = "1h", value_parser = link_expiry)]
     #[arg(help_heading = "Hand-off")]
     remote_expiry: Duration,
 

@@ -13,9 +13,11 @@ use tokio::signal::unix::{SignalKind, signal};
 use crate::{
     args::{Cli, Command, Demo, DemoProxy, Output, Verify},
     check::Choice,
-    config::{Config, ConfigError, Depth, nearest},
+    config::{Config, ConfigError, Depth, Target, nearest},
     demo::{Stage, fault::Fault},
-    diagnosis, explain,
+    diagnosis,
+    evidence::Access,
+    explain,
     probe::Prober,
     report::{Detail, Report, json, printable},
 };
@@ -50,6 +52,7 @@ fn done(written: io::Result<()>) -> Result<ExitCode> {
 async fn verify(args: &Verify, out: &mut impl Write) -> Result<ExitCode> {
     let config = Config::from_args(args)?;
     known_rules(&config.choice)?;
+    note_missing_rights(&config);
     let prober = Prober::new(&config).context(NO_RANDOMNESS)?;
     let deadline = Instant::now() + args.limits.wait.unwrap_or_default();
     let (report, failed) = loop {
@@ -68,6 +71,17 @@ async fn verify(args: &Verify, out: &mut impl Write) -> Result<ExitCode> {
         finish(&report, &args.output, out)?;
     }
     anyhow::bail!(failed.join("; "))
+}
+
+/// Nobody is a stranger where the visitor himself shows no rights; the report says so too, and a line
+/// for each target does not.
+fn note_missing_rights(config: &Config) {
+    let blind =
+        |it: &&Target| it.wish.intent.access == Access::Private && it.wish.full_headers.is_empty();
+    for Target { name, .. } in config.targets.iter().filter(blind) {
+        let note = format!("note: {name}: --private checks nothing without --full-header");
+        let _ = writeln!(io::stderr(), "{}", printable(&note));
+    }
 }
 
 const NO_RANDOMNESS: &str = "cannot get randomness from the system";

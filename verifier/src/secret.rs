@@ -179,7 +179,10 @@ fn without_signature(word: &str) -> String {
 fn names_secret(name: &str) -> bool {
     let name = name.to_ascii_lowercase();
     let last = name.rsplit(['-', '_']).next().unwrap_or(&name);
-    SHORT_PARAMETERS.contains(&last) || SECRET_PARAMETERS.iter().any(|it| name.contains(it))
+    // Which headers are signed is what one wants to know.
+    !name.ends_with("signedheaders")
+        && (SHORT_PARAMETERS.contains(&last)
+            || SECRET_PARAMETERS.iter().any(|it| name.contains(it)))
 }
 
 fn without_password(url: &str) -> String {

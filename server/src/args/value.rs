@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use sendfile_fixture::Expires;
+use sendfile_fixture::{Expires, HandoffError, Header};
 
 const YEAR: Duration = Duration::from_secs(365 * 24 * 60 * 60);
 
@@ -32,8 +32,43 @@ pub(super) fn expires(text: &str) -> Result<Expires, String> {
     }
 }
 
+/// The name of a header beside those that an answer has anyway.
+pub(super) fn link_header(text: &str) -> Result<Header, String> {
+    const TAKEN: [&str; 11] = [
+        "cache-control",
+        "connection",
+        "content-disposition",
+        "content-length",
+        "content-type",
+        "date",
+        "set-cookie",
+        "transfer-encoding",
+        "x-accel-redirect",
+        "x-lighttpd-send-file",
+        "x-sendfile",
+    ];
+    let header: Header = text.parse().map_err(|error: HandoffError| error.to_string())?;
+    match TAKEN.iter().any(|it| text.eq_ignore_ascii_case(it)) {
+        true => {
+            Err("an answer has that header already; name the one in which the app sends links"
+                .into())
+        }
+        false => Ok(header),
+    }
+}
+
+/// How long stores let links be used.
+pub(super) fn link_expiry(text: &str) -> Result<Duration, String> {
+    const WEEK: Duration = Duration::from_secs(7 * 24 * 60 * 60);
+    match duration(text)? {
+        time if (Duration::from_secs(2)..=WEEK).contains(&time) => Ok(time),
+        _ => Err("a link can be used for 2s to 7d".into()),
+    }
+}
+
 pub(crate) fn duration(text: &str) -> Result<Duration, String> {
-    match humantime::parse_duration(text).map_err(|error| error.to_string())? {
+    let said = |error| format!("{error}; write it as 30s, 5m or 1h");
+    match humantime::parse_duration(text).map_err(said)? {
         Duration::ZERO => Err("must be more than nothing".into()),
         longer if longer > YEAR => Err("longer than a year".into()),
         duration => Ok(duration),

@@ -56,6 +56,18 @@ fn shells_understand_their_completions() {
     }
 }
 
+/// Behind a subcommand too: bash asks the function that the script has defined.
+#[test]
+fn bash_completes_the_options_of_a_subcommand() {
+    let asked = "COMP_WORDS=(sendfile-fixture serve --remote-h)
+        COMP_CWORD=2
+        _sendfile__fixture sendfile-fixture --remote-h serve
+        echo \"${COMPREPLY[@]}\"";
+    let script = printed(&["completions", "bash"]) + asked;
+    let output = fed("bash", &script).unwrap();
+    assert_eq!(String::from_utf8_lossy(&output.stdout), "--remote-header\n");
+}
+
 /// What the program prints.
 fn printed(args: &[&str]) -> String {
     let output = Command::new(PROGRAM).args(args).output().unwrap();

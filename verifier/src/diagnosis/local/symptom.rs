@@ -55,7 +55,10 @@ pub(super) fn no_store(r: &Reading<'_>) -> Option<String> {
 /// A gateway error of the proxy, or something comes that is neither the app's nor the proxy's own.
 pub(super) fn asked_elsewhere(r: &Reading<'_>) -> Option<String> {
     let other = |it: &&Response| r.own_page(it).is_none() && it.status < 500;
-    let stranger = || r.lost_before_app().filter(other).map(|_| r.visitor_gets());
+    // Without the snippet it is the site's own app that answers, and rightly so.
+    let snippet = !r.by_contract() || r.direct_right();
+    let stranger =
+        || r.lost_before_app().filter(|it| snippet && other(it)).map(|_| r.visitor_gets());
     bad_gateway(r).or_else(stranger)
 }
 
