@@ -136,6 +136,7 @@ const CHECKS: [Row; 15] = [
             "handoff.no-ranges",
             "handoff.wrong-range",
             "storage.wrong-range",
+            "storage.range-unknown",
         ],
     },
     Row {
@@ -152,7 +153,12 @@ const CHECKS: [Row; 15] = [
         check: Check::Head,
         name: "head",
         question: "HEAD tells of the file what GET does",
-        rules: &["handoff.head-has-body", "handoff.head-differs", "app.head-refused"],
+        rules: &[
+            "handoff.head-has-body",
+            "handoff.head-differs",
+            "app.head-refused",
+            "app.signed-for-other-method",
+        ],
     },
     Row {
         check: Check::Encoding,

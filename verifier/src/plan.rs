@@ -19,7 +19,7 @@ mod store;
 
 pub use checks::{Scene, checks, doubts};
 pub use further::further;
-pub use store::{at_store, odd_parts};
+pub use store::{as_app_for_head, odd_parts, past_handoff};
 
 /// What to ask about one target.
 #[derive(Debug)]

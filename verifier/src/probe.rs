@@ -8,15 +8,12 @@ use tokio::sync::Semaphore;
 use crate::{
     check::{Check, Choice},
     config::{Config, Depth, Places, StorageAt, Target},
-    evidence::{
-        Body, Certificate, Dummy, End, Evidence, Further, Journalled, ProbeId, Probed, Response,
-        Same, Seen, Source,
-    },
+    evidence::{Body, Certificate, Evidence, Further, Journalled, ProbeId, Probed, Response, Seen},
     local::echo,
     plan::{
-        FurtherAsk, Plan, Scene, StoragePlan, at_store, checks, doubts,
+        FurtherAsk, Plan, Scene, StoragePlan, as_app_for_head, checks, doubts,
         exposure::{SPOOFED, spoofing_nonce},
-        further, odd_parts, plan_of_contract, plan_of_urls, plan_without_contract,
+        further, odd_parts, past_handoff, plan_of_contract, plan_of_urls, plan_without_contract,
     },
     secret::Redactor,
 };
@@ -29,13 +26,20 @@ mod http2;
 mod local;
 mod storage;
 mod store;
+mod yardstick;
 
 pub(crate) use connect::tls::check as check_trust;
 pub use connect::{ConnectTo, Network, Resolve, Trust};
 pub use contract::{Contract, ContractDummy, ContractError};
 pub use http::{Ask, Wants};
 
-use self::{body::Trace, connect::Connector, http::Client, local::Logs};
+use self::{
+    body::Trace,
+    connect::Connector,
+    http::Client,
+    local::Logs,
+    yardstick::{body_of, compare, expected, response_of},
+};
 
 /// How long and how much at most.
 #[derive(Clone, Debug)]
@@ -138,13 +142,19 @@ impl Prober {
         let scene = Scene { plan, evidence: &*evidence, depth, choice, part };
         let mut asks = doubts(&scene);
         let parts = odd_parts(evidence);
-        if !parts.is_empty()
-            && let Some(store) = self.client.store_itself(&plan.storage, self.nonce()).await
-        {
-            asks.extend(at_store(&scene, &parts, &store));
+        if !parts.is_empty() {
+            let store = self.client.store_itself(&plan.storage, self.nonce()).await;
+            asks.extend(past_handoff(&scene, &parts, store.as_ref()));
         }
-        let doubts = self.further(plan, asks, download).await;
+        let (doubts, handoffs): (Vec<_>, Vec<_>) =
+            self.with_handoffs(plan, asks, download).await.into_iter().unzip();
+        let mut handed_over = doubts.iter().zip(handoffs);
+        let for_head = handed_over.find(|(it, _)| it.id == ProbeId::AppHead).and_then(|it| it.1);
         evidence.probes.extend(doubts);
+        if let Some(handoff) = for_head {
+            let asks = as_app_for_head(plan, &handoff);
+            evidence.probes.extend(self.further(plan, asks, download).await);
+        }
     }
 
     /// What to ask: of the fixture's contract, or as each layer was given.
@@ -260,6 +270,17 @@ impl Prober {
     }
 
     async fn further(&self, plan: &Plan, asks: Vec<FurtherAsk>, download: &Trace) -> Vec<Further> {
+        let made = self.with_handoffs(plan, asks, download).await;
+        made.into_iter().map(|(further, _)| further).collect()
+    }
+
+    /// The same, each with the hand-off that evidence leaves the signature out of.
+    async fn with_handoffs(
+        &self,
+        plan: &Plan,
+        asks: Vec<FurtherAsk>,
+        download: &Trace,
+    ) -> Vec<(Further, Option<String>)> {
         let cap = self.cap(plan);
         // The client's permits bound how many are made at once, whatever their order.
         let made = asks.into_iter().map(async |FurtherAsk { id, ask, wants, most }| {
@@ -278,7 +299,7 @@ impl Prober {
                 Some(fixture) => self.control().journal(fixture, &nonce).await,
                 None => None,
             };
-            Further { id, probed, wants, journal }
+            (Further { id, probed, wants, journal }, trace.handoff)
         });
         join_all(made).await
     }
@@ -314,67 +335,6 @@ impl Prober {
             bytes.copy_from_slice(&self.salt[..8]);
         }
         format!("{:016x}", u64::from_be_bytes(bytes))
-    }
-}
-
-fn body_of(seen: &mut Seen<Body>) -> Option<&mut Body> {
-    match seen {
-        Seen::Answer(body) => Some(body),
-        Seen::Nothing(_) | Seen::Skipped(_) => None,
-    }
-}
-
-fn response_of(seen: &mut Seen<Response>) -> Option<&mut Body> {
-    match seen {
-        Seen::Answer(response) => Some(&mut response.body),
-        Seen::Nothing(_) | Seen::Skipped(_) => None,
-    }
-}
-
-/// Notes how far each body is the same as the dummy, if one of them is the dummy and was kept.
-fn compare<'a>(dummy: &Dummy, bodies: impl Iterator<Item = (&'a mut Body, &'a Trace)>) {
-    let bodies: Vec<_> = bodies.collect();
-    let model = bodies.iter().find(|(body, trace)| {
-        body.sha256 == dummy.sha256 && trace.size() == body.size.min(Trace::KEPT)
-    });
-    let Some(model) = model.map(|(_, trace)| *trace) else { return };
-    for (body, trace) in bodies {
-        let whole = body.sha256 == dummy.sha256 && body.size == dummy.size;
-        body.same = Some(if whole { Same::Exactly(body.size) } else { trace.same(model) });
-    }
-}
-
-/// Without a contract the storage says which bytes are right, and the direct location only if the
-/// storage was not asked. Where neither was, a file can still be compared with itself, if it says
-/// which content it is.
-fn expected(
-    storage: &Probed<Body>,
-    direct: &Probed<Response>,
-    full: &Probed<Response>,
-) -> Option<Dummy> {
-    let of = |body: &Body, source| Dummy {
-        size: body.size,
-        sha256: body.sha256,
-        source,
-        nonce: None,
-        instance: None,
-        key: None,
-        twin: false,
-        previous: None,
-    };
-    // A site that answers every path with the same page would be its own yardstick.
-    let page = |it: &Response| it.media_type().as_deref() == Some("text/html");
-    let file = |it: &&Response| it.status == 200 && it.body.end == End::Whole && !page(it);
-    match (&storage.seen, &direct.seen) {
-        (Seen::Answer(body), _) => Some(of(body, Source::Storage)),
-        (Seen::Skipped(_), Seen::Answer(direct)) => {
-            Some(direct).filter(file).map(|it| of(&it.body, Source::Direct))
-        }
-        (Seen::Skipped(_), Seen::Skipped(_)) if full.asked.method == "GET" => {
-            let whole = full.answer().filter(file).filter(|it| it.is_of_file())?;
-            Some(of(&whole.body, Source::Visitor))
-        }
-        _ => None,
     }
 }
 

@@ -4,12 +4,12 @@
 use super::{Culprit, Match, Reading, Remedy, Rule, Severity};
 use crate::{
     dialect::{self, Product, ValueFault},
-    evidence::{Failure, FailureKind, ProbeId, Response},
+    evidence::{Failure, FailureKind, Response},
 };
 
 mod length;
 mod manner;
-mod signature;
+pub(super) mod signature;
 
 /// Whether the app hands over at all, and in which manner.
 pub(super) const RULES: [&[Rule]; 4] = [OWN, signature::RULES, manner::RULES, length::RULES];
@@ -261,38 +261,6 @@ const OWN: &[Rule] = &[
             let streams = r.evidence.is_dummy(&app.body);
             (!misspelt && !streams)
                 .then(|| Match::sure(format!("the app answers {}", r.describe(app))))
-        },
-    },
-    Rule {
-        id: "app.signed-for-other-method",
-        culprit: Culprit::App,
-        severity: Severity::Broken,
-        summary: "a signed link does not cover the method that is used",
-        meaning: "A link to a store is signed for one method. The download works with GET, and \
-                  not with the method that the visitor uses, while the app hands over with a \
-                  signed link.",
-        remedy: Remedy {
-            nginx: Some(
-                "proxy_method GET; in the internal location, or let the app sign for the \
-                 visitor's method",
-            ),
-            ..Remedy::any(
-                "let the app sign for the visitor's method, or let the proxy always ask the \
-                 store with GET",
-            )
-        },
-        matches: |r| {
-            let full = r.wrong_full().filter(|_| r.gives_dummy(ProbeId::FullGet))?;
-            let signed = r
-                .handoff()
-                .is_some_and(|(_, value)| value.to_ascii_lowercase().contains("signature"));
-            signed.then(|| {
-                Match::sure(format!(
-                    "GET gives the file; {} gives {}",
-                    r.evidence.full.asked.method,
-                    r.describe(full)
-                ))
-            })
         },
     },
 ];

@@ -3,7 +3,7 @@
 
 use super::{
     Culprit, Match, Reading, Remedy, Rule, Severity,
-    handoff::parts::flaw_of_store,
+    handoff::parts::{flaw_of_store, unknown_to_store},
     instead::{Instead, content, instead},
 };
 use crate::{
@@ -200,8 +200,8 @@ pub(super) const RULES: &[Rule] = &[
         severity: Severity::Degraded,
         summary: "the store itself gives parts of the file wrongly",
         meaning: "A request for a part of the download gets a wrong answer, and so does the same request \
-                  at the store, past app and proxy: the store does not know this form of Range, or does \
-                  not heed If-Range. Resumed downloads fail, or mix the file with what it was before.",
+                  at the store, past app and proxy: other bytes than Content-Range says, a part with \
+                  200 as if it were the whole, or an error. Resumed downloads fail or are corrupt.",
         remedy: Remedy {
             nginx: Some(
                 "a newer store, if there is one; or keep from it what it does not understand: \
@@ -217,6 +217,22 @@ pub(super) const RULES: &[Rule] = &[
             let (part, flaw) = flaw_of_store(r)?;
             let same = "the store itself, asked the same way, answers so too";
             Some(Match::sure(flaw).also(same).shown_by(ProbeId::AtStore(part)))
+        },
+    },
+    Rule {
+        id: "storage.range-unknown",
+        culprit: Culprit::Storage,
+        severity: Severity::Warning,
+        summary: "the store itself does not give every part that is asked for",
+        meaning: "The store does not know this form of Range, or does not heed If-Range, whoever asks: \
+                  HTTP allows the one, and the other shows only to those who have the beginning of \
+                  what the file was before. App and proxy lose nothing.",
+        remedy: Remedy::any(
+            "a store that knows Range and If-Range, if downloads should go on where they broke off",
+        ),
+        matches: |r| {
+            let (part, lacks) = unknown_to_store(r)?;
+            Some(Match::sure(lacks).shown_by(ProbeId::AtStore(part)))
         },
     },
     Rule {

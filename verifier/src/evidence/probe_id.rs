@@ -109,8 +109,12 @@ pub enum ProbeId {
     AppSpoofed,
     /// The direct location, with the signature of the app's hand-off.
     DirectAsApp,
-    /// The store itself, with the signature of the app's hand-off.
+    /// The store itself, with the signature of the app's hand-off; of that for HEAD, where HEAD fails.
     StoreAsApp,
+    /// The same with HEAD.
+    StoreAsAppHead,
+    /// The direct location, for a part of the file.
+    DirectRange,
     /// The store itself, for a part of the file.
     AtStore(Part),
     /// An inner proxy.
@@ -154,6 +158,7 @@ impl ProbeId {
                 | Self::AppHead
                 | Self::AppSpoofed
                 | Self::StoreAsApp
+                | Self::StoreAsAppHead
                 | Self::AtStore(_)
                 | Self::Inner(_)
         )
@@ -174,9 +179,11 @@ impl fmt::Display for ProbeId {
     }
 }
 
-const PROBE_NAMES: [(ProbeId, &str); 50] = [
+const PROBE_NAMES: [(ProbeId, &str); 52] = [
     (ProbeId::DirectAsApp, "direct-as-app"),
     (ProbeId::StoreAsApp, "store-as-app"),
+    (ProbeId::StoreAsAppHead, "store-as-app-head"),
+    (ProbeId::DirectRange, "direct-range"),
     (ProbeId::TargetOutside, "target-outside"),
     (ProbeId::TargetOptions, "target-options"),
     (ProbeId::AppTarget, "app-target"),

@@ -1,13 +1,14 @@
 //! What to ask a store itself, where a download from it is wrong: whether it accepts what the app
-//! signs, and whether it gives parts any better.
+//! signs, for GET and for HEAD, and whether it gives parts any better.
 
-use http::HeaderName;
+use http::{HeaderName, Method};
 
 use super::{FurtherAsk, Plan, Scene, StoragePlan, checks::ENOUGH};
 use crate::{
     config::StorageAt,
     evidence::{Evidence, Part, ProbeId, Response},
     probe::Ask,
+    url::Url,
 };
 
 /// The app's own signature, brought to the direct location and to the store, where both give the file
@@ -22,13 +23,34 @@ pub(super) fn as_app(plan: &Plan, evidence: &Evidence) -> Vec<(ProbeId, Ask)> {
         Some((ProbeId::DirectAsApp, Ask { url, ..ask.clone() }))
     });
     let stored = evidence.storage.answer().is_some_and(|it| evidence.is_dummy(it));
-    let store = match &plan.storage {
-        StoragePlan::Read(StorageAt::Bucket(at)) if stored => at.http(),
-        _ => None,
-    };
-    let store = store.and_then(|url| format!("{url}?{query}").parse().ok());
-    let store = store.map(|url| (ProbeId::StoreAsApp, Ask::get(url)));
+    let store = store_with(plan, query).filter(|_| stored).into_iter().flat_map(by_methods);
     direct.into_iter().chain(store).collect()
+}
+
+/// The store, asked with what the app signs for HEAD.
+pub fn as_app_for_head(plan: &Plan, handoff: &str) -> Vec<FurtherAsk> {
+    let store = signed_query(handoff).and_then(|query| store_with(plan, query));
+    let asks = store.into_iter().flat_map(by_methods);
+    asks.map(|(id, ask)| FurtherAsk { most: Some(ENOUGH), ..FurtherAsk::new(id, ask) }).collect()
+}
+
+fn by_methods(url: Url) -> [(ProbeId, Ask); 2] {
+    let head = Ask { method: Method::HEAD, ..Ask::get(url.clone()) };
+    [(ProbeId::StoreAsApp, Ask::get(url)), (ProbeId::StoreAsAppHead, head)]
+}
+
+/// The file's URL at the store with another query, where the storage is one that looks at signatures.
+fn store_with(plan: &Plan, query: &str) -> Option<Url> {
+    match &plan.storage {
+        StoragePlan::Read(StorageAt::Bucket(at)) => {
+            at.http().and_then(|url| format!("{url}?{query}").parse().ok())
+        }
+        StoragePlan::Read(StorageAt::Http(url, None)) => {
+            signed_query(&format!("?{}", url.uri().query()?))?;
+            url.with_target(&format!("{}?{query}", url.path())).ok()
+        }
+        _ => None,
+    }
 }
 
 /// The query of a hand-off, if it is a store's signature.
@@ -58,21 +80,29 @@ pub fn odd_parts(evidence: &Evidence) -> Vec<Part> {
     Part::all().filter(odd).collect()
 }
 
-/// The same parts, asked of the store itself.
-pub fn at_store(scene: &Scene<'_>, parts: &[Part], store: &Ask) -> Vec<FurtherAsk> {
-    let at_store = |part: &Part| {
-        let site = scene.evidence.probes.iter().find(|it| it.id == part.of_site())?;
-        let mut ask = store.clone();
-        for (name, value) in &site.probed.asked.headers {
-            if matches!(name.as_str(), "range" | "if-range") {
-                let name = HeaderName::try_from(name).ok()?;
-                ask.headers.push((name, value.parse().ok()?));
-            }
-        }
-        let further = FurtherAsk::new(ProbeId::AtStore(*part), ask);
-        Some(FurtherAsk { wants: site.wants, most: Some(ENOUGH), ..further })
+/// The same parts, asked of the store itself, and the one from the middle of the direct location.
+pub fn past_handoff(scene: &Scene<'_>, parts: &[Part], store: Option<&Ask>) -> Vec<FurtherAsk> {
+    let at_store = |store: &Ask| {
+        let ask = |part: &Part| part_of(scene, *part, ProbeId::AtStore(*part), store);
+        parts.iter().filter_map(ask).collect::<Vec<_>>()
     };
-    parts.iter().filter_map(at_store).collect()
+    let direct = scene.plan.direct.as_ref().ok().filter(|_| parts.contains(&Part::Middle));
+    let direct = direct.and_then(|it| part_of(scene, Part::Middle, ProbeId::DirectRange, it));
+    store.map(at_store).into_iter().flatten().chain(direct).collect()
+}
+
+/// A part that the site was asked for, asked elsewhere.
+fn part_of(scene: &Scene<'_>, part: Part, id: ProbeId, whole: &Ask) -> Option<FurtherAsk> {
+    let site = scene.evidence.probes.iter().find(|it| it.id == part.of_site())?;
+    let mut ask = whole.clone();
+    for (name, value) in &site.probed.asked.headers {
+        if matches!(name.as_str(), "range" | "if-range") {
+            let name = HeaderName::try_from(name).ok()?;
+            ask.headers.push((name, value.parse().ok()?));
+        }
+    }
+    let further = FurtherAsk::new(id, ask);
+    Some(FurtherAsk { wants: site.wants, most: Some(ENOUGH), ..further })
 }
 
 #[cfg(test)]

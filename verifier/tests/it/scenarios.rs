@@ -317,7 +317,7 @@ impl Scenario {
         };
         let method = match id {
             "target-options" => "OPTIONS",
-            "head" | "app-head" => "HEAD",
+            "head" | "app-head" | "store-as-app-head" => "HEAD",
             _ => "GET",
         };
         let headers: Vec<_> =

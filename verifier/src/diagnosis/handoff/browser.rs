@@ -2,7 +2,7 @@
 //! accept compression.
 
 use super::{
-    super::{Culprit, Match, Reading, Remedy, Rule, Severity},
+    super::{Culprit, Match, Reading, Remedy, Rule, Severity, app::signature::for_get},
     stale,
 };
 use crate::{
@@ -39,7 +39,7 @@ pub(super) const RULES: &[Rule] = &[
         summary: "HEAD tells of the file something else than GET",
         meaning: "The app hands over for HEAD as it does for GET, and the site's answers differ in \
                   status, length or type. Download managers and players ask so first. A link to a \
-                  store that is signed for GET fails like this too.",
+                  store that is signed for GET fails like this too, where the store cannot be asked.",
         remedy: Remedy {
             nginx: Some(
                 "proxy_method GET; in the internal location, where a store serves the file",
@@ -54,7 +54,7 @@ pub(super) const RULES: &[Rule] = &[
             let app = r.probe(ProbeId::AppHead).filter(handed_over)?;
             let because = format!("HEAD gives {}: {difference}; the app hands over", head.status);
             let obeyed = app.status == 200 || head.status == app.status;
-            obeyed.then(|| Match::sure(because).shown_by(ProbeId::Head))
+            (obeyed && for_get(r).is_none()).then(|| Match::sure(because).shown_by(ProbeId::Head))
         },
     },
     Rule {

@@ -32,7 +32,7 @@ pub(super) const RULES: &[Rule] = &[
             ..Remedy::any("let Range reach the server of the file, and take filters off its stream")
         },
         matches: |r| {
-            let whole = range_ignored(r).filter(|_| gives_parts(r) && !store_ignores(r))?;
+            let whole = range_ignored(r).filter(|_| gives_parts(r) && !ignored_before(r))?;
             let because = format!("asked for a part, the site gives {}", r.describe(whole));
             Some(Match::sure(because).shown_by(ProbeId::Range))
         },
@@ -47,11 +47,13 @@ pub(super) const RULES: &[Rule] = &[
                   begin anew, and players cannot seek.",
         remedy: Remedy::any("let a server that knows Range send the file"),
         matches: |r| {
-            if let Some(whole) = range_ignored(r).filter(|_| !gives_parts(r)) {
+            let told = !store_ignores(r, Part::Middle) && (!gives_parts(r) || ignored_before(r));
+            if let Some(whole) = range_ignored(r).filter(|_| told) {
                 let because = format!("asked for a part, the site gives {}", r.describe(whole));
                 return Some(Match::sure(because).shown_by(ProbeId::Range));
             }
             let unmoved = r.repeated(ProbeId::RangeIfSame).filter(|it| is_whole(r, it))?;
+            let unmoved = Some(unmoved).filter(|_| !store_ignores(r, Part::IfSame))?;
             let part = r.repeated(ProbeId::Range).is_some_and(|it| it.status == 206);
             let because = "a part alone is given; with If-Range and the file's own ETag, as browsers \
                            resume, the whole comes";
@@ -182,34 +184,81 @@ fn gives_parts(r: &Reading<'_>) -> bool {
         let mut values = it.into_iter().flat_map(|it| it.all("accept-ranges"));
         values.any(|it| it.eq_ignore_ascii_case("bytes"))
     };
-    let of_disk = || {
-        let by_handoff = r.handoff().is_some() && !r.evidence.streamed();
-        let known = matches!(
-            r.server,
-            Some(Product::Nginx | Product::Apache | Product::Lighttpd | Product::Caddy)
-        );
-        by_handoff && known && r.stored_at().is_some()
-    };
     says(r.evidence.full.answer())
         || says(r.direct().filter(|_| r.handoff().is_some()))
-        || of_disk()
+        || of_disk(r)
+}
+
+fn of_disk(r: &Reading<'_>) -> bool {
+    let by_handoff = r.handoff().is_some() && !r.evidence.streamed();
+    let known = matches!(
+        r.server,
+        Some(Product::Nginx | Product::Apache | Product::Lighttpd | Product::Caddy)
+    );
+    by_handoff && known && r.stored_at().is_some()
+}
+
+/// Whether it is not the hand-off that loses parts: the store itself does not give them or, where it
+/// is not known what that does, the direct location. A server of files gives them until it is told
+/// otherwise.
+fn ignored_before(r: &Reading<'_>) -> bool {
+    let store = r.probe(ProbeId::AtStore(Part::Middle)).filter(|it| it.status < 400);
+    let by_direct = || {
+        let whole = r.probe(ProbeId::DirectRange).is_some_and(|it| is_whole(r, it));
+        whole && !of_disk(r)
+    };
+    store.map_or_else(by_direct, |it| is_whole(r, it))
+}
+
+/// What of this form of Range the store itself, asked past the proxy, does not know: HTTP leaves it
+/// the choice (RFC 9110 §14.2).
+pub(in super::super) fn unknown_to_store(r: &Reading<'_>) -> Option<(Part, String)> {
+    Part::all().find_map(|part| {
+        let site = r.repeated(part.of_site())?;
+        let told = match part {
+            Part::Middle if is_whole(r, site) && store_ignores(r, part) => {
+                "asked for a part, the store itself gives the whole"
+            }
+            Part::IfSame if is_whole(r, site) && store_ignores(r, part) => {
+                "asked for a part with If-Range and the file's own ETag, the store gives the whole"
+            }
+            Part::IfOther if by_store(r, part) => {
+                "asked for a part with If-Range and another file's ETag, the store gives the part"
+            }
+            Part::Suffix if refused(site) && by_store(r, part) => {
+                "the store itself refuses a part that is counted from the end"
+            }
+            _ => return None,
+        };
+        Some((part, told.to_owned()))
+    })
 }
 
 /// A flaw of a part that the store itself gives, asked past the proxy: the part, and what is wrong.
 pub(in super::super) fn flaw_of_store(r: &Reading<'_>) -> Option<(Part, String)> {
-    if range_ignored(r).is_some() && gives_parts(r) && store_ignores(r) {
-        return Some((
-            Part::Middle,
-            "asked for a part, the store itself gives the whole".to_owned(),
-        ));
-    }
+    let unknown = |part: Part| match part {
+        Part::IfOther => true,
+        Part::Suffix => r.probe(part.of_site()).is_some_and(refused),
+        _ => false,
+    };
     let flaw = |it: Part| wrong_part(r, it).filter(|_| by_store(r, it)).map(|flaw| (it, flaw));
-    Part::all().find_map(flaw)
+    Part::all().filter(|it| !unknown(*it)).find_map(flaw)
+}
+
+/// Whether a part is refused, by whichever server.
+fn refused(site: &Response) -> bool {
+    site.status >= 400
+}
+
+/// Whether what was asked is refused, and no server has failed: a proxy may put its own error in the
+/// place of the store's.
+fn not_understood(response: &Response) -> bool {
+    (400..500).contains(&store_status(response).unwrap_or(response.status))
 }
 
 /// Whether the store itself gives the whole for a part.
-fn store_ignores(r: &Reading<'_>) -> bool {
-    r.probe(ProbeId::AtStore(Part::Middle)).is_some_and(|it| is_whole(r, it))
+fn store_ignores(r: &Reading<'_>, part: Part) -> bool {
+    r.probe(ProbeId::AtStore(part)).is_some_and(|it| is_whole(r, it))
 }
 
 /// Whether the store itself answers a request for a part as wrongly as the site.
@@ -244,7 +293,7 @@ fn flaw(r: &Reading<'_>, part: Part, id: ProbeId) -> Option<String> {
             wrong("a part comes with 200, as if it were the whole, and not with 206")
         }
         // Few clients ask for several parts at once, and a server need not give them.
-        (400..=499, Part::Beyond | Part::Several) => None,
+        (400.., Part::Beyond | Part::Several) if not_understood(response) => None,
         (400.., _) => wrong(&format!("{}, and the whole file is given", response.status)),
         _ => None,
     }

@@ -252,8 +252,9 @@ Placed and read back by `sendfile-fixture`; read by `sendfile-check`; handed off
 ";
 
 const CAUSES_HEAD: &str = "
-SeaweedFS and radosgw do not heed If-Range, Azurite refuses a range that counts from the end, and rclone's answer to a range
-has status 200: the store itself is asked the same way, and named. In a link that Azure is to accept, a name may have no
+SeaweedFS and radosgw do not heed If-Range, of which `--thorough` warns (`storage.range-unknown`). Azurite answers a range that
+counts from the end wrongly, and rclone a range with status 200, which clients take for the whole: the store itself is asked
+the same way, and named. In a link that Azure is to accept, a name may have no
 space and nothing beyond ASCII, since object_store signs it encoded.
 
 ## What went wrong at the store, and which cause was named

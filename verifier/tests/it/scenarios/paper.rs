@@ -259,7 +259,9 @@ fn absent<T>(line: &str) -> Option<Seen<T>> {
 pub(super) fn sent_by(id: &str) -> Option<&'static str> {
     match id {
         "app-spoofed" => Some("X-Accel-Redirect: /sendfile-check-chosen"),
-        "range" | "range-if-same" | "range-if-other" => Some("Range: bytes=1024-2047"),
+        "range" | "range-if-same" | "range-if-other" | "direct-range" => {
+            Some("Range: bytes=1024-2047")
+        }
         "range-suffix" => Some("Range: bytes=-1024"),
         "range-beyond" => Some("Range: bytes=4096-"),
         "range-several" => Some("Range: bytes=0-15,200-215"),
@@ -274,7 +276,9 @@ pub(super) fn wants(id: ProbeId) -> Option<&'static str> {
         ProbeId::Plain => Some("plain"),
         ProbeId::Html => Some("html"),
         ProbeId::Empty => Some("empty"),
-        ProbeId::Range | ProbeId::RangeIfSame | ProbeId::RangeIfOther => Some("part"),
+        ProbeId::Range | ProbeId::RangeIfSame | ProbeId::RangeIfOther | ProbeId::DirectRange => {
+            Some("part")
+        }
         ProbeId::RangeSuffix => Some("end"),
         ProbeId::AtStore(part) => wants(part.of_site()),
         _ => None,
