@@ -18,8 +18,9 @@ mod symptom;
 
 pub(super) use self::contradiction::contradiction;
 use self::symptom::{
-    app_page, asked_elsewhere, astray, bad_gateway, before_app, comes_by_handoff, inside, no_store,
-    open_target, own_500, passed_on, refused, refused_by_store, shut_out,
+    app_page, asked_elsewhere, astray, bad_gateway, before_app, comes_by_handoff, inside,
+    inside_or_at_store, inside_unlike_direct, no_store, open_target, own_500, passed_on, refused,
+    refused_by_store, shut_out,
 };
 
 /// What makes a finding as sure as it is.
@@ -111,15 +112,27 @@ const CLUES: &[Clue] = &[
     ),
     explains("handoff.override-forbidden", |_, it| forbids(it), own_500),
     explains_only("handoff.path-not-allowed", |_, it| not_allowed(it), inside),
-    explains_only("handoff.capture-wrong", |r, it| opens(r, it, &[Wrong::Capture]), inside),
+    explains_only(
+        "handoff.capture-wrong",
+        |r, it| it.says == Says::StoreKeyCaptured || opens(r, it, &[Wrong::Capture]),
+        inside_or_at_store,
+    ),
     explains_only(
         "handoff.location-shadows-redirect",
         |_, it| it.says == Says::TargetShadowed,
         astray,
     ),
-    explains_only("handoff.root-for-alias", |r, it| opens(r, it, &[Wrong::Root]), inside),
+    explains_only(
+        "handoff.root-for-alias",
+        |r, it| it.says == Says::StorePrefixKept || opens(r, it, &[Wrong::Root]),
+        inside_or_at_store,
+    ),
     explains_only("handoff.alias-wrong-directory", |r, it| opens(r, it, FOLDERS), inside),
-    explains_only("handoff.path-variable-wrong", |r, it| opens(r, it, &[Wrong::Variable]), inside),
+    explains_only(
+        "handoff.path-variable-wrong",
+        |r, it| it.says == Says::StoreKeyOfVariable || opens(r, it, &[Wrong::Variable]),
+        inside_or_at_store,
+    ),
     explains_only("handoff.value-not-read", |_, it| it.says == Says::ValueNotRead, astray),
     explains_only(
         "handoff.access-denied",
@@ -143,7 +156,10 @@ const CLUES: &[Clue] = &[
     explains(
         "handoff.upstream-host-wrong",
         |_, it| it.says == Says::HostWrong,
-        |r| refused_by_store(r, &["InvalidArgument", "AccessDenied", "NoSuchKey"]),
+        |r| {
+            refused_by_store(r, &["InvalidArgument", "AccessDenied", "NoSuchKey"])
+                .or_else(|| inside_unlike_direct(r))
+        },
     ),
     explains(
         "handoff.query-dropped",

@@ -153,7 +153,10 @@ fn leads_right(treatment: &Treatment) -> bool {
             | S::AuthorizationForwarded
             | S::PathDecoded
             | S::QueryDropped
-            | S::StoreKeyWrong => true,
+            | S::StoreKeyWrong
+            | S::StoreKeyCaptured
+            | S::StoreKeyOfVariable
+            | S::StorePrefixKept => true,
             _ => false,
         }
     };

@@ -208,6 +208,12 @@ pub enum Says {
     QueryDropped,
     /// The store is asked for another key than the file's.
     StoreKeyWrong,
+    /// The same, because a capture has too much or too little.
+    StoreKeyCaptured,
+    /// The same, because a variable holds something else.
+    StoreKeyOfVariable,
+    /// The same, because the prefix of the location stays in it.
+    StorePrefixKept,
     /// Whatever server the app names is asked.
     Relays,
     /// Whatever server a visitor names is asked.

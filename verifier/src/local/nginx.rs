@@ -91,9 +91,9 @@ impl Nginx {
         if let Some(route) = &route {
             handoff::treat(&case, route, &mut treatment);
         }
-        target::treat(&case, route.as_ref(), &maps, &mut treatment);
+        let handed = target::treat(&case, route.as_ref(), &maps, &mut treatment);
         if let Some(direct) = &question.direct {
-            target::direct(&case, direct, &maps, &mut treatment);
+            target::direct(&case, direct, &maps, handed.as_ref(), &mut treatment);
         }
         treatment
     }

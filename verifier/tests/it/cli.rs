@@ -50,7 +50,8 @@ fn rules_are_listed_and_explained() {
 
         The internal location matches, and nginx looks for the file in the wrong place.
         With `root` the location's own prefix is part of the path below the folder; with
-        `alias` it is replaced by the folder.
+        `alias` it is replaced by the folder. So it is in front of a store: a proxy_pass
+        without a path leaves the prefix in the key.
 
         What to do:
           nginx: alias /FOLDER/; instead of root, with a slash at the end of both the

@@ -209,7 +209,8 @@ pub(super) const RULES: &[Rule] = &[
         summary: "`root` where `alias` is meant: the prefix stays in the path",
         meaning: "The internal location matches, and nginx looks for the file in the wrong \
                   place. With `root` the location's own prefix is part of the path below the \
-                  folder; with `alias` it is replaced by the folder.",
+                  folder; with `alias` it is replaced by the folder. So it is in front of a store: a \
+                  proxy_pass without a path leaves the prefix in the key.",
         remedy: Remedy {
             nginx: Some(
                 "alias /FOLDER/; instead of root, with a slash at the end of both the location \

@@ -17,6 +17,17 @@ pub(super) fn inside(r: &Reading<'_>) -> Option<String> {
     (masked && full.status < 500 || says_so && once).then(|| r.visitor_gets())
 }
 
+/// The same, or a store answers that it has no such file, or that the link is not for what it is asked.
+pub(super) fn inside_or_at_store(r: &Reading<'_>) -> Option<String> {
+    let asks = r.evidence.local.iter().any(|it| it.says == Says::TargetAsksStore);
+    inside(r).or_else(|| refused_by_store(r, &[]).filter(|_| asks))
+}
+
+/// The hand-off is answered that there is no such file, and the direct location gives it.
+pub(super) fn inside_unlike_direct(r: &Reading<'_>) -> Option<String> {
+    inside(r).filter(|_| r.direct_right())
+}
+
 /// Something else than the file comes, and no gateway error.
 pub(super) fn astray(r: &Reading<'_>) -> Option<String> {
     let full = r.lost_after_app().filter(|_| r.handoff().is_some())?;

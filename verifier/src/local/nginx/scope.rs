@@ -48,6 +48,11 @@ impl<'a> Scope<'a> {
         self.0.iter().any(|it| it.name == "location" && it.child("internal").is_some())
     }
 
+    /// Whether a variable is what the location's regular expression captures.
+    pub(super) fn captures(&self, name: &str) -> bool {
+        captured(self.location().and_then(Form::of), name)
+    }
+
     /// Whether a switch is on.
     pub(super) fn is_on(&self, name: &str) -> Option<&'a Directive> {
         self.last(name).filter(|it| it.arg(0) != "off")
@@ -75,12 +80,7 @@ impl<'a> Scope<'a> {
         let location = around.iter().rev().find(|it| it.name == "location").copied();
         let form = location.and_then(Form::of);
         let prefix = form.and_then(Form::prefix).unwrap_or_default();
-        let named = |name: &str| match form {
-            Some(Form::Pattern(pattern, _)) => pattern.contains(&format!("<{name}>")),
-            _ => false,
-        };
-        let digit = |name: &str| name.bytes().all(|it| it.is_ascii_digit());
-        let variables = names(directive.arg(0)).any(|it| !digit(it) && !named(it));
+        let variables = names(directive.arg(0)).any(|it| !captured(form, it));
         let uri = env.uri.clone();
         let (by, path) = match (directive.name.as_str(), form) {
             ("alias", Some(Form::Pattern(..))) => (By::Captures, folder.clone()),
@@ -93,4 +93,12 @@ impl<'a> Scope<'a> {
         let opened = Opened { path, folder, uri, prefix: prefix.to_owned(), by, variables };
         Ok((opened, directive))
     }
+}
+
+fn captured(form: Option<Form<'_>>, name: &str) -> bool {
+    let named = || match form {
+        Some(Form::Pattern(pattern, _)) => pattern.contains(&format!("<{name}>")),
+        _ => false,
+    };
+    name.bytes().all(|it| it.is_ascii_digit()) || named()
 }

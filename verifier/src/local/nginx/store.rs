@@ -3,6 +3,7 @@
 
 use super::{
     super::{Address, Fact, Question, Request, Says, uri::decoded},
+    location::Form,
     route::Route,
     tree::Directive,
     upstream::{Sent, Upstream},
@@ -18,7 +19,7 @@ pub(super) fn facts(question: &Question, upstream: &Upstream<'_>, route: &Route<
     facts.extend(host(question, upstream, route));
     facts.extend(authorization(question, upstream, route));
     facts.extend(query(question, upstream));
-    facts.extend(path(question, upstream));
+    facts.extend(path(question, upstream, route));
     facts
 }
 
@@ -71,6 +72,32 @@ fn in_bucket(store: &Request, name: &Address) -> bool {
     rest.is_some_and(|it| it == store.address.host) && !bucket.is_empty()
 }
 
+/// Another Host than the direct location's, at the same place of the same server: the server may have
+/// the file under one name alone.
+pub(super) fn unlike_direct<'a>(
+    route: &Route<'a>,
+    upstream: &Upstream<'a>,
+    direct: (&Route<'a>, &Upstream<'a>),
+) -> Option<Fact> {
+    let host = |upstream: &Upstream<'a>, route: &Route<'a>| match upstream.header(
+        "Host",
+        &route.scope,
+        &route.env,
+    ) {
+        Sent::Value(value, by) => Some((value, by.place())),
+        Sent::AsItCame => Some((upstream.host.clone(), upstream.directive.place())),
+        Sent::Unknown => None,
+    };
+    let ((sent, at), (right, _)) = (host(upstream, route)?, host(direct.1, direct.0)?);
+    let same = upstream.addresses == direct.1.addresses && upstream.path == direct.1.path;
+    if !same || upstream.https != direct.1.https || sent.eq_ignore_ascii_case(&right) {
+        return None;
+    }
+    let detail = format!("sends `Host: {sent}`; the direct location sends `Host: {right}`");
+    let fix = format!("in {}, write `proxy_set_header Host {right};`", at.line());
+    Some(Fact::at(Says::HostWrong, at, detail).mended_by(fix))
+}
+
 fn authorization(question: &Question, upstream: &Upstream<'_>, route: &Route<'_>) -> Option<Fact> {
     question.site.header("authorization")?;
     let off = route.scope.last("proxy_pass_request_headers").is_some_and(|it| it.arg(0) == "off");
@@ -101,7 +128,7 @@ fn query(question: &Question, upstream: &Upstream<'_>) -> Option<Fact> {
 }
 
 /// The decoded path in a `proxy_pass` with variables, or another path than the file's.
-fn path(question: &Question, upstream: &Upstream<'_>) -> Option<Fact> {
+fn path(question: &Question, upstream: &Upstream<'_>, route: &Route<'_>) -> Option<Fact> {
     let at = upstream.directive.place();
     let written = upstream.directive.arg(0);
     let has_path = written.split_once("://").is_some_and(|(_, rest)| rest.contains(['/', '$']));
@@ -120,20 +147,59 @@ fn path(question: &Question, upstream: &Upstream<'_>) -> Option<Fact> {
     let sent = decoded(&upstream.path);
     let by_name = in_bucket(store, &Address::of(&upstream.host, 80));
     let in_host = by_name && path.strip_suffix(&sent).is_some_and(|it| it.rfind('/') == Some(0));
-    let other = sent != path && !in_host;
+    if sent == path || in_host {
+        return None;
+    }
     let detail = format!("asks the store for {}; the file is {}", upstream.path, store.path);
-    let end = upstream.path.trim_start_matches('/');
-    let missing = store.path.strip_suffix(end).filter(|it| it.ends_with('/') && it.len() > 1);
+    let fact = Fact::at(other_key(upstream, route, &path), at.clone(), detail);
     let bare = written.trim_end_matches('/');
-    let fact = other.then(|| Fact::at(Says::StoreKeyWrong, at.clone(), detail))?;
-    Some(match missing.filter(|_| !upstream.variables) {
-        Some(missing) => fact.mended_by(format!(
-            "in {}, write `proxy_pass {bare}{missing};` instead of `{};`",
+    let pass = match fact.says {
+        Says::StorePrefixKept if !has_path => kept_prefix(route, &sent, &path),
+        Says::StoreKeyWrong => lost_folders(upstream, store),
+        _ => None,
+    };
+    Some(match pass {
+        Some(path) => fact.mended_by(format!(
+            "in {}, write `proxy_pass {bare}{path};` instead of `{};`",
             at.line(),
             at.text
         )),
         None => fact,
     })
+}
+
+/// Why the store is asked for another key: where what is written out before the variables is right, it
+/// is they.
+fn other_key(upstream: &Upstream<'_>, route: &Route<'_>, path: &str) -> Says {
+    let written = upstream.directive.arg(0);
+    let rest = written.split_once("://").map_or(written, |(_, rest)| rest);
+    let built = rest.find(['/', '$']).map_or("", |at| &rest[at..]);
+    let of_path = |name: &&str| !matches!(*name, "is_args" | "args" | "query_string");
+    let mut names = names(built).filter(of_path).peekable();
+    let plain = names.peek().is_none();
+    let begins = built.split('$').next().is_some_and(|it| path.starts_with(it));
+    match () {
+        () if !plain && !begins => Says::StoreKeyWrong,
+        () if !plain && names.all(|it| route.scope.captures(it)) => Says::StoreKeyCaptured,
+        () if !plain => Says::StoreKeyOfVariable,
+        () if kept_prefix(route, &decoded(&upstream.path), path).is_some() => Says::StorePrefixKept,
+        () => Says::StoreKeyWrong,
+    }
+}
+
+/// What `proxy_pass` should end with, where the location's prefix stays in the path.
+fn kept_prefix(route: &Route<'_>, sent: &str, path: &str) -> Option<String> {
+    let prefix = Form::of(route.scope.location()?)?.prefix()?;
+    let kept = sent.strip_suffix(path)?;
+    let end = if prefix.ends_with('/') { "/" } else { "" };
+    (!kept.is_empty() && prefix.trim_end_matches('/') == kept).then(|| end.to_owned())
+}
+
+/// The folders before what the store is asked for, where they are missing.
+fn lost_folders(upstream: &Upstream<'_>, store: &Request) -> Option<String> {
+    let end = upstream.path.trim_start_matches('/');
+    let missing = store.path.strip_suffix(end).filter(|it| it.ends_with('/') && it.len() > 1);
+    missing.filter(|_| !upstream.variables).map(str::to_owned)
 }
 
 /// Filters that change bytes, by their directives.
@@ -172,6 +238,97 @@ pub(super) fn around(route: &Route<'_>) -> Vec<Fact> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::local::{Config, Kind, chain, paper::Paper};
+
+    /// What is said of a hand-off to `/p/a/b.bin`, whose file is at the store as `/bucket/a/b.bin`.
+    fn told(target: &str, storage: Option<&str>) -> Vec<Fact> {
+        let get = |url| Request::get(url).expect("a URL");
+        let question = Question {
+            site: get("http://h.test/download/1"),
+            app: Some(get("http://127.0.0.1:8000/download/1")),
+            direct: Some(get("http://h.test/direct/a/b.bin")),
+            header: Some("X-Accel-Redirect".to_owned()),
+            value: Some("/p/a/b.bin".to_owned()),
+            meant: Some("/p/a/b.bin".to_owned()),
+            store: storage.map(get),
+            ..Question::default()
+        };
+        let rest = "location /direct/ { proxy_set_header Host media.test; proxy_pass \
+                    http://127.0.0.1:9000/bucket/; }\n\
+                    location / { proxy_pass http://127.0.0.1:8000; }";
+        let config = format!("http {{ server {{ listen 80;\n{target}\n{rest} }} }}");
+        let mut disk = Paper::default().with("/n.conf", &config);
+        let config = Config::read(Kind::Nginx, "/n.conf", &mut disk);
+        chain::facts(&[config], &question, &disk)
+    }
+
+    #[test]
+    fn why_a_store_is_asked_for_another_key() {
+        let cases = [
+            (
+                "location ~ ^/p/(.*)/(.*)$ { internal; proxy_pass http://127.0.0.1:9000/bucket/$2; }",
+                Says::StoreKeyCaptured,
+                "",
+            ),
+            (
+                "location ~ ^/p/.*/(?<key>.*)$ { internal; proxy_pass http://127.0.0.1:9000/bucket/$key; }",
+                Says::StoreKeyCaptured,
+                "",
+            ),
+            (
+                "location /p/ { internal; proxy_pass http://127.0.0.1:9000$request_uri; }",
+                Says::StoreKeyOfVariable,
+                "",
+            ),
+            (
+                "location ~ ^/p/(.*)$ { internal; proxy_pass http://127.0.0.1:9000/other/$1; }",
+                Says::StoreKeyWrong,
+                "",
+            ),
+            (
+                "location /p/ { internal; proxy_pass http://127.0.0.1:9000/other/; }",
+                Says::StoreKeyWrong,
+                "",
+            ),
+            (
+                "location /p/ { internal; proxy_pass http://127.0.0.1:9000/; }",
+                Says::StoreKeyWrong,
+                "in /n.conf:2, write `proxy_pass http://127.0.0.1:9000/bucket/;` instead of \
+              `proxy_pass http://127.0.0.1:9000/;`",
+            ),
+        ];
+        for (target, says, fix) in cases {
+            let facts = told(target, Some("http://127.0.0.1:9000/bucket/a/b.bin"));
+            let found = facts.iter().find(|it| it.says == says);
+            let found = found.unwrap_or_else(|| panic!("{target}: {says:?} is none of {facts:#?}"));
+            assert_eq!(found.fix.as_deref().unwrap_or_default(), fix, "{target}");
+        }
+    }
+
+    #[test]
+    fn a_prefix_stays_in_the_path() {
+        let target = "location /p/ { internal; proxy_pass http://127.0.0.1:9000; }";
+        let facts = told(target, Some("http://127.0.0.1:9000/a/b.bin"));
+        let found = facts.iter().find(|it| it.says == Says::StorePrefixKept).expect("it is told");
+        let fix = "in /n.conf:2, write `proxy_pass http://127.0.0.1:9000/;` instead of `proxy_pass \
+                   http://127.0.0.1:9000;`";
+        assert_eq!(found.fix.as_deref(), Some(fix));
+    }
+
+    #[test]
+    fn a_host_is_held_against_the_direct_locations() {
+        let of = |location: &str| {
+            let facts = told(location, None);
+            facts.iter().find(|it| it.says == Says::HostWrong).map(|it| it.fix.clone())
+        };
+        let wrong = "location /p/ { internal;\nproxy_set_header Host $host; proxy_pass \
+                     http://127.0.0.1:9000/bucket/; }";
+        let fix = "in /n.conf:3, write `proxy_set_header Host media.test;`";
+        assert_eq!(of(wrong), Some(Some(fix.to_owned())));
+        assert_eq!(of(&wrong.replace("$host", "media.test")), None);
+        assert_eq!(of(&wrong.replace("/bucket/", "/other/")), None, "another path is asked for");
+        assert_eq!(of(&wrong.replace(":9000", ":9001")), None, "another server is asked");
+    }
 
     #[test]
     fn a_bucket_has_a_name_of_its_own() {

@@ -19,25 +19,22 @@ use super::{
     variables::Env,
 };
 
-/// Writes down what the hand-off's URI leads to.
+/// Writes down what the hand-off's URI leads to, and gives the way there.
 pub(super) fn treat<'a>(
     case: &Case<'a>,
     asking: Option<&Asking<'a>>,
     maps: &'a [&'a Directive],
     treatment: &mut Treatment,
-) {
-    let Some(value) =
-        case.question.value.as_deref().filter(|_| case.question.hands_over_by("X-Accel-Redirect"))
-    else {
-        return;
-    };
+) -> Option<Route<'a>> {
+    let given = || case.question.hands_over_by("X-Accel-Redirect");
+    let value = case.question.value.as_deref().filter(|_| given())?;
     let env = match asking {
         Some(asking) => Some(asking.route.env.clone()),
         None => case.env(&case.question.site, maps),
     };
-    let Some(env) = env.map(|it| it.after_app()) else { return };
+    let env = env?.after_app();
     let target = Target { case, asking, value };
-    let Some(route) = target.route(case.walk, &env) else { return };
+    let route = target.route(case.walk, &env)?;
     let (route, masks) = target.settled(route);
     treatment.target.extend(masks);
     if let Some(reason) = &route.unsure {
@@ -47,13 +44,15 @@ pub(super) fn treat<'a>(
     target.write(&route, &env, treatment);
     treatment.target.extend(guarded(&route));
     treatment.target.extend(store::around(&route));
+    Some(route)
 }
 
-/// Writes down what the direct location leads to.
+/// Writes down what the direct location leads to, and how the hand-off differs.
 pub(super) fn direct<'a>(
     case: &Case<'a>,
     direct: &'a Request,
     maps: &'a [&'a Directive],
+    handed: Option<&Route<'a>>,
     treatment: &mut Treatment,
 ) {
     let host = direct.host();
@@ -72,10 +71,20 @@ pub(super) fn direct<'a>(
         End::Asks(pass) => {
             if let Ok(upstream) = Upstream::of(pass, &route.scope, &route.env) {
                 treatment.direct.extend(store::resolver(&upstream, &route));
+                let known = treatment.target.iter().any(|it| it.says == Says::HostWrong);
+                let handed = handed.filter(|_| !known);
+                treatment.target.extend(handed.and_then(|it| other_host(it, (&route, &upstream))));
             }
         }
         _ => {}
     }
+}
+
+/// A Host by which the hand-off's request differs from the direct location's.
+fn other_host<'a>(handed: &Route<'a>, direct: (&Route<'a>, &Upstream<'a>)) -> Option<Fact> {
+    let End::Asks(pass) = handed.end else { return None };
+    let upstream = Upstream::of(pass, &handed.scope, &handed.env).ok()?;
+    store::unlike_direct(handed, &upstream, direct)
 }
 
 /// A hand-off's value and where it came from.
