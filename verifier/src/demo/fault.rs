@@ -222,6 +222,7 @@ faults!(
     "nginx-header-dropped-between",
     "nginx-header-ignored",
     "nginx-header-too-big",
+    "nginx-header-unset-between",
     "nginx-healthy",
     "nginx-healthy-app-answers-ranges",
     "nginx-healthy-app-status",

@@ -154,17 +154,15 @@ const OWN: &[Rule] = &[
             ..Remedy::any("let the inner proxy pass the hand-off header on without acting on it")
         },
         matches: |r| {
-            let (name, _) = r.lost_after_app().and(r.handoff())?;
-            let eats =
-                |(id, it): &(ProbeId, &Response)| it.header(name).is_none() && !r.gives_dummy(*id);
-            if let Some((id, it)) = r.inner().find(eats) {
+            let full = r.lost_after_app()?;
+            let (name, _) = r.handoff()?;
+            if let Some((id, it)) = swallower(r) {
                 let gives = r.describe(it);
                 return Some(Match::sure(format!(
                     "asked by itself, {id} gives {gives}, without {name}"
                 )));
             }
-            let full = r.lost_after_app().filter(|it| r.refused_between(it));
-            if let Some(full) = full {
+            if r.refused_between(full) {
                 let gets = r.describe(full);
                 let serving = r.server.map_or("another", Product::name);
                 return Some(Match::likely(format!(
@@ -299,6 +297,12 @@ fn leads_to_target(id: ProbeId) -> bool {
 fn contains_dummy(r: &Reading<'_>, full: &Response) -> bool {
     let mark = b"sendfile-fixture/1 dummy ";
     r.by_contract() && full.body.head.windows(mark.len()).any(|it| it == mark)
+}
+
+/// An inner proxy that, asked by itself, gives neither the file nor the app's hand-off header.
+pub(super) fn swallower<'a>(r: &Reading<'a>) -> Option<(ProbeId, &'a Response)> {
+    let (name, _) = r.handoff()?;
+    r.inner().find(|(id, it)| it.header(name).is_none() && !r.gives_dummy(*id))
 }
 
 /// Whether a hand-off to the direct location, which gives visitors the file, falls through: who obeys

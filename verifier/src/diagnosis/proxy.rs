@@ -1,9 +1,13 @@
 //! Rules whose culprit is the proxy: the file is there, and the proxy cannot read it, even without
 //! the app.
 
+pub(super) mod masked;
 pub(super) mod store;
 
-use self::store::{breaks_off, names_host, reaches_no_store, store_fails};
+use self::{
+    masked::masked,
+    store::{breaks_off, names_host, reaches_no_store, store_fails},
+};
 use super::{
     Confidence, Culprit, Match, Reading, Remedy, Rule, Severity,
     instead::{Instead, instead, told},
@@ -24,7 +28,8 @@ pub(super) const RULES: &[Rule] = &[
         summary: "the file, or a folder above it, is closed to the proxy's user",
         meaning: "The storage has the file, and the proxy answers 403 when it is asked for it \
                   without the app. The proxy's workers run as a user of their own, who needs to \
-                  read the file and to pass every folder above it.",
+                  read the file and to pass every folder above it. An error_page may show the 403 as \
+                  another page, or as a redirect to a login.",
         remedy: Remedy {
             nginx: Some(
                 "let nginx's worker user (see `user` in nginx.conf) read the file and pass the \
@@ -46,6 +51,16 @@ pub(super) const RULES: &[Rule] = &[
                     format!("the proxy answers {} for the file itself", r.describe(direct));
                 let own = r.own_page(direct).is_some();
                 return Some(if own { Match::sure(because) } else { Match::likely(because) });
+            }
+            if let Some(same) = masked(r) {
+                let because = format!(
+                    "after the hand-off a visitor gets what the direct location gives, and no other \
+                     path does: {}",
+                    r.describe(same)
+                );
+                // A login is what follows a refusal.
+                let moved = (300..400).contains(&same.status);
+                return Some(if moved { Match::likely(because) } else { Match::possible(because) });
             }
             let full = r.lost_after_app().filter(closed).filter(|_| r.direct().is_none())?;
             let because = format!("after the hand-off {}", r.visitor_gets());

@@ -128,7 +128,12 @@ fn by_neighbours(evidence: &Evidence, full: &Response) -> Option<Reached> {
         return Some(Reached::AppTwice("the app's page for the hand-off's URI came back"));
     }
     if full.body.size == 0 && full.status == 200 {
-        return Some(Reached::App("an empty 200 came back, as the app's answer is"));
+        return Some(match alike(neighbour, full) && !alike(neighbour, app_neighbour) {
+            true => {
+                Reached::Not("a neighbour of the URL gets the same empty 200, and not the app's")
+            }
+            false => Reached::App("an empty 200 came back, as the app's answer is"),
+        });
     }
     if is_gateway_error(full) {
         return None;

@@ -79,6 +79,11 @@ impl Apache {
         } else if let Some(forbidden) = &found.forbidden {
             treatment.header.push(forbidden.clone());
         }
+        let passed = treatment.fate == Fate::Passed;
+        if let Some(unset) = self.unset(question, &found.scope).filter(|_| passed) {
+            treatment.header.push(unset);
+            treatment.fate = Fate::Dropped;
+        }
         if let End::Asks(asked) = &found.end {
             treatment.header.extend(self.announced(question, &found, asked, site.host));
         }
@@ -86,6 +91,30 @@ impl Apache {
             treatment.direct.extend(self.direct(direct, question, disk, worker));
         }
         treatment
+    }
+
+    /// What takes the app's hand-off header away. A `Header always` has a table of its own, in which
+    /// the headers of an upstream are not.
+    fn unset(&self, question: &Question, scope: &Scope<'_>) -> Option<Fact> {
+        let name = question.header.as_deref()?;
+        let by = scope.all("header").find(|it| {
+            let words = it.args.iter().map(String::as_str);
+            let mut words = words.skip_while(|it| it.eq_ignore_ascii_case("onsuccess"));
+            let unsets = words.next().is_some_and(|it| it.eq_ignore_ascii_case("unset"));
+            unsets
+                && words.next().is_some_and(|it| it.eq_ignore_ascii_case(name))
+                && words.next().is_none()
+        })?;
+        self.loads("headers_module").then(|| {
+            let fix = format!("in {}, remove `{}`", by.place().line(), by.place().text);
+            Fact::at(Says::FeatureOff, by.place(), format!("takes {} away", spelled(name)))
+                .mended_by(fix)
+        })
+    }
+
+    /// Whether a module is loaded, as far as the configuration names any.
+    fn loads(&self, module: &str) -> bool {
+        self.tree.modules.is_empty() || self.tree.modules.iter().any(|it| it == module)
     }
 
     fn site<'a>(&'a self, request: &Request, disk: &'a dyn Disk) -> Site<'a> {
@@ -103,8 +132,7 @@ impl Apache {
         host: Option<&Directive>,
     ) -> Vec<Fact> {
         let Some(app) = &question.app else { return Vec::new() };
-        let loaded = self.tree.modules.is_empty()
-            || self.tree.modules.iter().any(|it| it == "headers_module");
+        let loaded = self.loads("headers_module");
         let sets = |name: &str| {
             found.scope.all("requestheader").any(|it| {
                 let verb = it.arg(0).to_ascii_lowercase();

@@ -203,9 +203,14 @@ fn dropped(configs: &[Config], row: &[usize], treated: &[Treatment]) -> Option<F
     let outer = row.iter().take_while(|it| *it != inner);
     let acts = |n: &&usize| treated.get(**n).is_some_and(|it| it.fate == Fate::Obeyed);
     let serving = configs.get(*outer.filter(acts).last()?)?;
-    let asks = treated.get(*inner)?.download.iter().find(|it| it.says == Says::DownloadAsksApp);
+    let inner = treated.get(*inner)?;
     let detail = format!("drops the header, on which the proxy of {} would act", serving.path);
-    Some(Fact::at(Says::SwallowedBetween, asks.and_then(|it| it.at.clone())?, detail))
+    // Where one directive does it, it is that one.
+    let off = inner.header.iter().rev().find(|it| it.says == Says::FeatureOff);
+    let asks = || inner.download.iter().find(|it| it.says == Says::DownloadAsksApp);
+    let at = off.or_else(asks)?.at.clone()?;
+    let fix = format!("at {}, let the header pass on to the proxy of {}", at.line(), serving.path);
+    Some(Fact::at(Says::SwallowedBetween, at, detail).mended_by(fix))
 }
 
 /// The direct location is that of the proxy that listens there, or of the first of the row.

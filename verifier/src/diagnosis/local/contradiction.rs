@@ -1,7 +1,7 @@
 //! A configuration that says otherwise than what was measured: it is not the one in force.
 
 use super::{
-    super::{Reached, Reading},
+    super::{Reached, Reading, handoff::swallower},
     by_handoff, has,
 };
 use crate::{
@@ -26,7 +26,9 @@ pub(in super::super) fn contradiction(r: &Reading<'_>) -> Option<Vec<String>> {
     let guarded = has(r, &[Says::Guarded]);
     let by_rule = || other_rule(r, full).filter(|_| ours && !guarded);
     let found = other_path(r).or_else(by_rule).or_else(|| {
-        let fine = says(&Says::Fine).filter(|_| ours && r.lost_after_app().is_some())?;
+        // Where an inner proxy was asked and takes the header away, the others do as they are told.
+        let asked = r.lost_after_app().is_some() && swallower(r).is_none();
+        let fine = says(&Says::Fine).filter(|_| ours && asked)?;
         let own = r.own_page(full).is_some() && matches!(full.status, 403 | 404 | 500);
         let again = matches!(r.reached, Reached::AppTwice(_));
         let other = own || again || r.passed_on();

@@ -1,10 +1,20 @@
 //! What must have been measured for a fact to explain it.
 
-use super::super::{Reached, Reading, instead::alike, proxy::store::store_fails};
+use super::{
+    super::{
+        Reached, Reading,
+        instead::alike,
+        proxy::{masked::unread, store::store_fails},
+    },
+    by_handoff,
+};
 use crate::{
     dialect::{store_error, store_status},
     evidence::{ProbeId, Response},
-    local::Says,
+    local::{
+        Fact, Says,
+        log::{Entry, Event, Of},
+    },
 };
 
 /// The proxy answers after the hand-off that there is no such file, or refuses, or with what it has
@@ -44,11 +54,25 @@ pub(super) fn own_500(r: &Reading<'_>) -> Option<String> {
     r.own_page(full).map(|it| format!("{} itself answers 500", it.name()))
 }
 
-/// The direct location was not asked, and the proxy refuses after the hand-off.
+/// The direct location was not asked, and the proxy refuses after the hand-off. Or the log says that
+/// the file was closed, whatever an error_page makes of that.
 pub(super) fn shut_out(r: &Reading<'_>) -> Option<String> {
-    let full =
-        r.lost_after_app().filter(|it| r.direct().is_none() && matches!(it.status, 403 | 404))?;
+    let full = unread(r)?;
+    if r.evidence.local.iter().any(|it| logged_closed(r, it)) {
+        return Some(r.visitor_gets());
+    }
+    let refused = matches!(full.status, 403 | 404) && r.direct().is_none();
+    r.lost_after_app().filter(|_| refused)?;
     r.own_page(full).map(|_| r.visitor_gets())
+}
+
+fn logged_closed(r: &Reading<'_>, it: &Fact) -> bool {
+    match &it.says {
+        Says::Logged(Entry { event: Event::Closed, of: Of::Download | Of::Direct, what }) => {
+            what.as_deref().is_some_and(|path| by_handoff(r, path))
+        }
+        _ => false,
+    }
 }
 
 pub(super) fn bad_gateway(r: &Reading<'_>) -> Option<String> {
