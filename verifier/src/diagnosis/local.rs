@@ -19,7 +19,7 @@ mod symptom;
 pub(super) use self::contradiction::contradiction;
 use self::symptom::{
     app_page, asked_elsewhere, astray, bad_gateway, before_app, comes_by_handoff, inside,
-    inside_or_at_store, inside_unlike_direct, no_store, open_target, own_500, passed_on, refused,
+    inside_unlike_direct, kept_error, misled, no_store, open_target, own_500, passed_on, refused,
     refused_by_store, shut_out,
 };
 
@@ -115,7 +115,7 @@ const CLUES: &[Clue] = &[
     explains_only(
         "handoff.capture-wrong",
         |r, it| it.says == Says::StoreKeyCaptured || opens(r, it, &[Wrong::Capture]),
-        inside_or_at_store,
+        misled,
     ),
     explains_only(
         "handoff.location-shadows-redirect",
@@ -125,18 +125,18 @@ const CLUES: &[Clue] = &[
     explains_only(
         "handoff.root-for-alias",
         |r, it| it.says == Says::StorePrefixKept || opens(r, it, &[Wrong::Root]),
-        inside_or_at_store,
+        misled,
     ),
-    explains_only("handoff.alias-wrong-directory", |r, it| opens(r, it, FOLDERS), inside),
+    explains_only("handoff.alias-wrong-directory", |r, it| opens(r, it, FOLDERS), misled),
     explains_only(
         "handoff.path-variable-wrong",
         |r, it| it.says == Says::StoreKeyOfVariable || opens(r, it, &[Wrong::Variable]),
-        inside_or_at_store,
+        misled,
     ),
     explains_only("handoff.value-not-read", |_, it| it.says == Says::ValueNotRead, astray),
     explains_only(
         "handoff.access-denied",
-        |_, it| it.says == Says::TargetRefused || refuses(it),
+        |r, it| it.says == Says::TargetRefused || refuses(it) && !has(r, &[Says::TargetShadowed]),
         refused,
     ),
     explains("handoff.link-refused", refuses_link, inside),
@@ -172,7 +172,7 @@ const CLUES: &[Clue] = &[
     confirms("handoff.headers-dropped", |_, it| it.says == Says::HeadersDropped),
     confirms("handoff.not-internal", |_, it| it.says == Says::NotInternal),
     explains("frontend.bypasses-serving-proxy", |_, it| it.says == Says::Bypassed, passed_on),
-    confirms("frontend.cached-error", |_, it| it.says == Says::Cached),
+    explains("frontend.cached-error", keeps_error, kept_error),
     explains(
         "frontend.location-shadows-download",
         |_, it| it.says == Says::DownloadShadowed,
@@ -189,8 +189,16 @@ const CLUES: &[Clue] = &[
 /// What is wrong with a folder that is written down.
 const FOLDERS: &[Wrong] = &[Wrong::Slash, Wrong::Alias, Wrong::Folder];
 
-/// What a fact rules out: where nothing reaches the app, the two look the same from outside.
-const RULED_OUT: (&str, Says) = ("frontend.not-routed-to-app", Says::DownloadShadowed);
+/// Whether a fact rules a rule out whose cause looks like the fact's from outside.
+fn rules_out(fact: &Fact, rule: &Rule) -> bool {
+    match (&fact.says, rule.id) {
+        (Says::DownloadShadowed, "frontend.not-routed-to-app") => true,
+        (Says::TargetOpens { wrong: Some(wrong), .. }, "handoff.capture-wrong") => {
+            *wrong != Wrong::Capture
+        }
+        _ => false,
+    }
+}
 
 /// A match with what a configuration or a log says of it.
 pub(super) fn borne_out(
@@ -208,8 +216,7 @@ pub(super) fn borne_out(
 
 fn with_facts(rule: &Rule, measured: Option<Match>, reading: &Reading<'_>) -> Option<Match> {
     let doubt = has(reading, &[Says::Unread, Says::Unsure, Says::ListensElsewhere]);
-    let not = |it: &Fact| RULED_OUT.0 == rule.id && RULED_OUT.1 == it.says;
-    if !doubt && believed(reading).any(not) {
+    if !doubt && believed(reading).any(|it| rules_out(it, rule)) {
         return None;
     }
     let Some(clue) = CLUES.iter().find(|it| it.rule == rule.id) else { return measured };
@@ -219,7 +226,9 @@ fn with_facts(rule: &Rule, measured: Option<Match>, reading: &Reading<'_>) -> Op
     };
     // What was not read, or not understood, may say otherwise, and a configuration for another port
     // may be another server's; a log line is what happened.
-    let doubt = doubt || another_disk_perhaps(reading, fact);
+    let doubt = doubt
+        || another_disk_perhaps(reading, fact)
+        || matches!(fact.says, Says::CachesErrors { .. });
     let sure = match doubt && !matches!(fact.says, Says::Logged(_)) {
         true => Confidence::Likely,
         false => Confidence::Sure,
@@ -304,6 +313,17 @@ fn not_trusted(it: &Fact) -> bool {
 
 fn changes_bytes(it: &Fact) -> bool {
     matches!(it.says, Says::BytesChanged | Says::Cached)
+}
+
+fn keeps_error(r: &Reading<'_>, it: &Fact) -> bool {
+    let status = || r.evidence.full.answer().map(|it| it.status);
+    match &it.says {
+        Says::Cached => true,
+        Says::CachesErrors { only } => {
+            only.is_empty() || status().is_some_and(|it| only.contains(&it))
+        }
+        _ => false,
+    }
 }
 
 fn forbids(it: &Fact) -> bool {

@@ -222,6 +222,11 @@ pub enum Says {
     BytesChanged,
     /// Contents or errors are kept for a while.
     Cached,
+    /// The app's answers are kept for a while, errors among them.
+    CachesErrors {
+        /// Of these statuses only; of any where there are none.
+        only: Vec<u16>,
+    },
     /// The direct location leads to this path on disk.
     DirectOpens {
         /// The path.

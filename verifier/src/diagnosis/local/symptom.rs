@@ -3,7 +3,7 @@
 use super::{
     super::{
         Reached, Reading,
-        instead::alike,
+        instead::{Instead, alike, instead},
         proxy::{masked::unread, store::store_fails},
     },
     by_handoff,
@@ -12,7 +12,7 @@ use crate::{
     dialect::{store_error, store_status},
     evidence::{ProbeId, Response},
     local::{
-        Fact, Says,
+        Fact, Says, State,
         log::{Entry, Event, Of},
     },
 };
@@ -27,8 +27,9 @@ pub(super) fn inside(r: &Reading<'_>) -> Option<String> {
     (masked && full.status < 500 || says_so && once).then(|| r.visitor_gets())
 }
 
-/// The same, or a store answers that it has no such file, or that the link is not for what it is asked.
-pub(super) fn inside_or_at_store(r: &Reading<'_>) -> Option<String> {
+/// The same, or a store answers that it has no such file, or that the link is not for what it is
+/// asked.
+fn inside_or_at_store(r: &Reading<'_>) -> Option<String> {
     let asks = r.evidence.local.iter().any(|it| it.says == Says::TargetAsksStore);
     inside(r).or_else(|| refused_by_store(r, &[]).filter(|_| asks))
 }
@@ -36,6 +37,31 @@ pub(super) fn inside_or_at_store(r: &Reading<'_>) -> Option<String> {
 /// The hand-off is answered that there is no such file, and the direct location gives it.
 pub(super) fn inside_unlike_direct(r: &Reading<'_>) -> Option<String> {
     inside(r).filter(|_| r.direct_right())
+}
+
+/// The same, or another file comes, and the path that is opened has one.
+pub(super) fn misled(r: &Reading<'_>) -> Option<String> {
+    let there = |it: &Fact| match &it.says {
+        Says::TargetOpens { state, .. } => matches!(state, State::Readable | State::There),
+        _ => false,
+    };
+    let other = || {
+        let full = r.lost_after_app().filter(|it| it.status == 200 && it.body.size > 0)?;
+        let opened = r.handoff().is_some() && r.evidence.local.iter().any(there);
+        (opened && r.own_page(full).is_none()).then(|| r.visitor_gets())
+    };
+    inside_or_at_store(r).or_else(other)
+}
+
+/// An error that neither the proxy nor the app gives, where the app is asked as it should be.
+pub(super) fn kept_error(r: &Reading<'_>) -> Option<String> {
+    let caches = |it: &Fact| matches!(it.says, Says::CachesErrors { .. });
+    let led =
+        |it: &Fact| matches!(it.says, Says::PathRewritten | Says::AppElsewhere | Says::Guarded);
+    let local = &r.evidence.local;
+    let full = r.lost_before_app().filter(|it| it.status >= 400 && r.own_page(it).is_none())?;
+    let known = local.iter().any(caches) && !local.iter().any(led);
+    (known && !matches!(instead(r.evidence, full), Instead::AppPage)).then(|| r.visitor_gets())
 }
 
 /// Something else than the file comes, and no gateway error.

@@ -4,7 +4,7 @@ use super::{
     super::{Look, pattern::Case},
     route::{End, Route, Walk},
     tree::Directive,
-    variables::Env,
+    variables::{Env, Unknown, names},
 };
 
 /// How the phase ends.
@@ -45,7 +45,7 @@ fn run<'a>(block: &'a Directive, route: &mut Route<'a>, walk: &Walk<'_>, depth: 
     for directive in block.inside() {
         let flow = match directive.name.as_str() {
             "set" => {
-                let value = route.env.filled(directive.arg(1)).ok();
+                let value = filled(directive.arg(1), route).ok();
                 route.env.set(directive.arg(0).trim_start_matches('$'), value);
                 Flow::On
             }
@@ -166,12 +166,20 @@ fn compared(
     }
 }
 
+/// A text with its variables replaced. The path that the request would open here is one of them.
+fn filled(text: &str, route: &Route<'_>) -> Result<String, Unknown> {
+    const PATH: &str = "request_filename";
+    if !names(text).any(|it| it == PATH) {
+        return route.env.filled(text);
+    }
+    let mut env = route.env.clone();
+    env.set(PATH, Some(route.scope.opens(&env)?.0.path));
+    env.filled(text)
+}
+
 /// Whether a file or a folder is there: `-f`, `-d`, `-e`, or their contrary.
 fn on_disk(test: &str, word: &str, route: &Route<'_>, walk: &Walk<'_>) -> Option<bool> {
-    let path = match word {
-        "$request_filename" => route.scope.opens(&route.env).ok()?.0.path,
-        word => route.env.filled(word).ok()?,
-    };
+    let path = filled(word, route).ok()?;
     let look = walk.disk.look(path.trim_end_matches('/'));
     if look == Look::Unknown {
         return None;
@@ -201,7 +209,7 @@ fn rewrite<'a>(directive: &'a Directive, route: &mut Route<'a>, walk: &Walk<'_>)
         }
     };
     route.env.capture(captured);
-    let Ok(filled) = route.env.filled(directive.arg(1)) else {
+    let Ok(filled) = filled(directive.arg(1), route) else {
         let at = directive.place().line();
         route.unsure = Some(format!("the rewrite at {at} is only known while nginx runs"));
         return Flow::Over(Phase::Ends(End::Unknown));

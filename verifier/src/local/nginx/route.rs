@@ -12,7 +12,7 @@ use super::{
     rewrite::{Phase, rewritten},
     scope::Scope,
     tree::Directive,
-    variables::{Env, Unknown},
+    variables::{Env, Unknown, of_request},
 };
 
 /// Where a request ends.
@@ -223,6 +223,7 @@ impl<'a> Walk<'a> {
     /// What `try_files` comes to; `None` where a file was found and the request goes on.
     fn tried(&self, tries: &'a Directive, route: &mut Route<'a>) -> Option<Next<'a>> {
         let (last, candidates) = tries.args.split_last()?;
+        let pattern = route.scope.location().map_or(String::new(), Directive::text);
         for candidate in candidates {
             let Ok(uri) = route.env.filled(candidate) else {
                 route.unsure = Some(format!("`{candidate}` is only known while nginx runs"));
@@ -231,6 +232,7 @@ impl<'a> Walk<'a> {
             let Ok((mut opened, by)) = route.scope.opens(&route.env.at(uri.clone())) else {
                 continue;
             };
+            opened.variables |= of_request(candidate, &pattern);
             // Behind the folder that captures make, nginx puts the whole candidate once more.
             if opened.by == By::Captures {
                 opened.path.push_str(&uri);

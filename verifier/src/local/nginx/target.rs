@@ -16,7 +16,7 @@ use super::{
     store,
     tree::Directive,
     upstream::Upstream,
-    variables::Env,
+    variables::{Env, of_request},
 };
 
 /// Writes down what the hand-off's URI leads to, and gives the way there.
@@ -257,7 +257,9 @@ impl<'a> Target<'_, 'a> {
         by: &Directive,
     ) -> Vec<Fact> {
         let file = self.case.question.file.as_deref();
+        let by_variable = route.rewrite.is_some_and(|it| of_request(it.arg(1), it.arg(0)));
         let wrong = opened.wrong(file, self.case.walk.disk);
+        let wrong = wrong.map(|it| if by_variable { Wrong::Variable } else { it });
         let (state, detail, fix) = seen(&opened.path, self.case.walk.disk, self.case.worker);
         let location = route.scope.location();
         let habit = matches!(wrong, None | Some(Wrong::Root | Wrong::Slash | Wrong::Alias));

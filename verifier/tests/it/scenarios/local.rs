@@ -1,5 +1,5 @@
 //! Local evidence on paper: a configuration and an error log as text, beside a disk that has the
-//! file and nothing else.
+//! file and little else.
 
 use sendfile_check::{
     evidence::Evidence,
@@ -13,6 +13,9 @@ use serde::Deserialize;
 pub(super) struct Local {
     /// nginx's configuration.
     nginx: Option<String>,
+    /// Other files that are on the disk.
+    #[serde(default)]
+    files: Vec<String>,
     /// What its error log gained.
     #[serde(default)]
     log: Vec<String>,
@@ -25,8 +28,9 @@ impl Local {
     /// What it says about what was seen.
     pub(super) fn facts(&self, evidence: &Evidence) -> Vec<Fact> {
         let question = Question::of(evidence).expect("a URL that was asked");
-        let file = question.file.clone().unwrap_or_default();
-        let mut disk = Paper { config: self.nginx.clone(), file };
+        let mut files = self.files.clone();
+        files.extend(question.file.clone());
+        let mut disk = Paper { config: self.nginx.clone(), files };
         let read = self.nginx.is_some() || self.log.is_empty();
         let configs = read.then(|| Config::read(Kind::Nginx, CONFIG, &mut disk));
         let of_configs = facts(&configs.into_iter().collect::<Vec<_>>(), &question, &disk);
@@ -36,7 +40,7 @@ impl Local {
 
 struct Paper {
     config: Option<String>,
-    file: String,
+    files: Vec<String>,
 }
 
 impl Disk for Paper {
@@ -51,10 +55,10 @@ impl Disk for Paper {
     }
 
     fn look(&self, path: &str) -> Look {
-        let above = self.file.starts_with(&format!("{}/", path.trim_end_matches('/')));
-        match path == self.file {
+        let folder = format!("{}/", path.trim_end_matches('/'));
+        match self.files.iter().any(|it| it == path) {
             true => Look::File,
-            false if above => Look::Folder,
+            false if self.files.iter().any(|it| it.starts_with(&folder)) => Look::Folder,
             false => Look::Missing,
         }
     }
