@@ -4,7 +4,6 @@
 use super::{
     Culprit, Match, Reading, Remedy, Rule, Severity,
     instead::{Instead, alike, instead},
-    proxy::masked::masked,
     reached::Reached,
 };
 use crate::{
@@ -228,7 +227,7 @@ const OWN: &[Rule] = &[
             let Instead::Redirect(location) = instead(r.evidence, full) else { return None };
             let target = r.value().and_then(|it| it.split('?').next());
             let by_handoff = target.is_some_and(|it| it.starts_with('/') && location.contains(it));
-            (!by_handoff && !visitor::treated_as_stranger(r, full) && masked(r).is_none())
+            (!by_handoff && !visitor::treated_as_stranger(r, full) && r.masked().is_none())
                 .then(|| Match::likely(format!("the site redirects to {location}")))
         },
     },

@@ -1,13 +1,10 @@
 //! Rules whose culprit is the proxy: the file is there, and the proxy cannot read it, even without
 //! the app.
 
-pub(super) mod masked;
+mod masked;
 pub(super) mod store;
 
-use self::{
-    masked::masked,
-    store::{breaks_off, names_host, reaches_no_store, store_fails},
-};
+use self::store::{breaks_off, names_host, reaches_no_store, store_fails};
 use super::{
     Confidence, Culprit, Match, Reading, Remedy, Rule, Severity,
     instead::{Instead, instead, told},
@@ -52,7 +49,7 @@ pub(super) const RULES: &[Rule] = &[
                 let own = r.own_page(direct).is_some();
                 return Some(if own { Match::sure(because) } else { Match::likely(because) });
             }
-            if let Some(same) = masked(r) {
+            if let Some(same) = r.masked() {
                 let because = format!(
                     "after the hand-off a visitor gets what the direct location gives, and no other \
                      path does: {}",

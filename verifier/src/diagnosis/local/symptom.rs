@@ -4,7 +4,7 @@ use super::{
     super::{
         Reached, Reading,
         instead::{Instead, alike, instead},
-        proxy::{masked::unread, store::store_fails},
+        proxy::store::store_fails,
     },
     by_handoff,
 };
@@ -83,7 +83,7 @@ pub(super) fn own_500(r: &Reading<'_>) -> Option<String> {
 /// The direct location was not asked, and the proxy refuses after the hand-off. Or the log says that
 /// the file was closed, whatever an error_page makes of that.
 pub(super) fn shut_out(r: &Reading<'_>) -> Option<String> {
-    let full = unread(r)?;
+    let full = r.unread()?;
     if r.evidence.local.iter().any(|it| logged_closed(r, it)) {
         return Some(r.visitor_gets());
     }

@@ -6,19 +6,22 @@ use crate::{
     evidence::{ProbeId, Response},
 };
 
-/// What comes after the hand-off, where the direct location gives the same, and other paths of the
-/// site don't: whatever the proxy says where it cannot read the file, in other words than its own.
-pub(in super::super) fn masked<'a>(r: &Reading<'a>) -> Option<&'a Response> {
-    let full = unread(r).filter(|_| matches!(r.reached, Reached::App(_)))?;
-    let (direct, elsewhere) = (r.direct_wrong()?, r.probe(ProbeId::Elsewhere)?);
-    let same = alike(full, direct) && full.header("location") == direct.header("location");
-    let plain = r.own_page(full).is_some() || store_error(&full.body).is_some();
-    let error = (300..=404).contains(&full.status);
-    (same && error && !plain && !alike(full, elsewhere)).then_some(full)
-}
+impl<'a> Reading<'a> {
+    /// What comes after the hand-off, where the direct location gives the same, and other paths of
+    /// the site don't: whatever the proxy says where it cannot read the file, in other words than
+    /// its own.
+    pub(in super::super) fn masked(&self) -> Option<&'a Response> {
+        let full = self.unread().filter(|_| matches!(self.reached, Reached::App(_)))?;
+        let (direct, elsewhere) = (self.direct_wrong()?, self.probe(ProbeId::Elsewhere)?);
+        let same = alike(full, direct) && full.header("location") == direct.header("location");
+        let plain = self.own_page(full).is_some() || store_error(&full.body).is_some();
+        let error = (300..=404).contains(&full.status);
+        (same && error && !plain && !alike(full, elsewhere)).then_some(full)
+    }
 
-/// The visitor's wrong answer, where storage and app are right, and the direct location is not.
-pub(in super::super) fn unread<'a>(r: &Reading<'a>) -> Option<&'a Response> {
-    let others = !r.storage_to_blame() && r.app_right();
-    r.wrong_full().filter(|_| others && !r.direct_right())
+    /// The visitor's wrong answer, where storage and app are right, and the direct location is not.
+    pub(in super::super) fn unread(&self) -> Option<&'a Response> {
+        let others = !self.storage_to_blame() && self.app_right();
+        self.wrong_full().filter(|_| others && !self.direct_right())
+    }
 }
