@@ -172,7 +172,11 @@ const CLUES: &[Clue] = &[
     confirms("handoff.headers-dropped", |_, it| it.says == Says::HeadersDropped),
     confirms("handoff.not-internal", |_, it| it.says == Says::NotInternal),
     explains("frontend.bypasses-serving-proxy", |_, it| it.says == Says::Bypassed, passed_on),
-    explains("frontend.cached-error", keeps_error, kept_error),
+    explains(
+        "frontend.cached-error",
+        |_, it| matches!(it.says, Says::Cached | Says::CachesErrors),
+        kept_error,
+    ),
     explains(
         "frontend.location-shadows-download",
         |_, it| it.says == Says::DownloadShadowed,
@@ -226,9 +230,7 @@ fn with_facts(rule: &Rule, measured: Option<Match>, reading: &Reading<'_>) -> Op
     };
     // What was not read, or not understood, may say otherwise, and a configuration for another port
     // may be another server's; a log line is what happened.
-    let doubt = doubt
-        || another_disk_perhaps(reading, fact)
-        || matches!(fact.says, Says::CachesErrors { .. });
+    let doubt = doubt || another_disk_perhaps(reading, fact) || fact.says == Says::CachesErrors;
     let sure = match doubt && !matches!(fact.says, Says::Logged(_)) {
         true => Confidence::Likely,
         false => Confidence::Sure,
@@ -313,17 +315,6 @@ fn not_trusted(it: &Fact) -> bool {
 
 fn changes_bytes(it: &Fact) -> bool {
     matches!(it.says, Says::BytesChanged | Says::Cached)
-}
-
-fn keeps_error(r: &Reading<'_>, it: &Fact) -> bool {
-    let status = || r.evidence.full.answer().map(|it| it.status);
-    match &it.says {
-        Says::Cached => true,
-        Says::CachesErrors { only } => {
-            only.is_empty() || status().is_some_and(|it| only.contains(&it))
-        }
-        _ => false,
-    }
 }
 
 fn forbids(it: &Fact) -> bool {

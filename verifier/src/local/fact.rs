@@ -222,11 +222,8 @@ pub enum Says {
     BytesChanged,
     /// Contents or errors are kept for a while.
     Cached,
-    /// The app's answers are kept for a while, errors among them.
-    CachesErrors {
-        /// Of these statuses only; of any where there are none.
-        only: Vec<u16>,
-    },
+    /// The app's errors of the visitor's status are kept for a while.
+    CachesErrors,
     /// The direct location leads to this path on disk.
     DirectOpens {
         /// The path.

@@ -7,6 +7,8 @@ use crate::evidence::{Asked, Evidence};
 pub struct Question {
     /// What the visitor asks.
     pub site: Request,
+    /// The status that the visitor gets.
+    pub status: Option<u16>,
     /// What the direct location is asked.
     pub direct: Option<Request>,
     /// Whether the direct location gives the file.
@@ -187,6 +189,7 @@ impl Question {
         let store = url.and_then(|it| Request::get(it)).filter(of_store);
         Some(Self {
             site,
+            status: evidence.full.answer().map(|it| it.status),
             direct: Request::of(&evidence.direct.asked),
             direct_right: right.is_some_and(|it| evidence.is_dummy(&it.body)),
             app: Request::of(&evidence.app.asked),

@@ -55,7 +55,7 @@ pub(super) fn misled(r: &Reading<'_>) -> Option<String> {
 
 /// An error that neither the proxy nor the app gives, where the app is asked as it should be.
 pub(super) fn kept_error(r: &Reading<'_>) -> Option<String> {
-    let caches = |it: &Fact| matches!(it.says, Says::CachesErrors { .. });
+    let caches = |it: &Fact| it.says == Says::CachesErrors;
     let led =
         |it: &Fact| matches!(it.says, Says::PathRewritten | Says::AppElsewhere | Says::Guarded);
     let local = &r.evidence.local;

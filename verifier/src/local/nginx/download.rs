@@ -181,7 +181,7 @@ fn asks<'a>(
         route.scope.location().map_or(String::new(), |it| format!("`{}` ", it.place().text));
     let detail = format!("{taken}takes the visitor's URL and asks {shown}");
     treatment.download.push(Fact::at(Says::DownloadAsksApp, pass.place(), detail));
-    treatment.download.extend(caches_errors(&route, pass));
+    treatment.download.extend(caches_errors(case, &route, pass));
     treatment.asks = upstream.address().cloned();
     if let Some(app) = &case.question.app {
         treatment.download.extend(elsewhere(&upstream, app, case));
@@ -190,21 +190,20 @@ fn asks<'a>(
     Asking { route, upstream: Some(upstream), pass }
 }
 
-/// A cache of the app's answers that keeps errors too.
-fn caches_errors(route: &Route<'_>, pass: &Directive) -> Option<Fact> {
+/// A cache of the app's answers that keeps errors such as the visitor's.
+fn caches_errors(case: &Case<'_>, route: &Route<'_>, pass: &Directive) -> Option<Fact> {
+    let status = case.question.status.filter(|it| *it >= 400)?.to_string();
     let family = family(pass);
     route.scope.is_on(&format!("{family}_cache"))?;
     let name = format!("{family}_cache_valid");
-    let (by, only) = route.scope.list(&name).into_iter().find_map(|it| {
-        let (_, statuses) = it.args.split_last()?;
-        let errors = |it: &String| it.parse().ok().filter(|it| *it >= 400);
-        let only: Vec<u16> = statuses.iter().filter_map(errors).collect();
-        let any = statuses.iter().any(|it| it == "any");
-        (any || !only.is_empty()).then(|| (it, if any { Vec::new() } else { only }))
-    })?;
-    let fix = format!("in {}, keep no errors: take them out of `{}`", by.place().line(), by.text());
-    let detail = "keeps errors of the app for a while, and answers with them";
-    Some(Fact::at(Says::CachesErrors { only }, by.place(), detail).mended_by(fix))
+    let keeps = |it: &&Directive| {
+        let statuses = it.args.split_last().map_or(&[][..], |(_, statuses)| statuses);
+        statuses.iter().any(|it| *it == status || it == "any")
+    };
+    let at = route.scope.list(&name).into_iter().find(keeps)?.place();
+    let fix = format!("in {}, keep no errors (now `{}`)", at.line(), at.text);
+    let detail = format!("keeps the app's {status} for a while, and answers with it");
+    Some(Fact::at(Says::CachesErrors, at, detail).mended_by(fix))
 }
 
 /// Another address or protocol than the app's.

@@ -86,6 +86,7 @@ names!(SAYS, Says:
     "relays-for-anybody" => Says::RelaysForAnybody,
     "bytes-changed" => Says::BytesChanged,
     "cached" => Says::Cached,
+    "caches-errors" => Says::CachesErrors,
     "edited" => Says::Edited,
     "fine" => Says::Fine,
 );
