@@ -211,6 +211,13 @@ pub fn header_meant(name: &str) -> Option<&'static Header> {
         .find(|it| letters(it.name) == wanted || edit_distance(&letters(it.name), &wanted) <= 2)
 }
 
+/// Whether a header's name has a word of another one's in it, such as `Redirect` of
+/// `X-Accel-Redirect`.
+pub fn shares_word(name: &str, other: &str) -> bool {
+    let name = letters(name);
+    other.split('-').map(letters).any(|it| it.len() >= 4 && name.contains(&it))
+}
+
 /// The first hand-off header of a response: the intended one if it is there, else any known one.
 pub fn handoff_of<'a>(
     response: &'a Response,

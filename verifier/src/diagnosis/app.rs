@@ -68,16 +68,13 @@ const OWN: &[Rule] = &[
         severity: Severity::Broken,
         summary: "the hand-off header's name is misspelt",
         meaning: "A header that no server knows has a name that differs from a known one by \
-                  punctuation or a letter or two. It is passed on to the visitor, and the body \
-                  is empty.",
+                  punctuation or a letter or two, or has a word of it and the very value that was \
+                  declared. It is passed on to the visitor, and the body is empty.",
         remedy: Remedy::any("spell the header's name as the proxy's manual does, with hyphens"),
         matches: |r| {
             let app = at_fault(r).filter(|_| r.handoff().is_none())?;
-            let found =
-                app.headers.iter().find_map(|(name, _)| Some((name, dialect::header_meant(name)?)));
-            found.map(|(name, meant)| {
-                Match::sure(format!("the app sends `{name}`; `{}` was meant", meant.name))
-            })
+            let (name, meant) = misspelt(r, app)?;
+            Some(Match::sure(format!("the app sends `{name}`; `{meant}` was meant")))
         },
     },
     Rule {
@@ -86,8 +83,8 @@ const OWN: &[Rule] = &[
         severity: Severity::Broken,
         summary: "a path on disk stands where a URI is wanted",
         meaning: "X-Accel-Redirect takes a URI that some location of the proxy maps to a folder. \
-                  The app sends the file's path on disk, for which there is no location: often a \
-                  mapping that does not cover this file, so that the framework sends the path as \
+                  The app sends the file's path on disk, alone or behind the prefix, for which there \
+                  is no file: often a mapping that does not cover this file, so that the framework sends the path as \
                   it is.",
         remedy: Remedy {
             nginx: Some(
@@ -128,15 +125,21 @@ const OWN: &[Rule] = &[
         id: "app.uri-wrongly-encoded",
         culprit: Culprit::App,
         severity: Severity::Broken,
-        summary: "the value is encoded for a server that does not decode it",
+        summary: "the value is encoded in a way that the server does not decode",
         meaning: "mod_xsendfile 0.12 takes the value as it is, and Caddy's rewrite takes the \
                   placeholder's text as a decoded path; percent signs are then part of the name \
-                  that they look for.",
+                  that they look for. And no server knows the `+` of forms for a space, HTML's \
+                  `&amp;`, or Latin-1 behind the percent signs of a name that is stored in UTF-8.",
         remedy: Remedy {
             apache: Some("let the app send the raw path; mod_xsendfile decodes only from 1.0 on"),
             ..Remedy::any("let the app send the raw path, without percent-encoding")
         },
         matches: |r| {
+            let otherwise =
+                "it is encoded for a form, for HTML or in Latin-1, not as a path in UTF-8";
+            if let Some(found) = value(r, ValueFault::EncodedOtherwise, otherwise) {
+                return Some(Match { fix: Some(AS_PATH.to_owned()), ..found });
+            }
             value(r, ValueFault::WronglyEncoded, "it is encoded once more than this proxy decodes")
         },
     },
@@ -145,8 +148,9 @@ const OWN: &[Rule] = &[
         culprit: Culprit::App,
         severity: Severity::Broken,
         summary: "part of the name was lost while the value was built",
-        meaning: "The value is a beginning or an end of the intended one. URL parsers cut at # \
-                  and ?, and some code keeps only a file's last name.",
+        meaning: "The value is a beginning or an end of the intended one, or its last name lacks \
+                  letters. URL parsers cut at # and ?, some code keeps only a file's last name, and \
+                  a basename without a locale, such as PHP's, eats letters that are not ASCII.",
         remedy: Remedy::any(
             "encode # and ? before the URL is built, and keep the folders of the path",
         ),
@@ -256,10 +260,8 @@ const OWN: &[Rule] = &[
         matches: |r| {
             let app = at_fault(r)
                 .filter(|it| r.handoff().is_none() && (200..300).contains(&it.status))?;
-            let misspelt =
-                app.headers.iter().any(|(name, _)| dialect::header_meant(name).is_some());
             let streams = r.evidence.is_dummy(&app.body);
-            (!misspelt && !streams)
+            (misspelt(r, app).is_none() && !streams)
                 .then(|| Match::sure(format!("the app answers {}", r.describe(app))))
         },
     },
@@ -274,6 +276,25 @@ fn at_fault<'a>(r: &Reading<'a>) -> Option<&'a Response> {
 /// What the app says where it fails with such a status and without a hand-off.
 fn without_handoff(r: &Reading<'_>, status: impl Fn(u16) -> bool) -> Option<String> {
     at_fault(r).filter(|it| r.handoff().is_none() && status(it.status)).map(|it| r.describe(it))
+}
+
+/// What to do about a value that is encoded by the rules of something else.
+const AS_PATH: &str = "percent-encode each segment of the path as UTF-8, a space as %20, and escape \
+                       nothing for HTML";
+
+/// A header that was surely meant to be the hand-off's: by its name, or by its value, and the name
+/// that was meant.
+fn misspelt<'a>(r: &Reading<'a>, app: &'a Response) -> Option<(&'a str, &'a str)> {
+    let intent = &r.evidence.intent;
+    let declared = intent.header.as_deref().zip(intent.value.as_deref());
+    let by_value = |name: &str, value: &str| {
+        let (meant, wanted) = declared.filter(|_| dialect::header_named(name).is_none())?;
+        (value == wanted && dialect::shares_word(name, meant)).then_some(meant)
+    };
+    app.headers.iter().find_map(|(name, value)| {
+        let by_name = dialect::header_meant(name).map(|it| it.name);
+        Some((name.as_str(), by_name.or_else(|| by_value(name, value))?))
+    })
 }
 
 fn value(r: &Reading<'_>, fault: ValueFault, problem: &str) -> Option<Match> {

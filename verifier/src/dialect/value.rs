@@ -1,5 +1,7 @@
 //! Compares a hand-off's value with the intended one, by the rules of the server that reads it.
 
+use percent_encoding::percent_decode_str;
+
 use super::{Names, Product, decoded, header_named};
 
 /// What is wrong with a hand-off's value.
@@ -13,6 +15,8 @@ pub enum ValueFault {
     NotEncoded,
     /// It is encoded for a server that does not decode.
     WronglyEncoded,
+    /// It is encoded by the rules of something else than a path in UTF-8.
+    EncodedOtherwise,
     /// Part of the name is lost.
     Truncated,
     /// It names something else.
@@ -76,7 +80,9 @@ fn is_encoded(path: &str) -> bool {
 }
 
 fn fault(got: &str, intended: &str, names: Option<Names>, stored_at: Option<&str>) -> ValueFault {
-    if names == Some(Names::Uri) && stored_at.is_some_and(|path| is_on_disk(got, path)) {
+    let joined = |path: &str| decoded(got).ends_with(path) && !decoded(intended).ends_with(path);
+    let on_disk = |path: &str| path.starts_with('/') && joined(path) || is_on_disk(got, path);
+    if names == Some(Names::Uri) && stored_at.is_some_and(on_disk) {
         return ValueFault::FilesystemPath;
     }
     if intended.starts_with('/') && !got.starts_with(['/', '@']) && !got.contains("://") {
@@ -92,10 +98,50 @@ fn fault(got: &str, intended: &str, names: Option<Names>, stored_at: Option<&str
     if decoded(got) == intended || decoded(&decoded(got)) == once && got.len() > intended.len() {
         return ValueFault::WronglyEncoded;
     }
-    if is_part(got, intended) || is_part(&decoded(got), &once) {
+    if is_encoded_otherwise(got, &once) {
+        return ValueFault::EncodedOtherwise;
+    }
+    let part = is_part(got, intended) || is_part(&decoded(got), &once);
+    if part || lacks_letters(&decoded(got), &once) {
         return ValueFault::Truncated;
     }
     ValueFault::Other
+}
+
+/// Whether a value means this path by the rules of a form (`+` for a space), of HTML (`&amp;`), or of
+/// Latin-1.
+fn is_encoded_otherwise(got: &str, path: &str) -> bool {
+    let form = || path.contains(' ') && decoded(&got.replace('+', " ")) == path;
+    let html = || got.contains('&') && decoded(&without_entities(got)) == path;
+    let latin = || percent_decode_str(got).map(char::from).eq(path.chars());
+    form() || html() || latin()
+}
+
+/// A text without the entities that HTML needs.
+fn without_entities(text: &str) -> String {
+    const ENTITIES: [(&str, &str); 7] = [
+        ("&lt;", "<"),
+        ("&gt;", ">"),
+        ("&quot;", "\""),
+        ("&#34;", "\""),
+        ("&#39;", "'"),
+        ("&#x27;", "'"),
+        ("&amp;", "&"),
+    ];
+    let replaced = |text: String, (entity, sign): (&str, &str)| text.replace(entity, sign);
+    ENTITIES.into_iter().fold(text.to_owned(), replaced)
+}
+
+/// Whether the last name has lost its beginning, as a `basename` without a locale eats it, or all
+/// letters that are not ASCII.
+fn lacks_letters(got: &str, path: &str) -> bool {
+    let Some(((folder, name), (of, whole))) = got.rsplit_once('/').zip(path.rsplit_once('/'))
+    else {
+        return false;
+    };
+    let ascii = || whole.chars().filter(char::is_ascii).eq(name.chars());
+    let lost = !name.is_empty() && name.len() < whole.len();
+    lost && folder == of && (whole.ends_with(name) || ascii())
 }
 
 /// Without a declared intention only what the file's own place proves can be said.
@@ -174,11 +220,30 @@ mod tests {
         );
         assert_eq!(uri("/files/b%25201%2525.pdf", "/files/b%201%25.pdf"), Some(WronglyEncoded));
         assert_eq!(uri("/srv/media/a/b 1%.pdf", "/files/b%201%25.pdf"), Some(FilesystemPath));
+        assert_eq!(uri("/files/srv/media/a/b 1%.pdf", "/files/b%201%25.pdf"), Some(FilesystemPath));
+        assert_eq!(
+            uri("file:///srv/media/a/b 1%.pdf", "/files/b%201%25.pdf"),
+            Some(FilesystemPath)
+        );
         assert_eq!(uri("files/b.pdf", "/files/b.pdf"), Some(Relative));
         assert_eq!(uri("/files/Series%20", "/files/Series%20%231/x.jpg"), Some(Truncated));
         assert_eq!(uri("/other/c.pdf", "/files/b.pdf"), Some(Other));
         assert_eq!(uri("/b/k?sig=1", "/b/k?sig=2"), None, "a link is signed anew each time");
         assert_eq!(uri("/b/k", "/b/k?sig=2"), Some(Truncated), "but it must be signed");
+    }
+
+    #[test]
+    fn rules_of_something_else() {
+        use ValueFault::{EncodedOtherwise, Other, Truncated};
+        let uri =
+            |got, intended| compare_values("X-Accel-Redirect", got, Some(intended), None, None);
+        assert_eq!(uri("/p/a+b.pdf", "/p/a%20b.pdf"), Some(EncodedOtherwise));
+        assert_eq!(uri("/p/a+b.pdf", "/p/ab.pdf"), Some(Other), "no space was meant");
+        assert_eq!(uri("/p/R&amp;D.pdf", "/p/R%26D.pdf"), Some(EncodedOtherwise));
+        assert_eq!(uri("/p/caf%E9.pdf", "/p/caf%C3%A9.pdf"), Some(EncodedOtherwise));
+        assert_eq!(uri("/p/bersicht.pdf", "/p/%C3%9Cbersicht.pdf"), Some(Truncated));
+        assert_eq!(uri("/p/caf.pdf", "/p/caf%C3%A9.pdf"), Some(Truncated));
+        assert_eq!(uri("/p/tea.pdf", "/p/caf%C3%A9.pdf"), Some(Other));
     }
 
     #[test]

@@ -116,7 +116,9 @@ pub(super) const RULES: &[Rule] = &[
         severity: Severity::Degraded,
         summary: "the app sends a header twice",
         meaning: "Two Content-Disposition, Content-Type or Content-Length lines contradict each \
-                  other; the proxy passes both on, and Chrome refuses the response.",
+                  other; the proxy passes both on, and Chrome refuses the response. Several \
+                  Cache-Control lines count as one and may stand, but not where one lets every cache \
+                  keep the file and another forbids it.",
         remedy: Remedy::any(
             "set the header once; often a framework and the app's own code both add it",
         ),
@@ -124,7 +126,8 @@ pub(super) const RULES: &[Rule] = &[
             let app = r.app().filter(|_| !r.storage_to_blame())?;
             let (handoff, _) = r.handoff()?;
             let mut once = ONCE.into_iter().chain([handoff]);
-            let twice = once.find(|name| app.all(name).count() > 1)?;
+            let repeated = once.find(|name| app.all(name).count() > 1);
+            let Some(twice) = repeated else { return contradicts_itself(r) };
             let times = app.all(twice).count();
             Some(Match::sure(format!("the app sends {} {times} times", dialect::spelling(twice))))
         },
@@ -198,6 +201,28 @@ pub(super) const RULES: &[Rule] = &[
         },
     },
 ];
+
+/// Several Cache-Control lines of which one forbids what another allows, from the app to the visitor.
+fn contradicts_itself(r: &Reading<'_>) -> Option<Match> {
+    let (app, full) = delivered(r)?;
+    let lines: Vec<_> = app.all("cache-control").collect();
+    let arrived: Vec<_> = full.all("cache-control").collect();
+    let found = lines.len() > 1 && contradictory(&lines) && contradictory(&arrived);
+    let listed = lines.join("` and `");
+    found.then(|| Match::sure(format!("the app sends Cache-Control `{listed}`, and both arrive")))
+}
+
+/// Whether Cache-Control lines at once allow every cache to keep a response and forbid it, or name
+/// two ages.
+fn contradictory(lines: &[&str]) -> bool {
+    let words = lines.iter().flat_map(|it| it.split(','));
+    let words: Vec<_> = words.map(|it| it.trim().to_ascii_lowercase()).collect();
+    let has = |word: &str| words.iter().any(|it| it == word);
+    let mut ages: Vec<_> = words.iter().filter(|it| it.starts_with("max-age=")).collect();
+    ages.sort_unstable();
+    ages.dedup();
+    has("public") && (has("private") || has("no-store")) || ages.len() > 1
+}
 
 /// Headers that may stand in a response once.
 const ONCE: [&str; 3] = ["content-disposition", "content-type", "content-length"];
