@@ -192,6 +192,7 @@ faults!(
     "nginx-auth-request-refuses",
     "nginx-bypassed",
     "nginx-cached-error",
+    "nginx-cached-error-any-query",
     "nginx-cached-private",
     "nginx-cached-stale",
     "nginx-closed-for-maintenance",

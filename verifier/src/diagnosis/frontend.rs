@@ -15,9 +15,9 @@ pub(super) mod cache;
 mod visitor;
 mod wire;
 
-/// What becomes of the request before the app and behind it, what caches keep, what visitors can do,
+/// What caches keep, what becomes of the request before the app and behind it, what visitors can do,
 /// and how answers end.
-pub(super) const RULES: [&[Rule]; 4] = [OWN, cache::RULES, visitor::RULES, wire::RULES];
+pub(super) const RULES: [&[Rule]; 4] = [cache::RULES, OWN, visitor::RULES, wire::RULES];
 
 const OWN: &[Rule] = &[
     Rule {
@@ -84,7 +84,7 @@ const OWN: &[Rule] = &[
                 (Reached::Not(how), Some(true)) => {
                     let because = format!("{how}; other paths reach the app; {}", r.visitor_gets());
                     Some(match by_proxy(r, full) {
-                        _ if refuses(r, full) => Match::possible(because),
+                        _ if refuses(r, full) || cache::kept(r) => Match::possible(because),
                         true => Match::sure(because),
                         false => Match::likely(because),
                     })

@@ -1,9 +1,13 @@
 //! The same question gets another answer: a cache keeps an old one, or several servers answer.
 
-use super::super::{
-    Culprit, Match, Reading, Remedy, Rule, Severity,
-    instead::{Instead, earlier, instead, told},
-    reached::Reached,
+use super::{
+    super::{
+        Culprit, Match, Reading, Remedy, Rule, Severity,
+        instead::{Instead, alike, earlier, instead, told},
+        reached::Reached,
+    },
+    by_proxy, reaches_app, refused,
+    visitor::treated_as_stranger,
 };
 use crate::{
     dialect,
@@ -18,8 +22,9 @@ pub(super) const RULES: &[Rule] = &[
         severity: Severity::Broken,
         summary: "a cache keeps an old error",
         meaning: "The visitor gets an error, and the same download with a fresh query arrives, \
-                  or the error says itself that it comes from a cache. A cache in front stored \
-                  it when it was true.",
+                  or the error says itself that it comes from a cache. Or its page is neither the \
+                  proxy's own nor the app's for a neighbour of the URL, while the app hands over \
+                  now: a cache whose key has no query. A cache in front stored it when it was true.",
         remedy: Remedy {
             nginx: Some(
                 "purge the cache; then proxy_cache_valid without 404 and 5xx, or proxy_no_cache \
@@ -38,13 +43,15 @@ pub(super) const RULES: &[Rule] = &[
                     r.describe(full)
                 )));
             }
-            let sign = cache_sign(full)?;
-            (r.app_right() && !r.comes_again()).then(|| {
-                Match::likely(format!(
-                    "the visitor gets {}, from a cache: {sign}",
-                    r.describe(full)
-                ))
-            })
+            match cache_sign(full) {
+                Some(sign) => (r.app_right() && !r.comes_again()).then(|| {
+                    Match::likely(format!(
+                        "the visitor gets {}, from a cache: {sign}",
+                        r.describe(full)
+                    ))
+                }),
+                None => kept_error(r),
+            }
         },
     },
     Rule {
@@ -127,6 +134,54 @@ pub(super) const RULES: &[Rule] = &[
         },
     },
 ];
+
+/// An error that nobody gives now: with a page that is not the proxy's own, beside URLs for which
+/// the app answers, though the app, asked for this one, hands over.
+fn kept_error(r: &Reading<'_>) -> Option<Match> {
+    let full = r.left_over().filter(|it| it.status >= 400 && written_by_app(r, it))?;
+    let lasts = r.probe(ProbeId::Again).is_some_and(|it| alike(it, full));
+    let beside = reaches_app(r, ProbeId::Neighbour, ProbeId::AppNeighbour) == Some(true);
+    let general = reaches_app(r, ProbeId::Elsewhere, ProbeId::AppElsewhere) == Some(true);
+    let alone = !r.probe(ProbeId::Neighbour).is_some_and(|it| alike(it, full));
+    // Whoever answers for the folder has pages for what is not there, but hardly for a failure.
+    let known = beside || general && full.status >= 500;
+    if !lasts || !known || !alone || treated_as_stranger(r, full) {
+        return None;
+    }
+    let because = format!("{}, though the app hands over now", r.visitor_gets());
+    let under_another_name = r.gives_dummy(ProbeId::OtherHost);
+    match &r.reached {
+        Reached::Not(_) | Reached::Unknown | Reached::App(_)
+            if under_another_name && !app_showed(r, full) =>
+        {
+            let found = Match::likely(because);
+            Some(found.also("under another name, another key of a cache, the file arrives"))
+        }
+        // A visitor may be refused for what only the app sees.
+        Reached::Not(_) | Reached::Unknown if matches!(full.status, 404 | 410 | 500..) => {
+            Some(Match::likely(because))
+        }
+        Reached::Not(_) | Reached::Unknown => Some(Match::possible(because)),
+        _ => None,
+    }
+}
+
+/// Whether a cache seems to keep an error.
+pub(super) fn kept(r: &Reading<'_>) -> bool {
+    kept_error(r).is_some()
+}
+
+/// Whether an error's page is not one that a proxy has, and none that the app gives for other paths.
+fn written_by_app(r: &Reading<'_>, full: &Response) -> bool {
+    let other = matches!(instead(r.evidence, full), Instead::Other);
+    other && !by_proxy(r, full) && !refused(r, full)
+}
+
+/// Whether the app's answer to this very request left its mark.
+fn app_showed(r: &Reading<'_>, full: &Response) -> bool {
+    let handoff = r.handoff().is_some_and(|(name, _)| full.header(name).is_some());
+    handoff || asked_app(r) || full.header("content-disposition").is_some()
+}
 
 /// What came without the query that makes the fixture's URL fresh, if that is an older content.
 fn stale_for_visitors(r: &Reading<'_>) -> Option<Match> {
