@@ -89,6 +89,7 @@ const OWN: &[Rule] = &[
                     Some(Match { fix: header_of_another(r, name), ..Match::sure(because) })
                 }
                 Some(_) => None,
+                None if location::taken_for_its_ending(r, full) => None,
                 None => Some(Match::likely(
                     "the visitor gets an empty body, and no hand-off header".to_owned(),
                 )),

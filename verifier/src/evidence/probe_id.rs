@@ -11,6 +11,8 @@ pub enum ProbeId {
     TargetOutside,
     /// The same with OPTIONS: only a location that is not internal looks at the method.
     TargetOptions,
+    /// A neighbour of the hand-off's URI, without an ending: a rule for endings does not take it.
+    TargetBare,
     /// The hand-off's URI asked at the app: what the visitor sees if a hand-off falls through.
     AppTarget,
     /// A neighbour of the download's URL that surely does not exist, asked at the site.
@@ -179,13 +181,14 @@ impl fmt::Display for ProbeId {
     }
 }
 
-const PROBE_NAMES: [(ProbeId, &str); 52] = [
+const PROBE_NAMES: [(ProbeId, &str); 53] = [
     (ProbeId::DirectAsApp, "direct-as-app"),
     (ProbeId::StoreAsApp, "store-as-app"),
     (ProbeId::StoreAsAppHead, "store-as-app-head"),
     (ProbeId::DirectRange, "direct-range"),
     (ProbeId::TargetOutside, "target-outside"),
     (ProbeId::TargetOptions, "target-options"),
+    (ProbeId::TargetBare, "target-bare"),
     (ProbeId::AppTarget, "app-target"),
     (ProbeId::Neighbour, "neighbour"),
     (ProbeId::AppNeighbour, "app-neighbour"),

@@ -103,7 +103,19 @@ fn who_answers(plan: &Plan, evidence: &Evidence) -> Vec<(ProbeId, Ask)> {
     asks.extend(target(plan, evidence, full).map(|url| {
         (ProbeId::TargetOptions, Ask { method: Method::OPTIONS, ..plan.by_visitor(url) })
     }));
+    asks.extend(bare_target(plan, evidence).map(|url| (ProbeId::TargetBare, plan.by_visitor(url))));
     asks
+}
+
+/// A URI beside the hand-off's that has no ending, where a rule for endings may take the latter: what
+/// came is not nginx's own page, and the fixture has no file to ask for instead.
+fn bare_target(plan: &Plan, evidence: &Evidence) -> Option<Url> {
+    let full = evidence.full.answer().filter(|it| Product::of(it) == Some(Product::Nginx))?;
+    let own = Product::by_error_page(full).is_some() || !plan.fixture_probes.is_empty();
+    let target = target(plan, evidence, &plan.full.url).filter(|_| !own)?;
+    let (folder, name) = target.path().rsplit_once('/')?;
+    let bare = format!("{folder}/sendfile-check-{}", plan.nonce);
+    name.contains('.').then(|| plan.full.url.with_target(&bare))?.ok()
 }
 
 /// A path beside another one, with the same ending, that surely names nothing.

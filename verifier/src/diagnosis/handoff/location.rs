@@ -154,7 +154,9 @@ pub(super) const RULES: &[Rule] = &[
             ..Remedy::any("let the capture have the whole of the file's name")
         },
         matches: |r| {
-            if let Some(full) = r.lost_after_app().filter(|it| (300..=399).contains(&it.status)) {
+            let redirect =
+                |it: &&Response| (300..=399).contains(&it.status) && !fell_through(r, it);
+            if let Some(full) = r.lost_after_app().filter(redirect) {
                 let value = r.value().filter(|it| it.starts_with('/'))?;
                 let folder = format!("{}/", value.split('?').next().unwrap_or(value));
                 let location = full
@@ -172,8 +174,9 @@ pub(super) const RULES: &[Rule] = &[
         summary: "another location takes the hand-off's URI",
         meaning: "nginx itself answers the hand-off with 404, and the hand-off's URI, asked from \
                   outside with OPTIONS, gets 405: a location that is not internal looks at the \
-                  method. So a static location, often a regex for file endings, takes the URI \
-                  before the internal one.",
+                  method. Or visitors get under the hand-off's URI what came instead of the file, \
+                  and nginx's own 404 beside it, under a name without an ending. So another \
+                  location, often a regex for file endings, takes the URI before the internal one.",
         remedy: Remedy {
             nginx: Some(
                 "write ^~ before the internal location's prefix, so that no regex location is \
@@ -190,6 +193,14 @@ pub(super) const RULES: &[Rule] = &[
             if for_its_ending(r) {
                 return Some(Match::sure(
                     "with a name without an ending the hand-off works: a rule for endings comes first",
+                ));
+            }
+            if taken_for_its_ending(r, full) {
+                let because =
+                    format!("from outside too the hand-off's URI gets {}", r.describe(full));
+                return Some(Match::likely(because).also(
+                    "beside it, a name without an ending gets nginx's own 404: an internal location \
+                     takes that, and a rule for endings the hand-off's",
                 ));
             }
             let own = r.own_page(full) == Some(Product::Nginx);
@@ -318,9 +329,21 @@ fn back_to_app<'a>(r: &Reading<'a>) -> Option<&'a Response> {
 
 /// Whether the visitor got what the app answers when it is asked for the hand-off's own URI.
 fn fell_through(r: &Reading<'_>, full: &Response) -> bool {
-    let page = r.probe(ProbeId::AppTarget).is_some_and(|it| alike(it, full));
-    let fallen = matches!(r.reached, Reached::AppTwice(_)) || page && full.body.size > 0;
-    fallen && !swallowed(r)
+    let redirect = full.header("location").is_some();
+    let same = |it: &&Response| alike(it, full) && it.header("location") == full.header("location");
+    let page = r.probe(ProbeId::AppTarget).filter(same).is_some();
+    let fallen = matches!(r.reached, Reached::AppTwice(_));
+    let fallen = fallen || page && (full.body.size > 0 || redirect);
+    fallen && !swallowed(r) && !taken_for_its_ending(r, full)
+}
+
+/// Whether a location that anybody can ask takes the hand-off's URI, and an internal one what stands
+/// beside it without an ending.
+pub(super) fn taken_for_its_ending(r: &Reading<'_>, full: &Response) -> bool {
+    let bare = r.probe(ProbeId::TargetBare).filter(|it| it.status == 404);
+    let Some(bare) = bare.filter(|it| r.own_page(it) == Some(Product::Nginx)) else { return false };
+    let general = r.probe(ProbeId::Elsewhere).is_none_or(|it| alike(it, bare));
+    !general && r.probe(ProbeId::TargetOutside).is_some_and(|it| alike(it, full))
 }
 
 /// The proxy's own 404 after a hand-off whose URI an internal location takes: the file was looked
