@@ -69,7 +69,7 @@ const OWN: &[Rule] = &[
         summary: "the hand-off header's name is misspelt",
         meaning: "A header that no server knows has a name that differs from a known one by \
                   punctuation or a letter or two, or has a word of it and the very value that was \
-                  declared. It is passed on to the visitor, and the body is empty.",
+                  declared, or the file's own name. It is passed on to the visitor, and the body is empty.",
         remedy: Remedy::any("spell the header's name as the proxy's manual does, with hyphens"),
         matches: |r| {
             let app = at_fault(r).filter(|_| r.handoff().is_none())?;
@@ -286,10 +286,17 @@ const AS_PATH: &str = "percent-encode each segment of the path as UTF-8, a space
 /// that was meant.
 fn misspelt<'a>(r: &Reading<'a>, app: &'a Response) -> Option<(&'a str, &'a str)> {
     let intent = &r.evidence.intent;
-    let declared = intent.header.as_deref().zip(intent.value.as_deref());
+    let names_file = |value: &str| match (&intent.value, r.stored_at()) {
+        (Some(wanted), _) => value == wanted,
+        (None, Some(stored)) => {
+            let name = stored.rsplit('/').next().unwrap_or(stored);
+            value.starts_with('/') && dialect::decoded(value).ends_with(&format!("/{name}"))
+        }
+        (None, None) => false,
+    };
     let by_value = |name: &str, value: &str| {
-        let (meant, wanted) = declared.filter(|_| dialect::header_named(name).is_none())?;
-        (value == wanted && dialect::shares_word(name, meant)).then_some(meant)
+        let meant = intent.header.as_deref().filter(|_| dialect::header_named(name).is_none())?;
+        (dialect::shares_word(name, meant) && names_file(value)).then_some(meant)
     };
     app.headers.iter().find_map(|(name, value)| {
         let by_name = dialect::header_meant(name).map(|it| it.name);

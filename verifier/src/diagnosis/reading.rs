@@ -160,13 +160,12 @@ impl<'a> Reading<'a> {
     /// What is wrong with the value of the app's hand-off.
     pub fn value_fault(&self) -> Option<ValueFault> {
         let (name, value) = self.intended_handoff()?;
-        compare_values(
-            name,
-            value,
-            self.evidence.intent.value.as_deref(),
-            self.stored_at(),
-            self.server,
-        )
+        let meant = self.evidence.intent.value.as_deref();
+        // What brings the file is right, where nobody has said what it should be.
+        if meant.is_none() && self.delivered {
+            return None;
+        }
+        compare_values(name, value, meant, self.stored_at(), self.server)
     }
 
     /// The file's path on disk, if that is known.

@@ -152,16 +152,18 @@ fn undeclared(
     reader: Option<Product>,
 ) -> Option<ValueFault> {
     let decodes = reader.map_or(names == Some(Names::Uri), Product::decodes);
-    let name = stored_at.rsplit('/').next().unwrap_or(stored_at);
-    if names == Some(Names::Uri) && is_on_disk(got, stored_at) {
+    let name = last_name(stored_at);
+    if names == Some(Names::Uri) && (is_on_disk(got, stored_at) || got.starts_with("file://")) {
         return Some(ValueFault::FilesystemPath);
     }
-    if names == Some(Names::Path) && !got.starts_with('/') {
+    let named = got.is_empty() || got.starts_with('@') || got.contains("://");
+    let named = named && names == Some(Names::Uri);
+    if names.is_some() && !got.starts_with('/') && !named {
         return Some(ValueFault::Relative);
     }
     let (path, _) = split_query(got, names);
-    let last = path.rsplit('/').next().unwrap_or(path);
-    if decodes && !is_encoded(path) {
+    let last = last_name(path);
+    if decodes && (!is_encoded(path) || path != got && last_name(got) == name) {
         return Some(ValueFault::NotEncoded);
     }
     let read_as = if decodes { decoded(last) } else { last.to_owned() };
@@ -171,7 +173,26 @@ fn undeclared(
     if last == name {
         return Some(ValueFault::NotEncoded);
     }
-    (decoded(last) == name).then_some(ValueFault::WronglyEncoded)
+    if is_encoded_otherwise(last, name) {
+        return Some(ValueFault::EncodedOtherwise);
+    }
+    if decoded(last) == name || decoded(&read_as) == name {
+        return Some(ValueFault::WronglyEncoded);
+    }
+    is_rest(&read_as, name).then_some(ValueFault::Truncated)
+}
+
+/// Whether a name is surely what was left of another one, as an app may call its file what it likes:
+/// it is cut at a sign that URLs and shells cut at, or lacks all letters that are not ASCII.
+fn is_rest(name: &str, whole: &str) -> bool {
+    let cut = whole.strip_prefix(name).is_some_and(|it| it.starts_with(['?', '#', ';', '&', ' ']));
+    !name.is_empty()
+        && name != whole
+        && (cut || whole.chars().filter(char::is_ascii).eq(name.chars()))
+}
+
+fn last_name(path: &str) -> &str {
+    path.rsplit('/').next().unwrap_or(path)
 }
 
 /// A value is a path on disk if it is the file's own, or leads into the file's folder from at least
@@ -276,6 +297,11 @@ mod tests {
         };
         assert_eq!(got("/p/b%20c%25.pdf"), None);
         assert_eq!(got("/p/b c%.pdf"), Some(ValueFault::NotEncoded));
+        assert_eq!(got("p/b%20c%25.pdf"), Some(ValueFault::Relative));
+        assert_eq!(got("/p/b%2520c%2525.pdf"), Some(ValueFault::WronglyEncoded));
+        assert_eq!(got("/p/b+c%25.pdf"), Some(ValueFault::EncodedOtherwise));
+        assert_eq!(got("/p/b"), Some(ValueFault::Truncated), "cut at the space");
+        assert_eq!(got("/p/b%20"), None, "cut where nothing cuts");
         assert_eq!(got("@protected"), None);
         assert_eq!(got("/p/17"), None, "an app may call its file what it likes");
     }
