@@ -167,7 +167,9 @@ fn undeclared(
         return Some(ValueFault::NotEncoded);
     }
     let read_as = if decodes { decoded(last) } else { last.to_owned() };
-    if read_as == name || path.starts_with('@') {
+    // Who decodes nothing takes a question mark for a part of the name too.
+    let raw = !decodes && last_name(got) == name;
+    if raw || read_as == name || path.starts_with('@') {
         return None;
     }
     if last == name {
