@@ -59,13 +59,20 @@ fn shells_understand_their_completions() {
 /// Behind a subcommand too: bash asks the function that the script has defined.
 #[test]
 fn bash_completes_the_options_of_a_subcommand() {
-    let asked = "COMP_WORDS=(sendfile-fixture serve --remote-h)
+    let name = PROGRAM.rsplit('/').next().unwrap();
+    let (function, command) = match name {
+        "sendfile-fixture" => ("_sendfile__fixture", "serve"),
+        _ => ("_sendfile__check", "verify"),
+    };
+    let asked = format!(
+        "COMP_WORDS=({name} {command} --storage-m)
         COMP_CWORD=2
-        _sendfile__fixture sendfile-fixture --remote-h serve
-        echo \"${COMPREPLY[@]}\"";
-    let script = printed(&["completions", "bash"]) + asked;
+        {function} {name} --storage-m {command}
+        echo \"${{COMPREPLY[@]}}\""
+    );
+    let script = printed(&["completions", "bash"]) + &asked;
     let output = fed("bash", &script).unwrap();
-    assert_eq!(String::from_utf8_lossy(&output.stdout), "--remote-header\n");
+    assert_eq!(String::from_utf8_lossy(&output.stdout), "--storage-metadata\n");
 }
 
 /// What the program prints.
