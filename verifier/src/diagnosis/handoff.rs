@@ -199,7 +199,7 @@ const OWN: &[Rule] = &[
             let full = r.left_over().filter(|it| it.status == 200 && it.body.end == End::Whole)?;
             let changed = match instead(r.evidence, full) {
                 Instead::Changed(_) | Instead::Gzip | Instead::Longer | Instead::Truncated => true,
-                Instead::Older(_) => false,
+                Instead::Older(_) | Instead::OtherInstance(_) => false,
                 _ => contains_dummy(r, full),
             };
             let other_times = r.comes_past_cache() || r.comes_again();

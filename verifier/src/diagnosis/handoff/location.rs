@@ -187,7 +187,8 @@ pub(super) const RULES: &[Rule] = &[
         matches: |r| {
             // What the file held before, or its beginning, comes of the right place.
             let of_file = |it: &Response| {
-                matches!(instead(r.evidence, it), Instead::Older(_) | Instead::Truncated)
+                let held = instead(r.evidence, it);
+                matches!(held, Instead::Older(_) | Instead::OtherInstance(_) | Instead::Truncated)
             };
             let full = r.lost_after_app().filter(|it| hands_over_uri(r) && !of_file(it))?;
             if for_its_ending(r) {

@@ -44,9 +44,13 @@ pub(super) const RULES: &[Rule] = &[
             let full = r.lost_after_app().filter(|_| r.direct_right())?;
             let asked = matches!(r.reached, Reached::App(_)) && r.evidence.journal.is_some();
             let line = earlier(r.evidence, &full.body.head).filter(|_| asked)?;
-            let of_server = matches!(instead(r.evidence, full), Instead::Older(_));
             let because = format!("the app was asked, and an older content came: {}", told(&line));
-            of_server.then(|| Match::sure(because))
+            match instead(r.evidence, full) {
+                Instead::Older(_) => Some(Match::sure(because)),
+                // Of a fixture that ran before; what it left may lie in another folder too.
+                Instead::OtherInstance(_) => Some(Match::likely(because)),
+                _ => None,
+            }
         },
     },
     Rule {

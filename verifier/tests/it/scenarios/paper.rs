@@ -159,6 +159,7 @@ impl Paper {
             "html-changed" => self.file(7, INSTANCE, "healthcheck/dummy.html"),
             "older" => self.file(OLDER, INSTANCE, KEY),
             "newer" => self.file(NEWER, INSTANCE, KEY),
+            "older-instance" => self.file(OLDER, INSTANCE + 1, KEY),
             "other-instance" => self.file(3, INSTANCE + 1, KEY),
             "no-extension" => self.file(4, INSTANCE, "healthcheck/dummy"),
             "root-twin" => self.file(5, INSTANCE, "protected/healthcheck/dummy.bin"),
