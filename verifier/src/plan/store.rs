@@ -18,7 +18,12 @@ pub(super) fn as_app(plan: &Plan, evidence: &Evidence) -> Vec<(ProbeId, Ask)> {
     let right = |it: &&Response| it.status == 200 && evidence.is_dummy(&it.body);
     let direct =
         plan.direct.as_ref().ok().filter(|_| evidence.direct.answer().is_some_and(|it| right(&it)));
-    let direct = direct.filter(|it| it.url.uri().query() != Some(query)).and_then(|ask| {
+    // A location that gives the file without a signature refuses a second proof, whoever made it.
+    let signed = |it: &&Ask| {
+        let own = it.url.uri().query().unwrap_or_default();
+        own != query && signed_query(&format!("?{own}")).is_some()
+    };
+    let direct = direct.filter(signed).and_then(|ask| {
         let url = ask.url.with_target(&format!("{}?{query}", ask.url.path())).ok()?;
         Some((ProbeId::DirectAsApp, Ask { url, ..ask.clone() }))
     });

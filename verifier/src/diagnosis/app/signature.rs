@@ -141,6 +141,10 @@ struct Refusal {
 }
 
 fn refusal(response: &Response) -> Option<Refusal> {
+    // Two proofs at once, or a parameter that nobody signed: no word about the signature.
+    if store_error(&response.body).as_deref() == Some("InvalidArgument") {
+        return None;
+    }
     let Some(code) = store_error(&response.body) else {
         let status = store_refusal(response).filter(|it| (400..500).contains(it))?;
         return Some(Refusal { said: status.to_string(), of_app: false });
