@@ -69,6 +69,8 @@ pub(super) fn pairs(url: &str) -> Result<Vec<(String, String)>, ValueError> {
     let pattern = format!("{origin}{path}").replace('.', "\\.").replace('+', "\\+");
     let mut pairs = vec![
         (format!("^{ORIGIN}{BUCKET}"), format!("^{pattern}")),
+        // Where the bucket stands in the host's name, the path does not tell it.
+        (format!("s3:/{BUCKET}"), "s3://BUCKET/PREFIX".to_owned()),
         (ORIGIN.to_owned(), origin),
         (HOST.to_owned(), host),
         (BUCKET.to_owned(), path.to_owned()),
