@@ -300,10 +300,12 @@ impl Curl {
 }
 
 /// Starts a server that ends with this process, however that ends: then a pipe is closed on which
-/// a shell waits, which ends the server by its id and removes its folder.
+/// a shell waits, which ends the server and its workers by their ids and removes its folder. Workers
+/// go first, while it is held: killed itself, a server leaves them behind.
 pub(crate) fn start(program: &Path, arguments: &[String], run: &Path) {
     const WAIT: &str = r#"dir=$1; shift; "$@" >"$dir/output.log" 2>&1 </dev/null & pid=$!
-        read -r _; kill -s KILL $pid; wait $pid 2>/dev/null; rm -rf "$dir""#;
+        read -r _; kill -s STOP $pid; pkill -KILL -P $pid; kill -s KILL $pid
+        wait $pid 2>/dev/null; rm -rf "$dir""#;
     static SHELLS: Mutex<Vec<Child>> = Mutex::new(Vec::new());
     let mut command = Command::new("sh");
     command.args(["-c", WAIT, "sh"]).arg(run).arg(program).args(arguments).current_dir(run);
