@@ -6,6 +6,7 @@ use http::{HeaderName, Method};
 use super::{FurtherAsk, Plan, Scene, StoragePlan, checks::ENOUGH};
 use crate::{
     config::StorageAt,
+    dialect::signed_link,
     evidence::{Evidence, Part, ProbeId, Response},
     probe::Ask,
     url::Url,
@@ -60,10 +61,8 @@ fn store_with(plan: &Plan, query: &str) -> Option<Url> {
 
 /// The query of a hand-off, if it is a store's signature.
 fn signed_query(value: &str) -> Option<&str> {
-    let (_, query) = value.split_once('?')?;
-    let mut names = query.split('&').filter_map(|it| it.split('=').next());
-    let signs = |it: &str| it == "sig" || it.to_ascii_lowercase().ends_with("signature");
-    names.any(signs).then_some(query)
+    signed_link(value)?;
+    value.split_once('?').map(|(_, query)| query)
 }
 
 /// The requests for parts whose answers are odd.

@@ -3,7 +3,7 @@
 
 use super::super::{Culprit, Match, Reading, Remedy, Rule, Severity};
 use crate::{
-    dialect::{Product, handoff_of, store_error, store_refusal},
+    dialect::{Product, handoff_of, signed_link, store_error, store_refusal},
     evidence::{ProbeId, Response},
 };
 
@@ -127,10 +127,7 @@ fn as_it_came(r: &Reading<'_>) -> Option<Match> {
 }
 
 fn is_signed(value: &str) -> bool {
-    value.split_once('?').is_some_and(|(_, query)| {
-        let query = query.to_ascii_lowercase();
-        query.contains("signature=") || query.starts_with("sig=") || query.contains("&sig=")
-    })
+    signed_link(value).is_some()
 }
 
 /// What a store says instead of giving the file.
