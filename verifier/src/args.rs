@@ -4,16 +4,16 @@
 use std::{net::IpAddr, path::PathBuf, time::Duration};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap_complete::Shell;
 
-use crate::{
-    evidence::CERT_DAYS,
-    local::{KINDS, Kind},
-    manual::Manual,
-    probe::{ConnectTo, Resolve},
-};
+use crate::report::Format;
+use sendfile_evidence::{CERT_DAYS, fact::Kind};
+use sendfile_probe::config::{CONCURRENCY, ConnectTo, Resolve, proxy_config};
 
+mod config;
 mod snippet;
 
+pub use config::{choice_of, config_of};
 pub use snippet::Snippet;
 
 /// Tells which part of a handed-off download is broken
@@ -80,6 +80,18 @@ pub enum Command {
     /// What packages ship beside the program
     #[command(flatten)]
     Manual(Manual),
+}
+
+/// What can be printed for a package.
+#[derive(Debug, Subcommand)]
+pub enum Manual {
+    /// Print what a shell needs to complete commands and options
+    Completions {
+        /// The shell
+        shell: Shell,
+    },
+    /// Print the manual page
+    Man,
 }
 
 /// The arguments of `verify`.
@@ -212,29 +224,13 @@ pub struct Limits {
     #[arg(short = 'k', long)]
     pub insecure: bool,
     /// At most so many requests at the same time
-    #[arg(long, value_name = "N", default_value_t = 8)]
+    #[arg(long, value_name = "N", default_value_t = CONCURRENCY)]
     #[arg(value_parser = clap::value_parser!(u16).range(1..=256))]
     pub concurrency: u16,
     /// Read at most so many bytes of a body [default: twice the file's size, or 1 GiB if that is
     /// not known beforehand]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     pub max_bytes: Option<u64>,
-}
-
-impl Default for Limits {
-    fn default() -> Self {
-        Self {
-            timeout: Duration::from_secs(10),
-            connect_timeout: Duration::from_secs(2),
-            wait: None,
-            resolve: Vec::new(),
-            connect_to: Vec::new(),
-            cacert: None,
-            insecure: false,
-            concurrency: 8,
-            max_bytes: None,
-        }
-    }
 }
 
 /// What is printed.
@@ -250,17 +246,6 @@ pub struct Output {
     /// Print all evidence, also of what passed
     #[arg(short, long)]
     pub verbose: bool,
-}
-
-/// The formats.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum Format {
-    /// For people
-    Text,
-    /// A line for each target and finding
-    Short,
-    /// For programs, version 1
-    Json,
 }
 
 /// The arguments of `demo`.
@@ -314,18 +299,6 @@ fn duration(text: &str) -> Result<Duration, String> {
 fn storage_option(text: &str) -> Result<(String, String), String> {
     let (name, value) = text.split_once('=').ok_or("write it as NAME=VALUE")?;
     Ok((name.to_owned(), value.to_owned()))
-}
-
-/// `nginx:/etc/nginx/nginx.conf`.
-pub(crate) fn proxy_config(text: &str) -> Result<(Kind, PathBuf), String> {
-    let known = KINDS.map(|(name, _)| name).join(", ");
-    let (kind, path) = text
-        .split_once(':')
-        .filter(|(_, path)| !path.is_empty())
-        .ok_or_else(|| format!("write it as KIND:PATH, where KIND is one of {known}"))?;
-    let found = KINDS.iter().find(|(name, _)| *name == kind);
-    let (_, kind) = found.ok_or_else(|| format!("`{kind}` is none of {known}"))?;
-    Ok((*kind, PathBuf::from(path)))
 }
 
 fn resolve(text: &str) -> Result<Resolve, String> {

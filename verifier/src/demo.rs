@@ -41,7 +41,7 @@ pub enum StageError {
     Snippet(#[from] crate::snippet::ValueError),
     /// The target is none.
     #[error(transparent)]
-    Target(#[from] crate::config::ConfigError),
+    Target(#[from] sendfile_probe::config::ConfigError),
     /// The fixture did not start.
     #[error("the fixture did not start")]
     Fixture(#[from] sendfile_fixture::StartError),

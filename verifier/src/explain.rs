@@ -2,10 +2,8 @@
 
 use std::io::{self, Write};
 
-use crate::{
-    demo::fault::{FAULTS, Fault},
-    diagnosis::{Rule, rules},
-};
+use crate::demo::fault::{FAULTS, Fault};
+use sendfile_rules::{Rule, rules};
 
 /// Writes all rules, a line each.
 pub fn list(out: &mut impl Write) -> io::Result<()> {

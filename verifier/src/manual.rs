@@ -3,23 +3,11 @@
 
 use std::io::{self, Write};
 
-use clap::{Command, CommandFactory, Subcommand};
+use clap::{Command, CommandFactory};
 use clap_complete::{Shell, generate};
 use clap_mangen::Man;
 
-use crate::args::Cli;
-
-/// What can be printed for a package.
-#[derive(Debug, Subcommand)]
-pub enum Manual {
-    /// Print what a shell needs to complete commands and options
-    Completions {
-        /// The shell
-        shell: Shell,
-    },
-    /// Print the manual page
-    Man,
-}
+use crate::args::{Cli, Manual};
 
 /// When the page was changed last, beyond its options.
 const CHANGED: &str = "2026-11-23";

@@ -11,16 +11,17 @@ use anyhow::{Context, Result};
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::{
-    args::{Cli, Command, Demo, DemoProxy, Output, Verify},
-    check::Choice,
-    config::{Config, ConfigError, Depth, Target, nearest},
+    args::{Cli, Command, Demo, DemoProxy, Output, Verify, choice_of, config_of},
     demo::{Stage, fault::Fault},
-    diagnosis,
-    evidence::Access,
     explain,
-    probe::Prober,
     report::{Detail, Report, json, printable},
 };
+use sendfile_evidence::Access;
+use sendfile_probe::{
+    config::{Config, ConfigError, Depth, Target, nearest},
+    prober::Prober,
+};
+use sendfile_rules::{Choice, rule, rules};
 
 /// Runs a command, writing its result to `out`; the exit status is 0 healthy, 1 broken, degraded or
 /// exposed, 3 inconclusive. An error means 2: usage or configuration.
@@ -29,7 +30,7 @@ pub async fn run(cli: &Cli, out: &mut impl Write) -> Result<ExitCode> {
         Command::Verify(args) => verify(args, out).await,
         Command::Judge { report, output } => judge(report, output, out),
         Command::Rules | Command::Explain { rule: None } => done(explain::list(out)),
-        Command::Explain { rule: Some(id) } => match diagnosis::rule(id) {
+        Command::Explain { rule: Some(id) } => match rule(id) {
             Some(rule) => done(explain::explain(out, rule)),
             None => Err(unknown_rule(id).into()),
         },
@@ -50,13 +51,14 @@ fn done(written: io::Result<()>) -> Result<ExitCode> {
 }
 
 async fn verify(args: &Verify, out: &mut impl Write) -> Result<ExitCode> {
-    let config = Config::from_args(args)?;
-    known_rules(&config.choice)?;
+    let choice = choice_of(args);
+    let config = config_of(args)?;
+    known_rules(&choice)?;
     note_missing_rights(&config);
-    let prober = Prober::new(&config).context(NO_RANDOMNESS)?;
+    let prober = Prober::new(&config)?;
     let deadline = Instant::now() + args.limits.wait.unwrap_or_default();
     let (report, failed) = loop {
-        let (report, failed) = examine(&config, &prober).await;
+        let (report, failed) = examine(&config, &prober, &choice).await;
         if failed.is_empty() && report.status() == 0 || Instant::now() >= deadline {
             break (report, failed);
         }
@@ -84,8 +86,6 @@ fn note_missing_rights(config: &Config) {
     }
 }
 
-const NO_RANDOMNESS: &str = "cannot get randomness from the system";
-
 /// Between two tries of `--wait`.
 const PAUSE: Duration = Duration::from_millis(500);
 
@@ -108,9 +108,10 @@ async fn demo(args: &Demo, out: &mut impl Write) -> Result<ExitCode> {
         Some(fault) => fault.depth(),
         None => Depth::AsNeeded,
     };
-    let prober = Prober::new(&config).context(NO_RANDOMNESS)?;
+    let prober = Prober::new(&config)?;
+    let choice = Choice::default();
     let report = tokio::select! {
-        (report, _) = examine(&config, &prober) => Some(report),
+        (report, _) = examine(&config, &prober, &choice) => Some(report),
         () = interrupted() => None,
     };
     stage.clear().await;
@@ -134,7 +135,7 @@ fn list_faults(proxy: DemoProxy, out: &mut impl Write) -> io::Result<()> {
 }
 
 /// The report about the targets that could be examined, and why the others could not.
-async fn examine(config: &Config, prober: &Prober) -> (Report, Vec<String>) {
+async fn examine(config: &Config, prober: &Prober, choice: &Choice) -> (Report, Vec<String>) {
     let started = humantime::format_rfc3339_seconds(SystemTime::now()).to_string();
     let (mut seen, mut failed) = (Vec::new(), Vec::new());
     for (target, outcome) in config.targets.iter().zip(prober.examine_all(&config.targets).await) {
@@ -144,7 +145,7 @@ async fn examine(config: &Config, prober: &Prober) -> (Report, Vec<String>) {
         }
     }
     let tool = concat!("sendfile-check ", env!("CARGO_PKG_VERSION")).to_owned();
-    (Report::new(tool, started, seen, &config.choice), failed)
+    (Report::new(tool, started, seen, choice), failed)
 }
 
 fn judge(path: &Path, output: &Output, out: &mut impl Write) -> Result<ExitCode> {
@@ -169,14 +170,14 @@ fn finish(report: &Report, output: &Output, out: &mut impl Write) -> Result<Exit
 }
 
 fn known_rules(choice: &Choice) -> Result<(), ConfigError> {
-    match choice.only.iter().chain(&choice.skip).find(|id| diagnosis::rule(id).is_none()) {
+    match choice.only.iter().chain(&choice.skip).find(|id| rule(id).is_none()) {
         Some(id) => Err(unknown_rule(id)),
         None => Ok(()),
     }
 }
 
 fn unknown_rule(id: &str) -> ConfigError {
-    let meant = nearest(id, diagnosis::rules().map(|it| it.id));
+    let meant = nearest(id, rules().map(|it| it.id));
     let suggestion = meant.map_or(String::new(), |it| format!("; did you mean `{it}`?"));
     ConfigError::Rule { rule: id.to_owned(), suggestion }
 }

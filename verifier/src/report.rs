@@ -3,18 +3,27 @@
 
 use std::io;
 
-use crate::{
-    args::Format,
-    check::Choice,
-    diagnosis::{Diagnosis, Verdict, judge},
-    evidence::Evidence,
-};
+use clap::ValueEnum;
+
+use sendfile_evidence::Evidence;
+use sendfile_rules::{Choice, Diagnosis, Verdict, judge};
 
 mod checks;
 pub mod json;
 mod short;
 mod text;
 mod wrap;
+
+/// The formats.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    /// For people
+    Text,
+    /// A line for each target and finding
+    Short,
+    /// For programs, version 1
+    Json,
+}
 
 /// The outcome of a run.
 pub struct Report {

@@ -5,7 +5,8 @@ use clap::ValueEnum;
 use serde::Deserialize;
 
 use super::{StageError, script::Answer};
-use crate::{args::DemoProxy, config::Depth};
+use crate::args::DemoProxy;
+use sendfile_probe::config::Depth;
 
 mod change;
 

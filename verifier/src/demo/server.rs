@@ -23,9 +23,9 @@ use super::{
 };
 use crate::{
     args::DemoProxy,
-    local::Kind,
     snippet::{self, Values},
 };
+use sendfile_evidence::fact::Kind;
 
 /// The longest wait for a proxy to come up, and to end.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -226,7 +226,10 @@ async fn built_in(
     let settings: Settings = toml::from_str(&text)
         .map_err(|error| StageError::NotUp { name: NAME, said: error.to_string() })?;
     let started = Proxy::new(app.clone(), storage).settings(settings).start().await;
-    started.map_err(|error| StageError::NotUp { name: NAME, said: crate::probe::chain(&error) })
+    started.map_err(|error| StageError::NotUp {
+        name: NAME,
+        said: sendfile_evidence::cause_chain(&error),
+    })
 }
 
 /// The files of a real proxy.

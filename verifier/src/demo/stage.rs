@@ -18,10 +18,8 @@ use super::{
     script::{Answer, Script, visit},
     server::{Place, Server},
 };
-use crate::{
-    args::DemoProxy,
-    config::{ConfigError, LocalPlaces, Target},
-};
+use crate::args::DemoProxy;
+use sendfile_probe::config::{ConfigError, LocalPlaces, Target, target};
 
 /// A set-up that runs until it is dropped.
 pub struct Stage {
@@ -94,7 +92,7 @@ impl Stage {
     /// The target to check: by the fixture's contract, or, where the app is the faulty part, as an
     /// operator declares it.
     pub fn target(&self) -> Result<Target, ConfigError> {
-        Target::from_table("demo", self.target.clone())
+        target("demo", self.target.clone())
     }
 
     /// The proxies' configurations and error logs, for the target that may have them.

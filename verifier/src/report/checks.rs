@@ -7,7 +7,8 @@ use super::{
     text::{BAD, DOUBT, GOOD, QUIET},
     wrap::{printable, wrapped},
 };
-use crate::{check::Check, diagnosis::CheckResult};
+use sendfile_evidence::Check;
+use sendfile_rules::CheckResult;
 
 /// Writes the checks under the layers, in one paragraph.
 pub(super) fn line(out: &mut impl Write, checks: &[(Check, CheckResult)]) -> io::Result<()> {

@@ -11,14 +11,11 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use super::Report;
-use crate::{
-    check::Choice,
-    diagnosis::{Diagnosis, Finding, Layer, LayerResult, Verdict},
-    evidence::{
-        Access, Asked, Body, Dummy, End, Evidence, Failure, FailureKind, Further, Intent,
-        Journalled, Probed, Response, Same, Seen, Source,
-    },
+use sendfile_evidence::{
+    Access, Asked, Body, Dummy, End, Evidence, Failure, FailureKind, Further, Intent, Journalled,
+    Probed, Response, Same, Seen, Source,
 };
+use sendfile_rules::{Choice, Diagnosis, Finding, Layer, LayerResult, Verdict};
 
 mod checks;
 mod evidence;

@@ -9,10 +9,8 @@ use super::{
     Detail, Judged, Report, checks,
     wrap::{printable, wrapped},
 };
-use crate::{
-    diagnosis::{Culprit, Finding, Layer, LayerResult, Severity, Verdict},
-    evidence::{Asked, Response, Seen},
-};
+use sendfile_evidence::{Asked, Response, Seen};
+use sendfile_rules::{Culprit, Finding, Layer, LayerResult, Severity, Verdict};
 
 pub(super) const GOOD: Style = AnsiColor::Green.on_default().bold();
 pub(super) const BAD: Style = AnsiColor::Red.on_default().bold();

@@ -145,7 +145,7 @@ const PLAIN_PATH: &str = "name bucket and prefix only, without query and variabl
 
 /// A URL as it may be repeated: whoever writes a password or a signed link must not find it in a log.
 fn without_secret(url: &str) -> String {
-    crate::secret::text(url)
+    sendfile_evidence::secret::text(url)
 }
 
 #[cfg(test)]

@@ -6,13 +6,10 @@ use std::{
 };
 
 use clap::Parser as _;
-use sendfile_check::{
-    args::{Cli, Command},
-    config::Config,
-    evidence::{Evidence, FailureKind, Seen},
-    probe::Prober,
-};
+use sendfile_check::args::{Cli, Command};
+use sendfile_evidence::{Evidence, FailureKind, Seen};
 use sendfile_fixture::{Fixture, Running};
+use sendfile_probe::prober::Prober;
 
 use crate::stores::{self, Pair, Store};
 
@@ -27,7 +24,7 @@ pub(crate) async fn evidence(words: &[&str], url: &str, options: &[Pair]) -> Evi
     let words = first.iter().chain(words).map(|it| (*it).to_owned()).chain(options);
     let cli = Cli::try_parse_from(words).expect("a command line");
     let Command::Verify(args) = cli.command else { panic!("it is `verify`") };
-    let config = Config::from_args(&args).expect("a configuration");
+    let config = sendfile_check::args::config_of(&args).expect("a configuration");
     let prober = Prober::new(&config).expect("randomness");
     prober.examine(&config.targets[0]).await.expect("a fixture that answers")
 }

@@ -11,16 +11,17 @@ use std::{
 
 use sendfile_check::{
     args::DemoProxy,
-    check::{Check, Choice},
-    config::{Config, Depth},
     demo::{
         Stage, StageError,
         fault::{FAULTS, Fault},
     },
-    diagnosis::{CheckResult, Diagnosis, judge},
-    evidence::{Evidence, Further, ProbeId},
-    probe::Prober,
 };
+use sendfile_evidence::{Check, Evidence, Further, ProbeId};
+use sendfile_probe::{
+    config::{Config, Depth},
+    prober::Prober,
+};
+use sendfile_rules::{CheckResult, Choice, Diagnosis, judge};
 
 /// The proxies, and how they are called in the page.
 const PROXIES: [(DemoProxy, &str); 5] = [
@@ -78,10 +79,11 @@ async fn what_no_rule_needs_is_not_asked() {
 
 async fn examine(stage: &Stage, depth: Depth, choice: Choice) -> (Evidence, Diagnosis) {
     let mut config = Config::of(stage.target().expect("URLs of this machine"));
-    (config.depth, config.choice) = (depth, choice);
+    config.depth = depth;
+    config.checks = Check::all().filter(|check| choice.wants(*check)).collect();
     let prober = Prober::new(&config).expect("randomness");
     let evidence = prober.examine(&config.targets[0]).await.expect("a fixture that answers");
-    let diagnosis = judge(&evidence, &config.choice);
+    let diagnosis = judge(&evidence, &choice);
     (evidence, diagnosis)
 }
 
@@ -128,7 +130,8 @@ fn page(columns: &[(&str, Vec<(Check, CheckResult)>)]) -> Result<String, std::fm
     }
     page.push_str(RULES);
     for check in Check::all() {
-        let rules: Vec<_> = check.rules().iter().map(|it| format!("`{it}`")).collect();
+        let rules: Vec<_> =
+            sendfile_rules::rules_of(check).iter().map(|it| format!("`{it}`")).collect();
         writeln!(page, "| {check} | {} | {} |", rules.join(", "), faults(check))?;
     }
     Ok(page)
@@ -177,7 +180,7 @@ fn faults(check: Check) -> String {
         let fault = Fault::named(id).expect("a fault that is understood");
         let warned = fault.warned.as_ref().or(fault.told_warning.as_ref());
         let told = fault.expected.first().or(warned);
-        told.is_some_and(|it| check.rules().contains(&it.as_str()))
+        told.is_some_and(|it| sendfile_rules::rules_of(check).contains(&it.as_str()))
     };
     if matches!(check, Check::Tls | Check::Protocol) {
         return "on nginx, in `verifier/tests/it/tls.rs`".to_owned();

@@ -4,7 +4,6 @@ use std::{collections::BTreeSet, process::Output, thread, time::Duration};
 
 use assert_cmd::{Command, cargo::cargo_bin_cmd};
 use insta::assert_snapshot;
-use sendfile_check::diagnosis;
 use serde_json::Value;
 
 use self::site::{FILE, HANDOFF, healthy, respond, site, trickle};
@@ -41,7 +40,7 @@ fn help_fits_eighty_columns() {
 fn rules_are_listed_and_explained() {
     let listed = out(&run(&["rules"])).to_owned();
     let ids: Vec<_> = listed.lines().filter_map(|it| it.split(' ').next()).collect();
-    assert_eq!(ids, diagnosis::rules().map(|it| it.id).collect::<Vec<_>>());
+    assert_eq!(ids, sendfile_rules::rules().map(|it| it.id).collect::<Vec<_>>());
     assert_eq!(listed, out(&run(&["explain"])));
     assert_snapshot!(out(&run(&["explain", "handoff.root-for-alias"])), @r#"
         handoff.root-for-alias: `root` where `alias` is meant: the prefix stays in the path

@@ -7,10 +7,7 @@ use std::{
 };
 
 use clap::Parser;
-use sendfile_check::{
-    args::{self, Cli},
-    config::Config,
-};
+use sendfile_check::args::{self, Cli};
 
 /// A Dockerfile: its path, and its instructions, each on one line.
 struct Recipe {
@@ -79,7 +76,7 @@ fn what_the_compose_file_asks_is_understood() {
         let args::Command::Verify(args) = cli.expect(command).command else { panic!("{command}") };
         // The one for the bucket has its key in the environment.
         if !words.clone().any(|it| it.starts_with("s3://")) {
-            Config::from_args(&args).expect(command);
+            sendfile_check::args::config_of(&args).expect(command);
         }
     }
 }

@@ -1,7 +1,7 @@
 //! What the fixture writes and the verifier reads: each has code of its own, and here they meet.
 
 use proptest::prelude::*;
-use sendfile_check::{
+use sendfile_evidence::{
     dialect::{Product, compare_values, decoded},
     dummy_line::DummyLine,
 };

@@ -7,15 +7,13 @@ use std::{collections::BTreeSet, fs, path::Path};
 use futures_util::{StreamExt, stream};
 use sendfile_check::{
     args::DemoProxy,
-    check::Choice,
-    config::Config,
     demo::{
         Stage, StageError,
         fault::{FAULTS, Fault},
     },
-    diagnosis::{Diagnosis, judge},
-    probe::Prober,
 };
+use sendfile_probe::{config::Config, prober::Prober};
+use sendfile_rules::{Choice, Diagnosis, judge};
 
 use crate::matrix;
 

@@ -1,14 +1,11 @@
 //! A saved report is judged as the fresh one was: nothing that a rule may know is lost in JSON.
 
-use sendfile_check::{
-    args::Format,
-    check::{Check, Choice},
-    evidence::{
-        Checked, End, Evidence, Failure, FailureKind, Gunzipped, Made, ProbeId, Response, Same,
-        Seen,
-    },
-    report::{Detail, Report, json},
+use sendfile_check::report::{Detail, Format, Report, json};
+use sendfile_evidence::{
+    Check, Checked, End, Evidence, Failure, FailureKind, Gunzipped, Made, ProbeId, Response, Same,
+    Seen,
 };
+use sendfile_rules::Choice;
 
 use crate::scenarios;
 

@@ -4,10 +4,8 @@
 
 use std::{fmt::Write, fs, path::PathBuf};
 
-use sendfile_check::{
-    demo::fault::Fault,
-    diagnosis::{Rule, rules},
-};
+use sendfile_check::demo::fault::Fault;
+use sendfile_rules::{Rule, rules};
 
 use crate::{faults::Outcome, scenarios};
 

@@ -2,13 +2,14 @@
 
 use sendfile_check::{
     args::DemoProxy,
-    check::Choice,
-    config::{Config, Depth},
     demo::{Stage, StageError},
-    diagnosis::judge,
-    evidence::{OddName, ProbeId},
-    probe::Prober,
 };
+use sendfile_evidence::{OddName, ProbeId};
+use sendfile_probe::{
+    config::{Config, Depth},
+    prober::Prober,
+};
+use sendfile_rules::{Choice, judge};
 
 use crate::skipped;
 

@@ -4,10 +4,7 @@
 use std::{fs, process::Command};
 
 use clap::Parser;
-use sendfile_check::{
-    args::{self, Cli},
-    config::Config,
-};
+use sendfile_check::args::{self, Cli};
 
 use crate::page::{Page, replaced, words};
 
@@ -37,7 +34,7 @@ fn the_file_of_targets_is_understood() {
     else {
         panic!("another command");
     };
-    let config = Config::from_args(&args).expect("a configuration");
+    let config = sendfile_check::args::config_of(&args).expect("a configuration");
     assert_eq!(config.targets.len(), 2);
 }
 

@@ -12,13 +12,11 @@ use clap::Parser as _;
 use futures_util::{StreamExt as _, stream};
 use sendfile_check::{
     args::{Cli, Command},
-    check::Choice,
-    config::Config,
-    diagnosis::{Confidence, Diagnosis, judge},
-    probe::Prober,
     snippet::{Proxy, Remote, Values, filled},
 };
 use sendfile_fixture::{Fixture, Running};
+use sendfile_probe::prober::Prober;
+use sendfile_rules::{Choice, Confidence, Diagnosis, judge};
 
 use self::relay::Relay;
 use crate::stores::{self, Pair, Store};
@@ -267,7 +265,7 @@ pub(crate) async fn verify(words: &[&str], options: &[Pair]) -> Diagnosis {
     let words = words.iter().map(|it| (*it).to_owned()).chain(options);
     let cli = Cli::try_parse_from(words).expect("a command line");
     let Command::Verify(args) = cli.command else { panic!("it is `verify`") };
-    let config = Config::from_args(&args).expect("a configuration");
+    let config = sendfile_check::args::config_of(&args).expect("a configuration");
     let prober = Prober::new(&config).expect("randomness");
     let evidence = prober.examine(&config.targets[0]).await.expect("a fixture that answers");
     judge(&evidence, &Choice::default())

@@ -9,8 +9,8 @@ use std::{
     time::Duration,
 };
 
-use sendfile_check::diagnosis::Diagnosis;
 use sendfile_fixture::{Fixture, Header, Running};
+use sendfile_rules::Diagnosis;
 
 use crate::{
     remote::{Edit, Front, first, nginx_with, page::curl, verify},

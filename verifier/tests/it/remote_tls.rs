@@ -4,11 +4,9 @@
 use std::{fs, path::Path, time::Duration};
 
 use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair};
-use sendfile_check::{
-    diagnosis::Diagnosis,
-    snippet::{Proxy, Remote},
-};
+use sendfile_check::snippet::{Proxy, Remote};
 use sendfile_fixture::{Fixture, Header, Running};
+use sendfile_rules::Diagnosis;
 
 use crate::{
     remote::{Front, first, nginx_with, serve, verify},

@@ -26,14 +26,11 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use sendfile_check::{
-    check::Choice,
-    diagnosis::{Diagnosis, Finding, judge, rules},
-    evidence::{
-        Access, Asked, Body, CERT_DAYS, Certificate, Dummy, Evidence, Further, Intent, ProbeId,
-        Probed, Response, Seen, Source,
-    },
+use sendfile_evidence::{
+    Access, Asked, Body, CERT_DAYS, Certificate, Dummy, Evidence, Further, Intent, ProbeId, Probed,
+    Response, Seen, Source,
 };
+use sendfile_rules::{Choice, Diagnosis, Finding, judge, rules};
 use serde::Deserialize;
 
 use self::{

@@ -4,10 +4,7 @@
 use std::{fs, io::ErrorKind, path::Path, process::Command};
 
 use clap::Parser;
-use sendfile_check::{
-    args::{self, Cli},
-    config::Config,
-};
+use sendfile_check::args::{self, Cli};
 use tempfile::TempDir;
 
 const UNITS: [&str; 5] = [
@@ -57,7 +54,7 @@ fn what_the_service_reads_is_understood() {
         .replace("${CREDENTIALS_DIRECTORY}", &folder.path().display().to_string());
     let cli = Cli::try_parse_from(line.split(' ')).expect("a command line");
     let args::Command::Verify(args) = cli.command else { panic!("another command: {line}") };
-    let config = Config::from_args(&args).expect("a configuration");
+    let config = sendfile_check::args::config_of(&args).expect("a configuration");
     assert_eq!(config.targets.len(), 2);
 }
 

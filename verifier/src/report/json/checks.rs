@@ -1,10 +1,8 @@
 //! The checks in JSON, there and back.
 
 use super::{Deserialize, Diagnosis, Evidence, Serialize};
-use crate::{
-    diagnosis::CheckResult,
-    evidence::{Checked, Made},
-};
+use sendfile_evidence::{Checked, Made};
+use sendfile_rules::CheckResult;
 
 #[derive(Serialize, Deserialize)]
 pub(super) struct JsonCheck {

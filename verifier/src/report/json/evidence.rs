@@ -7,7 +7,7 @@ use super::{
     Journalled, Probed, Response, Same, Seen, Serialize, Source, UNPRINTABLE, percent_decode_str,
     percent_encode,
 };
-use crate::evidence::{CERT_DAYS, Certificate, Gunzipped};
+use sendfile_evidence::{CERT_DAYS, Certificate, Gunzipped};
 
 #[derive(Serialize, Deserialize)]
 pub(super) struct JsonIntent {

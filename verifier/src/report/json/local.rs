@@ -2,8 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::local::{
-    Fact, Place, Says, State, Wrong,
+use sendfile_evidence::{
+    fact::{Fact, Place, Says, State, Wrong},
     log::{Entry, Event, Of},
 };
 

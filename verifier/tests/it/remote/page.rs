@@ -4,11 +4,9 @@
 use std::{fs, path::Path};
 
 use assert_cmd::cargo::cargo_bin;
-use sendfile_check::{
-    diagnosis::LayerResult,
-    evidence::{FailureKind, Seen},
-};
+use sendfile_evidence::{FailureKind, Seen};
 use sendfile_fixture::{Fixture, Running};
+use sendfile_rules::LayerResult;
 use serde_json::Value;
 
 use super::{BROKEN, Broken, By, Scene, caddy, first, named_at, verify};

@@ -1,10 +1,11 @@
 //! Local evidence on paper: a configuration and an error log as text, beside a disk that has the
 //! file and little else.
 
-use sendfile_check::{
-    evidence::Evidence,
-    local::{Access, Config, Disk, Fact, Kind, Look, Question, Text, Worker, facts, log},
+use sendfile_evidence::{
+    Evidence,
+    fact::{Fact, Kind},
 };
+use sendfile_readers::{Access, Config, Disk, Look, Question, Text, Worker, facts, log};
 use serde::Deserialize;
 
 /// What the operator lets the verifier read.

@@ -3,7 +3,7 @@
 use std::io::Write as _;
 
 use flate2::{Compression, write::GzEncoder};
-use sendfile_check::evidence::{
+use sendfile_evidence::{
     Body, End, Failure, FailureKind, Gunzipped, HEAD_BYTES, Journalled, ProbeId, Response, Same,
     Seen, Sha256,
 };

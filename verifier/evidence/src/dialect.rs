@@ -1,0 +1,296 @@
+//! What each proxy means by a hand-off header: which name it acts on, how it reads the value, what
+//! its own pages look like.
+//!
+//! Reads hand-offs only. The fixture writes them with code of its own, so that neither borrows the
+//! other's errors.
+
+use percent_encoding::percent_decode_str;
+
+use crate::{Body, OddName, Response};
+
+mod etag;
+mod link;
+mod value;
+
+pub use etag::file_seen;
+pub use link::{link_of, signed_link};
+pub use value::{ValueFault, compare_values};
+
+/// The servers that are told apart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Product {
+    /// nginx and its forks.
+    Nginx,
+    /// Apache httpd.
+    Apache,
+    /// lighttpd.
+    Lighttpd,
+    /// Caddy.
+    Caddy,
+    /// H2O.
+    H2o,
+    /// The proxy built into the fixture.
+    BuiltIn,
+}
+
+impl Product {
+    /// The name that its users call it by.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Nginx => "nginx",
+            Self::Apache => "Apache",
+            Self::Lighttpd => "lighttpd",
+            Self::Caddy => "Caddy",
+            Self::H2o => "h2o",
+            Self::BuiltIn => "the built-in proxy",
+        }
+    }
+
+    /// Whether it percent-decodes the value of its hand-off header.
+    ///
+    /// Measured: nginx since 1.5.9 and lighttpd decode; mod_xsendfile 0.12 and Caddy 2.6 do not.
+    pub fn decodes(self) -> bool {
+        matches!(self, Self::Nginx | Self::Lighttpd | Self::H2o | Self::BuiltIn)
+    }
+
+    /// Whether a file's name of this kind is known to be lost in some version, whatever its
+    /// configuration says.
+    ///
+    /// Measured with mod_xsendfile 0.12 and 1.0, Caddy 2.6.2 and 2.11.7; nginx and lighttpd lose
+    /// none.
+    pub fn loses(self, name: OddName) -> bool {
+        match self {
+            Self::Apache => matches!(name.id(), "percent" | "escape"),
+            Self::Caddy => matches!(name.id(), "percent" | "escape" | "question" | "hash"),
+            Self::Nginx | Self::Lighttpd | Self::H2o | Self::BuiltIn => false,
+        }
+    }
+
+    /// Whether it acts on this hand-off header; what Caddy acts on is its configuration's choice.
+    pub fn acts_on(self, header: &str) -> bool {
+        let among = |names: &[&str]| names.iter().any(|it| it.eq_ignore_ascii_case(header));
+        match self {
+            Self::Nginx => among(&["X-Accel-Redirect"]),
+            Self::Apache => among(&["X-Sendfile", "X-Sendfile-Temporary"]),
+            Self::Lighttpd => among(&["X-Sendfile", "X-Sendfile2", "X-LIGHTTPD-send-file"]),
+            Self::H2o => among(&["X-Reproxy-URL"]),
+            Self::Caddy | Self::BuiltIn => true,
+        }
+    }
+
+    /// The header that its users send, if it acts on one without being told.
+    pub fn header(self) -> Option<&'static str> {
+        match self {
+            Self::Nginx => Some("X-Accel-Redirect"),
+            Self::Apache | Self::Lighttpd => Some("X-Sendfile"),
+            Self::H2o => Some("X-Reproxy-URL"),
+            Self::Caddy | Self::BuiltIn => None,
+        }
+    }
+
+    /// The product that sent a response: its `Server` header, or else the look of its own error
+    /// page.
+    pub fn of(response: &Response) -> Option<Self> {
+        response
+            .header("server")
+            .and_then(Self::by_server_header)
+            .or_else(|| Self::by_error_page(response))
+    }
+
+    fn by_server_header(value: &str) -> Option<Self> {
+        let value = value.to_ascii_lowercase();
+        SERVER_NAMES.iter().find(|(name, _)| value.starts_with(name)).map(|(_, product)| *product)
+    }
+
+    /// The product whose own error page this is: written by the proxy, not by the app.
+    pub fn by_error_page(response: &Response) -> Option<Self> {
+        if response.status < 300 {
+            return None;
+        }
+        let text = String::from_utf8_lossy(&response.body.head);
+        let empty_from_caddy = response.body.size == 0
+            && response.header("content-type").is_none()
+            && response.header("server").is_some_and(|it| it.eq_ignore_ascii_case("caddy"));
+        if empty_from_caddy {
+            return Some(Self::Caddy);
+        }
+        ERROR_PAGES.iter().find(|(mark, _)| text.contains(mark)).map(|(_, product)| *product)
+    }
+}
+
+const SERVER_NAMES: [(&str, Product); 9] = [
+    ("nginx", Product::Nginx),
+    ("openresty", Product::Nginx),
+    ("angie", Product::Nginx),
+    ("freenginx", Product::Nginx),
+    ("apache", Product::Apache),
+    ("lighttpd", Product::Lighttpd),
+    ("caddy", Product::Caddy),
+    ("h2o", Product::H2o),
+    ("sendfile-fixture", Product::BuiltIn),
+];
+
+/// Marks of the proxies' own pages, measured with nginx 1.22.1, Apache 2.4.71 and lighttpd 1.4.69;
+/// older Apache says HTML 2.0.
+const ERROR_PAGES: [(&str, Product); 7] = [
+    ("<center>nginx", Product::Nginx),
+    ("<center>openresty", Product::Nginx),
+    ("<hr><center>", Product::Nginx),
+    ("-//W3C//DTD HTML 4.01//EN\" \"http://www.w3.org/TR/html4/strict.dtd\"", Product::Apache),
+    ("-//IETF//DTD HTML 2.0//EN", Product::Apache),
+    ("<?xml version=\"1.0\" encoding=\"iso-8859-1\"?>", Product::Lighttpd),
+    ("sendfile-fixture proxy", Product::BuiltIn),
+];
+
+/// What the value of a hand-off header names.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Names {
+    /// A URI of the proxy.
+    Uri,
+    /// A file on the proxy's machine.
+    Path,
+}
+
+/// A hand-off header that some server acts on.
+pub struct Header {
+    /// Its name as its users write it.
+    pub name: &'static str,
+    /// What its value names.
+    pub names: Names,
+    /// Who acts on it.
+    pub servers: &'static str,
+}
+
+/// Every hand-off header that is known, those of the past included.
+pub const HEADERS: [Header; 8] = [
+    Header {
+        name: "X-Accel-Redirect",
+        names: Names::Uri,
+        servers: "nginx, and Caddy by configuration",
+    },
+    Header {
+        name: "X-Sendfile",
+        names: Names::Path,
+        servers: "Apache with mod_xsendfile, lighttpd",
+    },
+    Header {
+        name: "X-LIGHTTPD-send-file",
+        names: Names::Path,
+        servers: "lighttpd of old, with FastCGI only",
+    },
+    Header {
+        name: "X-Sendfile2",
+        names: Names::Path,
+        servers: "lighttpd of old, with FastCGI only",
+    },
+    Header { name: "X-Sendfile-Temporary", names: Names::Path, servers: "mod_xsendfile 1.0" },
+    Header { name: "X-Reproxy-URL", names: Names::Uri, servers: "h2o, Perlbal" },
+    Header { name: "X-Reproxy-File", names: Names::Path, servers: "Perlbal" },
+    Header { name: "X-LiteSpeed-Location", names: Names::Uri, servers: "LiteSpeed" },
+];
+
+/// The known header of this name, in whatever case.
+pub fn header_named(name: &str) -> Option<&'static Header> {
+    HEADERS.iter().find(|it| it.name.eq_ignore_ascii_case(name))
+}
+
+/// A header's name as its users write it; an unknown one as it came.
+pub fn spelling(name: &str) -> &str {
+    header_named(name).map_or(name, |it| it.name)
+}
+
+/// The known header that a name was surely meant to be: the same letters with other punctuation, or
+/// two letters off.
+pub fn header_meant(name: &str) -> Option<&'static Header> {
+    let wanted = letters(name);
+    if header_named(name).is_some() || wanted.len() < 6 {
+        return None;
+    }
+    HEADERS
+        .iter()
+        .find(|it| letters(it.name) == wanted || edit_distance(&letters(it.name), &wanted) <= 2)
+}
+
+/// Whether a header's name has a word of another one's in it, such as `Redirect` of
+/// `X-Accel-Redirect`.
+pub fn shares_word(name: &str, other: &str) -> bool {
+    let name = letters(name);
+    other.split('-').map(letters).any(|it| it.len() >= 4 && name.contains(&it))
+}
+
+/// The first hand-off header of a response: the intended one if it is there, else any known one.
+pub fn handoff_of<'a>(
+    response: &'a Response,
+    intended: Option<&str>,
+) -> Option<(&'a str, &'a str)> {
+    let pair = |name: &str| response.headers.iter().find(|(n, _)| n.eq_ignore_ascii_case(name));
+    let known = || HEADERS.iter().find_map(|it| pair(it.name));
+    intended.and_then(pair).or_else(known).map(|(name, value)| (name.as_str(), value.as_str()))
+}
+
+/// S3's error code in a body, such as `SignatureDoesNotMatch`.
+pub fn store_error(body: &Body) -> Option<String> {
+    let text = String::from_utf8_lossy(&body.head);
+    let (_, rest) = text.split_once("<Error")?;
+    let (_, rest) = rest.split_once("<Code>")?;
+    rest.split_once("</Code>").map(|(code, _)| code.trim().to_owned())
+}
+
+/// What the store has answered, where the proxy keeps its page back and tells the status alone: in
+/// `X-Sendfile-Store`, as `$upstream_status` of nginx has it, the last server's at its end.
+pub fn store_status(response: &Response) -> Option<u16> {
+    let told = response.header("x-sendfile-store")?;
+    told.rsplit([',', ':', ' ']).next()?.parse().ok()
+}
+
+/// The same, but where no store answered: then the status is the proxy's own.
+pub fn store_refusal(response: &Response) -> Option<u16> {
+    store_status(response).filter(|it| !matches!(it, 502 | 504))
+}
+
+/// Whether the proxy has asked no store, because the app's link leads to none that it knows: so the
+/// shipped snippet tells it, in the place of a status.
+pub fn link_not_allowed(response: &Response) -> bool {
+    response.header("x-sendfile-store") == Some("not-allowed")
+}
+
+/// The path of a hand-off URI: without its query, percent-decoded, as bytes that may be no UTF-8.
+pub fn decoded(value: &str) -> String {
+    percent_decode_str(value).decode_utf8_lossy().into_owned()
+}
+
+fn letters(name: &str) -> String {
+    name.chars().filter(char::is_ascii_alphanumeric).map(|c| c.to_ascii_lowercase()).collect()
+}
+
+/// How many letters have to be changed, added or removed to get from one text to the other.
+pub fn edit_distance(a: &str, b: &str) -> usize {
+    let (a, b) = (a.as_bytes(), b.as_bytes());
+    let mut row: Vec<usize> = (0..=b.len()).collect();
+    for (i, x) in a.iter().enumerate() {
+        let mut corner = i;
+        row[0] = i + 1;
+        for (j, y) in b.iter().enumerate() {
+            let replaced = corner + usize::from(x != y);
+            corner = row[j + 1];
+            row[j + 1] = replaced.min(row[j] + 1).min(corner + 1);
+        }
+    }
+    row[b.len()]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_misspelt_name_is_told_from_a_foreign_one() {
+        let meant = |name| header_meant(name).map(|it| it.name);
+        assert_eq!(meant("X_SendFile"), Some("X-Sendfile"));
+        assert_eq!(meant("X-Accel-Redirct"), Some("X-Accel-Redirect"));
+        assert_eq!(meant("X-Sendfile"), None, "a right name is not misspelt");
+        assert_eq!(meant("X-Frame-Options"), None);
+        assert_eq!(meant("X-Runtime"), None);
+        assert_eq!(meant("X-Sendfile-Type"), None, "a request header of Rack, echoed by some apps");
+    }
+}

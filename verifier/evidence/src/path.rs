@@ -1,0 +1,72 @@
+//! Paths that a server opens: which misconfiguration leads from one to another.
+
+/// What is wrong with a path.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Wrong {
+    /// The prefix of the location stays in it: `root` where `alias` is meant.
+    Root,
+    /// The prefix of the location is lost: `alias` where `root` is meant.
+    Alias,
+    /// A slash is lost between the folder and the name.
+    Slash,
+    /// A capture has too much or too little.
+    Capture,
+    /// A variable holds something else.
+    Variable,
+    /// Another folder.
+    Folder,
+}
+
+/// Which habit leads to a path that was opened, where only the URI and the file are known.
+pub fn habit(path: &str, uri: &str, file: &str) -> Option<Wrong> {
+    if tidy(path) == tidy(file) {
+        return None;
+    }
+    if let Some(folder) = path.strip_suffix(uri)
+        && ends(uri).any(|end| tidy(&joined(folder, end)) == tidy(file))
+    {
+        return Some(Wrong::Root);
+    }
+    let (before, behind) = split_alike(path, file);
+    let slash = path.len() + 1 == file.len()
+        && file.get(before..).and_then(|it| it.strip_prefix('/'))
+            == path.get(path.len() - behind..);
+    Some(if slash { Wrong::Slash } else { Wrong::Folder })
+}
+
+/// How much two texts have in common at their beginning, and what is left of the first behind it.
+fn split_alike(a: &str, b: &str) -> (usize, usize) {
+    let alike = a.char_indices().zip(b.chars()).take_while(|((_, x), y)| x == y).last();
+    let before = alike.map_or(0, |((at, c), _)| at + c.len_utf8());
+    (before, a.len() - before)
+}
+
+/// A URI without one, two … of its first segments.
+pub fn ends(uri: &str) -> impl Iterator<Item = &str> {
+    uri.match_indices('/').skip(1).take(16).filter_map(|(at, _)| uri.get(at..))
+}
+
+/// A name below a directory, with one slash between them.
+pub fn joined(folder: &str, name: &str) -> String {
+    format!("{}/{}", folder.trim_end_matches('/'), name.trim_start_matches('/'))
+}
+
+/// A path on disk with single slashes, and no slash at its end.
+pub fn tidy(path: &str) -> String {
+    let parts: Vec<&str> = path.split('/').filter(|it| !it.is_empty() && *it != ".").collect();
+    format!("/{}", parts.join("/"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn habits_in_a_log() {
+        let habit = |path| habit(path, "/p/a/b.bin", "/srv/files/a/b.bin");
+        assert_eq!(habit("/srv/files/a/b.bin"), None);
+        assert_eq!(habit("/srv/filesa/b.bin"), Some(Wrong::Slash));
+        assert_eq!(habit("/srv/files/p/a/b.bin"), Some(Wrong::Root));
+        assert_eq!(habit("/srv/file/a/b.bin"), Some(Wrong::Folder));
+    }
+}

@@ -1,0 +1,249 @@
+//! Keeps secrets out of the evidence, and so out of every report, log and error.
+//!
+//! Redaction happens once, where evidence is made. A signature in a query becomes a fingerprint
+//! with a salt of this run, so that two values can still be compared without either being known.
+
+use sha2::{Digest, Sha256};
+
+/// Redacts with the salt of one run.
+#[derive(Clone, Debug)]
+pub struct Redactor {
+    salt: [u8; 16],
+}
+
+/// Header names that carry secrets as a whole.
+const SECRET_WORDS: [&str; 11] = [
+    "auth",
+    "cookie",
+    "token",
+    "secret",
+    "password",
+    "api-key",
+    "apikey",
+    "session",
+    "signature",
+    "subscription-key",
+    "access-key",
+];
+
+/// The header with which nginx is asked to tell its paths; those that tell them are no secrets.
+const ECHO_TOKEN: &str = "x-sendfile-echo";
+
+/// Names of query parameters that carry signatures and keys: S3, Google, Azure, and what apps call
+/// theirs.
+const SECRET_PARAMETERS: [&str; 11] = [
+    "sign",
+    "credential",
+    "token",
+    "secret",
+    "key",
+    "passw",
+    "auth",
+    "session",
+    "jwt",
+    "hash",
+    "md5",
+];
+
+/// The same where it is the whole name, or its last word: too short to be looked for inside others.
+const SHORT_PARAMETERS: [&str; 6] = ["sig", "code", "pw", "pwd", "st", "hdnea"];
+
+/// Elements of a store's error page that repeat what was signed.
+const SECRET_ELEMENTS: [&str; 6] = [
+    "AWSAccessKeyId",
+    "StringToSign",
+    "StringToSignBytes",
+    "SignatureProvided",
+    "CanonicalRequest",
+    "CanonicalRequestBytes",
+];
+
+impl Redactor {
+    /// A redactor with this salt.
+    pub fn new(salt: [u8; 16]) -> Self {
+        Self { salt }
+    }
+
+    /// A header's value as it may be shown.
+    pub fn header(&self, name: &str, value: &str) -> String {
+        if is_secret(name) { "REDACTED".to_owned() } else { self.url(value) }
+    }
+
+    /// A URL, or a hand-off's value, without the secrets of its query and without a password.
+    pub fn url(&self, url: &str) -> String {
+        let url = without_password(url);
+        let Some((path, query)) = url.split_once('?') else { return url };
+        let shown: Vec<String> = query.split('&').map(|pair| self.parameter(pair)).collect();
+        format!("{path}?{}", shown.join("&"))
+    }
+
+    /// A line of a log, its URLs as they may be shown.
+    pub fn text(&self, text: &str) -> String {
+        each_word(text, |word| self.url(word))
+    }
+
+    fn parameter(&self, pair: &str) -> String {
+        let Some((name, value)) = pair.split_once('=') else { return pair.to_owned() };
+        if value.is_empty() || !names_secret(name) {
+            return pair.to_owned();
+        }
+        let hash = Sha256::new().chain_update(self.salt).chain_update(value).finalize();
+        format!("{name}=REDACTED-{:02x}{:02x}{:02x}{:02x}", hash[0], hash[1], hash[2], hash[3])
+    }
+
+    /// The beginning of a body: a store's XML error repeats keys and signatures.
+    pub fn body(&self, head: &[u8]) -> Vec<u8> {
+        let Ok(text) = std::str::from_utf8(head) else { return head.to_vec() };
+        if !text.contains("<Error") {
+            return head.to_vec();
+        }
+        SECRET_ELEMENTS
+            .iter()
+            .fold(text.to_owned(), |text, name| without_element(&text, name))
+            .into_bytes()
+    }
+}
+
+/// Whether a header of this name carries a secret as a whole.
+fn is_secret(name: &str) -> bool {
+    let name = name.to_ascii_lowercase();
+    name == ECHO_TOKEN || SECRET_WORDS.iter().any(|word| name.contains(word))
+}
+
+/// A directive of a configuration as it may be shown: what stands behind the name of a secret, and
+/// the secrets of URLs, are left out. What begins with `$` or `{` is a variable, not a secret.
+pub fn directive(name: &str, words: &[String]) -> String {
+    let mut shown = vec![name.to_owned()];
+    let mut secret = ["password", "secret"].iter().any(|it| name.contains(it));
+    for word in words {
+        if std::mem::replace(&mut secret, is_secret(word)) && is_value(word) {
+            shown.push("REDACTED".to_owned());
+        } else if word.is_empty() {
+            shown.push("\"\"".to_owned());
+        } else {
+            shown.push(plain(word));
+        }
+    }
+    shown.join(" ")
+}
+
+/// What is said of a configuration, as it may be shown.
+pub fn text(text: &str) -> String {
+    each_word(text, plain)
+}
+
+fn each_word(text: &str, shown: impl Fn(&str) -> String) -> String {
+    let between = |c: char| c.is_whitespace() || matches!(c, '"' | ',' | '`' | ';');
+    let pieces = text.split_inclusive(between);
+    let one = |piece: &str| {
+        let word = piece.trim_end_matches(between);
+        shown(word) + &piece[word.len()..]
+    };
+    pieces.map(one).collect()
+}
+
+/// A word of a configuration: a URL, `secret=…`, or anything.
+fn plain(word: &str) -> String {
+    let is_name = |it: &str| it.chars().all(|c| c.is_alphanumeric() || matches!(c, '-' | '_'));
+    let is_login = |it: &str| {
+        it.split_once(':').is_some_and(|(_, word)| !word.is_empty()) && !it.contains('/')
+    };
+    match (word.split_once('='), word.rsplit_once('@')) {
+        (Some((name, value)), _) if is_name(name) && names_secret(name) && is_value(value) => {
+            format!("{name}=REDACTED")
+        }
+        (_, Some((login, host))) if is_login(login) => format!("REDACTED@{host}"),
+        _ => without_signature(word),
+    }
+}
+
+/// Whether it is a value: no variable, and no fingerprint of one.
+fn is_value(text: &str) -> bool {
+    !text.is_empty() && !text.starts_with(['$', '{', '%']) && !text.starts_with("REDACTED")
+}
+
+/// A word without the secrets of a URL.
+fn without_signature(word: &str) -> String {
+    let word = without_password(word);
+    let Some((path, query)) = word.split_once('?') else { return word };
+    let pair = |pair: &str| match pair.split_once('=') {
+        Some((name, value)) if names_secret(name) && is_value(value) => {
+            format!("{name}=REDACTED")
+        }
+        _ => pair.to_owned(),
+    };
+    format!("{path}?{}", query.split('&').map(pair).collect::<Vec<_>>().join("&"))
+}
+
+/// Whether a query's parameter of this name is a secret.
+fn names_secret(name: &str) -> bool {
+    let name = name.to_ascii_lowercase();
+    let last = name.rsplit(['-', '_']).next().unwrap_or(&name);
+    // Which headers are signed is what one wants to know.
+    !name.ends_with("signedheaders")
+        && (SHORT_PARAMETERS.contains(&last)
+            || SECRET_PARAMETERS.iter().any(|it| name.contains(it)))
+}
+
+fn without_password(url: &str) -> String {
+    let Some((scheme, rest)) = url.split_once("://") else { return url.to_owned() };
+    let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
+    match rest[..end].rsplit_once('@') {
+        Some((_, host)) => format!("{scheme}://REDACTED@{host}{}", &rest[end..]),
+        None => url.to_owned(),
+    }
+}
+
+/// Empties an element; one that is cut off at the end of what was read as well.
+fn without_element(text: &str, name: &str) -> String {
+    let open = format!("<{name}>");
+    let Some((before, rest)) = text.split_once(&open) else { return text.to_owned() };
+    let after = rest.split_once(&format!("</{name}>")).map_or("", |(_, after)| after);
+    format!("{before}{open}REDACTED</{name}>{after}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_secret_goes_and_what_is_evidence_stays() {
+        let redactor = Redactor::new([7; 16]);
+        assert_eq!(redactor.header("Authorization", "Token abc"), "REDACTED");
+        assert_eq!(redactor.header("X-Sendfile-Type", "X-Accel-Redirect"), "X-Accel-Redirect");
+        assert_eq!(redactor.url("http://u:p@h/x"), "http://REDACTED@h/x");
+        assert!(!redactor.url("/x?access_token=abc").contains("abc"));
+        let signed = redactor.url("/s3/a?X-Amz-Expires=9&X-Amz-Signature=deadbeef");
+        assert!(signed.starts_with("/s3/a?X-Amz-Expires=9&X-Amz-Signature=REDACTED-"), "{signed}");
+        assert_eq!(
+            signed,
+            redactor.url("/s3/a?X-Amz-Expires=9&X-Amz-Signature=deadbeef"),
+            "equal values stay equal"
+        );
+        assert_ne!(signed, redactor.url("/s3/a?X-Amz-Expires=9&X-Amz-Signature=deadbeee"));
+        let word = |it: &str| it.to_owned();
+        let signed_once = redactor.text("GET /a?sig=abc HTTP/1.1");
+        assert_eq!(
+            directive("ProxyPass", &[word("/"), word("ajp://u:p@h/"), word("secret=abc")]),
+            "ProxyPass / ajp://REDACTED@h/ secret=REDACTED"
+        );
+        let signed = [word("https://u:p@h/x?X-Amz-Signature=abc")];
+        assert_eq!(
+            directive("proxy_pass", &signed),
+            "proxy_pass https://REDACTED@h/x?X-Amz-Signature=REDACTED"
+        );
+        assert_eq!(text(&signed_once), signed_once, "fingerprints stay");
+        assert_eq!(directive("x_secret", &[word("abc")]), "x_secret REDACTED");
+        assert_eq!(
+            text("redirects to `https://u:p@h/x?token=abc&b=$arg_b`; then u:p@h:80"),
+            "redirects to `https://REDACTED@h/x?token=REDACTED&b=$arg_b`; then REDACTED@h:80"
+        );
+        let page = redactor
+            .body(b"<Error><Code>X</Code><StringToSign>GET\nabc</StringToSign><AWSAccessKeyId>AK");
+        assert_eq!(
+            String::from_utf8_lossy(&page),
+            "<Error><Code>X</Code><StringToSign>REDACTED</StringToSign>\
+             <AWSAccessKeyId>REDACTED</AWSAccessKeyId>"
+        );
+    }
+}

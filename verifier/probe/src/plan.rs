@@ -1,0 +1,345 @@
+//! What to ask: first the four layers, then what splits the causes that are still possible. Pure;
+//! `probe` does the asking.
+
+use http::{HeaderName, header};
+use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
+
+use crate::{
+    config::{FixtureAt, StorageAt, Target, Wish},
+    url::Url,
+};
+use sendfile_evidence::{Dummy, Intent, OddName, ProbeId, Sha256, Source, secret::Redactor};
+
+mod checks;
+mod contract;
+pub(crate) mod exposure;
+mod further;
+mod request;
+mod store;
+
+pub use checks::{Scene, checks, doubts};
+pub use contract::{Contract, ContractDummy, ContractError};
+pub use further::further;
+pub use request::{Ask, Wants};
+pub use store::{as_app_for_head, odd_parts, past_handoff};
+
+/// What to ask about one target.
+#[derive(Debug)]
+pub struct Plan {
+    /// The target's name.
+    pub target: String,
+    /// The nonce of the `full` request, by which the fixture's journal knows it.
+    pub nonce: String,
+    /// What is sent, and what should come.
+    pub wish: Wish,
+    /// The right bytes, if they are known beforehand.
+    pub dummy: Option<Dummy>,
+    /// The file's size, if the contract or the disk tells it.
+    pub size: Option<u64>,
+    /// How to read the storage.
+    pub storage: StoragePlan,
+    /// The app, or why it is not asked.
+    pub app: Result<Ask, &'static str>,
+    /// The direct location, or why it is not asked.
+    pub direct: Result<Ask, &'static str>,
+    /// The download.
+    pub full: Ask,
+    /// The app's hand-off with the signature that evidence leaves out, once the app has answered.
+    pub handoff: Option<String>,
+    /// The fixture, if there is one.
+    pub fixture: Option<FixtureAt>,
+    /// The fixture's own probes that split causes.
+    pub fixture_probes: Vec<FurtherAsk>,
+    /// Those that checks need.
+    pub check_probes: Vec<FurtherAsk>,
+}
+
+/// A further probe that is to be made.
+#[derive(Clone, Debug)]
+pub struct FurtherAsk {
+    /// Which one.
+    pub id: ProbeId,
+    /// The request.
+    pub ask: Ask,
+    /// The SHA-256 of what should come, where that is not the dummy.
+    pub wants: Option<Sha256>,
+    /// The most bytes that are worth reading, where that is less than the whole.
+    pub most: Option<u64>,
+}
+
+impl FurtherAsk {
+    fn new(id: ProbeId, ask: Ask) -> Self {
+        Self { id, ask, wants: None, most: None }
+    }
+}
+
+/// How to read the storage.
+#[derive(Debug)]
+pub enum StoragePlan {
+    /// Not at all, for this reason.
+    Skip(&'static str),
+    /// At this place.
+    Read(StorageAt),
+    /// The fixture reads back for us.
+    Fixture {
+        /// The fixture.
+        fixture: FixtureAt,
+        /// The dummy's name.
+        name: String,
+    },
+}
+
+impl Plan {
+    /// A GET as the visitor makes it.
+    fn by_visitor(&self, url: Url) -> Ask {
+        by_visitor(&self.wish, url)
+    }
+
+    /// The intention as it may be shown.
+    pub fn intent(&self, redactor: &Redactor) -> Intent {
+        let intent = &self.wish.intent;
+        Intent { value: intent.value.as_deref().map(|it| redactor.url(it)), ..intent.clone() }
+    }
+}
+
+/// Characters that a request target cannot carry as they are.
+const UNSAFE: &AsciiSet = &CONTROLS
+    .add(b' ')
+    .add(b'"')
+    .add(b'#')
+    .add(b'<')
+    .add(b'>')
+    .add(b'\\')
+    .add(b'^')
+    .add(b'`')
+    .add(b'{')
+    .add(b'|')
+    .add(b'}');
+
+/// Characters that a name in a path cannot carry as they are.
+const NAME_UNSAFE: &AsciiSet = &UNSAFE.add(b'%').add(b'?');
+
+/// The name of the parameter by which the fixture's own URLs are made fresh.
+const PARAMETER: &str = "sendfile-check";
+
+/// The plan for any app: each layer as it was given.
+pub fn plan_of_urls(
+    target: &Target,
+    nonce: String,
+    storage: Option<&StorageAt>,
+    app: Option<&Url>,
+    direct: Option<&Url>,
+    full: &Url,
+) -> Plan {
+    let wish = target.wish.clone();
+    Plan {
+        target: target.name.clone(),
+        nonce,
+        dummy: None,
+        size: None,
+        storage: storage.map_or(StoragePlan::Skip("no --storage was given"), |it| {
+            StoragePlan::Read(it.clone())
+        }),
+        app: app.map(|url| ask_app(&wish, url.clone())).ok_or("no --app was given"),
+        direct: direct.map(|url| by_visitor(&wish, url.clone())).ok_or("no --direct was given"),
+        full: ask_full(&wish, full.clone()),
+        handoff: None,
+        fixture: None,
+        fixture_probes: Vec::new(),
+        check_probes: Vec::new(),
+        wish,
+    }
+}
+
+/// The plan for a fixture: its contract says the rest.
+pub fn plan_of_contract(
+    target: &Target,
+    nonce: String,
+    contract: &Contract,
+    fixture: &FixtureAt,
+    site: &Url,
+    storage: Option<&StorageAt>,
+) -> Result<Plan, ContractError> {
+    let wrong =
+        |problem: String| ContractError::NotAContract { url: fixture.url.to_string(), problem };
+    let main = contract
+        .dummies
+        .iter()
+        .find(|it| it.id == "main")
+        .ok_or_else(|| wrong("it has no dummy `main`".to_owned()))?;
+    let at = |url: &Url, path: &str| {
+        let target = format!(
+            "{}{}{path}?{PARAMETER}={nonce}",
+            url.path().trim_end_matches('/'),
+            contract.base
+        );
+        url.with_target(&target).map_err(|error| wrong(error.to_string()))
+    };
+    let wish = wish_of(target, contract, main, fixture);
+    let hash = |text: &str| text.parse().map_err(wrong);
+    let dummy = Dummy {
+        size: main.size,
+        sha256: hash(&main.sha256)?,
+        source: Source::Contract,
+        nonce: Some(main.nonce.clone()),
+        instance: Some(contract.instance.clone()),
+        key: Some(main.key.clone()),
+        twin: contract.dummies.iter().any(|it| it.id == "root-twin"),
+        previous: main.previous.as_ref().map(|it| hash(&it.sha256)).transpose()?,
+    };
+    let storage = match storage {
+        Some(root) => StoragePlan::Read(below(root, &main.key).map_err(wrong)?),
+        None => StoragePlan::Fixture { fixture: fixture.clone(), name: main.name.clone() },
+    };
+    let probe_at = |path: &str| {
+        let url = at(site, path.strip_prefix(&contract.base)?).ok()?;
+        Some(by_visitor(&wish, url))
+    };
+    let fixture_probes = fixture_probes(contract, probe_at);
+    let for_checks = CHECK_PROBES.into_iter().chain(OddName::all().map(ProbeId::Name));
+    let denied =
+        at(site, "/denied").map(|url| FurtherAsk::new(ProbeId::Denied, by_visitor(&wish, url)));
+    let mut check_probes = offered(contract, for_checks, probe_at);
+    check_probes.extend(denied);
+    let target_of_app = format!("{}/download?{PARAMETER}={nonce}-app", fixture.url.path());
+    let app = fixture.url.with_target(&target_of_app);
+    let direct = signed(at(site, &format!("/direct/{}", encoded(&main.name)))?, main);
+    Ok(Plan {
+        target: target.name.clone(),
+        dummy: Some(dummy),
+        size: None,
+        storage,
+        app: Ok(ask_app(&wish, app.map_err(|error| wrong(error.to_string()))?)),
+        direct: Ok(by_visitor(&wish, direct)),
+        full: ask_full(&wish, at(site, "/download")?),
+        handoff: None,
+        fixture: Some(fixture.clone()),
+        fixture_probes,
+        check_probes,
+        nonce,
+        wish,
+    })
+}
+
+/// What the operator wishes, with what the contract knows better.
+fn wish_of(
+    target: &Target,
+    contract: &Contract,
+    main: &ContractDummy,
+    fixture: &FixtureAt,
+) -> Wish {
+    let mut wish = target.wish.clone();
+    let intent = &mut wish.intent;
+    intent.header = Some(contract.handoff.header.clone());
+    intent.value = Some(main.handoff.clone());
+    intent.expect.push(("content-type".to_owned(), main.content_type.clone()));
+    let disposition = main.content_disposition.clone();
+    intent.expect.extend(disposition.map(|it| ("content-disposition".to_owned(), it)));
+    wish.unix_socket.clone_from(&fixture.unix_socket);
+    wish
+}
+
+/// A dummy's direct URL with the query that a private bucket wants. All of it is signed: nothing of ours may stand
+/// beside it.
+fn signed(direct: Url, dummy: &ContractDummy) -> Url {
+    let query = dummy.query.as_deref();
+    let signed = query.map(|query| direct.with_target(&format!("{}?{query}", direct.path())));
+    signed.and_then(Result::ok).unwrap_or(direct)
+}
+
+const NO_FIXTURE: &str = "the fixture, which places the dummy, does not answer";
+
+/// The plan for a fixture that does not answer: the site can still be asked, the app is known to be
+/// silent.
+pub fn plan_without_contract(
+    target: &Target,
+    nonce: String,
+    fixture: &FixtureAt,
+    site: &Url,
+) -> Option<Plan> {
+    let base = fixture.url.path();
+    let full = format!("{}{base}/download?{PARAMETER}={nonce}", site.path().trim_end_matches('/'));
+    let app = fixture.url.with_target(&format!("{base}/download?{PARAMETER}={nonce}-app")).ok()?;
+    let mut plan =
+        plan_of_urls(target, nonce, None, Some(&app), None, &site.with_target(&full).ok()?);
+    plan.storage = StoragePlan::Skip(NO_FIXTURE);
+    plan.direct = Err(NO_FIXTURE);
+    if let Ok(app) = &mut plan.app {
+        app.unix_socket.clone_from(&fixture.unix_socket);
+    }
+    Some(plan)
+}
+
+/// The app as the proxy asks it: with the proxy's own headers, and those of the visitor that it passes
+/// on.
+fn ask_app(wish: &Wish, url: Url) -> Ask {
+    let own = |name: &HeaderName| wish.app_headers.iter().any(|(it, _)| it == name);
+    let passed_on =
+        wish.full_headers.iter().filter(|(name, _)| !own(name) && *name != header::HOST);
+    Ask {
+        method: wish.full_method.clone(),
+        url,
+        headers: wish.app_headers.iter().chain(passed_on).cloned().collect(),
+        unix_socket: wish.unix_socket.clone(),
+        wants: Wants::HandOff(wish.intent.header.clone()),
+    }
+}
+
+/// A GET with the visitor's headers: a login may stand before the whole site.
+fn by_visitor(wish: &Wish, url: Url) -> Ask {
+    Ask { headers: wish.full_headers.clone(), ..Ask::get(url) }
+}
+
+fn ask_full(wish: &Wish, url: Url) -> Ask {
+    Ask { method: wish.full_method.clone(), headers: wish.full_headers.clone(), ..Ask::get(url) }
+}
+
+/// A key below a storage's root.
+fn below(root: &StorageAt, key: &str) -> Result<StorageAt, String> {
+    match root {
+        StorageAt::File(path) => {
+            Ok(StorageAt::File(format!("{}/{key}", path.trim_end_matches('/'))))
+        }
+        StorageAt::Http(url, header) => {
+            let target = format!("{}/{}", url.path().trim_end_matches('/'), encoded(key));
+            let url = url.with_target(&target).map_err(|error| error.to_string())?;
+            Ok(StorageAt::Http(url, header.clone()))
+        }
+        StorageAt::Bucket(bucket) => Ok(StorageAt::Bucket(bucket.below(key))),
+    }
+}
+
+pub(crate) fn encoded(text: &str) -> String {
+    utf8_percent_encode(text, NAME_UNSAFE).to_string()
+}
+
+/// The fixture's probes that split causes, asked through the site.
+fn fixture_probes(contract: &Contract, at: impl Fn(&str) -> Option<Ask>) -> Vec<FurtherAsk> {
+    let known = [
+        ProbeId::Plain,
+        ProbeId::DirectUri,
+        ProbeId::DoubleSlash,
+        ProbeId::NoExtension,
+        ProbeId::Missing,
+        ProbeId::Nowhere,
+    ];
+    offered(contract, known, at)
+}
+
+/// The fixture's probes that checks need.
+const CHECK_PROBES: [ProbeId; 5] =
+    [ProbeId::Html, ProbeId::Empty, ProbeId::Missing, ProbeId::Parent, ProbeId::Relay];
+
+/// Those of the fixture's probes that it has.
+fn offered(
+    contract: &Contract,
+    ids: impl IntoIterator<Item = ProbeId>,
+    at: impl Fn(&str) -> Option<Ask>,
+) -> Vec<FurtherAsk> {
+    let offered = ids.into_iter().filter_map(|id| {
+        let probe = contract.probes.iter().find(|it| it.id == id.to_string())?;
+        let wants = probe.sha256.as_deref().and_then(|it| it.parse().ok());
+        at(&probe.path).map(|ask| FurtherAsk { wants, ..FurtherAsk::new(id, ask) })
+    });
+    offered.collect()
+}

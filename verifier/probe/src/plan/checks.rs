@@ -1,0 +1,388 @@
+//! What the checks ask beyond the four layers, or why one cannot be made. No request changes
+//! anything: the download is asked again with GET and HEAD only.
+
+use std::ops::RangeInclusive;
+
+use http::{HeaderName, HeaderValue, Method, header};
+
+use super::{FurtherAsk, Plan};
+use crate::{config::Depth, plan::Ask};
+use sendfile_evidence::{
+    Access, Check, Checked, End, Evidence, Made, ProbeId, Response, Same, Sha256, dialect,
+};
+
+/// What the four layers leave to be checked.
+pub struct Scene<'a> {
+    /// What was asked of the layers.
+    pub plan: &'a Plan,
+    /// What they answered.
+    pub evidence: &'a Evidence,
+    /// Whether all is asked, or what matters most.
+    pub depth: Depth,
+    /// Which checks are wanted.
+    pub checks: &'a [Check],
+    /// The SHA-256 of a part of the download, if its bytes are known.
+    pub part: &'a (dyn Fn(RangeInclusive<u64>) -> Option<Sha256> + Sync),
+}
+
+/// What a check asks, or why it cannot be made.
+type Asks = Result<Vec<FurtherAsk>, String>;
+
+/// Notes which checks are made, and adds what they ask; takes out of `asks` what none needs.
+pub fn checks(scene: &Scene<'_>, asks: &mut Vec<FurtherAsk>) -> Vec<Checked> {
+    if scene.evidence.delivered() {
+        asks.retain(|it| !exposes(it.id) || scene.checks.contains(&Check::Exposure));
+        asks.retain(|it| !refuses(it.id) || scene.checks.contains(&Check::Refusal));
+        asks.retain(|it| !spoofs(it.id) || scene.checks.contains(&Check::Spoofing));
+    }
+    let checked = |check| Checked { check, made: scene.check(check, asks) };
+    Check::all().map(checked).collect()
+}
+
+/// Whether the dummy must not come.
+fn exposes(id: ProbeId) -> bool {
+    let by_path =
+        matches!(id, ProbeId::TargetOutside | ProbeId::TargetOtherHost | ProbeId::Spelled(_));
+    by_path
+        || matches!(id, ProbeId::RelayOutside)
+        || matches!(id, ProbeId::Refused(_) | ProbeId::StoragePublic | ProbeId::DirectUp)
+}
+
+/// Whether a visitor without rights asks.
+fn refuses(id: ProbeId) -> bool {
+    matches!(id, ProbeId::Anonymous | ProbeId::AppAnonymous)
+}
+
+/// Whether a visitor asks who chooses the hand-off.
+fn spoofs(id: ProbeId) -> bool {
+    matches!(id, ProbeId::Spoofed | ProbeId::AppSpoofed)
+}
+
+/// What splits the causes where a check failed: whether the download can be asked twice at all, and
+/// whether the app answers HEAD.
+pub fn doubts(scene: &Scene<'_>) -> Vec<FurtherAsk> {
+    let evidence = scene.evidence;
+    let mut repeats = evidence.probes.iter().filter(|it| it.id.repeats_download());
+    let mut asks = Vec::new();
+    if repeats.any(|it| it.probed.answer().is_some_and(|answer| is_odd(evidence, it.id, answer))) {
+        let again = FurtherAsk::new(ProbeId::Again, scene.plan.full.clone());
+        asks.push(FurtherAsk { most: Some(ENOUGH), ..again });
+    }
+    let head = evidence.probe(ProbeId::Head).zip(evidence.full.answer());
+    let differs = |(head, full): (&Response, &Response)| {
+        let length = |it: &Response| it.header("content-length").map(str::to_owned);
+        head.status != full.status || length(head) != length(full)
+    };
+    if head.is_some_and(differs) {
+        let app = scene.plan.app.clone().ok();
+        asks.extend(
+            app.map(|app| FurtherAsk::new(ProbeId::AppHead, Ask { method: Method::HEAD, ..app })),
+        );
+    }
+    asks
+}
+
+/// Why a check cannot be made without a right file.
+const UNTOLD: &str = "nothing tells which bytes are right";
+
+/// Why a check is not made by default.
+const ONLY_THOROUGH: &str = "only with --thorough";
+
+/// Whether an answer to the download asked once more may be of a site that gives it once only: an
+/// error, a redirect, another page.
+fn is_odd(evidence: &Evidence, id: ProbeId, answer: &Response) -> bool {
+    let length = |it: &Response| it.header("content-length").map(str::to_owned);
+    let body = &answer.body;
+    let unpacked = body.gunzipped.as_ref().map(|it| it.sha256);
+    match answer.status {
+        200 if id == ProbeId::Head => length(answer) != evidence.full.answer().and_then(length),
+        200 if body.end == End::Whole => {
+            let right = evidence.dummy.as_ref().map(|it| it.sha256);
+            right != Some(body.sha256) && right != unpacked
+        }
+        200 => !matches!(body.same, Some(Same::AtLeast(_))),
+        206 | 304 | 416 => false,
+        _ => true,
+    }
+}
+
+/// Where only the beginning matters, no more than this is read.
+pub(super) const ENOUGH: u64 = 128 * 1024;
+
+/// A file up to this size is read once more as a whole.
+const SMALL: u64 = 4 << 20;
+
+impl Scene<'_> {
+    fn check(&self, check: Check, asks: &mut Vec<FurtherAsk>) -> Made {
+        if !self.checks.contains(&check) {
+            return Made::Skipped("its rules are left out".to_owned());
+        }
+        match self.asks(check, asks) {
+            // Asked in its own way, by whoever speaks HTTP/2.
+            Ok(_) if check == Check::Protocol => Made::By(vec![ProbeId::Http2]),
+            Ok(own) => {
+                let ids = own.iter().map(|it| it.id).collect();
+                let known = |id| asks.iter().any(|it| it.id == id);
+                let new: Vec<_> = own.into_iter().filter(|it| !known(it.id)).collect();
+                asks.extend(new);
+                Made::By(ids)
+            }
+            Err(reason) => Made::Skipped(reason),
+        }
+    }
+
+    fn asks(&self, check: Check, asks: &[FurtherAsk]) -> Asks {
+        let among = |wanted: fn(ProbeId) -> bool, reason: &str| {
+            let asked: Vec<_> = asks.iter().filter(|it| wanted(it.id)).cloned().collect();
+            if asked.is_empty() { Err(reason.to_owned()) } else { Ok(asked) }
+        };
+        match check {
+            Check::Exposure => {
+                let asked = among(exposes, "the hand-off names no URL, and --refused none");
+                let beyond = [ProbeId::Parent, ProbeId::Relay].map(|it| self.of_fixture(it));
+                let beyond: Vec<_> = beyond.into_iter().flatten().collect();
+                match beyond.is_empty() || !self.thorough() {
+                    true => asked,
+                    false => Ok(asked.into_iter().flatten().chain(beyond).collect()),
+                }
+            }
+            Check::Refusal => {
+                let denied = self.right().ok().and(self.of_fixture(ProbeId::Denied));
+                let private = self.plan.wish.intent.access == Access::Private;
+                let asked = among(
+                    refuses,
+                    if private { "no --full-header, so no stranger" } else { "no --private" },
+                );
+                match denied {
+                    Some(denied) => Ok(asked.into_iter().flatten().chain([denied]).collect()),
+                    None => asked,
+                }
+            }
+            Check::Spoofing => match self.thorough() {
+                true => self.repeatable().and_then(|_| among(spoofs, "")),
+                false => Err(ONLY_THOROUGH.to_owned()),
+            },
+            Check::Freshness => self.freshness(),
+            Check::HandoffUsed | Check::Headers => self.by_app(),
+            Check::Leak => self.leak(),
+            Check::Wire => self.right().map(|_| Vec::new()),
+            Check::Ranges => self.ranges(),
+            Check::Conditions => self.conditions(),
+            Check::Head => {
+                Ok(vec![self.ask(ProbeId::Head, &[]).map(|ask| FurtherAsk {
+                    ask: Ask { method: Method::HEAD, ..ask.ask },
+                    ..ask
+                })?])
+            }
+            Check::Encoding => self.encoding(),
+            Check::Names => self.names(),
+            Check::Tls | Check::Protocol => self.over_tls(check),
+        }
+    }
+
+    /// The download, where it is right: what is wrong with a wrong one is told by the layers.
+    fn right(&self) -> Result<&Response, String> {
+        let full = self.evidence.full.answer().filter(|_| self.evidence.delivered());
+        let reason = match self.evidence.dummy {
+            Some(_) => "the download is not right",
+            None => UNTOLD,
+        };
+        full.ok_or_else(|| reason.to_owned())
+    }
+
+    /// The download, where it may be asked once more.
+    fn repeatable(&self) -> Result<&Response, String> {
+        let method = &self.plan.full.method;
+        let full = self.right()?;
+        match *method == Method::GET {
+            true => Ok(full),
+            false => Err(format!("the download is asked with {method}")),
+        }
+    }
+
+    /// A cache in front has what visitors ask for, not what carries a fresh query; a compressed copy
+    /// shows only to those who accept it.
+    fn freshness(&self) -> Asks {
+        if !self.evidence.has_yardstick() {
+            return Err(UNTOLD.to_owned());
+        }
+        let mut asks = vec![self.gzip()?];
+        let full = self.plan.full.clone();
+        // A real app's URL is asked as it was given: that is what visitors ask for.
+        if self.plan.fixture.is_some() {
+            let url = full.url.with_target(full.url.path()).map_err(|it| it.to_string())?;
+            asks.push(FurtherAsk::new(ProbeId::WithoutQuery, Ask { url, ..full }));
+        }
+        Ok(asks)
+    }
+
+    /// What the layers tell, if the app was asked.
+    fn by_app(&self) -> Asks {
+        self.right()?;
+        match (&self.plan.app, self.evidence.app.answer()) {
+            (Err(reason), _) => Err((*reason).to_owned()),
+            (Ok(_), None) => Err("the app does not answer".to_owned()),
+            (Ok(_), Some(app)) => {
+                let intended = self.plan.wish.intent.header.as_deref();
+                let tells = dialect::handoff_of(app, intended).is_some() || app.status == 200;
+                match tells {
+                    true => Ok(Vec::new()),
+                    false => Err(format!("the app answers {} and hands nothing over", app.status)),
+                }
+            }
+        }
+    }
+
+    fn leak(&self) -> Asks {
+        self.right()?;
+        Ok(self.of_fixture(ProbeId::Missing).filter(|_| self.thorough()).into_iter().collect())
+    }
+
+    fn ranges(&self) -> Asks {
+        let full = self.repeatable()?;
+        let size = self.evidence.dummy.as_ref().map_or(0, |it| it.size);
+        if size < 4 {
+            return Err(format!("the file has {size} bytes"));
+        }
+        if full.header("accept-ranges").is_some_and(|it| it.eq_ignore_ascii_case("none")) {
+            return Err("the answer says `Accept-Ranges: none`".to_owned());
+        }
+        let first = (size / 4).min(16 * 1024);
+        let middle = first..=first + (size / 4).min(4096) - 1;
+        let whole = format!("bytes={}-{}", middle.start(), middle.end());
+        let range = |id, value: &str, part: Option<RangeInclusive<u64>>, others: &[_]| {
+            let mut headers = vec![(header::RANGE, value.to_owned())];
+            headers.extend_from_slice(others);
+            let ask = self.ask(id, &headers)?;
+            let wants = part.and_then(|it| (self.part)(it));
+            Ok::<_, String>(FurtherAsk { wants, most: Some(ENOUGH), ..ask })
+        };
+        let mut asks = vec![range(ProbeId::Range, &whole, Some(middle.clone()), &[])?];
+        if !self.thorough() {
+            return Ok(asks);
+        }
+        let rest = (size / 4).min(1024);
+        let end = || Some(size - rest..=size - 1);
+        asks.push(range(ProbeId::RangeSuffix, &format!("bytes=-{rest}"), end(), &[])?);
+        asks.push(range(ProbeId::RangeOpen, &format!("bytes={}-", size - rest), end(), &[])?);
+        asks.push(range(ProbeId::RangeBeyond, &format!("bytes={size}-"), None, &[])?);
+        if size >= SEVERAL_END {
+            asks.push(range(ProbeId::RangeSeveral, SEVERAL, None, &[])?);
+        }
+        if let Some(etag) = strong_etag(full) {
+            let condition = [(header::IF_RANGE, etag.to_owned())];
+            asks.push(range(ProbeId::RangeIfSame, &whole, Some(middle.clone()), &condition)?);
+        }
+        let other = [(header::IF_RANGE, self.other_etag())];
+        asks.push(range(ProbeId::RangeIfOther, &whole, Some(middle), &other)?);
+        Ok(asks)
+    }
+
+    fn conditions(&self) -> Asks {
+        let full = self.repeatable()?;
+        let (etag, time) = (full.header("etag"), full.header("last-modified"));
+        let own = match (etag, time) {
+            (Some(etag), _) => (header::IF_NONE_MATCH, etag),
+            (None, Some(time)) => (header::IF_MODIFIED_SINCE, time),
+            (None, None) => return Err("the answer has no ETag and no Last-Modified".to_owned()),
+        };
+        let ask = |id, name: HeaderName, value: &str| {
+            let ask = self.ask(id, &[(name, value.to_owned())])?;
+            Ok::<_, String>(FurtherAsk { most: Some(ENOUGH), ..ask })
+        };
+        let mut asks: Vec<_> = self.another_file(full).into_iter().collect();
+        if asks.is_empty() || self.thorough() {
+            asks.push(ask(ProbeId::NotModified, own.0, own.1)?);
+        }
+        if self.thorough() {
+            asks.push(ask(ProbeId::OtherEtag, header::IF_NONE_MATCH, &self.other_etag())?);
+            asks.push(ask(ProbeId::ModifiedSince, header::IF_MODIFIED_SINCE, LONG_AGO)?);
+        }
+        Ok(asks)
+    }
+
+    fn encoding(&self) -> Asks {
+        let gzip = self.gzip()?;
+        let mut html = self.of_fixture(ProbeId::Html);
+        if let Some(html) = &mut html {
+            html.ask.headers.push((header::ACCEPT_ENCODING, HeaderValue::from_static("gzip")));
+        }
+        Ok([gzip].into_iter().chain(html).collect())
+    }
+
+    fn gzip(&self) -> Result<FurtherAsk, String> {
+        let gzip = self.ask(ProbeId::Gzip, &[(header::ACCEPT_ENCODING, "gzip".to_owned())])?;
+        let large = self.evidence.dummy.as_ref().is_some_and(|it| it.size > SMALL);
+        Ok(FurtherAsk { most: large.then_some(ENOUGH), ..gzip })
+    }
+
+    /// Beyond the number of requests that the other checks keep to: one for each name.
+    fn names(&self) -> Asks {
+        self.right()?;
+        let named = |it: &&FurtherAsk| matches!(it.id, ProbeId::Name(_));
+        let asks: Vec<_> = self.plan.check_probes.iter().filter(named).cloned().collect();
+        match (asks.is_empty(), self.thorough()) {
+            (true, _) if self.plan.fixture.is_none() => Err("no fixture".to_owned()),
+            (true, _) => Err("the fixture has none".to_owned()),
+            (false, false) => Err(ONLY_THOROUGH.to_owned()),
+            (false, true) => Ok(asks),
+        }
+    }
+
+    fn over_tls(&self, check: Check) -> Asks {
+        match self.plan.full.url.is_https() {
+            true if check == Check::Protocol => self.repeatable().map(|_| Vec::new()),
+            true => Ok(Vec::new()),
+            false => Err("the site is http".to_owned()),
+        }
+    }
+
+    /// The empty dummy, if it is another than the download. It is of another size: nginx and Caddy
+    /// give files of the same second and size the same ETag.
+    fn another_file(&self, full: &Response) -> Option<FurtherAsk> {
+        let etag = HeaderValue::from_str(full.header("etag")?).ok()?;
+        let mut empty = self.of_fixture(ProbeId::Empty)?;
+        empty.ask.headers.push((header::IF_NONE_MATCH, etag));
+        Some(empty)
+    }
+
+    fn of_fixture(&self, id: ProbeId) -> Option<FurtherAsk> {
+        self.plan.check_probes.iter().find(|it| it.id == id).cloned()
+    }
+
+    /// The download with further headers, in place of the visitor's own of these names.
+    fn ask(&self, id: ProbeId, headers: &[(HeaderName, String)]) -> Result<FurtherAsk, String> {
+        self.repeatable()?;
+        let mut ask = self.plan.full.clone();
+        for (name, value) in headers {
+            let value = HeaderValue::from_str(value).map_err(|it| format!("`{name}`: {it}"))?;
+            ask.headers.retain(|(it, _)| it != name);
+            ask.headers.push((name.clone(), value));
+        }
+        Ok(FurtherAsk::new(id, ask))
+    }
+
+    /// An ETag that no file has.
+    fn other_etag(&self) -> String {
+        format!("\"sendfile-check-{}\"", self.plan.nonce)
+    }
+
+    fn thorough(&self) -> bool {
+        self.depth == Depth::Thorough
+    }
+}
+
+/// Two parts within what evidence remembers of a body; far enough apart that no server has reason
+/// to join them (lighttpd joins what is less than 80 bytes apart).
+const SEVERAL: &str = "bytes=0-15,200-215";
+
+/// The size that a file needs for them.
+const SEVERAL_END: u64 = 216;
+
+/// Before any file was changed.
+const LONG_AGO: &str = "Thu, 01 Jan 1970 00:00:01 GMT";
+
+/// An ETag by which parts may be put together (RFC 9110 §13.1.5).
+fn strong_etag(response: &Response) -> Option<&str> {
+    response.header("etag").filter(|it| it.starts_with('"'))
+}

@@ -1,0 +1,121 @@
+//! What to ask a store itself, where a download from it is wrong: whether it accepts what the app
+//! signs, for GET and for HEAD, and whether it gives parts any better.
+
+use http::{HeaderName, Method};
+
+use super::{FurtherAsk, Plan, Scene, StoragePlan, checks::ENOUGH};
+use crate::{config::StorageAt, plan::Ask, url::Url};
+use sendfile_evidence::{Evidence, Part, ProbeId, Response, dialect::signed_link};
+
+/// The app's own signature, brought to the direct location and to the store, where both give the file
+/// to another one.
+pub(super) fn as_app(plan: &Plan, evidence: &Evidence) -> Vec<(ProbeId, Ask)> {
+    let Some(query) = plan.handoff.as_deref().and_then(signed_query) else { return Vec::new() };
+    let right = |it: &&Response| it.status == 200 && evidence.is_dummy(&it.body);
+    let direct =
+        plan.direct.as_ref().ok().filter(|_| evidence.direct.answer().is_some_and(|it| right(&it)));
+    // A location that gives the file without a signature refuses a second proof, whoever made it.
+    let signed = |it: &&Ask| {
+        let own = it.url.uri().query().unwrap_or_default();
+        own != query && signed_query(&format!("?{own}")).is_some()
+    };
+    let direct = direct.filter(signed).and_then(|ask| {
+        let url = ask.url.with_target(&format!("{}?{query}", ask.url.path())).ok()?;
+        Some((ProbeId::DirectAsApp, Ask { url, ..ask.clone() }))
+    });
+    let stored = evidence.storage.answer().is_some_and(|it| evidence.is_dummy(it));
+    let store = store_with(plan, query).filter(|_| stored).into_iter().flat_map(by_methods);
+    direct.into_iter().chain(store).collect()
+}
+
+/// The store, asked with what the app signs for HEAD.
+pub fn as_app_for_head(plan: &Plan, handoff: &str) -> Vec<FurtherAsk> {
+    let store = signed_query(handoff).and_then(|query| store_with(plan, query));
+    let asks = store.into_iter().flat_map(by_methods);
+    asks.map(|(id, ask)| FurtherAsk { most: Some(ENOUGH), ..FurtherAsk::new(id, ask) }).collect()
+}
+
+fn by_methods(url: Url) -> [(ProbeId, Ask); 2] {
+    let head = Ask { method: Method::HEAD, ..Ask::get(url.clone()) };
+    [(ProbeId::StoreAsApp, Ask::get(url)), (ProbeId::StoreAsAppHead, head)]
+}
+
+/// The file's URL at the store with another query, where the storage is one that looks at signatures.
+fn store_with(plan: &Plan, query: &str) -> Option<Url> {
+    match &plan.storage {
+        StoragePlan::Read(StorageAt::Bucket(at)) => {
+            at.http().and_then(|url| format!("{url}?{query}").parse().ok())
+        }
+        StoragePlan::Read(StorageAt::Http(url, None)) => {
+            signed_query(&format!("?{}", url.uri().query()?))?;
+            url.with_target(&format!("{}?{query}", url.path())).ok()
+        }
+        _ => None,
+    }
+}
+
+/// The query of a hand-off, if it is a store's signature.
+fn signed_query(value: &str) -> Option<&str> {
+    signed_link(value)?;
+    value.split_once('?').map(|(_, query)| query)
+}
+
+/// The requests for parts whose answers are odd.
+pub fn odd_parts(evidence: &Evidence) -> Vec<Part> {
+    let odd = |it: &Part| {
+        let further = evidence.probes.iter().find(|further| further.id == it.of_site());
+        further.is_some_and(|further| {
+            let Some(answer) = further.probed.answer() else { return false };
+            match (answer.status, it) {
+                (206, Part::Beyond | Part::IfOther) => true,
+                (206, _) => further.wants.is_some_and(|it| it != answer.body.sha256),
+                (200, Part::Middle | Part::IfSame) => true,
+                (400.., Part::Beyond | Part::Several) => false,
+                (400.., _) => true,
+                _ => false,
+            }
+        })
+    };
+    Part::all().filter(odd).collect()
+}
+
+/// The same parts, asked of the store itself, and the one from the middle of the direct location.
+pub fn past_handoff(scene: &Scene<'_>, parts: &[Part], store: Option<&Ask>) -> Vec<FurtherAsk> {
+    let at_store = |store: &Ask| {
+        let ask = |part: &Part| part_of(scene, *part, ProbeId::AtStore(*part), store);
+        parts.iter().filter_map(ask).collect::<Vec<_>>()
+    };
+    let direct = scene.plan.direct.as_ref().ok().filter(|_| parts.contains(&Part::Middle));
+    let direct = direct.and_then(|it| part_of(scene, Part::Middle, ProbeId::DirectRange, it));
+    store.map(at_store).into_iter().flatten().chain(direct).collect()
+}
+
+/// A part that the site was asked for, asked elsewhere.
+fn part_of(scene: &Scene<'_>, part: Part, id: ProbeId, whole: &Ask) -> Option<FurtherAsk> {
+    let site = scene.evidence.probes.iter().find(|it| it.id == part.of_site())?;
+    let mut ask = whole.clone();
+    for (name, value) in &site.probed.asked.headers {
+        if matches!(name.as_str(), "range" | "if-range") {
+            let name = HeaderName::try_from(name).ok()?;
+            ask.headers.push((name, value.parse().ok()?));
+        }
+    }
+    let further = FurtherAsk::new(id, ask);
+    Some(FurtherAsk { wants: site.wants, most: Some(ENOUGH), ..further })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_query_is_signed_or_not() {
+        assert_eq!(
+            signed_query("/p/a?X-Amz-Expires=9&X-Amz-Signature=ab"),
+            Some("X-Amz-Expires=9&X-Amz-Signature=ab")
+        );
+        assert_eq!(signed_query("/p/a?sv=1&sig=ab"), Some("sv=1&sig=ab"));
+        assert_eq!(signed_query("/p/a?page=2"), None);
+        assert_eq!(signed_query("/p/a"), None);
+    }
+}

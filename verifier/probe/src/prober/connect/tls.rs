@@ -1,0 +1,195 @@
+//! The TLS settings: rustls with ring, the system's roots, a file, or no verification at all.
+
+use std::{sync::Arc, time::Duration};
+
+use rustls::{
+    CertificateError, ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme,
+    client::{
+        WebPkiServerVerifier,
+        danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier},
+        verify_server_name,
+    },
+    crypto::{CryptoProvider, ring},
+    pki_types::{CertificateDer, ServerName, UnixTime, pem::PemObject},
+    server::ParsedCertificate,
+};
+use x509_cert::{Certificate, der::Decode};
+
+use sendfile_evidence::{Failure, FailureKind, cause_chain};
+
+use crate::config::Trust;
+
+pub(in crate::prober) fn config(trust: &Trust) -> Result<Arc<ClientConfig>, Failure> {
+    let provider = Arc::new(ring::default_provider());
+    let builder = ClientConfig::builder_with_provider(provider.clone())
+        .with_safe_default_protocol_versions()
+        .map_err(|error| super::tls_failure(&error))?;
+    let config = match trust {
+        Trust::System => builder.with_root_certificates(system()?),
+        Trust::File(path) => builder
+            .dangerous()
+            .with_custom_certificate_verifier(Arc::new(FromFile::read(path, provider)?)),
+        Trust::Anything => {
+            builder.dangerous().with_custom_certificate_verifier(Arc::new(NoVerification(provider)))
+        }
+    };
+    Ok(Arc::new(config.with_no_client_auth()))
+}
+
+/// Settings that trust nobody, for a client that speaks no TLS and would otherwise load roots.
+pub(in crate::prober) fn none() -> Result<ClientConfig, Failure> {
+    let builder = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()));
+    let builder = builder.with_safe_default_protocol_versions();
+    let builder = builder.map_err(|error| super::tls_failure(&error))?;
+    Ok(builder.with_root_certificates(RootCertStore::empty()).with_no_client_auth())
+}
+
+/// What is wrong with the certificates that the operator named, before anything is asked.
+pub(crate) fn check(trust: &Trust) -> Result<(), String> {
+    match trust {
+        Trust::File(_) => config(trust).map(drop).map_err(|failure| failure.chain),
+        Trust::System | Trust::Anything => Ok(()),
+    }
+}
+
+fn system() -> Result<RootCertStore, Failure> {
+    let found = rustls_native_certs::load_native_certs();
+    let mut store = RootCertStore::empty();
+    store.add_parsable_certificates(found.certs);
+    if store.is_empty() {
+        return Err(failure(
+            "the system has no root certificates; name some with --cacert FILE".to_owned(),
+        ));
+    }
+    Ok(store)
+}
+
+/// What `--cacert` asks for: the file's certificates sign others, or are the server's own, as
+/// curl takes them; webpki alone refuses a self-signed certificate that says it signs others.
+#[derive(Debug)]
+struct FromFile {
+    own: Vec<CertificateDer<'static>>,
+    signed: Arc<WebPkiServerVerifier>,
+}
+
+impl FromFile {
+    fn read(path: &std::path::Path, provider: Arc<CryptoProvider>) -> Result<Self, Failure> {
+        let wrong = |problem: String| {
+            failure(format!("cannot take certificates from `{}`: {problem}", path.display()))
+        };
+        let found = CertificateDer::pem_file_iter(path).and_then(Iterator::collect);
+        let own: Vec<_> = found.map_err(|error| wrong(cause_chain(&error)))?;
+        let mut store = RootCertStore::empty();
+        store.add_parsable_certificates(own.clone());
+        let signed = WebPkiServerVerifier::builder_with_provider(Arc::new(store), provider);
+        let signed = signed.build().map_err(|error| wrong(cause_chain(&error)))?;
+        Ok(Self { own, signed })
+    }
+}
+
+impl ServerCertVerifier for FromFile {
+    fn verify_server_cert(
+        &self,
+        end_entity: &CertificateDer<'_>,
+        intermediates: &[CertificateDer<'_>],
+        name: &ServerName<'_>,
+        ocsp: &[u8],
+        now: UnixTime,
+    ) -> Result<ServerCertVerified, rustls::Error> {
+        let verified = self.signed.verify_server_cert(end_entity, intermediates, name, ocsp, now);
+        if verified.is_ok() || !self.own.contains(end_entity) {
+            return verified;
+        }
+        // Who signed it is settled by the operator; for whom it is, and until when, is not.
+        verify_server_name(&ParsedCertificate::try_from(end_entity)?, name)?;
+        in_force(end_entity, now)?;
+        Ok(ServerCertVerified::assertion())
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        dss: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        self.signed.verify_tls12_signature(message, cert, dss)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        dss: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        self.signed.verify_tls13_signature(message, cert, dss)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.signed.supported_verify_schemes()
+    }
+}
+
+fn in_force(certificate: &CertificateDer<'_>, now: UnixTime) -> Result<(), rustls::Error> {
+    let parsed = Certificate::from_der(certificate).map_err(|_| CertificateError::BadEncoding)?;
+    let validity = parsed.tbs_certificate().validity();
+    let [from, until] = [validity.not_before, validity.not_after].map(|it| it.to_unix_duration());
+    let now = Duration::from_secs(now.as_secs());
+    match (now < from, now > until) {
+        (true, _) => Err(CertificateError::NotValidYet.into()),
+        (_, true) => Err(CertificateError::Expired.into()),
+        (false, false) => Ok(()),
+    }
+}
+
+fn failure(chain: String) -> Failure {
+    Failure { kind: FailureKind::Tls, chain }
+}
+
+/// What `-k` asks for: signatures are checked, names and issuers are not.
+#[derive(Debug)]
+struct NoVerification(Arc<CryptoProvider>);
+
+impl ServerCertVerifier for NoVerification {
+    fn verify_server_cert(
+        &self,
+        _: &CertificateDer<'_>,
+        _: &[CertificateDer<'_>],
+        _: &ServerName<'_>,
+        _: &[u8],
+        _: UnixTime,
+    ) -> Result<ServerCertVerified, rustls::Error> {
+        Ok(ServerCertVerified::assertion())
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        dss: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        rustls::crypto::verify_tls12_signature(
+            message,
+            cert,
+            dss,
+            &self.0.signature_verification_algorithms,
+        )
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        dss: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        rustls::crypto::verify_tls13_signature(
+            message,
+            cert,
+            dss,
+            &self.0.signature_verification_algorithms,
+        )
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.0.signature_verification_algorithms.supported_schemes()
+    }
+}

@@ -1,0 +1,133 @@
+//! Asks over HTTP/2, as browsers do where a site has TLS, and looks at its certificate on the way.
+
+use std::time::{Duration, SystemTime};
+
+use bytes::Bytes;
+use http::{HeaderValue, Uri, header, uri::Authority};
+use http_body_util::Empty;
+use hyper::client::conn::http2;
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use rustls::pki_types::CertificateDer;
+use tokio::{net::TcpStream, time::Instant};
+use tokio_rustls::client::TlsStream;
+use x509_cert::der::Decode;
+
+use super::http::{Client, Observed, failure, request};
+use crate::plan::Ask;
+use sendfile_evidence::{Certificate, Failure, FailureKind, Probed, Response, Seen, cause_chain};
+
+/// No answer's header block is longer.
+const HEADER_BYTES: u32 = 256 * 1024;
+
+const DAY: u64 = 24 * 60 * 60;
+
+impl Client {
+    /// Makes a request over HTTP/2, if the site speaks it; its certificate is seen in any case.
+    pub(crate) async fn ask_http2(
+        &self,
+        ask: &Ask,
+        nonce: &str,
+        cap: u64,
+    ) -> (Option<Certificate>, Probed<Response>) {
+        // Nobody closes the semaphore, so every request gets its turn.
+        let _permit = self.permits.acquire().await;
+        let began = Instant::now();
+        let probed = |seen| Probed { asked: self.asked(ask), seen, took: began.elapsed() };
+        let stream = match self.connector.open_tls(&ask.url, &[b"h2", b"http/1.1"]).await {
+            Ok(stream) => stream,
+            Err(failure) => return (None, probed(Seen::Nothing(failure))),
+        };
+        let (_, session) = stream.get_ref();
+        let certificate = session.peer_certificates().and_then(|it| certificate(it.first()?));
+        if session.alpn_protocol() != Some(b"h2") {
+            let none = Seen::Skipped("the site speaks no HTTP/2".to_owned());
+            return (certificate, probed(none));
+        }
+        let seen = match self.exchange_http2(stream, ask, nonce, cap, began).await {
+            Ok((response, _)) => Seen::Answer(response),
+            Err(failure) => Seen::Nothing(failure),
+        };
+        (certificate, probed(seen))
+    }
+
+    async fn exchange_http2(
+        &self,
+        stream: TlsStream<TcpStream>,
+        ask: &Ask,
+        nonce: &str,
+        cap: u64,
+        began: Instant,
+    ) -> Observed {
+        let request = as_http2(request(ask, nonce)?, ask)?;
+        let until = began + self.limits.timeout;
+        let mut builder = http2::Builder::new(TokioExecutor::new());
+        builder.max_header_list_size(HEADER_BYTES);
+        let handshake = builder.handshake::<_, Empty<Bytes>>(TokioIo::new(stream));
+        let opened = tokio::time::timeout_at(until, handshake).await;
+        let (mut sender, connection) =
+            opened.map_err(|_| self.timed_out())?.map_err(|error| failure(&error))?;
+        let connection = tokio::spawn(connection);
+        let answered = tokio::time::timeout_at(until, sender.send_request(request)).await;
+        let observed = match answered {
+            Err(_) => Err(self.timed_out()),
+            Ok(Err(error)) => Err(failure(&error)),
+            Ok(Ok(response)) => {
+                let (parts, body) = response.into_parts();
+                let status = parts.status.as_u16();
+                let (watch, end) = self.read(ask, cap, &parts.headers, status, body, began).await;
+                let (body, trace) = watch.finish(end, 0, &self.redactor);
+                Ok((self.response(status, &parts.headers, body), trace))
+            }
+        };
+        connection.abort();
+        observed
+    }
+}
+
+/// The same request in the form of HTTP/2: the authority stands in the URI, and what is about the
+/// connection is not sent (RFC 9113, section 8.2.2).
+fn as_http2(
+    mut request: http::Request<Empty<Bytes>>,
+    ask: &Ask,
+) -> Result<http::Request<Empty<Bytes>>, Failure> {
+    let unusable = |problem: String| Failure { kind: FailureKind::Other, chain: problem };
+    request.headers_mut().remove(header::CONNECTION);
+    let host = request.headers_mut().remove(header::HOST);
+    let named = host.as_ref().map(HeaderValue::as_bytes).map(Authority::try_from);
+    let mut parts = ask.url.uri().clone().into_parts();
+    if let Some(named) = named {
+        parts.authority = Some(named.map_err(|error| unusable(cause_chain(&error)))?);
+    }
+    *request.uri_mut() = Uri::from_parts(parts).map_err(|error| unusable(cause_chain(&error)))?;
+    Ok(request)
+}
+
+/// When a certificate ends.
+fn certificate(der: &CertificateDer<'_>) -> Option<Certificate> {
+    let ends = x509_cert::Certificate::from_der(der).ok()?;
+    let until = ends.tbs_certificate().validity().not_after.to_unix_duration();
+    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).ok()?;
+    Some(Certificate {
+        until: SystemTime::UNIX_EPOCH.checked_add(until)?,
+        days_left: days(now, until),
+    })
+}
+
+/// Whole days from one time to another.
+fn days(from: Duration, to: Duration) -> i64 {
+    let between = i128::from(to.as_secs()) - i128::from(from.as_secs());
+    i64::try_from(between.div_euclid(i128::from(DAY))).unwrap_or(i64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn days_between_times() {
+        let of = |from, to| days(Duration::from_secs(from), Duration::from_secs(to));
+        assert_eq!(of(0, 2 * DAY + 1), 2);
+        assert_eq!(of(1, 1), 0);
+        assert_eq!(of(1, 0), -1);
+    }
+}

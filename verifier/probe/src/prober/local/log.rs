@@ -1,0 +1,144 @@
+//! What error logs gain while the probes run.
+
+use std::{
+    io::{Read, Seek, SeekFrom},
+    os::unix::fs::MetadataExt,
+    path::{Path, PathBuf},
+};
+
+use sendfile_evidence::secret::Redactor;
+
+/// So many bytes of a log are read, the last ones.
+const MOST: u64 = 256 * 1024;
+
+/// A line of evidence is no longer.
+const LONGEST: usize = 600;
+
+/// The logs, and where each ended when the probes began.
+pub(crate) struct Logs(Vec<Mark>);
+
+struct Mark {
+    path: PathBuf,
+    /// The file and its size; `None` where it was not there.
+    was: Option<(u64, u64)>,
+}
+
+impl Logs {
+    /// Remembers where the logs end.
+    pub(crate) fn begin(paths: &[PathBuf]) -> Self {
+        let mark = |path: &PathBuf| {
+            let was = std::fs::metadata(path).ok().map(|it| (it.ino(), it.len()));
+            Mark { path: path.clone(), was }
+        };
+        Self(paths.iter().map(mark).collect())
+    }
+
+    /// The lines that were added since, redacted, and what could not be read.
+    pub(super) fn gained(&self, redactor: &Redactor) -> (Vec<String>, Vec<String>) {
+        let (mut lines, mut unread) = (Vec::new(), Vec::new());
+        for mark in &self.0 {
+            match mark.gained() {
+                Ok(text) => lines.extend(text.lines().map(|line| shown(line, redactor))),
+                Err(error) => {
+                    let reason = super::reason(&error);
+                    unread.push(format!("`{}` could not be read: {reason}", mark.path.display()));
+                }
+            }
+        }
+        (lines, unread)
+    }
+}
+
+impl Mark {
+    fn gained(&self) -> std::io::Result<String> {
+        let found = std::fs::metadata(&self.path)?;
+        let mut text = String::new();
+        let from = match self.was {
+            Some((file, size)) if file == found.ino() && size <= found.len() => size,
+            // Rotated: the end of the old file has its old name and a number.
+            Some((file, size)) if file != found.ino() => {
+                let old = PathBuf::from(format!("{}.1", self.path.display()));
+                if std::fs::metadata(&old).is_ok_and(|it| it.ino() == file) {
+                    text = tail(&old, size)?;
+                }
+                0
+            }
+            // Cut short, or not there before.
+            _ => 0,
+        };
+        text.push_str(&tail(&self.path, from)?);
+        Ok(text)
+    }
+}
+
+fn tail(path: &Path, from: u64) -> std::io::Result<String> {
+    if !std::fs::metadata(path)?.is_file() {
+        return Err(std::io::Error::other("it is no file"));
+    }
+    let mut file = std::fs::File::open(path)?;
+    let size = file.metadata()?.len();
+    let begin = from.max(size.saturating_sub(MOST));
+    file.seek(SeekFrom::Start(begin))?;
+    let mut bytes = Vec::new();
+    file.take(MOST).read_to_end(&mut bytes)?;
+    let text = String::from_utf8_lossy(&bytes).into_owned();
+    // Of a line that is cut nobody knows where its secrets begin.
+    Ok(match begin > from {
+        true => text.split_once('\n').map_or(String::new(), |(_, whole)| whole.to_owned()),
+        false => text,
+    })
+}
+
+/// A line without secrets, without control characters, and of sane length.
+fn shown(line: &str, redactor: &Redactor) -> String {
+    let shown = redactor.text(line);
+    let clean = shown.chars().map(|c| if c.is_control() { ' ' } else { c });
+    clean.take(LONGEST).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+
+    use super::*;
+
+    fn lines(logs: &Logs) -> Vec<String> {
+        logs.gained(&Redactor::new([7; 16])).0
+    }
+
+    #[test]
+    fn only_what_was_added() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("error.log");
+        std::fs::write(&path, "old\n").expect("a file");
+        let logs = Logs::begin(std::slice::from_ref(&path));
+        assert!(lines(&logs).is_empty());
+        let mut file = std::fs::OpenOptions::new().append(true).open(&path).expect("a file");
+        writeln!(file, "GET /a?X-Amz-Signature=dead HTTP/1.1\", u: \"http://u:p@h/\"")
+            .expect("disk");
+        let line = &lines(&logs)[0];
+        assert!(line.starts_with("GET /a?X-Amz-Signature=REDACTED-"), "{line}");
+        assert!(line.ends_with(" HTTP/1.1\", u: \"http://REDACTED@h/\""), "{line}");
+        std::fs::rename(&path, folder.path().join("error.log.1")).expect("rotated");
+        std::fs::write(&path, "new\n").expect("a file");
+        assert_eq!(lines(&logs).len(), 2);
+        assert_eq!(lines(&logs)[1], "new");
+        std::fs::remove_file(&path).expect("gone");
+        assert_eq!(logs.gained(&Redactor::new([7; 16])).1.len(), 1);
+    }
+
+    #[test]
+    fn a_log_that_was_cut_short_is_read_from_its_beginning() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("error.log");
+        std::fs::write(&path, "a long old line\n").expect("a file");
+        let logs = Logs::begin(std::slice::from_ref(&path));
+        std::fs::write(&path, "new\n").expect("a file");
+        assert_eq!(lines(&logs), ["new"]);
+        std::fs::write(&path, vec![b'x'; 100_000]).expect("a file");
+        assert!(lines(&logs)[0].len() <= LONGEST);
+        let long = format!("GET /?sig={}\nnew\n", "a".repeat(1 << 20));
+        std::fs::write(&path, long).expect("a file");
+        assert_eq!(lines(&logs), ["new"], "half a line may begin with half a secret");
+    }
+}

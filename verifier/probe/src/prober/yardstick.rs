@@ -1,0 +1,65 @@
+//! Which bytes are right, where no contract says it, and how far the bodies that came are the same.
+
+use super::body::Trace;
+use sendfile_evidence::{Body, Dummy, End, Probed, Response, Same, Seen, Source};
+
+pub(super) fn body_of(seen: &mut Seen<Body>) -> Option<&mut Body> {
+    match seen {
+        Seen::Answer(body) => Some(body),
+        Seen::Nothing(_) | Seen::Skipped(_) => None,
+    }
+}
+
+pub(super) fn response_of(seen: &mut Seen<Response>) -> Option<&mut Body> {
+    match seen {
+        Seen::Answer(response) => Some(&mut response.body),
+        Seen::Nothing(_) | Seen::Skipped(_) => None,
+    }
+}
+
+/// Notes how far each body is the same as the dummy, if one of them is the dummy and was kept.
+pub(super) fn compare<'a>(dummy: &Dummy, bodies: impl Iterator<Item = (&'a mut Body, &'a Trace)>) {
+    let bodies: Vec<_> = bodies.collect();
+    let model = bodies.iter().find(|(body, trace)| {
+        body.sha256 == dummy.sha256 && trace.size() == body.size.min(Trace::KEPT)
+    });
+    let Some(model) = model.map(|(_, trace)| *trace) else { return };
+    for (body, trace) in bodies {
+        let whole = body.sha256 == dummy.sha256 && body.size == dummy.size;
+        body.same = Some(if whole { Same::Exactly(body.size) } else { trace.same(model) });
+    }
+}
+
+/// Without a contract the storage says which bytes are right, and the direct location only if the
+/// storage was not asked. Where neither was, a file can still be compared with itself, if it says
+/// which content it is.
+pub(super) fn expected(
+    storage: &Probed<Body>,
+    direct: &Probed<Response>,
+    full: &Probed<Response>,
+) -> Option<Dummy> {
+    let of = |body: &Body, source| Dummy {
+        size: body.size,
+        sha256: body.sha256,
+        source,
+        nonce: None,
+        instance: None,
+        key: None,
+        twin: false,
+        previous: None,
+    };
+    // A site that answers every path with the same page would be its own yardstick.
+    let page = |it: &Response| it.media_type().as_deref() == Some("text/html");
+    let file = |it: &&Response| it.status == 200 && it.body.end == End::Whole && !page(it);
+    match (&storage.seen, &direct.seen) {
+        (Seen::Answer(body), _) => Some(of(body, Source::Storage)),
+        (Seen::Skipped(_), Seen::Answer(direct)) => {
+            Some(direct).filter(file).map(|it| of(&it.body, Source::Direct))
+        }
+        (Seen::Skipped(_), Seen::Skipped(_)) if full.asked.method == "GET" => {
+            let whole = full.answer().filter(file).filter(|it| it.is_of_file())?;
+            Some(of(&whole.body, Source::Visitor))
+        }
+        _ => None,
+    }
+}

@@ -1,0 +1,115 @@
+//! URLs as an operator gives them: checked once, then asked exactly as they were written.
+
+use std::{fmt, str::FromStr};
+
+use http::Uri;
+use thiserror::Error;
+
+/// An absolute `http` or `https` URL.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Url(Uri);
+
+/// What is wrong with a URL.
+#[derive(Debug, Error)]
+#[error("`{url}` is no URL that can be asked: {problem}\nhint: {hint}")]
+pub struct UrlError {
+    url: String,
+    problem: String,
+    hint: &'static str,
+}
+
+impl Url {
+    /// The URI.
+    pub fn uri(&self) -> &Uri {
+        &self.0
+    }
+
+    /// The host without brackets.
+    pub fn host(&self) -> &str {
+        self.0.host().unwrap_or_default().trim_start_matches('[').trim_end_matches(']')
+    }
+
+    /// The port, or the scheme's default.
+    pub fn port(&self) -> u16 {
+        self.0.port_u16().unwrap_or(if self.is_https() { 443 } else { 80 })
+    }
+
+    /// Whether TLS is spoken.
+    pub fn is_https(&self) -> bool {
+        self.0.scheme_str() == Some("https")
+    }
+
+    /// `scheme://host:port`, without a path.
+    pub fn origin(&self) -> String {
+        format!(
+            "{}://{}",
+            self.0.scheme_str().unwrap_or("http"),
+            self.0.authority().map_or("", |it| it.as_str())
+        )
+    }
+
+    /// The path, without the query.
+    pub fn path(&self) -> &str {
+        self.0.path()
+    }
+
+    /// Another path, with or without a query, on the same origin.
+    pub fn with_target(&self, target: &str) -> Result<Self, UrlError> {
+        // Without its slash the target would be a part of the host's name.
+        let slash = if target.starts_with('/') { "" } else { "/" };
+        format!("{}{slash}{target}", self.origin()).parse()
+    }
+
+    /// The same URL with one more parameter in its query.
+    pub fn with_parameter(&self, pair: &str) -> Result<Self, UrlError> {
+        let target = self.0.path_and_query().map_or("/", |it| it.as_str());
+        let sign = if target.contains('?') { '&' } else { '?' };
+        self.with_target(&format!("{target}{sign}{pair}"))
+    }
+}
+
+impl FromStr for Url {
+    type Err = UrlError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let wrong =
+            |problem: &str, hint| UrlError { url: shown(text), problem: problem.to_owned(), hint };
+        let Some((scheme, rest)) = text.split_once("://") else {
+            return Err(wrong("it has no scheme", "begin it with `http://` or `https://`"));
+        };
+        if !matches!(scheme, "http" | "https") {
+            return Err(wrong(
+                &format!("`{scheme}` is not asked here"),
+                "begin it with `http://` or `https://`",
+            ));
+        }
+        if rest.split(['/', '?']).next().is_some_and(|authority| authority.contains('@')) {
+            return Err(wrong(
+                "it carries a user name",
+                "give `--app-header 'Authorization: …'` instead",
+            ));
+        }
+        let text = text.split('#').next().unwrap_or(text);
+        let uri: Uri = text.parse().map_err(|error: http::uri::InvalidUri| {
+            wrong(
+                &error.to_string(),
+                "percent-encode what is not allowed in a URL, a space as `%20`",
+            )
+        })?;
+        match uri.host() {
+            Some(host) if !host.is_empty() => Ok(Self(uri)),
+            _ => Err(wrong("it has no host", "write `http://HOST:PORT/PATH`")),
+        }
+    }
+}
+
+/// A user name and a password are not repeated in an error.
+pub(crate) fn shown(text: &str) -> String {
+    sendfile_evidence::secret::Redactor::new([0; 16]).url(text)
+}
+
+impl fmt::Display for Url {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}

@@ -1,0 +1,269 @@
+//! Apache httpd with mod_xsendfile: its configuration, and what it says about one download.
+
+use sendfile_evidence::{
+    fact::{Fact, Kind, Says},
+    request::{Address, Request},
+};
+
+use super::{
+    Disk, Fate, Question, Treatment, Worker,
+    directive::Directive,
+    pattern::Matcher,
+    question::{is_switch, spelled},
+    uri::decoded,
+};
+
+mod asked;
+mod rewrite;
+mod sections;
+mod sendfile;
+mod server;
+#[cfg(test)]
+mod tests;
+mod translate;
+mod tree;
+
+use self::{
+    asked::Asked,
+    sections::Scope,
+    sendfile::XSendFile,
+    translate::{End, Found, Site},
+    tree::Tree,
+};
+
+/// A configuration of Apache.
+pub(super) struct Apache {
+    tree: Tree,
+    matcher: Matcher,
+}
+
+impl Apache {
+    /// Reads a file with its includes.
+    pub(super) fn read(path: &str, disk: &mut dyn Disk, unread: &mut Vec<Fact>) -> Self {
+        Self { tree: tree::read(path, disk, unread), matcher: Matcher::default() }
+    }
+
+    /// Who reads the files.
+    pub(super) fn worker(&self) -> Worker {
+        let word = |name: &str| {
+            let found = self.tree.main.iter().rev().find(|it| it.name == name)?;
+            Some(found.arg(0).to_owned()).filter(|it| !it.contains('$'))
+        };
+        Worker {
+            server: Kind::Apache.name(),
+            user: word("user"),
+            group: word("group"),
+            pid_file: word("pidfile"),
+        }
+    }
+
+    /// Whether it listens at an address.
+    pub(super) fn listens(&self, address: &Address) -> bool {
+        server::listens(&self.tree.main, address)
+    }
+
+    /// How it treats the download.
+    pub(super) fn treatment(
+        &self,
+        question: &Question,
+        disk: &dyn Disk,
+        worker: &Worker,
+    ) -> Treatment {
+        let mut treatment = Treatment::default();
+        let site = self.site(&question.site, disk);
+        let Some(found) = site.find(&question.site) else { return treatment };
+        download(&site, &found, question, &mut treatment);
+        let obeys = question.hands_over_by("X-Sendfile");
+        if let (End::Asks(asked), true) = (&found.end, obeys) {
+            let xsendfile = XSendFile { tree: &self.tree, found: &found, asked, site: &site };
+            treatment.header.extend(xsendfile.state());
+            treatment.header.extend(found.forbidden.clone());
+            let on = treatment.header.iter().all(|it| it.says == Says::HeaderObeyed);
+            treatment.fate = if on { Fate::Obeyed } else { Fate::Passed };
+            treatment.target = xsendfile.target(question, disk, worker);
+        } else if let Some(forbidden) = &found.forbidden {
+            treatment.header.push(forbidden.clone());
+        }
+        let passed = treatment.fate == Fate::Passed;
+        if let Some(unset) = self.unset(question, &found.scope).filter(|_| passed) {
+            treatment.header.push(unset);
+            treatment.fate = Fate::Dropped;
+        }
+        if let End::Asks(asked) = &found.end {
+            treatment.header.extend(self.announced(question, &found, asked, site.host));
+        }
+        if let Some(direct) = &question.direct {
+            treatment.direct.extend(self.direct(direct, question, disk, worker));
+        }
+        treatment
+    }
+
+    /// What takes the app's hand-off header away. A `Header always` has a table of its own, in which
+    /// the headers of an upstream are not.
+    fn unset(&self, question: &Question, scope: &Scope<'_>) -> Option<Fact> {
+        let name = question.header.as_deref()?;
+        let by = scope.all("header").find(|it| {
+            let words = it.args.iter().map(String::as_str);
+            let mut words = words.skip_while(|it| it.eq_ignore_ascii_case("onsuccess"));
+            let unsets = words.next().is_some_and(|it| it.eq_ignore_ascii_case("unset"));
+            unsets
+                && words.next().is_some_and(|it| it.eq_ignore_ascii_case(name))
+                && words.next().is_none()
+        })?;
+        self.loads("headers_module").then(|| {
+            let fix = format!("in {}, remove `{}`", by.place().line(), by.place().text);
+            Fact::at(Says::FeatureOff, by.place(), format!("takes {} away", spelled(name)))
+                .mended_by(fix)
+        })
+    }
+
+    /// Whether a module is loaded, as far as the configuration names any.
+    fn loads(&self, module: &str) -> bool {
+        self.tree.modules.is_empty() || self.tree.modules.iter().any(|it| it == module)
+    }
+
+    fn site<'a>(&'a self, request: &Request, disk: &'a dyn Disk) -> Site<'a> {
+        let main = &self.tree.main;
+        let host = server::choose(main, &request.address, &request.host());
+        Site { main, host, disk, matcher: &self.matcher }
+    }
+
+    /// Headers that switch the app's hand-off on, and that are not sent.
+    fn announced(
+        &self,
+        question: &Question,
+        found: &Found<'_>,
+        asked: &Asked,
+        host: Option<&Directive>,
+    ) -> Vec<Fact> {
+        let Some(app) = &question.app else { return Vec::new() };
+        let loaded = self.loads("headers_module");
+        let sets = |name: &str| {
+            found.scope.all("requestheader").any(|it| {
+                let verb = it.arg(0).to_ascii_lowercase();
+                matches!(verb.as_str(), "set" | "add" | "append" | "setifempty")
+                    && it.arg(1).trim_end_matches(':').eq_ignore_ascii_case(name)
+            })
+        };
+        let missing =
+            app.headers.iter().filter(|(name, _)| is_switch(name) && !(sets(name) && loaded));
+        missing
+            .map(|(name, value)| {
+                let at = asked.by.clone();
+                let line = format!("RequestHeader set {} {value}", spelled(name));
+                let place = host.map_or_else(|| at.line(), |it| it.place().line());
+                let module = if loaded { "" } else { " and load mod_headers (a2enmod headers)" };
+                let detail = format!("the app is sent no {}", spelled(name));
+                Fact::at(Says::NotAnnounced, at, detail)
+                    .mended_by(format!("in the virtual host at {place}, add `{line}`{module}"))
+            })
+            .collect()
+    }
+
+    fn direct(
+        &self,
+        direct: &Request,
+        question: &Question,
+        disk: &dyn Disk,
+        worker: &Worker,
+    ) -> Option<Fact> {
+        let found = self.site(direct, disk).find(direct)?;
+        let End::Opens(path, Some(at)) = found.end else { return None };
+        Some(super::opened::direct(&path, at, question, disk, worker))
+    }
+}
+
+/// Writes down what becomes of the visitor's URL.
+fn download(site: &Site<'_>, found: &Found<'_>, question: &Question, treatment: &mut Treatment) {
+    let path = decoded(&question.site.path);
+    let fact = match &found.end {
+        End::Asks(asked) => {
+            treatment.asks = asked.addresses.last().cloned();
+            let detail = format!("takes the visitor's URL and asks {}", asked.shown());
+            treatment.download.extend(wrongly_asked(asked, question));
+            treatment.download.extend(guarded(&found.scope));
+            Fact::at(Says::DownloadAsksApp, asked.by.clone(), detail)
+        }
+        End::Redirects(to, by) => {
+            Fact::at(Says::DownloadRedirected, by.clone(), format!("redirects the visitor to {to}"))
+        }
+        End::Unknown(reason) => {
+            treatment.unsure = true;
+            Fact::of(Says::Unsure, reason.clone())
+        }
+        End::Answers(status, by) => {
+            let what = format!("takes the visitor's URL and answers {status} by itself");
+            not_asking(site, &path, &what, Some(by.clone()))
+        }
+        End::Opens(file, by) => {
+            let what = format!("takes the visitor's URL and opens {file}");
+            not_asking(site, &path, &what, by.clone())
+        }
+    };
+    treatment.download.push(fact);
+}
+
+/// A rule of access: who is let in, only the running server knows.
+fn guarded(scope: &Scope<'_>) -> Option<Fact> {
+    let open = |it: &&Directive| it.arg(0) == "all" && it.arg(1) == "granted";
+    let denies = ["deny", "authtype", "secruleengine"].into_iter().flat_map(|it| scope.all(it));
+    let by = scope.all("require").filter(|it| !open(it)).chain(denies).next()?;
+    Some(Fact::at(Says::Guarded, by.place(), "may refuse a request"))
+}
+
+/// A rule that does not ask the app: does it keep one from it that would?
+fn not_asking(
+    site: &Site<'_>,
+    path: &str,
+    what: &str,
+    by: Option<sendfile_evidence::fact::Place>,
+) -> Fact {
+    let here = || site.host.map(Directive::place);
+    if let (Some(excluded), Some(pass)) = (site.excluded(path), site.other_pass(path)) {
+        let (at, pass) = (excluded.place(), pass.place());
+        let fix = format!(
+            "in {}, narrow `{}`, so that `{}` ({}) takes the download",
+            at.line(),
+            at.text,
+            pass.text,
+            pass.line()
+        );
+        let detail =
+            format!("{what}; without it, `{}` in {} would ask the app", pass.text, pass.line());
+        return Fact::at(Says::DownloadShadowed, at, detail).mended_by(fix);
+    }
+    let fix = here().map(|it| {
+        format!("in the virtual host at {}, add a ProxyPass for the download's path", it.line())
+    });
+    let detail = format!("{what}; no ProxyPass or RewriteRule asks the app");
+    Fact { says: Says::DownloadNotRouted, at: by.or_else(here), detail, fix }
+}
+
+/// Another address, protocol or path than the app's.
+fn wrongly_asked(asked: &Asked, question: &Question) -> Vec<Fact> {
+    let Some(app) = &question.app else { return Vec::new() };
+    let at = || asked.by.clone();
+    let mut facts = Vec::new();
+    let https = asked.scheme == "https";
+    let http = https || asked.scheme == "http";
+    if !asked.is_at(&app.address) {
+        let detail = format!("asks {}; the app answers at {}", asked.shown(), app.address);
+        let fix = format!("in {}, name the app's address http://{}", at().line(), app.address);
+        facts.push(Fact::at(Says::AppElsewhere, at(), detail).mended_by(fix));
+    } else if !http || https != app.https {
+        let speaks = &asked.scheme;
+        let answers = if app.https { "HTTPS" } else { "HTTP" };
+        let detail = format!("speaks {speaks} to {}, which answers {answers}", app.address);
+        facts.push(Fact::at(Says::AppElsewhere, at(), detail));
+    }
+    if http && decoded(&asked.path) != decoded(&app.path) {
+        let detail = format!("asks the app for {}; the download is {}", asked.path, app.path);
+        let fix = format!(
+            "in {}, end both the path and the URL with a slash, or neither (now {})",
+            at().line(),
+            asked.written
+        );
+        facts.push(Fact::at(Says::PathRewritten, at(), detail).mended_by(fix));
+    }
+    facts
+}

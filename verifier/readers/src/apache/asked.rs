@@ -1,0 +1,77 @@
+//! Who is asked at a URL: a plain one, one with a Unix socket before it, or a balancer.
+
+use sendfile_evidence::{fact::Place, request::Address};
+
+use super::super::directive::Directive;
+
+/// Who is asked.
+#[derive(Debug)]
+pub(super) struct Asked {
+    /// The directive.
+    pub(super) by: Place,
+    /// `http`, `https`, `fcgi` …
+    pub(super) scheme: String,
+    /// Where: all the members where it is a balancer, of which the last one stands for all.
+    pub(super) addresses: Vec<Address>,
+    /// For which path.
+    pub(super) path: String,
+    /// The URL as it is written.
+    pub(super) written: String,
+}
+
+impl Asked {
+    /// Whether it is one of those that are asked.
+    pub(super) fn is_at(&self, address: &Address) -> bool {
+        self.addresses.iter().any(|it| it.is(address))
+    }
+
+    /// Where it is, for people.
+    pub(super) fn shown(&self) -> String {
+        self.addresses.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
+    }
+}
+
+/// Who is asked at a URL: a plain one, one with a Unix socket before it, or a balancer.
+pub(super) fn asked(url: &str, by: Place, main: &[Directive]) -> Option<Asked> {
+    let written = url.to_owned();
+    if let Some((socket, url)) = url.strip_prefix("unix:").and_then(|it| it.split_once('|')) {
+        let (scheme, path) = parts(url);
+        let addresses = vec![Address { host: socket.to_owned(), port: 0 }];
+        return Some(Asked { by, scheme, addresses, path, written });
+    }
+    if let Some(rest) = url.strip_prefix("balancer://") {
+        let name = rest.split('/').next()?;
+        let all = main
+            .iter()
+            .chain(main.iter().filter(|it| it.name == "virtualhost").flat_map(Directive::inside));
+        let balancer = all.into_iter().find(|it| {
+            it.name == "proxy" && it.arg(0).trim_end_matches('/') == format!("balancer://{name}")
+        })?;
+        let path = rest.get(name.len()..).unwrap_or_default();
+        let member = |it: &Directive| {
+            let url = format!("{}{path}", it.arg(0).trim_end_matches('/'));
+            asked(&url, by.clone(), &[])
+        };
+        let members = balancer.children("balancermember").filter_map(member);
+        return members.reduce(|before, it| Asked {
+            addresses: [before.addresses, it.addresses].concat(),
+            ..it
+        });
+    }
+    let (scheme, path) = parts(url);
+    let authority = url.split_once("://")?.1.split('/').next()?;
+    let port = match scheme.as_str() {
+        "https" | "h2" => 443,
+        "fcgi" => 8000,
+        "ajp" => 8009,
+        _ => 80,
+    };
+    let addresses = vec![Address::of(authority, port)];
+    Some(Asked { by, scheme, addresses, path, written })
+}
+
+fn parts(url: &str) -> (String, String) {
+    let (scheme, rest) = url.split_once("://").unwrap_or(("http", url));
+    let path = rest.find('/').and_then(|at| rest.get(at..)).unwrap_or("/");
+    (scheme.to_owned(), path.to_owned())
+}

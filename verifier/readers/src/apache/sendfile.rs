@@ -1,0 +1,147 @@
+//! mod_xsendfile 0.12: whether it is on for a request, and which folders it may send from.
+//!
+//! What the app's answer passes through is decided by the request that was passed on: for ProxyPass
+//! the folders' sections don't hold, for a RewriteRule in a folder they do.
+
+use sendfile_evidence::fact::{Fact, Place, Says};
+
+use super::{
+    super::{
+        Disk, Question, Worker,
+        directive::Directive,
+        opened::{same, seen},
+        uri::is_below,
+    },
+    asked::Asked,
+    translate::{Found, Site},
+    tree::Tree,
+};
+
+/// A request that is passed on, and what holds for it.
+pub(super) struct XSendFile<'a> {
+    pub(super) tree: &'a Tree,
+    pub(super) found: &'a Found<'a>,
+    pub(super) asked: &'a Asked,
+    pub(super) site: &'a Site<'a>,
+}
+
+impl XSendFile<'_> {
+    /// Whether it acts on the header.
+    pub(super) fn state(&self) -> Option<Fact> {
+        let modules = &self.tree.modules;
+        let there = modules.is_empty() || modules.iter().any(|it| it == "xsendfile_module");
+        let host = self.site.host.map_or_else(|| self.asked.by.clone(), Directive::place);
+        if !there {
+            let fix = format!(
+                "a2enmod xsendfile (or LoadModule xsendfile_module …), and `XSendFile On` in the \
+                 virtual host at {}",
+                host.line()
+            );
+            return Some(
+                Fact::at(Says::FeatureOff, host, "mod_xsendfile is not loaded").mended_by(fix),
+            );
+        }
+        let on = |it: &&Directive| it.arg(0).eq_ignore_ascii_case("on");
+        match self.found.scope.last("xsendfile") {
+            Some(by) if on(&by) => Some(Fact::at(
+                Says::HeaderObeyed,
+                by.place(),
+                "acts on X-Sendfile in what comes from the app",
+            )),
+            Some(by) => {
+                let at = by.place();
+                let fix =
+                    format!("in {}, write `XSendFile On` instead of `{}`", at.line(), at.text);
+                Some(
+                    Fact::at(Says::FeatureOff, at, "X-Sendfile is switched off here")
+                        .mended_by(fix),
+                )
+            }
+            None => Some(self.elsewhere(host)),
+        }
+    }
+
+    /// `XSendFile On` stands where it does not hold, or nowhere.
+    fn elsewhere(&self, host: Place) -> Fact {
+        let fix = |at: Option<&Place>| {
+            let from = at.map_or(String::new(), |it| format!(" (and not in {})", it.line()));
+            format!("in the virtual host at {}, write `XSendFile On`{from}", host.line())
+        };
+        let mut all = Vec::new();
+        every(&self.tree.main, "xsendfile", "", &mut all);
+        match all.first() {
+            Some((by, section)) => {
+                let at = by.place();
+                let why = match section.as_str() {
+                    "directory" | "files" | "filesmatch" | "directorymatch" => {
+                        "stands in a section for a folder, which does not hold for what \
+                         ProxyPass takes"
+                    }
+                    _ => "stands where it does not hold for this download",
+                };
+                let fix = fix(Some(&at));
+                Fact::at(Says::FeatureOff, at, why).mended_by(fix)
+            }
+            None => {
+                let fix = fix(None);
+                Fact::at(Says::FeatureOff, host, "XSendFile is nowhere switched on").mended_by(fix)
+            }
+        }
+    }
+
+    /// What the header's path leads to.
+    pub(super) fn target(
+        &self,
+        question: &Question,
+        disk: &dyn Disk,
+        worker: &Worker,
+    ) -> Vec<Fact> {
+        let Some(path) = question.value.as_deref().filter(|it| it.starts_with('/')) else {
+            return Vec::new();
+        };
+        let folders: Vec<&Directive> = self.found.scope.all("xsendfilepath").collect();
+        let at = folders.last().map_or_else(|| self.asked.by.clone(), |it| it.place());
+        let mut facts = Vec::new();
+        if !folders.iter().any(|it| is_below(path, it.arg(0))) {
+            let folder = path.rsplit_once('/').map_or("/", |(folder, _)| folder);
+            let listed: Vec<&str> = folders.iter().map(|it| it.arg(0)).collect();
+            let detail = match listed[..] {
+                [] => format!("no XSendFilePath holds here, and {path} is sent from nowhere"),
+                _ => format!("{path} is outside of {}", listed.join(", ")),
+            };
+            let beside = self
+                .found
+                .scope
+                .last("xsendfile")
+                .map_or_else(|| at.line(), |it| it.place().line());
+            let fix = format!("beside {beside}, add `XSendFilePath {}`", quoted(folder));
+            facts.push(Fact::at(Says::PathNotAllowed, at.clone(), detail).mended_by(fix));
+        }
+        let (state, detail, fix) = seen(path, disk, worker);
+        let wrong = question.file.as_deref().is_some_and(|it| !same(path, it, disk));
+        if !wrong {
+            let says = Says::TargetOpens { path: path.to_owned(), state, wrong: None };
+            facts.push(Fact { fix, ..Fact::at(says, at, format!("the hand-off opens {detail}")) });
+        }
+        facts
+    }
+}
+
+/// All directives of a name, wherever they stand, with the name of the section around each.
+fn every<'a>(
+    directives: &'a [Directive],
+    name: &str,
+    section: &str,
+    all: &mut Vec<(&'a Directive, String)>,
+) {
+    for directive in directives {
+        if directive.name == name {
+            all.push((directive, section.to_owned()));
+        }
+        every(directive.inside(), name, &directive.name, all);
+    }
+}
+
+fn quoted(path: &str) -> String {
+    if path.contains(char::is_whitespace) { format!("\"{path}\"") } else { path.to_owned() }
+}

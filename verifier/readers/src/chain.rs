@@ -1,0 +1,264 @@
+//! Several proxies in a row: which of them the visitor meets, whom each asks, and which acts on the
+//! hand-off.
+
+use sendfile_evidence::{
+    fact::{Fact, Place, Says, State},
+    request::Address,
+};
+
+use super::{Config, Disk, Fate, Question, Treatment};
+
+/// Longer rows are circles.
+const LONGEST: usize = 8;
+
+/// What the configurations say about a download.
+pub fn facts(configs: &[Config], question: &Question, disk: &dyn Disk) -> Vec<Fact> {
+    let (question, treated) = treatments(configs, question, disk);
+    let row = row(configs, &treated, &question.site.address);
+    let mut facts: Vec<Fact> = configs.iter().flat_map(|it| it.unread.iter().cloned()).collect();
+    facts.extend(elsewhere(configs, &question));
+    for n in &row {
+        let Some(it) = treated.get(*n) else { continue };
+        let is_last = row.last() == Some(n);
+        // Whom an outer proxy asks is the next one, not the app.
+        let about_app = |it: &&Fact| matches!(it.says, Says::AppElsewhere | Says::PathRewritten);
+        facts.extend(it.download.iter().filter(|it| is_last || !about_app(it)).cloned());
+        if is_last {
+            facts.extend(those(&it.header, &[Says::NotAnnounced, Says::MappingWrong]));
+        }
+    }
+    let acting = acting(&row, &treated);
+    match acting.and_then(|n| Some((n, treated.get(n)?))) {
+        Some((n, it)) => {
+            facts.extend(those(&it.header, &[Says::HeaderObeyed]));
+            match swallowed(configs, &row, n, &treated) {
+                Some(swallowed) => facts.push(swallowed),
+                None => facts.extend(it.target.iter().cloned()),
+            }
+        }
+        None => match dropped(configs, &row, &treated) {
+            Some(dropped) => facts.push(dropped),
+            None => facts.extend(nobody_acts(configs, &row, &treated)),
+        },
+    }
+    facts.extend(direct(configs, &row, &treated, &question));
+    facts.extend(fine(&facts, &row, &treated, acting));
+    facts
+}
+
+/// How each treats the download. Where the direct location gives the file from a path that is not on
+/// this disk, the proxy sees another disk, in a container perhaps: there the file is at that path.
+fn treatments(
+    configs: &[Config],
+    question: &Question,
+    disk: &dyn Disk,
+) -> (Question, Vec<Treatment>) {
+    let all = |question: &Question| -> Vec<Treatment> {
+        configs.iter().map(|it| it.treatment(question, disk)).collect()
+    };
+    let treated = all(question);
+    let mut direct = treated.iter().flat_map(|it| &it.direct);
+    let there = direct.find_map(|it| match &it.says {
+        Says::DirectOpens { path, state: State::Missing, other: true } => Some(path.clone()),
+        _ => None,
+    });
+    match there.filter(|_| question.direct_right) {
+        Some(path) => {
+            let question = Question { file: Some(path), ..question.clone() };
+            let treated = all(&question);
+            (question, treated)
+        }
+        None => (question.clone(), treated),
+    }
+}
+
+fn elsewhere(configs: &[Config], question: &Question) -> Option<Fact> {
+    let address = &question.site.address;
+    if configs.is_empty() || configs.iter().any(|it| it.listens(address)) {
+        return None;
+    }
+    let says = if configs.len() > 1 { Says::Unsure } else { Says::ListensElsewhere };
+    Some(Fact::of(says, format!("no configuration listens at {address}")))
+}
+
+fn those(facts: &[Fact], wanted: &[Says]) -> Vec<Fact> {
+    facts.iter().filter(|it| wanted.contains(&it.says)).cloned().collect()
+}
+
+/// The proxies that the visitor's request passes, the outermost first.
+fn row(configs: &[Config], treated: &[Treatment], site: &Address) -> Vec<usize> {
+    let listening = |address: &Address| configs.iter().position(|it| it.listens(address));
+    // A port that nobody listens on is mapped to another one; the last one given is then taken.
+    let Some(front) = listening(site).or(configs.len().checked_sub(1)) else { return Vec::new() };
+    let mut row = vec![front];
+    while row.len() < LONGEST {
+        let last = row.last().and_then(|it| treated.get(*it));
+        match last.and_then(|it| it.asks.as_ref()).and_then(&listening) {
+            Some(next) if !row.contains(&next) => row.push(next),
+            _ => break,
+        }
+    }
+    row
+}
+
+/// The proxy that acts on the header: the nearest to the app, unless those behind it let it pass.
+fn acting(row: &[usize], treated: &[Treatment]) -> Option<usize> {
+    for n in row.iter().rev() {
+        match treated.get(*n)?.fate {
+            Fate::Obeyed => return Some(*n),
+            Fate::Dropped => return None,
+            Fate::Passed => {}
+        }
+    }
+    None
+}
+
+/// No proxy of the row acts on the header: another one would, or one has it switched off.
+fn nobody_acts(configs: &[Config], row: &[usize], treated: &[Treatment]) -> Vec<Fact> {
+    let beside = (0..configs.len()).filter(|it| !row.contains(it));
+    let mut acts = beside.filter(|it| treated.get(*it).is_some_and(|it| it.fate == Fate::Obeyed));
+    if let (Some(other), Some(last)) = (acts.next().and_then(|it| configs.get(it)), row.last()) {
+        let asks = treated.get(*last).into_iter().flat_map(|it| &it.download);
+        let at = asks.filter(|it| it.says == Says::DownloadAsksApp).find_map(|it| it.at.clone());
+        let detail = format!(
+            "asks the app itself; the proxy of {} acts on the hand-off, and is not asked",
+            other.path
+        );
+        let fix = at.as_ref().map(|at| {
+            format!(
+                "in {}, pass the request to the proxy of {} instead of the app",
+                at.line(),
+                other.path
+            )
+        });
+        return vec![Fact { says: Says::Bypassed, at, detail, fix }];
+    }
+    let off = |it: &&Fact| matches!(it.says, Says::FeatureOff | Says::OverrideForbidden);
+    let all = row.iter().rev().filter_map(|it| treated.get(*it));
+    all.flat_map(|it| it.header.iter().filter(off)).cloned().collect()
+}
+
+/// Whether what a hand-off leads to is right, as far as it is known.
+fn leads_right(treatment: &Treatment) -> bool {
+    let wrong = |it: &Fact| {
+        use Says as S;
+        match &it.says {
+            S::TargetOpens { wrong, state, .. } => {
+                wrong.is_some() || matches!(state, State::Missing | State::Folder | State::Closed)
+            }
+            S::TargetFallsThrough
+            | S::TargetShadowed
+            | S::TargetInOtherServer
+            | S::TargetRefused
+            | S::TargetPathUnknown
+            | S::PathNotAllowed
+            | S::ValueNotRead
+            | S::NoResolver
+            | S::HostWrong
+            | S::AuthorizationForwarded
+            | S::PathDecoded
+            | S::QueryDropped
+            | S::StoreKeyWrong
+            | S::StoreKeyCaptured
+            | S::StoreKeyOfVariable
+            | S::StorePrefixKept => true,
+            _ => false,
+        }
+    };
+    let some = |it: &Fact| matches!(it.says, Says::TargetOpens { .. } | Says::TargetAsksStore);
+    treatment.target.iter().any(some) && !treatment.target.iter().any(wrong)
+}
+
+/// An inner proxy acts on the header and leads nowhere, while one before it would lead to the file.
+fn swallowed(
+    configs: &[Config],
+    row: &[usize],
+    acting: usize,
+    treated: &[Treatment],
+) -> Option<Fact> {
+    let inner = treated.get(acting)?;
+    let outer = row.iter().take_while(|it| **it != acting);
+    let serving = outer.filter(|it| {
+        treated.get(**it).is_some_and(|it| leads_right(it) && it.fate == Fate::Obeyed)
+    });
+    let serving = configs.get(*serving.last()?)?;
+    if leads_right(inner) {
+        return None;
+    }
+    let obeys = inner.header.iter().find(|it| it.says == Says::HeaderObeyed);
+    let at: Place = obeys.and_then(|it| it.at.clone())?;
+    let detail = format!(
+        "acts on the header, and leads nowhere; the proxy of {} would serve the file",
+        serving.path
+    );
+    let by_nginx = at.text.contains("_pass ");
+    let fix = format!(
+        "beside {}, add `proxy_ignore_headers X-Accel-Redirect; proxy_pass_header \
+         X-Accel-Redirect;`",
+        at.line()
+    );
+    let fact = Fact::at(Says::SwallowedBetween, at, detail);
+    Some(if by_nginx { fact.mended_by(fix) } else { fact })
+}
+
+/// An inner proxy drops the header, and one before it would act on it.
+fn dropped(configs: &[Config], row: &[usize], treated: &[Treatment]) -> Option<Fact> {
+    let passed = |n: &&usize| treated.get(**n).is_some_and(|it| it.fate == Fate::Passed);
+    let inner = row.iter().rev().find(|n| !passed(n))?;
+    let outer = row.iter().take_while(|it| *it != inner);
+    let acts = |n: &&usize| treated.get(**n).is_some_and(|it| it.fate == Fate::Obeyed);
+    let serving = configs.get(*outer.filter(acts).last()?)?;
+    let inner = treated.get(*inner)?;
+    let detail = format!("drops the header, on which the proxy of {} would act", serving.path);
+    // Where one directive does it, it is that one.
+    let off = inner.header.iter().rev().find(|it| it.says == Says::FeatureOff);
+    let asks = || inner.download.iter().find(|it| it.says == Says::DownloadAsksApp);
+    let at = off.or_else(asks)?.at.clone()?;
+    let fix = format!("at {}, let the header pass on to the proxy of {}", at.line(), serving.path);
+    Some(Fact::at(Says::SwallowedBetween, at, detail).mended_by(fix))
+}
+
+/// The direct location is that of the proxy that listens there, or of the first of the row.
+fn direct(
+    configs: &[Config],
+    row: &[usize],
+    treated: &[Treatment],
+    question: &Question,
+) -> Vec<Fact> {
+    let Some(direct) = &question.direct else { return Vec::new() };
+    let there = configs.iter().position(|it| it.listens(&direct.address));
+    let of = there.or(row.first().copied()).and_then(|it| treated.get(it));
+    of.map_or_else(Vec::new, |it| it.direct.clone())
+}
+
+/// The configurations, as they read, give the visitor the file.
+fn fine(
+    facts: &[Fact],
+    row: &[usize],
+    treated: &[Treatment],
+    acting: Option<usize>,
+) -> Option<Fact> {
+    let sure = row.iter().filter_map(|it| treated.get(*it)).all(|it| !it.unsure);
+    let acting = acting.and_then(|it| treated.get(it))?;
+    let asks = |it: &usize| {
+        treated
+            .get(*it)
+            .is_some_and(|it| it.download.iter().any(|it| it.says == Says::DownloadAsksApp))
+    };
+    let misled = facts.iter().any(|it| {
+        matches!(
+            it.says,
+            Says::PathRewritten
+                | Says::AppElsewhere
+                | Says::Guarded
+                | Says::SwallowedBetween
+                | Says::MappingWrong
+                | Says::NotAnnounced
+        )
+    });
+    let readable = acting.target.iter().find(|it| {
+        matches!(&it.says, Says::TargetOpens { state: State::Readable | State::There, .. })
+    })?;
+    let whole = sure && row.iter().all(asks) && !misled && leads_right(acting);
+    whole.then(|| Fact { says: Says::Fine, ..readable.clone() })
+}

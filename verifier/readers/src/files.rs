@@ -1,0 +1,102 @@
+//! The files of one configuration, read within limits: what is beyond them is a fact, so that no
+//! text is too large, includes itself too often, or grows without end.
+
+use sendfile_evidence::fact::{Fact, Says};
+
+use super::{Disk, Text, directive::Directive};
+
+/// So many files are read, whichever way they are included.
+const MOST: usize = 500;
+
+/// So many bytes are kept of all that is read, as often as it is included.
+const ROOM: usize = 128 << 20;
+
+/// So many things that could not be read are named.
+const NAMED: usize = 20;
+
+/// Reads the files of one configuration.
+pub(super) struct Files<'a> {
+    disk: &'a mut dyn Disk,
+    unread: &'a mut Vec<Fact>,
+    left: usize,
+    room: usize,
+}
+
+impl<'a> Files<'a> {
+    /// Nothing is read yet.
+    pub(super) fn new(disk: &'a mut dyn Disk, unread: &'a mut Vec<Fact>) -> Self {
+        Self { disk, unread, left: MOST, room: ROOM }
+    }
+
+    /// The disk, for what is no file of the configuration.
+    pub(super) fn disk(&mut self) -> &mut dyn Disk {
+        self.disk
+    }
+
+    /// Remembers what could not be read.
+    pub(super) fn not_read(&mut self, what: &str, reason: &str) {
+        match self.unread.len() {
+            NAMED => self.unread.push(Fact::of(Says::Unread, "more could not be read")),
+            named if named > NAMED => {}
+            _ => {
+                let detail = format!("`{what}` could not be read: {reason}");
+                self.unread.push(Fact::of(Says::Unread, detail));
+            }
+        }
+    }
+
+    /// Remembers what could not be understood.
+    pub(super) fn unsure(&mut self, reason: &str) {
+        let fact = Fact::of(Says::Unsure, reason);
+        if self.unread.len() < NAMED && !self.unread.contains(&fact) {
+            self.unread.push(fact);
+        }
+    }
+
+    /// The files that a path or a pattern names, and their texts.
+    pub(super) fn named(&mut self, pattern: &str) -> Vec<(String, String)> {
+        let mut found = Vec::new();
+        if self.left == 0 {
+            self.not_read(pattern, TOO_MANY);
+            return found;
+        }
+        for Text { path, text } in self.disk.read(pattern) {
+            if !self.counts(&path) {
+                break;
+            }
+            match text {
+                Ok(text) => found.push((path, text)),
+                Err(reason) => self.not_read(&path, &reason),
+            }
+        }
+        found
+    }
+
+    /// Whether one more file may be read.
+    pub(super) fn counts(&mut self, path: &str) -> bool {
+        let left = self.left.checked_sub(1);
+        self.left = left.unwrap_or(0);
+        if left.is_none() {
+            self.not_read(path, TOO_MANY);
+        }
+        left.is_some()
+    }
+
+    /// Whether there is room for so many bytes more.
+    pub(super) fn has_room(&mut self, bytes: usize) -> bool {
+        let room = self.room.checked_sub(bytes);
+        self.room = room.unwrap_or(0);
+        room.is_some()
+    }
+
+    /// Whether there is room for a directive with its block.
+    pub(super) fn has_room_for(&mut self, directive: &Directive) -> bool {
+        self.has_room(directive.weight())
+            && directive.inside().iter().all(|it| self.has_room_for(it))
+    }
+}
+
+const TOO_MANY: &str = "too many files";
+
+/// Why reading ends where there is no more room.
+pub(super) const TOO_LARGE: &str = "the configuration is too large";

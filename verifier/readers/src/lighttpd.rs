@@ -1,0 +1,306 @@
+//! lighttpd: its configuration, and what it says about one download.
+
+use sendfile_evidence::{
+    fact::{Fact, Kind, Says},
+    request::{Address, Request},
+};
+
+use super::{
+    Disk, Fate, Question, Treatment, Worker,
+    opened::{direct, same, seen},
+    pattern::Matcher,
+    question::{is_switch, spelled},
+    uri::{self, decoded, is_below},
+};
+
+mod effective;
+#[cfg(test)]
+mod tests;
+mod tree;
+
+use self::{
+    effective::{End, Host, Settings},
+    tree::{Branch, Item},
+};
+
+/// A configuration of lighttpd.
+pub(super) struct Lighttpd {
+    items: Vec<Item>,
+    matcher: Matcher,
+}
+
+impl Lighttpd {
+    /// Reads a file with its includes.
+    pub(super) fn read(path: &str, disk: &mut dyn Disk, unread: &mut Vec<Fact>) -> Self {
+        Self { items: tree::read(path, disk, unread), matcher: Matcher::default() }
+    }
+
+    fn word(&self, key: &str) -> Option<String> {
+        let found = self.items.iter().rev().find_map(|it| match it {
+            Item::Set(it) if it.key == key => Some(it.value.text().to_owned()),
+            _ => None,
+        });
+        found.filter(|it| !it.is_empty())
+    }
+
+    /// Who reads the files.
+    pub(super) fn worker(&self) -> Worker {
+        Worker {
+            server: Kind::Lighttpd.name(),
+            user: self.word("server.username"),
+            group: self.word("server.groupname"),
+            pid_file: self.word("server.pid-file"),
+        }
+    }
+
+    /// Whether it listens at an address.
+    pub(super) fn listens(&self, address: &Address) -> bool {
+        let port = self.word("server.port").and_then(|it| it.parse().ok()).unwrap_or(80);
+        let main = Address::of(&self.word("server.bind").unwrap_or_default(), port);
+        let mut all = vec![Address { port: if main.port == 0 { 0 } else { port }, ..main }];
+        sockets(&self.items, &mut all);
+        all.iter().any(|it| {
+            let any = matches!(it.host.as_str(), "" | "*" | "0.0.0.0" | "::");
+            it.port == address.port && (any || it.is(address) || !address.is_number())
+        })
+    }
+
+    /// How it treats the download.
+    pub(super) fn treatment(
+        &self,
+        question: &Question,
+        disk: &dyn Disk,
+        worker: &Worker,
+    ) -> Treatment {
+        let mut treatment = Treatment::default();
+        let Some(settings) = self.settings(&question.site) else { return treatment };
+        let end = settings.end(disk);
+        if let Some(reason) = &settings.unsure {
+            treatment.unsure = true;
+            treatment.download.push(Fact::of(Says::Unsure, reason.clone()));
+        }
+        treatment.download.extend(self.download(&end, &settings, question));
+        if let End::Asks(hosts) = &end
+            && let Some(host) = meant(hosts, question)
+        {
+            treatment.asks = Some(host.address.clone());
+            treatment.header.extend(announced(question, &settings, host));
+            if question.hands_over_by("X-Sendfile") {
+                let (fate, fact) = acts(host, question);
+                treatment.fate = fate;
+                treatment.header.push(fact);
+                treatment.target = target(question, host, disk, worker);
+            }
+        }
+        let asked = question.direct.as_ref();
+        if let Some(End::Opens(path, at)) = asked.and_then(|it| Some(self.settings(it)?.end(disk)))
+        {
+            treatment.direct.push(direct(&path, at, question, disk, worker));
+        }
+        treatment
+    }
+
+    fn settings<'a>(&'a self, request: &'a Request) -> Option<Settings<'a>> {
+        Settings::of(&self.items, request, &self.matcher)
+    }
+
+    fn download(&self, end: &End<'_>, settings: &Settings<'_>, question: &Question) -> Vec<Fact> {
+        let fact = match end {
+            End::Asks(hosts) => {
+                let Some(host) = meant(hosts, question) else { return Vec::new() };
+                let detail = format!("takes the visitor's URL and asks {}", host.address);
+                let mut facts = wrongly_asked(host, settings, question);
+                facts.push(Fact::at(Says::DownloadAsksApp, host.place(), detail));
+                facts.extend(guarded(settings));
+                return facts;
+            }
+            End::Redirects(to, at) => Fact::at(
+                Says::DownloadRedirected,
+                at.clone(),
+                format!("redirects the visitor to {to}"),
+            ),
+            End::Login(at) => Fact::at(
+                Says::LoginAsked,
+                at.clone(),
+                "asks the visitor for a login before the app is asked",
+            ),
+            End::Answers(status, at) => {
+                let detail = format!("takes the visitor's URL and answers {status} by itself");
+                Fact::at(Says::DownloadShadowed, at.clone(), detail)
+            }
+            End::Opens(path, at) => {
+                let what = format!("takes the visitor's URL and opens {path}");
+                let gateway = effective::any_gateway(&self.items, &settings.path);
+                let lacking = gateway.and_then(|it| settings.lacks(&it.key));
+                let (detail, fix) = match (gateway.map(tree::Setting::place), lacking) {
+                    (Some(there), Some(module)) => (
+                        format!(
+                            "{what}; `{}` in {} says nothing without {module}, which \
+                             server.modules does not name",
+                            there.text,
+                            there.line()
+                        ),
+                        format!("add \"{module}\" to server.modules"),
+                    ),
+                    (Some(there), None) => (
+                        format!(
+                            "{what}; the condition around `{}` in {} does not hold for it",
+                            there.text,
+                            there.line()
+                        ),
+                        format!(
+                            "let the condition around {} hold for the download's URL as well",
+                            there.line()
+                        ),
+                    ),
+                    (None, _) => (
+                        format!("{what}; no proxy.server or fastcgi.server asks the app"),
+                        "add a proxy.server for the download's path".to_owned(),
+                    ),
+                };
+                Fact::at(Says::DownloadNotRouted, at.clone(), detail).mended_by(fix)
+            }
+            End::Unknown => return Vec::new(),
+        };
+        vec![fact]
+    }
+}
+
+/// The host that is the app, or else the first.
+fn meant<'h, 'a>(hosts: &'h [Host<'a>], question: &Question) -> Option<&'h Host<'a>> {
+    hosts.iter().find(|it| question.is_app(&it.address) == Some(true)).or(hosts.first())
+}
+
+/// A login that the visitor may know: only the running server can tell.
+fn guarded(settings: &Settings<'_>) -> Option<Fact> {
+    let by = settings.setting("auth.require")?;
+    Some(Fact::at(Says::Guarded, by.place(), "may refuse a request"))
+}
+
+fn sockets(items: &[Item], all: &mut Vec<Address>) {
+    for item in items {
+        let Item::If(branches) = item else { continue };
+        for Branch { condition, items } in branches {
+            if let Some(socket) =
+                condition.as_ref().filter(|it| it.of == "SERVER" && it.key == "socket")
+            {
+                all.push(Address::of(&socket.value, 80));
+            }
+            sockets(items, all);
+        }
+    }
+}
+
+/// Whether the host's entry acts on the header.
+fn acts(host: &Host<'_>, question: &Question) -> (Fate, Fact) {
+    let at = host.place();
+    let value = question.value.as_deref().unwrap_or_default();
+    let folder = value.rsplit_once('/').map_or("/FOLDER", |(folder, _)| folder);
+    match host.sends {
+        true => {
+            let fact =
+                Fact::at(Says::HeaderObeyed, at, "acts on X-Sendfile in what comes from the app");
+            (Fate::Obeyed, fact)
+        }
+        false => {
+            let fix = format!(
+                "in {}, add `\"x-sendfile\" => \"enable\", \"x-sendfile-docroot\" => \
+                 ( \"{folder}/\" )` to the host's entry",
+                at.line()
+            );
+            let fact =
+                Fact::at(Says::FeatureOff, at, "has no \"x-sendfile\" => \"enable\" for this host");
+            (Fate::Dropped, fact.mended_by(fix))
+        }
+    }
+}
+
+/// What the header's path leads to: decoded, and below one of the folders where any are named.
+fn target(question: &Question, host: &Host<'_>, disk: &dyn Disk, worker: &Worker) -> Vec<Fact> {
+    let Some(value) = question.value.as_deref().filter(|it| it.starts_with('/')) else {
+        return Vec::new();
+    };
+    let Some(path) = uri::normalised(&decoded(value), uri::Slashes::Merged) else {
+        return Vec::new();
+    };
+    let mut facts = Vec::new();
+    let folders = &host.folders;
+    if !folders.is_empty() && !folders.iter().any(|it| is_below(&path, it)) {
+        let at = host.place_of("x-sendfile-docroot");
+        let folder = path.rsplit_once('/').map_or("/", |(folder, _)| folder);
+        let through =
+            folders.iter().find(|it| disk.real(it).is_some_and(|it| is_below(&path, &it)));
+        let (detail, wanted) = match through.and_then(|it| Some((it, disk.real(it)?))) {
+            Some((link, real)) => (
+                format!(
+                    "{path} is outside of {}: {link} leads to {real} by a link, and links are not \
+                     resolved",
+                    folders.join(", ")
+                ),
+                real,
+            ),
+            None => (format!("{path} is outside of {}", folders.join(", ")), folder.to_owned()),
+        };
+        let fix = format!(
+            "in {}, add \"{}/\" to \"x-sendfile-docroot\"",
+            at.line(),
+            wanted.trim_end_matches('/')
+        );
+        facts.push(Fact::at(Says::PathNotAllowed, at, detail).mended_by(fix));
+    }
+    let (state, detail, fix) = seen(&path, disk, worker);
+    if question.file.as_deref().is_none_or(|it| same(&path, it, disk)) {
+        let says = Says::TargetOpens { path, state, wrong: None };
+        facts.push(Fact {
+            fix,
+            ..Fact::at(says, host.place(), format!("the hand-off opens {detail}"))
+        });
+    }
+    facts
+}
+
+/// Headers that switch the app's hand-off on, and that are not sent.
+fn announced(question: &Question, settings: &Settings<'_>, host: &Host<'_>) -> Vec<Fact> {
+    let Some(app) = &question.app else { return Vec::new() };
+    let set = |name: &str| {
+        ["setenv.add-request-header", "setenv.set-request-header"].iter().any(|key| {
+            let found = settings.value(key).into_iter().flat_map(|it| {
+                it.entries().into_iter().map(|(n, _)| n.map(str::to_owned)).collect::<Vec<_>>()
+            });
+            found.flatten().any(|it| it.eq_ignore_ascii_case(name))
+        })
+    };
+    let missing = app.headers.iter().filter(|(name, _)| is_switch(name) && !set(name));
+    missing
+        .map(|(name, value)| {
+            let name = spelled(name);
+            let fix = format!(
+                "beside {}, add `setenv.add-request-header = ( \"{name}\" => \"{value}\" )` \
+                 (with mod_setenv)",
+                host.place().line()
+            );
+            let detail = format!("the app is sent no {name}");
+            Fact::at(Says::NotAnnounced, host.place(), detail).mended_by(fix)
+        })
+        .collect()
+}
+
+fn wrongly_asked(host: &Host<'_>, settings: &Settings<'_>, question: &Question) -> Vec<Fact> {
+    let Some(app) = &question.app else { return Vec::new() };
+    let at = host.place();
+    let mut facts = Vec::new();
+    if !host.address.is(&app.address) {
+        let detail = format!("asks {}; the app answers at {}", host.address, app.address);
+        let fix = format!("in {}, name the app's address {}", at.line(), app.address);
+        facts.push(Fact::at(Says::AppElsewhere, at.clone(), detail).mended_by(fix));
+    } else if !host.http {
+        let detail = format!("speaks FastCGI to {}, which answers HTTP", app.address);
+        facts.push(Fact::at(Says::AppElsewhere, at.clone(), detail));
+    }
+    let asked = settings.sent_path();
+    if host.http && asked != decoded(&app.path) {
+        let detail = format!("asks the app for {asked}; the download is {}", app.path);
+        facts.push(Fact::at(Says::PathRewritten, at, detail));
+    }
+    facts
+}

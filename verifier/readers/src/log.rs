@@ -1,0 +1,218 @@
+//! The lines that proxies write into their error logs when a download fails.
+//!
+//! The texts are those of nginx 1.22.1 and 1.31, Apache 2.4 with mod_xsendfile 0.12, and lighttpd
+//! 1.4.69, all provoked.
+
+use self::What::{Begins, Behind, Between, WordBefore};
+use sendfile_evidence::{
+    fact::{Fact, Says},
+    log::{Entry, Event, Of},
+};
+
+use super::{Question, uri::decoded};
+
+/// What stands in a line, what it means, and where the path or name stands.
+struct Mark {
+    text: &'static str,
+    event: Event,
+    what: What,
+}
+
+/// Where a path or a name stands in a line.
+enum What {
+    /// Nowhere.
+    None,
+    /// Between these.
+    Between(&'static str, &'static str),
+    /// Behind this, to the end.
+    Behind(&'static str),
+    /// It is the last word before this.
+    WordBefore(&'static str),
+    /// It is what the message begins with, up to this.
+    Begins(&'static str),
+}
+
+const fn mark(text: &'static str, event: Event, what: What) -> Mark {
+    Mark { text, event, what }
+}
+
+const OPENED: What = Between("\"", "\" ");
+const UPSTREAM: What = Between("upstream: \"", "\"");
+
+/// The first that fits counts.
+const MARKS: [Mark; 29] = [
+    mark("upstream SSL certificate verify error", Event::NotTrusted, UPSTREAM),
+    mark("upstream SSL certificate does not match", Event::NotTrusted, UPSTREAM),
+    mark("SSL_do_handshake() failed", Event::Closes, UPSTREAM),
+    mark("upstream timed out", Event::TimedOut, UPSTREAM),
+    // A socket that is not there, or closed, is no file that was opened.
+    mark(" while connecting to upstream", Event::NotConnected, UPSTREAM),
+    mark("failed (2: No such file or directory)", Event::Missing, OPENED),
+    mark("failed (20: Not a directory)", Event::Missing, OPENED),
+    mark("failed (13: Permission denied), client", Event::Closed, OPENED),
+    mark("failed (40: Too many levels of symbolic links)", Event::Link, OPENED),
+    mark("directory index of", Event::Folder, OPENED),
+    mark("is not a directory", Event::Missing, OPENED),
+    mark("access forbidden by rule", Event::Refused, What::None),
+    mark("unsafe URI", Event::Unsafe, Between("unsafe URI \"", "\"")),
+    mark("no resolver defined to resolve", Event::NoResolver, Between("to resolve ", ",")),
+    mark("could not be resolved", Event::NotResolved, WordBefore(" could not be resolved")),
+    mark("rewrite or internal redirection cycle", Event::Cycle, What::None),
+    mark("upstream sent too big header", Event::HeaderTooBig, What::None),
+    mark("upstream prematurely closed connection", Event::Closes, UPSTREAM),
+    mark("upstream sent no valid HTTP/1.0 header", Event::Closes, UPSTREAM),
+    mark("upstream sent unsupported FastCGI", Event::Closes, UPSTREAM),
+    mark("above the root path", Event::NotAllowed, Behind("unable to find file: ")),
+    mark("(13)Permission denied", Event::Closed, Behind("cannot open file: ")),
+    mark("(2)No such file or directory", Event::Missing, Behind("cannot open file: ")),
+    mark("AH00035", Event::Closed, Between("filesystem path '", "'")),
+    mark("AH00132", Event::Closed, Behind("server access: ")),
+    mark("AH01630", Event::Refused, Behind("server configuration: ")),
+    mark("not allowed here", Event::OverrideForbidden, Begins(": ")),
+    mark(
+        "not under configured x-sendfile-docroot",
+        Event::NotAllowed,
+        Between("X-Sendfile (", ")"),
+    ),
+    mark("not a regular file", Event::Missing, Behind(" -> ")),
+];
+
+/// What a line of an error log says, if it is one of those that are known.
+pub fn entry(line: &str, question: &Question) -> Option<Entry> {
+    let mark = MARKS.iter().find(|it| line.contains(it.text))?;
+    let of =
+        owner(line, question).or((mark.event == Event::OverrideForbidden).then_some(Of::Unknown))?;
+    let what = what(line, &mark.what);
+    Some(Entry { event: mark.event, of, what })
+}
+
+/// The facts of the lines that belong to a download; each thing is said once.
+pub fn facts(lines: &[String], question: &Question) -> Vec<Fact> {
+    let mut facts: Vec<Fact> = Vec::new();
+    for line in lines {
+        let Some(entry) = entry(line, question) else { continue };
+        let says = Says::Logged(entry);
+        if !facts.iter().any(|it| it.says == says) && facts.len() < MOST {
+            facts.push(Fact::of(says, format!("the error log says: {line}")));
+        }
+    }
+    facts
+}
+
+/// So many lines are remembered.
+const MOST: usize = 16;
+
+/// To which of the requests a line belongs; `None` for those of others.
+fn owner(line: &str, question: &Question) -> Option<Of> {
+    if let Some(request) = between(line, "request: \"", "\"") {
+        let target = request.split(' ').nth(1)?;
+        let path = target.split('?').next()?;
+        let direct = question.direct.as_ref().is_some_and(|it| it.path == path);
+        return match path == question.site.path {
+            true => Some(Of::Download),
+            false => direct.then_some(Of::Direct),
+        };
+    }
+    let value = question.value.as_deref().and_then(|it| it.split('?').next());
+    let decoded_value = value.map(decoded);
+    let name = question.file.as_deref().and_then(|it| it.rsplit('/').next());
+    let names = [
+        Some(question.site.path.as_str()),
+        value,
+        decoded_value.as_deref(),
+        question.file.as_deref(),
+        name,
+    ];
+    let ours = names.into_iter().flatten().any(|it| it.len() > 3 && line.contains(it));
+    ours.then_some(Of::Unknown)
+}
+
+fn what(line: &str, at: &What) -> Option<String> {
+    let found = match at {
+        What::None => return None,
+        Between(before, behind) => return between(line, before, behind),
+        Behind(before) => line.split_once(before)?.1.split(", referer:").next()?.trim_end(),
+        WordBefore(behind) => line.split_once(behind)?.0.rsplit(' ').next()?,
+        Begins(behind) => line.rsplit_once("] ")?.1.split_once(behind)?.0,
+    };
+    Some(found.to_owned())
+}
+
+fn between(line: &str, before: &str, behind: &str) -> Option<String> {
+    let (found, _) = line.split_once(before)?.1.split_once(behind)?;
+    Some(found.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use sendfile_evidence::request::Request;
+
+    fn question() -> Question {
+        Question {
+            site: Request::get("http://h/download/1?x=1").expect("a URL"),
+            direct: Request::get("http://h/_direct/a.bin"),
+            value: Some("/p/a%20b.bin".to_owned()),
+            file: Some("/srv/files/a b.bin".to_owned()),
+            ..Question::default()
+        }
+    }
+
+    fn check(line: &str) -> Option<(Event, Of, Option<String>)> {
+        entry(line, &question()).map(|it| (it.event, it.of, it.what))
+    }
+
+    #[test]
+    fn lines_of_nginx() {
+        let line = |said: &str, request: &str| {
+            format!(
+                "2026/11/23 06:10:00 [error] 7#7: *1 {said}, client: 127.0.0.1, server: , \
+                 request: \"GET {request} HTTP/1.1\", upstream: \"http://127.0.0.1:1/x\""
+            )
+        };
+        let open = "open() \"/srv/filesa b.bin\" failed (2: No such file or directory)";
+        let missing = (Event::Missing, Of::Download, Some("/srv/filesa b.bin".to_owned()));
+        assert_eq!(check(&line(open, "/download/1?x=1")), Some(missing));
+        assert_eq!(check(&line(open, "/other")), None, "somebody else's");
+        let resolver = line("no resolver defined to resolve s3.test", "/_direct/a.bin");
+        let unknown = line("s3.test could not be resolved (3: Host not found)", "/_direct/a.bin");
+        let name = Some("s3.test".to_owned());
+        assert_eq!(check(&resolver), Some((Event::NoResolver, Of::Direct, name.clone())));
+        assert_eq!(check(&unknown), Some((Event::NotResolved, Of::Direct, name)));
+        let socket = "connect() to unix:/run/a.sock failed (2: No such file or directory) while \
+                      connecting to upstream";
+        let upstream = Some("http://127.0.0.1:1/x".to_owned());
+        assert_eq!(
+            check(&line(socket, "/download/1")),
+            Some((Event::NotConnected, Of::Download, upstream)),
+            "a socket is no file"
+        );
+        let name = "upstream SSL certificate does not match \"s3.test\" while SSL handshaking to \
+                    upstream";
+        let upstream = Some("http://127.0.0.1:1/x".to_owned());
+        assert_eq!(
+            check(&line(name, "/_direct/a.bin")),
+            Some((Event::NotTrusted, Of::Direct, upstream))
+        );
+        let long = "upstream sent too big header while reading response header from upstream";
+        assert_eq!(
+            check(&line(long, "/download/1")),
+            Some((Event::HeaderTooBig, Of::Download, None))
+        );
+    }
+
+    #[test]
+    fn lines_of_apache_and_lighttpd() {
+        let file = Some("/srv/files/a b.bin".to_owned());
+        let line = "[Mon Nov 23 06:10:00.1 2026] [xsendfile:error] [pid 1:tid 2] (13)Permission \
+                    denied: [client 127.0.0.1:5] xsendfile: cannot open file: /srv/files/a b.bin";
+        assert_eq!(check(line), Some((Event::Closed, Of::Unknown, file.clone())));
+        let line = "[Mon Nov 23 06:10:00.1 2026] [core:alert] [pid 1:tid 2] [client 127.0.0.1:5] \
+                    /web/.htaccess: XSendFile not allowed here";
+        let htaccess = Some("/web/.htaccess".to_owned());
+        assert_eq!(check(line), Some((Event::OverrideForbidden, Of::Unknown, htaccess)));
+        let line = "2026-11-23 06:10:00: (http-header-glue.c.1211) X-Sendfile (/srv/files/a b.bin) \
+                    not under configured x-sendfile-docroot(s)";
+        assert_eq!(check(line), Some((Event::NotAllowed, Of::Unknown, file)));
+    }
+}

@@ -1,0 +1,149 @@
+//! nginx: its configuration, and what it says about one download.
+
+use sendfile_evidence::{
+    fact::{Fact, Kind},
+    request::{Address, Request},
+};
+
+use super::{Disk, Question, Treatment, Worker, pattern::Matcher, uri};
+
+mod astray;
+mod download;
+mod guard;
+mod handoff;
+mod location;
+mod mend;
+mod nearest;
+mod relay;
+mod rewrite;
+mod route;
+mod scope;
+mod server;
+mod store;
+mod target;
+#[cfg(test)]
+mod tests;
+pub(super) mod tree;
+mod upstream;
+mod variables;
+
+use self::{route::Walk, server::Server, tree::Directive, variables::Env};
+
+/// A configuration of nginx.
+pub(super) struct Nginx {
+    main: Vec<Directive>,
+    http: Directive,
+    matcher: Matcher,
+}
+
+impl Nginx {
+    /// Reads a file with its includes, or a dump.
+    pub(super) fn read(path: &str, disk: &mut dyn Disk, unread: &mut Vec<Fact>) -> Self {
+        let mut main = tree::read(path, disk, unread);
+        Self { http: http(path, &mut main), main, matcher: Matcher::default() }
+    }
+
+    fn word(&self, name: &str, n: usize) -> Option<String> {
+        let directive = self.main.iter().rev().find(|it| it.name == name)?;
+        Some(directive.arg(n).to_owned()).filter(|it| !it.is_empty())
+    }
+
+    /// Who reads the files.
+    pub(super) fn worker(&self) -> Worker {
+        Worker {
+            server: Kind::Nginx.name(),
+            user: self.word("user", 0),
+            group: self.word("user", 1).or(self.word("user", 0)),
+            pid_file: self.word("pid", 0),
+        }
+    }
+
+    /// Whether a server listens at an address.
+    pub(super) fn listens(&self, address: &Address) -> bool {
+        self.servers().iter().any(|it| it.listens(address))
+    }
+
+    fn servers(&self) -> Vec<Server<'_>> {
+        self.http.children("server").map(Server::of).collect()
+    }
+
+    /// How it treats the download.
+    pub(super) fn treatment(
+        &self,
+        question: &Question,
+        disk: &dyn Disk,
+        worker: &Worker,
+    ) -> Treatment {
+        let servers = self.servers();
+        let maps: Vec<&Directive> = self.http.children("map").collect();
+        let host = question.site.host();
+        let site = &question.site;
+        let mut treatment = Treatment::default();
+        let Some(server) = server::choose(&servers, &site.address, &host, &self.matcher) else {
+            treatment.unsure = true;
+            return treatment;
+        };
+        let case = Case {
+            question,
+            worker,
+            servers: &servers,
+            walk: Walk { http: &self.http, server: server.block, matcher: &self.matcher, disk },
+        };
+        let Some(env) = case.env(site, &maps) else { return treatment };
+        let route = download::treat(&case, env, &mut treatment);
+        if let Some(route) = &route {
+            handoff::treat(&case, route, &mut treatment);
+        }
+        let handed = target::treat(&case, route.as_ref(), &maps, &mut treatment);
+        if let Some(direct) = &question.direct {
+            target::direct(&case, direct, &maps, handed.as_ref(), &mut treatment);
+        }
+        treatment
+    }
+}
+
+/// A file may be a whole configuration, a site's file without the `http` around it, or a snippet
+/// with nothing but locations.
+fn http(path: &str, main: &mut Vec<Directive>) -> Directive {
+    if let Some(at) = main.iter().position(|it| it.name == "http") {
+        return main.remove(at);
+    }
+    let block = |name: &str, inside: Vec<Directive>| Directive {
+        name: name.to_owned(),
+        spelled: name.to_owned(),
+        args: Vec::new(),
+        file: path.into(),
+        line: 1,
+        block: Some(inside),
+    };
+    let bare =
+        !main.iter().any(|it| it.name == "server") && main.iter().any(|it| it.name == "location");
+    let main = std::mem::take(main);
+    match bare {
+        true => block("http", vec![block("server", main)]),
+        false => block("http", main),
+    }
+}
+
+/// One question to one configuration.
+#[derive(Clone, Copy)]
+struct Case<'a> {
+    question: &'a Question,
+    worker: &'a Worker,
+    servers: &'a [Server<'a>],
+    walk: Walk<'a>,
+}
+
+impl<'a> Case<'a> {
+    /// A request as it comes in; `None` for a path that leads above the root.
+    fn env(&self, request: &'a Request, maps: &'a [&'a Directive]) -> Option<Env<'a>> {
+        let blocks = [self.walk.server, self.walk.http];
+        let merge = blocks.iter().find_map(|it| it.child("merge_slashes"));
+        let slashes = match merge.map(|it| it.arg(0)) {
+            Some("off") => uri::Slashes::Kept,
+            _ => uri::Slashes::Merged,
+        };
+        let path = uri::normalised(&uri::decoded(&request.path), slashes)?;
+        Some(Env::new(self.question, request, path, maps, self.walk.matcher))
+    }
+}

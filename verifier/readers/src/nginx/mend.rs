@@ -1,0 +1,60 @@
+//! How a directive should be written so that the hand-off's URI leads to the file.
+
+use sendfile_evidence::fact::Wrong;
+
+use super::{
+    super::opened::{By, Opened, mapped},
+    location::Form,
+    tree::Directive,
+};
+
+/// The change, as a sentence: which line, what instead of what.
+pub(super) fn mended(
+    opened: &Opened,
+    wrong: Wrong,
+    by: &Directive,
+    location: Option<&Directive>,
+    file: Option<&str>,
+) -> Option<String> {
+    let instead = |text: String| written(by, &text);
+    if wrong == Wrong::Slash {
+        return Some(instead(format!("alias {}/", by.arg(0))));
+    }
+    let file = file?;
+    if let (Wrong::Alias, Some(root)) = (wrong, opened.right_root(file)) {
+        return Some(instead(format!("root {root}")));
+    }
+    let (prefix, folder) = mapped(&opened.uri, file)?;
+    match (opened.by, location) {
+        (By::Captures, Some(location)) => {
+            let at = location.place();
+            Some(format!(
+                "in {}, write `location ^~ {prefix} {{ internal; alias {folder}; }}` instead of \
+                 `{}`",
+                at.line(),
+                at.text
+            ))
+        }
+        (By::Root, Some(location)) if wrong == Wrong::Root || !opened.prefix.ends_with('/') => {
+            Some(alias_for_root(&instead(format!("alias {folder}")), location, &prefix))
+        }
+        (By::Root, _) => opened.right_root(file).map(|root| instead(format!("root {root}"))),
+        (By::Alias, _) => opened.right_alias(file).map(|it| instead(format!("alias {it}"))),
+        (By::Captures, None) => None,
+    }
+}
+
+/// An alias needs the same slash at the end of its location's name.
+fn alias_for_root(alias: &str, location: &Directive, prefix: &str) -> String {
+    if Form::of(location).and_then(Form::prefix) == Some(prefix) {
+        return alias.to_owned();
+    }
+    let at = location.place();
+    format!("{alias}, and in {}, `location {prefix}` instead of `{}`", at.line(), at.text)
+}
+
+/// `in FILE:LINE, write … instead of …`.
+fn written(directive: &Directive, text: &str) -> String {
+    let at = directive.place();
+    format!("in {}, write `{text};` instead of `{};`", at.line(), at.text)
+}

@@ -1,0 +1,97 @@
+//! The internal location that was surely meant, where none takes the hand-off's URI.
+
+use sendfile_evidence::fact::Place;
+
+use super::{super::pattern::Matcher, location::Form, tree::Directive};
+
+/// A location that was meant, and why it does not take the URI.
+pub(super) struct Meant {
+    /// Where it stands.
+    pub(super) at: Place,
+    /// Why it does not match.
+    pub(super) because: &'static str,
+    /// How it should be written.
+    pub(super) fix: String,
+}
+
+/// The internal location of a server that is nearest to a URI.
+pub(super) fn nearest(server: &Directive, uri: &str, prefix: &str) -> Option<Meant> {
+    let locations = server.inside().iter().filter_map(|it| Some((it, Form::of(it)?)));
+    let internal = locations
+        .filter(|(it, form)| it.child("internal").is_some() || matches!(form, Form::Named(_)));
+    let ranked = internal.filter_map(|(it, form)| Some((rank(form, uri)?, it)));
+    let ((_, because), location) = ranked.min_by_key(|((rank, _), _)| *rank)?;
+    let at = location.place();
+    let fix = format!("in {}, write `location ^~ {prefix}` instead of `{}`", at.line(), at.text);
+    Some(Meant { at, because, fix })
+}
+
+/// How near a location is, the nearest first, and what keeps it from matching.
+fn rank(form: Form<'_>, uri: &str) -> Option<(usize, &'static str)> {
+    let name = match form {
+        Form::Named(name) => name.trim_start_matches('@'),
+        Form::Pattern(pattern, _) => {
+            let near = pattern.contains(first(uri));
+            return Some(if near {
+                (2, "its pattern does not match")
+            } else {
+                (8, "it does not match")
+            });
+        }
+        Form::Exact(name) if uri.starts_with(name) => {
+            return Some((0, "`=` lets it take one URI only"));
+        }
+        form => form.prefix()?,
+    };
+    let (folded, wanted) = (name.to_lowercase(), uri.to_lowercase());
+    let segment = first(uri).trim_matches('/').to_lowercase();
+    Some(match form {
+        Form::Named(_) if folded == segment => (3, "a named location takes no URI"),
+        Form::Named(_) => return None,
+        _ if wanted.starts_with(&folded) => (0, "it differs in upper and lower case"),
+        _ if wanted.starts_with(folded.trim_end_matches('/')) => (1, "it has another slash"),
+        _ if folded.contains(&format!("/{segment}/"))
+            || folded.ends_with(&format!("/{segment}")) =>
+        {
+            (1, "it has another path before its name")
+        }
+        _ if folded
+            .trim_matches('/')
+            .split('/')
+            .next_back()
+            .is_some_and(|it| wanted.contains(&format!("/{it}/"))) =>
+        {
+            (2, "it lacks the path before its name")
+        }
+        _ => (4 + distance(&folded, &segment), "its name differs"),
+    })
+}
+
+/// The first segment of a URI, with its slash.
+fn first(uri: &str) -> &str {
+    let end = uri.get(1..).and_then(|it| it.find('/')).map_or(uri.len(), |it| it + 1);
+    uri.get(..end).unwrap_or(uri)
+}
+
+/// Names of sane length only: the distance costs their product.
+fn distance(a: &str, b: &str) -> usize {
+    if a.len() > 256 || b.len() > 256 {
+        return 256;
+    }
+    sendfile_evidence::dialect::edit_distance(a.trim_matches('/'), b)
+}
+
+/// A location that is internal and matches a URI, though another one takes it.
+pub(super) fn losing<'a>(
+    ways: &'a [Vec<&'a Directive>],
+    uri: &str,
+    taken: Option<&Directive>,
+    matcher: &Matcher,
+) -> Option<&'a Directive> {
+    ways.iter().filter_map(|way| way.last().copied()).find(|it| {
+        let form = Form::of(it);
+        it.child("internal").is_some()
+            && !taken.is_some_and(|taken| std::ptr::eq(*it, taken))
+            && form.is_some_and(|form| form.matches(uri, matcher))
+    })
+}

@@ -1,0 +1,135 @@
+//! Whether a hand-off can make nginx ask any server: the same one is followed once more, with
+//! another host in the place of the store's.
+
+use sendfile_evidence::fact::{Fact, Says};
+
+use super::{
+    super::Question,
+    Case,
+    route::{End, Route},
+    target::Target,
+    upstream::Upstream,
+    variables::{Env, names},
+};
+
+/// A host that nobody has (RFC 6761, section 6.4).
+const NOBODY: &str = "nobody.invalid";
+
+/// Where nginx asks the host that a hand-off names, whichever it is.
+pub(super) fn relays(target: &Target<'_, '_>, env: &Env<'_>, asked: &Upstream<'_>) -> Option<Fact> {
+    let (host, written) = (asked.host.as_str(), asked.directive.arg(0));
+    let authority = written.split_once("://").map_or(written, |(_, rest)| rest);
+    names(authority.split('/').next()?).next()?;
+    if asked.named || host.is_empty() {
+        return None;
+    }
+    let question = target.case.question;
+    let other = |text: &String| text.replace(host, NOBODY);
+    let headers = question.answer.iter().map(|(name, value)| (name.clone(), other(value)));
+    let value = question.value.as_ref().map(other);
+    let question = Question { answer: headers.collect(), value, ..question.clone() };
+    let case = Case { question: &question, ..*target.case };
+    let env = env.asking(&question);
+    let target = Target { case: &case, asking: None, value: question.value.as_deref()? };
+    let asks_nobody = |env: &Env<'_>| {
+        let route = target.route(case.walk, env).filter(|it| it.unsure.is_none());
+        route.is_some_and(|it| asks(&it, NOBODY))
+    };
+    let at = asked.directive.place();
+    let fix = format!(
+        "in {}, write {host} in the place of the variable, or refuse with an `if` before it what \
+         does not begin with it",
+        at.line()
+    );
+    let (says, who) = match (asks_nobody(&env.by_visitor()), asks_nobody(&env)) {
+        (true, _) => (Says::RelaysForAnybody, "any visitor"),
+        (false, true) => (Says::Relays, "the app"),
+        (false, false) => return None,
+    };
+    let detail = format!("asks whatever server {who} names: {NOBODY} in the place of {host} too");
+    Some(Fact::at(says, at, detail).mended_by(fix))
+}
+
+fn asks(route: &Route<'_>, host: &str) -> bool {
+    match &route.end {
+        End::Asks(pass) => {
+            Upstream::of(pass, &route.scope, &route.env).is_ok_and(|it| it.host.contains(host))
+        }
+        _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::{Config, Question, chain, paper::Paper};
+    use sendfile_evidence::{
+        fact::{Fact, Kind, Says},
+        request::Request,
+    };
+
+    fn facts(http: &str, location: &str, value: &str) -> Vec<Fact> {
+        let asks = "location / { proxy_pass http://127.0.0.1:8000; }";
+        let config = format!("http {{ {http} server {{ listen 80; {location} {asks} }} }}");
+        let mut disk = Paper::default().with("/n.conf", &config);
+        let config = Config::read(Kind::Nginx, "/n.conf", &mut disk);
+        let get = |url| Request::get(url).expect("a URL");
+        let link = "http://s3.test:9000/b/a.bin?sig=1".to_owned();
+        let question = Question {
+            site: get("http://h.test/download/1"),
+            app: Some(get("http://127.0.0.1:8000/download/1")),
+            header: Some("X-Accel-Redirect".to_owned()),
+            value: Some(value.to_owned()),
+            meant: Some(value.to_owned()),
+            answer: vec![("x-storage-url".to_owned(), link)],
+            ..Question::default()
+        };
+        chain::facts(&[config], &question, &disk)
+    }
+
+    fn says(http: &str, location: &str, value: &str) -> Option<Says> {
+        let relays = |it: &Says| matches!(it, Says::Relays | Says::RelaysForAnybody);
+        facts(http, location, value).into_iter().map(|it| it.says).find(relays)
+    }
+
+    #[test]
+    fn a_host_of_the_apps_choice() {
+        let by_header =
+            "location /p/ { internal; set $l $upstream_http_x_storage_url; IF proxy_pass $l; }";
+        let check = |http, list: &str| says(http, &by_header.replace("IF", list), "/p/a.bin");
+        assert_eq!(check("", ""), Some(Says::Relays));
+        assert_eq!(check("", "if ($l !~ \"^http://\") { return 502; }"), Some(Says::Relays));
+        assert_eq!(check("", "if ($l !~ \"^http://s3.test:9000/\") { return 502; }"), None);
+        let map = "map $upstream_http_x_storage_url $ok { default 0; \"~^http://s3.test\" 1; }";
+        assert_eq!(check(map, "if ($ok = 0) { return 502; }"), None);
+        assert_eq!(check(map, ""), Some(Says::Relays), "a map that nobody reads");
+    }
+
+    #[test]
+    fn a_host_in_the_path() {
+        let by_path = "location ~ ^/p/(.+)$ { set $to $1; proxy_pass http://$to$is_args$args; }";
+        let value = "/p/s3.test:9000/b/a.bin?sig=1";
+        assert_eq!(says("", by_path, value), Some(Says::RelaysForAnybody));
+        let internal = by_path.replace("set", "internal; set");
+        assert_eq!(says("", &internal, value), Some(Says::Relays));
+        let fixed =
+            "location ~ ^/p/s3.test:9000/(.+)$ { internal; proxy_pass http://s3.test:9000/$1; }";
+        assert_eq!(says("", fixed, value), None);
+        let group = "location ~ ^/p/[^/]+/(.+)$ { set $s store; proxy_pass http://$s/$1; }";
+        assert_eq!(says("upstream store { server s3.test:9000; }", group, value), None);
+    }
+
+    /// nginx looks a name up when it starts, if another location has it without a variable.
+    #[test]
+    fn a_name_that_is_known_needs_no_resolver() {
+        let fixed = "location ~ ^/p/[^/]+/(.+)$ { internal; proxy_pass http://s3.test:9000/$1; }";
+        let other = "location /direct/ { proxy_pass http://s3.test:9000/b/; }";
+        let another = other.replace(":9000", "");
+        let asks = |others: &str| {
+            let facts = facts("", &format!("{others} {fixed}"), "/p/s3.test:9000/b/a.bin?sig=1");
+            facts.iter().any(|it| it.says == Says::NoResolver)
+        };
+        assert!(asks(""));
+        assert!(asks(&another));
+        assert!(!asks(other));
+    }
+}

@@ -1,0 +1,320 @@
+//! What the hand-off's URI leads to: a file, a store, the app again, another server block.
+
+use sendfile_evidence::{
+    fact::{Fact, Place, Says, Wrong},
+    request::Request,
+};
+
+use super::{
+    super::{
+        Treatment,
+        opened::{Opened, direct as direct_opens, mapped, same, seen},
+        uri,
+    },
+    Case,
+    download::Asking,
+    guard::guarded,
+    location::Form,
+    mend::mended,
+    relay::relays,
+    route::{End, Route, Walk, error_page},
+    store,
+    tree::Directive,
+    upstream::Upstream,
+    variables::{Env, of_request},
+};
+
+/// Writes down what the hand-off's URI leads to, and gives the way there.
+pub(super) fn treat<'a>(
+    case: &Case<'a>,
+    asking: Option<&Asking<'a>>,
+    maps: &'a [&'a Directive],
+    treatment: &mut Treatment,
+) -> Option<Route<'a>> {
+    let given = || case.question.hands_over_by("X-Accel-Redirect");
+    let value = case.question.value.as_deref().filter(|_| given())?;
+    let env = match asking {
+        Some(asking) => Some(asking.route.env.clone()),
+        None => case.env(&case.question.site, maps),
+    };
+    let env = env?.after_app();
+    let target = Target { case, asking, value };
+    let route = target.route(case.walk, &env)?;
+    let (route, masks) = target.settled(route);
+    treatment.target.extend(masks);
+    if let Some(reason) = &route.unsure {
+        treatment.target.push(Fact::of(Says::Unsure, reason.clone()));
+        treatment.unsure = true;
+    }
+    target.write(&route, &env, treatment);
+    treatment.target.extend(guarded(&route));
+    treatment.target.extend(store::around(&route));
+    Some(route)
+}
+
+/// Writes down what the direct location leads to, and how the hand-off differs.
+pub(super) fn direct<'a>(
+    case: &Case<'a>,
+    direct: &'a Request,
+    maps: &'a [&'a Directive],
+    handed: Option<&Route<'a>>,
+    treatment: &mut Treatment,
+) {
+    let host = direct.host();
+    let server = super::server::choose(case.servers, &direct.address, &host, case.walk.matcher);
+    let (Some(server), Some(env)) = (server, case.env(direct, maps)) else { return };
+    if !server.listens(&direct.address) && server.block.place() != case.walk.server.place() {
+        return;
+    }
+    let route = Walk { server: server.block, ..case.walk }.from(env);
+    match &route.end {
+        End::Opens(opened, by) => {
+            let (disk, worker) = (case.walk.disk, case.worker);
+            let fact = direct_opens(&opened.path, by.place(), case.question, disk, worker);
+            treatment.direct.push(fact);
+        }
+        End::Asks(pass) => {
+            if let Ok(upstream) = Upstream::of(pass, &route.scope, &route.env) {
+                treatment.direct.extend(store::resolver(&upstream, &route));
+                let known = treatment.target.iter().any(|it| it.says == Says::HostWrong);
+                let handed = handed.filter(|_| !known);
+                treatment.target.extend(handed.and_then(|it| other_host(it, (&route, &upstream))));
+            }
+        }
+        _ => {}
+    }
+}
+
+/// A Host by which the hand-off's request differs from the direct location's.
+fn other_host<'a>(handed: &Route<'a>, direct: (&Route<'a>, &Upstream<'a>)) -> Option<Fact> {
+    let End::Asks(pass) = handed.end else { return None };
+    let upstream = Upstream::of(pass, &handed.scope, &handed.env).ok()?;
+    store::unlike_direct(handed, &upstream, direct)
+}
+
+/// A hand-off's value and where it came from.
+pub(super) struct Target<'c, 'a> {
+    pub(super) case: &'c Case<'a>,
+    pub(super) asking: Option<&'c Asking<'a>>,
+    pub(super) value: &'c str,
+}
+
+impl<'a> Target<'_, 'a> {
+    pub(super) fn route(&self, walk: Walk<'a>, env: &Env<'a>) -> Option<Route<'a>> {
+        if self.value.starts_with('@') {
+            return Some(walk.named(self.value, env.clone()));
+        }
+        let (uri, args) = uri::of_handoff(self.value)?;
+        let mut env = env.at(uri);
+        env.args = args;
+        Some(walk.from(env))
+    }
+
+    pub(super) fn uri(&self) -> String {
+        uri::of_handoff(self.value).map_or_else(|| self.value.to_owned(), |(uri, _)| uri)
+    }
+
+    fn write(&self, route: &Route<'a>, env: &Env<'a>, treatment: &mut Treatment) {
+        let internal = route.scope.is_internal() || self.value.starts_with('@');
+        let at = self.place(route);
+        let facts = match &route.end {
+            End::Asks(pass) => self.asks(route, env, pass, internal),
+            End::Opens(opened, by) => self.opens(route, env, opened, by),
+            End::OpensUnknown(unknown) => vec![hangs(at, &format!("${}", unknown.0))],
+            End::Answers(500, None) if !self.value.starts_with('/') => vec![self.nameless()],
+            End::Answers(status, by) => {
+                let at = by.map_or(at, |it| it.place());
+                let what = format!("takes the hand-off's URI and answers {status} by itself");
+                // A pattern that takes the URI by its ending is somebody else's, and means what it says.
+                let own = !self.place(route).text.starts_with("location ~");
+                vec![match internal || *status == 403 && own {
+                    true => refused(at, what, internal),
+                    false => self.astray(route, env, at, &what),
+                }]
+            }
+            End::Login(by) => {
+                vec![refused(
+                    by.place(),
+                    "asks for a login after the hand-off".to_owned(),
+                    internal,
+                )]
+            }
+            End::Redirects(to, by) => {
+                let what = format!("takes the hand-off's URI and redirects to {to}");
+                vec![refused(by.place(), what, internal)]
+            }
+            End::Unknown => Vec::new(),
+        };
+        treatment.unsure |= matches!(route.end, End::Unknown);
+        let unknown = facts.iter().any(|it| it.says == Says::TargetPathUnknown);
+        treatment.unsure |= unknown;
+        treatment.target.extend(facts);
+        if !internal && self.is_right(route) {
+            let at = self.place(route);
+            let fix = format!("in {}, add `internal;` to `{}`", at.line(), at.text);
+            let detail = "takes the hand-off's URI, and is not internal";
+            treatment.target.push(Fact::at(Says::NotInternal, at, detail).mended_by(fix));
+        }
+    }
+
+    /// The route, ended where a `try_files` looked first, if it found nothing; and that it then asks
+    /// the app.
+    fn settled(&self, mut route: Route<'a>) -> (Route<'a>, Option<Fact>) {
+        if !self.tries_in_vain(&route) {
+            return (route, None);
+        }
+        let asks = matches!(route.end, End::Asks(_));
+        let Some((opened, by, scope)) = route.tried.take() else { return (route, None) };
+        let tries = scope.0.last().and_then(|it| it.child("try_files")).filter(|_| asks);
+        let masks = tries.map(|it| {
+            Fact::at(Says::ErrorsMasked, it.place(), "asks the app where a file is missing")
+        });
+        (route.end, route.scope) = (End::Opens(opened, by), scope);
+        (route, masks)
+    }
+
+    /// Whether a `try_files` found nothing, so that the app is asked again or nginx answers.
+    fn tries_in_vain(&self, route: &Route<'a>) -> bool {
+        match &route.end {
+            End::Asks(pass) => {
+                Upstream::of(pass, &route.scope, &route.env).is_ok_and(|it| self.asks_app(&it))
+            }
+            End::Answers(_, by) => by.is_none(),
+            _ => false,
+        }
+    }
+
+    /// The location that takes the URI, or the server block where none does.
+    fn place(&self, route: &Route<'a>) -> Place {
+        route.scope.location().unwrap_or(self.case.walk.server).place()
+    }
+
+    /// There is no such named location.
+    fn nameless(&self) -> Fact {
+        let (at, name) = (self.case.walk.server.place(), self.value);
+        let fix = format!("in {}, add `location {name} {{ … }}`", at.line());
+        Fact::at(Says::TargetFallsThrough, at, format!("has no location {name}")).mended_by(fix)
+    }
+
+    /// A server is asked: a store, or the app again.
+    fn asks(
+        &self,
+        route: &Route<'a>,
+        env: &Env<'a>,
+        pass: &'a Directive,
+        internal: bool,
+    ) -> Vec<Fact> {
+        match Upstream::of(pass, &route.scope, &route.env) {
+            Ok(upstream) if self.asks_app(&upstream) => {
+                let shown = upstream.shown();
+                let what = format!("takes the hand-off's URI and asks the app at {shown}");
+                vec![match internal {
+                    true => self.back_to_app(pass.place(), what),
+                    false => self.astray(route, env, self.place(route), &what),
+                }]
+            }
+            Ok(upstream) => {
+                let mut facts = store::facts(self.case.question, &upstream, route);
+                facts.extend(relays(self, env, &upstream));
+                facts
+            }
+            Err(unknown) => vec![hangs(pass.place(), &format!("${}", unknown.0))],
+        }
+    }
+
+    /// The internal location is there, and asks the app instead of opening the file.
+    fn back_to_app(&self, at: Place, what: String) -> Fact {
+        let known = self.case.question.file.as_deref().and_then(|it| mapped(&self.uri(), it));
+        let folder = known.map_or_else(|| "/FOLDER/".to_owned(), |(_, folder)| folder);
+        let fix = format!("in {}, write `alias {folder};` instead of `{};`", at.line(), at.text);
+        Fact::at(Says::TargetAsksApp, at, what).mended_by(fix)
+    }
+
+    fn asks_app(&self, upstream: &Upstream<'_>) -> bool {
+        let asked = self.asking.and_then(|it| it.upstream.as_ref()).and_then(Upstream::address);
+        let there = |it: &super::Address| upstream.addresses.iter().any(|address| address.is(it));
+        asked.is_some_and(there)
+            || upstream.address().and_then(|it| self.case.question.is_app(it)) == Some(true)
+    }
+
+    /// Whether a route leads to the file, or to a store that is not the app.
+    pub(super) fn is_right(&self, route: &Route<'a>) -> bool {
+        match &route.end {
+            End::Opens(opened, _) => {
+                let disk = self.case.walk.disk;
+                match self.case.question.file.as_deref() {
+                    Some(file) => same(&opened.path, file, disk),
+                    None => disk.look(&opened.path) == super::super::Look::File,
+                }
+            }
+            End::Asks(pass) => Upstream::of(pass, &route.scope, &route.env)
+                .is_ok_and(|it| !self.asks_app(&it) && self.case.question.store.is_some()),
+            _ => false,
+        }
+    }
+
+    /// A file is opened.
+    fn opens(
+        &self,
+        route: &Route<'a>,
+        env: &Env<'a>,
+        opened: &Opened,
+        by: &Directive,
+    ) -> Vec<Fact> {
+        let file = self.case.question.file.as_deref();
+        let by_variable = route.rewrite.is_some_and(|it| of_request(it.arg(1), it.arg(0)));
+        let wrong = opened.wrong(file, self.case.walk.disk);
+        let wrong = wrong.map(|it| if by_variable { Wrong::Variable } else { it });
+        let (state, detail, fix) = seen(&opened.path, self.case.walk.disk, self.case.worker);
+        let location = route.scope.location();
+        let habit = matches!(wrong, None | Some(Wrong::Root | Wrong::Slash | Wrong::Alias));
+        if !route.scope.is_internal() && !habit && !self.value.starts_with('@') {
+            let what = format!("takes the hand-off's URI and opens {detail}");
+            let fact = self.astray(route, env, self.place(route), &what);
+            let form = location.and_then(Form::of);
+            let general = matches!(form, None | Some(Form::Prefix("/") | Form::Pattern(..)));
+            if general || fact.says != Says::TargetFallsThrough {
+                return vec![fact];
+            }
+        }
+        let meant = match (wrong, file) {
+            (Some(_), Some(file)) => format!("; the file is {file}"),
+            _ => String::new(),
+        };
+        let fix = fix.or_else(|| mended(opened, wrong?, by, location, file));
+        let says = Says::TargetOpens { path: opened.path.clone(), state, wrong };
+        let opens = Fact::at(says, by.place(), format!("the hand-off opens {detail}{meant}"));
+        [Fact { fix, ..opens }].into_iter().chain(self.masked(route, env)).collect()
+    }
+
+    /// An `error_page` that puts something else in the place of a missing file's 404.
+    fn masked(&self, route: &Route<'a>, env: &Env<'a>) -> Option<Fact> {
+        let (page, put) = error_page(&route.scope, 404)?;
+        let detail = match put.filter(|it| *it < 400) {
+            Some(put) => format!("answers {put} where a file is missing"),
+            None => {
+                let after = self.case.walk.with_error_page(self.route(self.case.walk, env)?);
+                let End::Asks(pass) = after.end else { return None };
+                let asked = Upstream::of(pass, &after.scope, &after.env).ok()?;
+                self.asks_app(&asked).then(|| "asks the app where a file is missing".to_owned())?
+            }
+        };
+        Some(Fact::at(Says::ErrorsMasked, page.place(), detail))
+    }
+}
+
+/// A rule that keeps hand-offs out with the visitors.
+fn refused(at: Place, what: String, internal: bool) -> Fact {
+    let fix = match internal {
+        true => format!("in {}, remove `{};`", at.line(), at.text),
+        false => format!("in {}, write `internal;` instead of `{};`", at.line(), at.text),
+    };
+    Fact::at(Says::TargetRefused, at, what).mended_by(fix)
+}
+
+/// What the hand-off leads to is only known while nginx runs.
+fn hangs(at: Place, on: &str) -> Fact {
+    let detail =
+        format!("what the hand-off leads to hangs on {on}, which only the running nginx knows");
+    Fact::at(Says::TargetPathUnknown, at, detail)
+}

@@ -1,0 +1,365 @@
+//! What the reader says, held against what the real nginx 1.22.1 does with the same configuration:
+//! each table was asked of it, by `X-Location` and by `$request_filename`.
+
+use sendfile_evidence::fact::State;
+
+use super::{
+    super::{chain, paper::Paper},
+    *,
+};
+use crate::Config;
+use sendfile_evidence::fact::{Says, Wrong};
+
+/// Each location names itself.
+const SERVERS: &str = r#"
+events {}
+http {
+    server {
+        listen 127.0.0.1:18999;
+        server_name a.test *.a.test;
+        location = /exact { add_header X-Location a-exact always; return 204; }
+        location /exact { add_header X-Location a-prefix always; return 204; }
+        location ~ \.PDF$ { add_header X-Location a-capitals always; return 204; }
+        location ~* \.pdf$ { add_header X-Location a-pdf always; return 204; }
+        location ^~ /only/ { add_header X-Location a-only always; return 204; }
+        location ~ /\.(?!well-known) { add_header X-Location a-dot always; return 204; }
+        location /nest/ {
+            add_header X-Location a-nest always;
+            location /nest/in/ { add_header X-Location a-nest-in always; return 204; }
+            location ~ ^/nest/re { add_header X-Location a-nest-re always; return 204; }
+            return 204;
+        }
+        location / { add_header X-Location a-root always; return 204; }
+    }
+    server {
+        listen 127.0.0.1:18999 default_server;
+        server_name www.a.test mail.* "~^c(\d+)\.test$";
+        location "/a b/" { add_header X-Location b-space always; return 204; }
+        location /p/ { add_header X-Location b-p always; proxy_pass http://127.0.0.1:1; }
+        location / { add_header X-Location b-root always; return 204; }
+    }
+    server {
+        listen 127.0.0.2:18999;
+        location / { add_header X-Location c-root always; return 204; }
+    }
+    server {
+        listen 18999;
+        location / { add_header X-Location d-root always; return 204; }
+    }
+}
+"#;
+
+/// Address, Host, target, and the location that nginx takes.
+const CHOSEN: [(&str, &str, &str, &str); 29] = [
+    ("127.0.0.1", "a.test", "/exact", "a-exact"),
+    ("127.0.0.1", "a.test", "/exact/", "a-prefix"),
+    ("127.0.0.1", "a.test", "/exactly", "a-prefix"),
+    ("127.0.0.1", "a.test", "/exact/x.pdf", "a-pdf"),
+    ("127.0.0.1", "a.test", "/x.PDF", "a-capitals"),
+    ("127.0.0.1", "a.test", "/x.Pdf", "a-pdf"),
+    ("127.0.0.1", "a.test", "/only/x.pdf", "a-only"),
+    ("127.0.0.1", "a.test", "/only", "a-root"),
+    ("127.0.0.1", "a.test", "//only///x.pdf", "a-only"),
+    ("127.0.0.1", "a.test", "/y/../only/x.pdf", "a-only"),
+    ("127.0.0.1", "a.test", "/%6fnly/x.pdf", "a-only"),
+    ("127.0.0.1", "a.test", "/.git/config", "a-dot"),
+    ("127.0.0.1", "a.test", "/.well-known/x", "a-root"),
+    ("127.0.0.1", "a.test", "/nest/x", "a-nest"),
+    ("127.0.0.1", "a.test", "/nest/in/x", "a-nest-in"),
+    ("127.0.0.1", "a.test", "/nest/in/x.pdf", "a-pdf"),
+    ("127.0.0.1", "a.test", "/nest/re.pdf", "a-nest-re"),
+    ("127.0.0.1", "a.test", "/?x=/exact", "a-root"),
+    ("127.0.0.1", "A.Test", "/", "a-root"),
+    ("127.0.0.1", "x.a.test", "/", "a-root"),
+    ("127.0.0.1", "www.a.test", "/", "b-root"),
+    ("127.0.0.1", "mail.x.test", "/", "b-root"),
+    ("127.0.0.1", "c12.test", "/a%20b/x", "b-space"),
+    ("127.0.0.1", "other.test", "/", "b-root"),
+    ("127.0.0.1", "a.test:18999", "/", "a-root"),
+    ("127.0.0.1", "other.test", "/p", "301"),
+    ("127.0.0.2", "a.test", "/exact", "c-root"),
+    ("127.0.0.3", "a.test", "/exact", "d-root"),
+    ("127.0.0.3", "other.test", "/", "d-root"),
+];
+
+/// `$request_filename` of each target is what the file that nginx opens.
+const PATHS: &str = r#"
+events {}
+http {
+    add_header X-File $request_filename always;
+    map $arg_to $folder { default none; ~^q(.)$ Q$1; one 1; }
+    server {
+        listen 127.0.0.1:18999;
+        root /srv/base/;
+        set $top /srv/top;
+        location /plain/ { root /srv/plain; }
+        location /alias/ { alias /srv/alias/; }
+        location /lost/ { alias /srv/lost; }
+        location /bare { alias /srv/bare/; }
+        location ~ ^/re/(.*)/(?<name>[^/]+)$ { alias /srv/re/$1-$name; }
+        location ~ ^/reroot/(.*)$ { root /srv/reroot; }
+        location /map/ { alias /srv/map/$folder/; }
+        location /set/ { set $top /srv/set/$host; root $top; }
+        location /top/ { root $top; }
+        location /if/ { root /srv/if; if ($arg_to = one) { root /srv/one; } }
+        location /test/ { root /srv/test; if (!-f $request_filename) { rewrite ^ /alias/no last; } }
+        location /out/ { alias /srv/out/; location /out/in/ { expires 1d; } }
+        location /old/ { rewrite ^/old/(.*)$ /alias/new/$1 last; }
+        location /cut/ { rewrite ^/cut/(.*)$ /$1 break; root /srv/cut; }
+        location /try/ { try_files $uri /nowhere/$uri @named; }
+        location @named { root /srv/named; }
+        location /inside/ { internal; alias /srv/inside/; }
+        location /empty/ { if ($arg_to = "") { root /srv/empty; } }
+        location /full/ { if ( $arg_to != '' ) { root /srv/full; } }
+        location ~ ^/retry/(.*)$ { alias /srv/re/$1; try_files $uri @named; }
+        location /to-inside/ { try_files /nowhere /inside/x; }
+    }
+}
+"#;
+
+/// A target and the path.
+const OPENED: [(&str, &str); 26] = [
+    ("/x", "/srv/base/x"),
+    ("/plain/x", "/srv/plain/plain/x"),
+    ("/alias/a%20b", "/srv/alias/a b"),
+    ("/alias//x/../y", "/srv/alias/y"),
+    ("/lost/x", "/srv/lostx"),
+    ("/bare/x", "/srv/bare//x"),
+    ("/barefoot", "/srv/bare/foot"),
+    ("/re/a/b/c", "/srv/re/a/b-c"),
+    ("/reroot/x", "/srv/reroot/reroot/x"),
+    ("/map/x", "/srv/map/none/x"),
+    ("/map/x?to=one", "/srv/map/1/x"),
+    ("/map/x?to=q7", "/srv/map/Q7/x"),
+    ("/set/x", "/srv/set/h.test/set/x"),
+    ("/top/x", "/srv/top/top/x"),
+    ("/if/x", "/srv/if/if/x"),
+    ("/if/x?to=one", "/srv/one/if/x"),
+    ("/test/x", "/srv/alias/no"),
+    ("/out/in/x", "/srv/out/in/x"),
+    ("/old/x", "/srv/alias/new/x"),
+    ("/cut/x", "/srv/cut/x"),
+    ("/try/x", "/srv/named/try/x"),
+    ("/to-inside/", "/srv/inside/x"),
+    ("/empty/x", "/srv/empty/empty/x"),
+    ("/empty/x?to=one", "/srv/base/empty/x"),
+    ("/full/x", "/srv/base/full/x"),
+    ("/retry/x", "/srv/named/retry/x"),
+];
+
+fn read(config: &str) -> Nginx {
+    let mut disk = Paper::default().with("/n.conf", config);
+    let mut unread = Vec::new();
+    let nginx = Nginx::read("/n.conf", &mut disk, &mut unread);
+    assert_eq!(unread, []);
+    nginx
+}
+
+#[test]
+fn servers_and_locations_are_those_that_nginx_chooses() {
+    let nginx = read(SERVERS);
+    let servers = nginx.servers();
+    for (address, host, target, expected) in CHOSEN {
+        let address = Address { host: address.to_owned(), port: 18999 };
+        let server = server::choose(&servers, &address, host, &nginx.matcher).expect("a server");
+        let path = target.split('?').next().expect("a path");
+        let uri = uri::normalised(&uri::decoded(path), uri::Slashes::Merged).expect("a path");
+        let found = location::find(server.block, &uri, &nginx.matcher).expect("plain patterns");
+        let chosen = match found.way.last().and_then(|it| it.child("add_header")) {
+            _ if found.adds_slash => "301",
+            header => header.map_or("none", |it| it.arg(1)),
+        };
+        assert_eq!(chosen, expected, "{address} {host} {target}");
+    }
+}
+
+#[test]
+fn paths_are_those_that_nginx_opens() {
+    let nginx = read(PATHS);
+    let disk = Paper::default().with("/srv/re/x", "");
+    let servers = nginx.servers();
+    let maps: Vec<&Directive> = nginx.http.children("map").collect();
+    let worker = Worker::default();
+    for (target, expected) in OPENED {
+        let request = Request::get(&format!("http://h.test:18999{target}")).expect("a URL");
+        let question = Question { site: request.clone(), ..Question::default() };
+        let walk = Walk {
+            http: &nginx.http,
+            server: servers[0].block,
+            matcher: &nginx.matcher,
+            disk: &disk,
+        };
+        let case = Case { question: &question, worker: &worker, servers: &servers, walk };
+        let route = walk.from(case.env(&request, &maps).expect("a path"));
+        let opened = match route.end {
+            route::End::Opens(opened, _) => opened.path,
+            _ => "nothing".to_owned(),
+        };
+        assert_eq!(opened, expected, "{target}");
+    }
+}
+
+/// The facts about a hand-off to `/p/a.bin`, whose file is `/srv/files/a.bin`, by a server block.
+fn told(server: &str) -> Vec<Fact> {
+    facts(server, &question())
+}
+
+fn question() -> Question {
+    let get = |url| Request::get(url).expect("a URL");
+    Question {
+        site: get("http://h.test/download/1"),
+        app: Some(get("http://127.0.0.1:8000/download/1")),
+        header: Some("X-Accel-Redirect".to_owned()),
+        value: Some("/p/a.bin".to_owned()),
+        meant: Some("/p/a.bin".to_owned()),
+        file: Some("/srv/files/a.bin".to_owned()),
+        ..Question::default()
+    }
+}
+
+fn facts(server: &str, question: &Question) -> Vec<Fact> {
+    let config = format!("http {{ server {{ listen 80;\n{server}\n}} }}");
+    let mut disk = Paper::default()
+        .with("/n.conf", &config)
+        .with("/srv/files/a.bin", "")
+        .linked("/srv/link", "/srv/files");
+    let config = Config::read(sendfile_evidence::fact::Kind::Nginx, "/n.conf", &mut disk);
+    chain::facts(&[config], question, &disk)
+}
+
+const ASKS: &str = "location / { proxy_pass http://127.0.0.1:8000; }";
+
+fn check(target: &str, says: &Says, fix: &str) {
+    let facts = told(&format!("{target}\n{ASKS}"));
+    let found = facts.iter().find(|it| it.says == *says);
+    let found = found.unwrap_or_else(|| panic!("{says:?} is none of {facts:#?}"));
+    assert_eq!(found.fix.as_deref().unwrap_or_default(), fix, "{target}");
+}
+
+fn opens(path: &str, state: State, wrong: Option<Wrong>) -> Says {
+    Says::TargetOpens { path: path.to_owned(), state, wrong }
+}
+
+#[test]
+fn what_is_wrong_with_a_target_and_how_to_mend_it() {
+    use State::Missing;
+    check(
+        "location /p/ { internal;\nalias /srv/files; }",
+        &opens("/srv/filesa.bin", Missing, Some(Wrong::Slash)),
+        "in /n.conf:3, write `alias /srv/files/;` instead of `alias /srv/files;`",
+    );
+    check(
+        "location /p/ { internal;\nroot /srv/files; }",
+        &opens("/srv/files/p/a.bin", Missing, Some(Wrong::Root)),
+        "in /n.conf:3, write `alias /srv/files/;` instead of `root /srv/files;`",
+    );
+    check(
+        "location /p/ { internal; alias /srv/old/; }",
+        &opens("/srv/old/a.bin", Missing, Some(Wrong::Folder)),
+        "in /n.conf:2, write `alias /srv/files/;` instead of `alias /srv/old/;`",
+    );
+    check(
+        "location ~ ^/p/(.+)\\. { internal; alias /srv/files/$1; }",
+        &opens("/srv/files/a", Missing, Some(Wrong::Capture)),
+        "in /n.conf:2, write `location ^~ /p/ { internal; alias /srv/files/; }` instead of \
+         `location ~ ^/p/(.+)\\.`",
+    );
+    check(
+        "location /p/ { internal; root /srv/files; try_files $uri =404; }",
+        &opens("/srv/files/p/a.bin", Missing, Some(Wrong::Root)),
+        "in /n.conf:2, write `alias /srv/files/;` instead of `root /srv/files;`",
+    );
+    check(
+        "location /P/ { internal; alias /srv/files/; }",
+        &Says::TargetFallsThrough,
+        "in /n.conf:2, write `location ^~ /p/` instead of `location /P/`",
+    );
+    check(
+        "location ~ bin$ { root /var/www; }\nlocation /p/ { internal; alias /srv/files/; }",
+        &Says::TargetShadowed,
+        "in /n.conf:3, write `location ^~ /p/` instead of `location /p/`",
+    );
+    check(
+        "location /p/ { deny all; }",
+        &Says::TargetRefused,
+        "in /n.conf:2, write `internal;` instead of `deny all;`",
+    );
+    check(
+        "location ~ bin$ { deny all; }\nlocation /p/ { internal; alias /srv/files/; }",
+        &Says::TargetShadowed,
+        "in /n.conf:3, write `location ^~ /p/` instead of `location /p/`",
+    );
+    check(
+        "location /p/ { alias /srv/files/; }",
+        &Says::NotInternal,
+        "in /n.conf:2, add `internal;` to `location /p/`",
+    );
+}
+
+#[test]
+fn a_right_configuration_is_fine_links_and_all() {
+    for target in [
+        "location /p/ { internal; alias /srv/files/; }",
+        "location /p { internal; alias /srv/files; }",
+        "location /p/ { internal; alias /srv/link/; }",
+        "location ~ ^/p/(?<name>.*)$ { internal; alias /srv/files/$name; }",
+        "location /p/ { internal; rewrite ^/p/(.*)$ /$1 break; root /srv/files; }",
+    ] {
+        let facts = told(&format!("{target}\n{ASKS}"));
+        assert!(facts.iter().any(|it| it.says == Says::Fine), "{target}: {facts:#?}");
+    }
+}
+
+#[test]
+fn in_a_container_the_direct_location_says_where_the_file_is() {
+    let server = "location /direct/ { alias /data/; }\nlocation /p/ { internal; alias /data; }";
+    let mut question = question();
+    question.direct = Request::get("http://h.test/direct/a.bin");
+    question.direct_right = true;
+    let facts = facts(&format!("{server}\n{ASKS}"), &question);
+    let slash = opens("/dataa.bin", State::Missing, Some(Wrong::Slash));
+    assert!(facts.iter().any(|it| it.says == slash), "{facts:#?}");
+    assert!(!facts.iter().any(|it| it.says == Says::Fine));
+}
+
+#[test]
+fn what_grows_without_end_ends() {
+    let doubles = "set $a xx;".to_owned() + &"set $a $a$a;".repeat(200);
+    told(&format!("{doubles} root $a;"));
+    told(&"rewrite ^(.*)$ $1$1;".repeat(200));
+    let large = format!("set $a {};", "x".repeat(16_000));
+    let many: String = (0..200).map(|n| format!("set $b{n} $a;")).collect();
+    let facts = told(&format!("{large}{many} location / {{ proxy_pass http://$b199; }}"));
+    let known = |it: &Fact| it.detail.contains("$b199 is only known while nginx runs");
+    assert!(facts.iter().any(known), "all values together are bounded");
+}
+
+#[test]
+fn what_only_the_running_nginx_knows_is_not_fine() {
+    let asks_lua = "location / { content_by_lua_block { } }";
+    for (server, wanted) in [
+        ("location /p/ { internal; auth_request /a; alias /srv/files/; }", Says::Guarded),
+        (
+            "location /p/ { internal; allow 10.0.0.0/8; deny all; alias /srv/files/; }",
+            Says::Guarded,
+        ),
+        ("location /p/ { internal; alias /srv/files/; memcached_pass m:1; }", Says::Unsure),
+        ("location /p/ { internal; alias /srv/files/; js_content a.b; }", Says::Unsure),
+    ] {
+        let facts = told(&format!("{server}\n{ASKS}"));
+        assert!(facts.iter().any(|it| it.says == wanted), "{server}: {facts:#?}");
+        assert!(!facts.iter().any(|it| it.says == Says::Fine), "{server}");
+    }
+    for server in [asks_lua, "passenger_enabled on; root /app/public;"] {
+        let facts = told(server);
+        assert!(facts.iter().any(|it| it.says == Says::Unsure), "{server}: {facts:#?}");
+        assert!(!facts.iter().any(|it| it.says == Says::DownloadNotRouted), "{server}");
+    }
+}
+
+#[test]
+fn an_error_page_may_ask_the_app_once_more() {
+    let facts =
+        told(&format!("error_page 404 /404.html;\nlocation /p/ {{ internal; root /x; }}\n{ASKS}"));
+    assert!(facts.iter().any(|it| it.says == Says::ErrorsMasked), "{facts:#?}");
+}

@@ -1,0 +1,174 @@
+//! nginx's configuration as a tree of directives: words, quotes, blocks, comments, lua, includes,
+//! and the dump of `nginx -T`.
+//!
+//! Knows how nginx reads words (ngx_conf_read_token), and nothing of what they mean.
+
+use sendfile_evidence::fact::Fact;
+
+use super::super::{
+    Disk,
+    files::{Files, TOO_LARGE},
+    pattern::glob,
+};
+
+pub(super) use super::super::directive::Directive;
+
+mod words;
+
+/// Blocks and includes in each other beyond this depth are not read.
+const DEEPEST: usize = 32;
+
+/// What the dump of `nginx -T` puts before each file.
+const MARKER: &str = "# configuration file ";
+
+/// Reads a file with all that it includes, or a dump.
+pub(super) fn read(path: &str, disk: &mut dyn Disk, unread: &mut Vec<Fact>) -> Vec<Directive> {
+    let files = Files::new(disk, unread);
+    let mut loader = Loader { files, dump: Vec::new(), folder: folder(path) };
+    let Some((path, text)) = loader.files.named(path).pop() else { return Vec::new() };
+    let dump = split_dump(&text);
+    match dump.first().cloned() {
+        Some((main, text)) => {
+            loader.folder = folder(&main);
+            loader.dump = dump;
+            loader.parse(&main, &text, 0)
+        }
+        None => loader.parse(&path, &text, 0),
+    }
+}
+
+fn folder(path: &str) -> String {
+    path.rsplit_once('/').map_or(String::new(), |(folder, _)| format!("{folder}/"))
+}
+
+/// The files of a dump, by their markers; nothing where the text is no dump.
+fn split_dump(text: &str) -> Vec<(String, String)> {
+    let mut files: Vec<(String, String)> = Vec::new();
+    for line in text.split_inclusive('\n') {
+        let marked = line.trim_end().strip_prefix(MARKER).and_then(|it| it.strip_suffix(':'));
+        match (marked, files.last_mut()) {
+            (Some(path), _) => files.push((path.to_owned(), String::new())),
+            (None, Some((_, text))) => text.push_str(line),
+            (None, None) => {}
+        }
+    }
+    files
+}
+
+struct Loader<'a> {
+    files: Files<'a>,
+    dump: Vec<(String, String)>,
+    folder: String,
+}
+
+impl Loader<'_> {
+    fn parse(&mut self, path: &str, text: &str, depth: usize) -> Vec<Directive> {
+        let (mut directives, problem) = words::directives(path, text, &mut self.files);
+        if let Some(problem) = problem {
+            self.files.not_read(path, &problem);
+        }
+        self.include(&mut directives, depth);
+        directives
+    }
+
+    /// Puts what is included where the `include` stands.
+    fn include(&mut self, directives: &mut Vec<Directive>, depth: usize) {
+        let mut whole = Vec::with_capacity(directives.len());
+        for mut directive in directives.drain(..) {
+            if let Some(block) = &mut directive.block {
+                self.include(block, depth + 1);
+            }
+            if directive.name != "include" || directive.block.is_some() {
+                whole.push(directive);
+                continue;
+            }
+            if depth >= DEEPEST {
+                let place = directive.place().line();
+                self.files.not_read(&place, "includes go too deep");
+                continue;
+            }
+            let pattern = match directive.arg(0) {
+                absolute if absolute.starts_with('/') => absolute.to_owned(),
+                relative => format!("{}{relative}", self.folder),
+            };
+            for (path, text) in self.find(&pattern) {
+                whole.extend(self.parse(&path, &text, depth + 1));
+            }
+        }
+        *directives = whole;
+    }
+
+    fn find(&mut self, pattern: &str) -> Vec<(String, String)> {
+        if self.dump.is_empty() {
+            return self.files.named(pattern);
+        }
+        let named = self.dump.iter().filter(|(path, _)| glob(pattern, path));
+        let mut found: Vec<(String, String)> =
+            named.take_while(|(path, _)| self.files.counts(path)).cloned().collect();
+        found.sort();
+        found.dedup_by(|a, b| a.0 == b.0);
+        if found.is_empty() && !pattern.contains(['*', '?', '[']) {
+            self.files.not_read(pattern, "it is not in the dump");
+        }
+        found
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{
+        super::super::paper::{Paper, shape},
+        *,
+    };
+
+    #[test]
+    fn includes_stand_where_they_are_written() {
+        let mut disk = Paper::default()
+            .with("/etc/nginx/nginx.conf", "http {\n include sites/*;\n}\ninclude gone;")
+            .with("/etc/nginx/sites/a", "server {}")
+            .with("/etc/nginx/sites/b", "server { listen 1; include /etc/nginx/c; }")
+            .with("/etc/nginx/c", "root\n/x;");
+        let mut unread = Vec::new();
+        let tree = read("/etc/nginx/nginx.conf", &mut disk, &mut unread);
+        assert_eq!(shape(&tree), "http{server{};server{listen|1;root|/x}}");
+        assert_eq!(unread[0].detail, "`/etc/nginx/gone` could not be read: no such file");
+        let root = &tree[0].inside()[1].inside()[1];
+        assert_eq!(root.place().line(), "/etc/nginx/c:1");
+    }
+
+    #[test]
+    fn a_dump_is_many_files() {
+        let dump = "nginx: the configuration file /etc/n.conf syntax is ok\n\
+                    # configuration file /etc/n.conf:\nhttp { include m.d/*.conf; }\n\n\
+                    # configuration file /etc/m.d/x.conf:\n\nserver { }\n";
+        let mut disk = Paper::default().with("/var/dump", dump);
+        let tree = read("/var/dump", &mut disk, &mut Vec::new());
+        assert_eq!(shape(&tree), "http{server{}}");
+        assert_eq!(tree[0].inside()[0].place().line(), "/etc/m.d/x.conf:2");
+    }
+
+    #[test]
+    fn a_dump_that_lacks_a_file_or_repeats_one_is_not_whole() {
+        let read = |dump: &str| {
+            let mut unread = Vec::new();
+            read("/d", &mut Paper::default().with("/d", dump), &mut unread);
+            unread.iter().map(|it| it.detail.clone()).collect::<Vec<_>>()
+        };
+        let lacks = "# configuration file /n.conf:\ninclude gone.conf; include m/*;\n";
+        assert_eq!(read(lacks), ["`/gone.conf` could not be read: it is not in the dump"]);
+        let repeats = format!(
+            "# configuration file /n.conf:\n{}\n# configuration file /a:\n{}\n",
+            "include a;".repeat(400),
+            "a;".repeat(5_000)
+        );
+        assert!(read(&repeats)[0].ends_with("the configuration is too large"));
+    }
+
+    #[test]
+    fn a_circle_of_includes_ends() {
+        let mut disk = Paper::default().with("/a", "include /a; include /a;");
+        let mut unread = Vec::new();
+        assert!(read("/a", &mut disk, &mut unread).is_empty());
+        assert!(!unread.is_empty());
+    }
+}

@@ -1,0 +1,108 @@
+//! URIs as servers read them: decoded, and without `.`, `..` and double slashes.
+
+use sendfile_evidence::path::tidy;
+
+/// No URI and no path is longer, however often a rule doubles it.
+pub(super) const LONGEST: usize = 16 * 1024;
+
+/// Percent-decodes as nginx does: what follows a `%` and is no hexadecimal digit is taken as it is,
+/// and the `%` is lost (ngx_unescape_uri).
+pub(super) fn decoded_by_nginx(text: &str) -> String {
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut rest = text.bytes();
+    while let Some(byte) = rest.next() {
+        if byte != b'%' {
+            bytes.push(byte);
+            continue;
+        }
+        let Some(first) = rest.next() else { break };
+        let Some(high) = hex(first) else {
+            bytes.push(first);
+            continue;
+        };
+        if let Some(low) = rest.next().and_then(hex) {
+            bytes.push(high << 4 | low);
+        }
+    }
+    String::from_utf8_lossy(&bytes).into_owned()
+}
+
+fn hex(byte: u8) -> Option<u8> {
+    char::from(byte).to_digit(16).and_then(|it| u8::try_from(it).ok())
+}
+
+/// Percent-decodes; what is no escape stays.
+pub(super) fn decoded(text: &str) -> String {
+    sendfile_evidence::dialect::decoded(text)
+}
+
+/// Whether slashes that follow each other become one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Slashes {
+    /// They do.
+    Merged,
+    /// They stay.
+    Kept,
+}
+
+/// A decoded path without `.` and `..`; `None` where it leads above the root.
+pub(super) fn normalised(path: &str, slashes: Slashes) -> Option<String> {
+    let mut parts: Vec<&str> = Vec::new();
+    let mut segments = path.strip_prefix('/').unwrap_or(path).split('/').peekable();
+    while let Some(segment) = segments.next() {
+        let last = segments.peek().is_none();
+        match segment {
+            "." if last => parts.push(""),
+            "." => {}
+            ".." => {
+                parts.pop()?;
+                if last {
+                    parts.push("");
+                }
+            }
+            "" if slashes == Slashes::Merged && !last => {}
+            segment => parts.push(segment),
+        }
+    }
+    Some(format!("/{}", parts.join("/")))
+}
+
+/// What an nginx hand-off asks for: a decoded path and a query; `None` where nginx calls it unsafe.
+pub(super) fn of_handoff(value: &str) -> Option<(String, Option<String>)> {
+    let (path, query) = match value.split_once('?') {
+        Some((path, query)) => (path, Some(query.to_owned())),
+        None => (value, None),
+    };
+    let path = decoded_by_nginx(path);
+    let climbs = path.split('/').any(|it| it == "..");
+    (!path.is_empty() && !climbs && !path.contains('\0')).then_some((path, query))
+}
+
+/// Whether a path is a folder or lies below it.
+pub(super) fn is_below(path: &str, folder: &str) -> bool {
+    let (path, folder) = (tidy(path), tidy(folder));
+    folder == "/"
+        || path.strip_prefix(&folder).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn as_servers_read_them() {
+        assert_eq!(decoded_by_nginx("/a%20b%zc%4"), "/a bzc");
+        assert_eq!(decoded_by_nginx("/90%.pdf"), "/90.pdf", "seen in nginx's error log");
+        let merged = |it| normalised(it, Slashes::Merged);
+        assert_eq!(merged("/a//b/./c/../d/"), Some("/a/b/d/".to_owned()));
+        assert_eq!(merged("/a/.."), Some("/".to_owned()));
+        assert_eq!(merged("/../a"), None);
+        assert_eq!(normalised("/a//b", Slashes::Kept), Some("/a//b".to_owned()));
+        assert_eq!(of_handoff("/p/%2e%2e/x"), None);
+        assert_eq!(
+            of_handoff("/p/a%3Fb?c=%2F"),
+            Some(("/p/a?b".to_owned(), Some("c=%2F".to_owned())))
+        );
+        assert!(is_below("/srv/files/a", "/srv/files/") && !is_below("/srv/filesa", "/srv/files"));
+    }
+}

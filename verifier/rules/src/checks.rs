@@ -1,0 +1,176 @@
+//! What each check came to: a check fails by its own rules, and passes only if all that it asked
+//! was answered.
+
+use super::{Finding, Reading, Severity, choice::rules_of, instead::rotated};
+use sendfile_evidence::{
+    Check, Checked, End, Evidence, Made, ProbeId, Probed, Response, Same, Seen,
+};
+
+/// How a check fared.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum CheckResult {
+    /// Nothing is wrong.
+    Pass,
+    /// One of its rules matches; the text names them.
+    Fail(String),
+    /// The same, and all of them are warnings.
+    Warning(String),
+    /// It was not made, for this reason.
+    Skipped(String),
+    /// It was made and tells nothing, for this reason.
+    Unknown(String),
+}
+
+/// The results, in the order of the checks.
+pub(super) fn results<'a, I>(
+    evidence: &Evidence,
+    found: impl Fn() -> I,
+) -> Vec<(Check, CheckResult)>
+where
+    I: Iterator<Item = &'a Finding>,
+{
+    let result = |it: &Checked| {
+        let own: Vec<_> = found().filter(|own| rules_of(it.check).contains(&own.rule.id)).collect();
+        let rules = || own.iter().map(|it| it.rule.id).collect::<Vec<_>>().join(", ");
+        let warning = own.iter().all(|it| it.severity == Severity::Warning);
+        match &it.made {
+            _ if !own.is_empty() && warning => CheckResult::Warning(rules()),
+            _ if !own.is_empty() => CheckResult::Fail(rules()),
+            Made::Skipped(reason) => CheckResult::Skipped(reason.clone()),
+            Made::By(probes) => {
+                let skipped = probes.iter().find_map(|id| skipped(evidence, *id));
+                let unknown = || probes.iter().find_map(|id| unanswered(evidence, *id));
+                let untold = skipped.map(CheckResult::Skipped);
+                untold.or_else(|| unknown().map(CheckResult::Unknown)).unwrap_or(CheckResult::Pass)
+            }
+        }
+    };
+    evidence.checks.iter().map(|it| (it.check, result(it))).collect()
+}
+
+impl<'a> Reading<'a> {
+    /// The answer to the download asked once more for a check: none, if the site gives it once
+    /// only, or not so often.
+    pub(super) fn repeated(&self, id: ProbeId) -> Option<&'a Response> {
+        let told = |_: &&Response| self.delivered && unanswered(self.evidence, id).is_none();
+        self.probe(id).filter(told)
+    }
+}
+
+/// Why a probe was not made after all, if so.
+fn skipped(evidence: &Evidence, id: ProbeId) -> Option<String> {
+    match &evidence.probed(id)?.seen {
+        Seen::Skipped(reason) => Some(reason.clone()),
+        Seen::Answer(_) | Seen::Nothing(_) => None,
+    }
+}
+
+/// Why the answer to a probe tells nothing, if so.
+pub(super) fn unanswered(evidence: &Evidence, id: ProbeId) -> Option<String> {
+    let probed = evidence.probed(id)?;
+    match &probed.seen {
+        Seen::Nothing(failure) => Some(failure.chain.clone()),
+        Seen::Skipped(_) => None,
+        Seen::Answer(_) if !id.at_site() || !evidence.delivered() => None,
+        Seen::Answer(it) if matches!(it.status, 429 | 503) => {
+            Some(format!("the site answers {} when it is asked more often", it.status))
+        }
+        Seen::Answer(_) if rotated(evidence) => {
+            Some("the fixture gave its files new contents meanwhile".to_owned())
+        }
+        Seen::Answer(it) if id.repeats_download() => {
+            once_only(evidence).or_else(|| made_anew(evidence, it))
+        }
+        Seen::Answer(_) => None,
+    }
+}
+
+/// Whether the site may make the content anew for each request, where only what it gave tells what
+/// is right.
+fn made_anew(evidence: &Evidence, answer: &Response) -> Option<String> {
+    let full = evidence.full.answer().filter(|_| !evidence.has_yardstick())?;
+    let other = matches!(answer.status, 200 | 206) && !answer.is_of_same_file(full);
+    other.then(|| "the site does not say that it is the same content again".to_owned())
+}
+
+/// What the very same request gave the second time, if it was no download any more.
+fn once_only(evidence: &Evidence) -> Option<String> {
+    let again = evidence.probed(ProbeId::Again).and_then(Probed::answer)?;
+    let body = &again.body;
+    let begins = body.end == End::TooLong && matches!(body.same, Some(Same::AtLeast(_)));
+    match again.status {
+        200 if begins || evidence.is_dummy(body) => None,
+        200 => Some("asked again, the download gives something else".to_owned()),
+        status => Some(format!("asked again, the download gives {status}")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use sendfile_evidence::{Asked, Body, Dummy, Failure, FailureKind, Further, Sha256, Source};
+
+    fn empty() -> Dummy {
+        Dummy {
+            size: 0,
+            sha256: Sha256([0; 32]),
+            source: Source::Storage,
+            nonce: None,
+            instance: None,
+            key: None,
+            twin: false,
+            previous: None,
+        }
+    }
+
+    fn answer(status: u16) -> Seen<Response> {
+        let body = Body {
+            size: 0,
+            sha256: Sha256([0; 32]),
+            head: Vec::new(),
+            end: End::Whole,
+            gunzipped: None,
+            beyond: 0,
+            same: None,
+        };
+        Seen::Answer(Response { status, headers: Vec::new(), body })
+    }
+
+    fn check(probes: Vec<(ProbeId, Seen<Response>)>, expected: &CheckResult) {
+        let probed = |seen| Probed { seen, ..Probed::skipped("") };
+        let further = |(id, seen)| Further { id, probed: probed(seen), wants: None, journal: None };
+        let made = Made::By(vec![ProbeId::Range]);
+        let asked = Asked { method: "GET".to_owned(), ..Asked::default() };
+        let evidence = Evidence {
+            target: String::new(),
+            intent: sendfile_evidence::Intent::default(),
+            dummy: Some(empty()),
+            storage: Probed::skipped(""),
+            app: Probed::skipped(""),
+            direct: Probed::skipped(""),
+            full: Probed { asked, ..probed(answer(200)) },
+            probes: probes.into_iter().map(further).collect(),
+            checks: vec![Checked { check: Check::Ranges, made }],
+            journal: None,
+            local: Vec::new(),
+            spoofed: None,
+            certificate: None,
+        };
+        let found = results(&evidence, std::iter::empty);
+        assert_eq!(found, [(Check::Ranges, expected.clone())]);
+    }
+
+    #[test]
+    fn only_what_was_answered_passes() {
+        let unknown = |reason: &str| CheckResult::Unknown(reason.to_owned());
+        check(vec![(ProbeId::Range, answer(206))], &CheckResult::Pass);
+        let late = Failure { kind: FailureKind::TimedOut, chain: "no answer".to_owned() };
+        check(vec![(ProbeId::Range, Seen::Nothing(late))], &unknown("no answer"));
+        let skipped = Seen::Skipped("why".to_owned());
+        check(vec![(ProbeId::Range, skipped)], &CheckResult::Skipped("why".to_owned()));
+        let once = vec![(ProbeId::Range, answer(410)), (ProbeId::Again, answer(410))];
+        check(once, &unknown("asked again, the download gives 410"));
+        let often = vec![(ProbeId::Range, answer(503)), (ProbeId::Again, answer(200))];
+        check(often, &unknown("the site answers 503 when it is asked more often"));
+    }
+}

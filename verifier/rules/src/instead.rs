@@ -1,0 +1,223 @@
+//! What came instead of the dummy, in words that a person can check.
+
+use sendfile_evidence::{
+    Body, End, Evidence, Gunzipped, ProbeId, Response, Same,
+    dialect::{self, Product},
+    dummy_line::DummyLine,
+};
+
+/// What a response is.
+pub(super) enum Instead {
+    /// The dummy itself.
+    Dummy,
+    /// Nothing at all.
+    Empty,
+    /// The dummy, compressed.
+    Gzip,
+    /// An earlier content of the same dummy.
+    Older(Option<DummyLine>),
+    /// The dummy of another fixture.
+    OtherInstance(DummyLine),
+    /// Another dummy of the same fixture.
+    OtherDummy(DummyLine),
+    /// The beginning of the dummy.
+    Truncated,
+    /// The dummy, changed from this byte on, or a little later.
+    Changed(Same),
+    /// The dummy with something behind it.
+    Longer,
+    /// A redirect to this place.
+    Redirect(String),
+    /// An error of a store, by its code.
+    StoreError(String),
+    /// A proxy's own page.
+    ProxyPage(Product),
+    /// A page that the app gives for another path.
+    AppPage,
+    /// Anything else.
+    Other,
+}
+
+/// Tells what a response is.
+pub(super) fn instead(evidence: &Evidence, response: &Response) -> Instead {
+    let body = &response.body;
+    if evidence.is_dummy(body) {
+        return Instead::Dummy;
+    }
+    if let (300..=399, Some(location)) = (response.status, response.header("location")) {
+        return Instead::Redirect(location.to_owned());
+    }
+    if body.size == 0 {
+        return Instead::Empty;
+    }
+    if let Some(it) = of_dummy(evidence, body) {
+        return it;
+    }
+    if let Some(code) = dialect::store_error(body) {
+        return Instead::StoreError(code);
+    }
+    match Product::by_error_page(response) {
+        Some(product) => Instead::ProxyPage(product),
+        None if is_app_page(evidence, response) => Instead::AppPage,
+        None => Instead::Other,
+    }
+}
+
+/// The first line of what the file held before, if these bytes begin with it: another fixture may
+/// have written it, which stood there before this one.
+pub(super) fn earlier(evidence: &Evidence, head: &[u8]) -> Option<DummyLine> {
+    let (line, own) = (DummyLine::read(head)?, own_line(evidence)?);
+    // What is newer comes of a rotation meanwhile.
+    let before = match line.instance == own.instance {
+        true => line.generation < own.generation,
+        false => line.placed < own.placed,
+    };
+    (line.key == own.key && before).then_some(line)
+}
+
+/// Whether the fixture gave its files new contents after the download came.
+pub(super) fn rotated(evidence: &Evidence) -> bool {
+    let Some(own) = own_line(evidence) else { return false };
+    let heads = evidence.probes.iter().filter_map(|it| Some(&it.probed.answer()?.body.head));
+    let mut lines = heads.filter_map(|it| DummyLine::read(it));
+    lines.any(|it| it.instance == own.instance && it.generation > own.generation)
+}
+
+/// The first line of the dummy, wherever it came.
+fn own_line(evidence: &Evidence) -> Option<DummyLine> {
+    let responses = [&evidence.full, &evidence.direct].into_iter().filter_map(|it| it.answer());
+    let bodies = responses.map(|it| &it.body).chain(evidence.storage.answer());
+    bodies.filter(|it| evidence.is_dummy(it)).find_map(|it| DummyLine::read(&it.head))
+}
+
+/// A content that the file held before, in words.
+pub(super) fn told(line: &DummyLine) -> String {
+    format!("generation {}, placed {}", line.generation, line.placed)
+}
+
+fn of_dummy(evidence: &Evidence, body: &Body) -> Option<Instead> {
+    let dummy = evidence.dummy.as_ref()?;
+    let packed = |it: &Gunzipped| it.size == dummy.size && it.sha256 == dummy.sha256;
+    if body.gunzipped.as_ref().is_some_and(packed) {
+        return Some(Instead::Gzip);
+    }
+    let line = DummyLine::read(&body.head);
+    if dummy.previous == Some(body.sha256) {
+        return Some(Instead::Older(line));
+    }
+    match line {
+        Some(line) if dummy.instance.as_ref().is_some_and(|it| *it != line.instance) => {
+            return Some(Instead::OtherInstance(line));
+        }
+        Some(line) if dummy.key.as_ref().is_some_and(|it| *it != dialect::decoded(&line.key)) => {
+            return Some(Instead::OtherDummy(line));
+        }
+        Some(line) if dummy.nonce.as_ref().is_some_and(|it| *it != line.nonce) => {
+            return Some(Instead::Older(Some(line)));
+        }
+        _ => {}
+    }
+    let (Same::Exactly(same) | Same::AtLeast(same)) = body.same?;
+    if same == dummy.size && body.size > dummy.size {
+        return Some(Instead::Longer);
+    }
+    if body.size < dummy.size && (same == body.size || body.same == Some(Same::AtLeast(same))) {
+        return Some(Instead::Truncated);
+    }
+    // A few equal bytes prove nothing: pages begin alike too. The very size of the dummy does.
+    (same >= 64 || body.size == dummy.size || same * 2 >= dummy.size)
+        .then_some(Instead::Changed(body.same?))
+}
+
+/// Whether a page is one that the app gives for some other path.
+pub(super) fn is_app_page(evidence: &Evidence, response: &Response) -> bool {
+    [ProbeId::AppTarget, ProbeId::AppNeighbour, ProbeId::AppElsewhere]
+        .into_iter()
+        .filter_map(|id| evidence.probe(id))
+        .any(|page| alike(page, response))
+}
+
+/// Whether two responses are the same page: the same bytes, or as alike as a page with a token or a
+/// time in it is.
+pub(super) fn alike(a: &Response, b: &Response) -> bool {
+    let begins_alike = || {
+        let length = a.body.head.len().min(b.body.head.len()).min(48);
+        length >= 16
+            && a.body.head[..length] == b.body.head[..length]
+            && a.media_type() == b.media_type()
+    };
+    let near = a.body.size.abs_diff(b.body.size) <= a.body.size.max(b.body.size) / 5;
+    a.status == b.status && (a.body.sha256 == b.body.sha256 || near && begins_alike())
+}
+
+/// A response in one line.
+pub(super) fn describe(evidence: &Evidence, response: &Response) -> String {
+    format!("{}, {}", response.status, content(evidence, response))
+}
+
+/// What a response's body is, in one line.
+pub(super) fn content(evidence: &Evidence, response: &Response) -> String {
+    let body = &response.body;
+    let size = evidence.dummy.as_ref().map_or(0, |it| it.size);
+    let it = evidence.file_is_called();
+    let what = match instead(evidence, response) {
+        Instead::Dummy if !evidence.has_yardstick() => {
+            format!("the file as it came, {} bytes", body.size)
+        }
+        Instead::Dummy => format!("{it}, {} bytes", body.size),
+        Instead::Empty => "an empty body".to_owned(),
+        Instead::Gzip => format!("the gzip of {it}, {} bytes", body.size),
+        Instead::Older(Some(line)) => {
+            format!("an older dummy, {}", told(&line))
+        }
+        Instead::Older(None) => "an older dummy".to_owned(),
+        Instead::OtherInstance(line) => {
+            format!(
+                "the dummy of another fixture, instance {}, placed {}",
+                line.instance, line.placed
+            )
+        }
+        Instead::OtherDummy(line) => {
+            format!("another dummy, the one placed as {}", dialect::decoded(&line.key))
+        }
+        Instead::Truncated => format!("the first {} of {it}'s {size} bytes", body.size),
+        Instead::Longer => format!("{it} with {} more bytes behind it", body.size - size),
+        Instead::Changed(Same::Exactly(at)) => format!("{it}, but changed from byte {at} on"),
+        Instead::Changed(Same::AtLeast(at)) => {
+            format!("{it}, but changed somewhere after byte {at}")
+        }
+        Instead::Redirect(location) => format!("a redirect to {location}"),
+        Instead::StoreError(code) => format!("the store's error {code}"),
+        Instead::ProxyPage(product) => format!("the error page of {}", product.name()),
+        Instead::AppPage => "a page of the app".to_owned(),
+        Instead::Other => page(response),
+    };
+    format!("{what}{}", ending(body))
+}
+
+fn page(response: &Response) -> String {
+    let kind = response.media_type().unwrap_or_else(|| "of no type".to_owned());
+    match title(&response.body.head) {
+        Some(title) => {
+            format!("another page, {kind}, {} bytes, titled `{title}`", response.body.size)
+        }
+        None => format!("something else, {kind}, {} bytes", response.body.size),
+    }
+}
+
+fn title(head: &[u8]) -> Option<String> {
+    let text = String::from_utf8_lossy(head);
+    let (_, rest) = text.split_once("<title>")?;
+    let (title, _) = rest.split_once("</title>")?;
+    Some(title.chars().filter(|it| !it.is_control()).take(60).collect())
+}
+
+fn ending(body: &Body) -> &'static str {
+    match body.end {
+        End::Whole if body.beyond > 0 => ", and more bytes than it announced",
+        End::Whole | End::NotAwaited => "",
+        End::Cut => ", and the connection ended before the announced length",
+        End::TooLong => ", and it went on beyond the limit",
+        End::TimedOut => ", and the rest did not come in time",
+    }
+}

@@ -1,0 +1,396 @@
+//! What the evidence says, in the words that rules are written in: which layers are right, who
+//! answered, how far the request got.
+
+use super::{
+    Culprit, Layer, LayerResult, Remedy,
+    instead::{Instead, alike, describe, instead},
+    layers::stored,
+    reached::Reached,
+};
+use crate::curl;
+use sendfile_evidence::{
+    Body, End, Evidence, ProbeId, Response, Seen, Source,
+    dialect::{self, Product, ValueFault, compare_values},
+};
+
+/// The evidence about a target, read once for all rules.
+pub struct Reading<'a> {
+    /// The evidence itself.
+    pub evidence: &'a Evidence,
+    /// Whether a visitor gets the dummy.
+    pub delivered: bool,
+    /// How far the visitor's request got.
+    pub reached: Reached,
+    /// The proxy that should serve the file, if it was recognised.
+    pub server: Option<Product>,
+}
+
+impl<'a> Reading<'a> {
+    /// Reads the evidence.
+    pub fn of(evidence: &'a Evidence) -> Self {
+        let of = |it: Option<&Response>| it.and_then(Product::of);
+        let server = of(evidence.direct.answer()).or_else(|| of(evidence.full.answer()));
+        Self { evidence, delivered: evidence.delivered(), reached: Reached::of(evidence), server }
+    }
+
+    /// The visitor's response, if the dummy did not arrive.
+    pub fn wrong_full(&self) -> Option<&'a Response> {
+        let known = self.evidence.dummy.is_some();
+        self.evidence.full.answer().filter(|it| !self.delivered && (known || it.status != 200))
+    }
+
+    /// Whether the limit of what is read cut the download short of the file's own size.
+    pub fn cut_by_limit(&self) -> bool {
+        let size = self.evidence.dummy.as_ref().map_or(u64::MAX, |it| it.size);
+        let cut = |it: &Response| it.body.end == End::TooLong && it.body.size <= size;
+        self.evidence.full.answer().is_some_and(cut)
+    }
+
+    /// Why nothing tells which bytes are right.
+    pub fn no_yardstick(&self) -> String {
+        match (&self.evidence.storage.seen, &self.evidence.app.seen) {
+            (Seen::Nothing(failure), _) => format!("the storage says: {}", failure.chain),
+            (Seen::Skipped(reason), Seen::Nothing(failure)) => {
+                format!("{reason}: {}", failure.chain)
+            }
+            (Seen::Skipped(reason), _) => reason.clone(),
+            (Seen::Answer(_), _) => "the storage's answer cannot be used".to_owned(),
+        }
+    }
+
+    /// The app's response.
+    pub fn app(&self) -> Option<&'a Response> {
+        self.evidence.app.answer()
+    }
+
+    /// The direct location's response.
+    pub fn direct(&self) -> Option<&'a Response> {
+        self.evidence.direct.answer().filter(|it| !self.by_app(it))
+    }
+
+    /// Whether a wrong answer of the direct location is the app's own page: then there is no such
+    /// location, and nothing is known of what the proxy reads.
+    pub fn direct_by_app(&self) -> bool {
+        self.evidence.direct.answer().is_some_and(|it| self.by_app(it))
+    }
+
+    fn by_app(&self, response: &Response) -> bool {
+        let page = || matches!(instead(self.evidence, response), Instead::AppPage);
+        response.header("x-sendfile-fixture").is_some() || page()
+    }
+
+    /// Whether the direct location gives the dummy.
+    pub fn direct_right(&self) -> bool {
+        let right = |it: &Response| it.status == 200 && self.evidence.is_dummy(&it.body);
+        self.direct().is_some_and(right)
+    }
+
+    /// The direct location's response, if it is known not to be the dummy.
+    pub fn direct_wrong(&self) -> Option<&'a Response> {
+        let known = self.evidence.dummy.is_some();
+        self.direct().filter(|it| !self.direct_right() && (known || it.status != 200))
+    }
+
+    /// Whether nothing is known of what the proxy reads: its direct location was not asked, is not
+    /// there, or is as far from where the request ends as the download itself.
+    pub fn direct_unknown(&self) -> bool {
+        let strayed = |direct: &Response| {
+            let elsewhere = self.probe(ProbeId::Elsewhere).is_some_and(|it| alike(it, direct));
+            let redirected = (300..=399).contains(&direct.status);
+            matches!(self.reached, Reached::Not(_)) && (elsewhere || redirected)
+        };
+        self.direct().is_none_or(strayed)
+    }
+
+    /// Whether the storage was asked at all.
+    pub fn storage_asked(&self) -> bool {
+        !matches!(self.evidence.storage.seen, Seen::Skipped(_))
+    }
+
+    /// Whether the storage was asked and failed, or holds something else.
+    pub fn storage_failed(&self) -> bool {
+        match &self.evidence.storage.seen {
+            Seen::Answer(body) => !self.evidence.is_dummy(body),
+            Seen::Nothing(_) => true,
+            Seen::Skipped(_) => false,
+        }
+    }
+
+    /// Whether the storage is the one to blame: it fails, and neither the proxy nor a visitor gets
+    /// the dummy.
+    pub fn storage_to_blame(&self) -> bool {
+        let failure = self.evidence.storage.seen.failure();
+        let denied = failure.is_some_and(|it| it.kind.is_of_the_key());
+        // Whoever gets something from there shows that something is there.
+        let served = self.direct().or(self.evidence.full.answer()).map(|it| it.status);
+        let undisputed =
+            if self.by_contract() { !self.direct_right() } else { served != Some(200) };
+        self.storage_failed() && !denied && undisputed
+    }
+
+    /// Whether the fixture's contract says which bytes are right.
+    pub fn by_contract(&self) -> bool {
+        self.evidence.dummy.as_ref().is_some_and(|it| it.source == Source::Contract)
+    }
+
+    /// The app's hand-off, name and value: the intended header if it is there, else any known one.
+    pub fn handoff(&self) -> Option<(&'a str, &'a str)> {
+        dialect::handoff_of(self.app()?, self.evidence.intent.header.as_deref())
+    }
+
+    /// The hand-off's value as the app sends it or, where it was not asked, as it is meant.
+    pub fn value(&self) -> Option<&'a str> {
+        let sent = self.handoff().map(|(_, value)| value);
+        let meant = || self.evidence.intent.value.as_deref().filter(|_| self.app().is_none());
+        sent.or_else(meant)
+    }
+
+    /// The hand-off that the app gives only when it is told to, as the proxy should tell it.
+    pub fn engaged(&self) -> Option<(&'a str, &'a str)> {
+        let told = self.probe(ProbeId::AppEngaged).filter(|_| self.handoff().is_none())?;
+        dialect::handoff_of(told, self.evidence.intent.header.as_deref())
+    }
+
+    /// The app's hand-off, if its header is the intended one or none was declared.
+    pub fn intended_handoff(&self) -> Option<(&'a str, &'a str)> {
+        let intended = self.evidence.intent.header.as_deref();
+        self.handoff().filter(|(name, _)| intended.is_none_or(|it| it.eq_ignore_ascii_case(name)))
+    }
+
+    /// What is wrong with the value of the app's hand-off.
+    pub fn value_fault(&self) -> Option<ValueFault> {
+        let (name, value) = self.intended_handoff()?;
+        let meant = self.evidence.intent.value.as_deref();
+        // What brings the file is right, where nobody has said what it should be.
+        if meant.is_none() && self.delivered {
+            return None;
+        }
+        compare_values(name, value, meant, self.stored_at(), self.server)
+    }
+
+    /// The file's path on disk, if that is known.
+    pub fn stored_at(&self) -> Option<&'a str> {
+        self.evidence.storage.asked.url.strip_prefix("file://")
+    }
+
+    /// Whether the app does what it should, as far as it was asked.
+    pub fn app_right(&self) -> bool {
+        match &self.evidence.app.seen {
+            Seen::Answer(it) => {
+                let strict = matches!(self.server, Some(Product::Apache | Product::Lighttpd));
+                // nginx acts on any status, but not where it intercepts errors.
+                let error = self.server == Some(Product::Nginx) && it.status >= 300;
+                let obeyed = it.status == 200 || !strict && (self.delivered || !error);
+                let right = self.understood().is_some() && self.value_fault().is_none();
+                right && obeyed && self.once() || self.engaged().is_some()
+            }
+            Seen::Nothing(_) => false,
+            Seen::Skipped(_) => true,
+        }
+    }
+
+    /// The app's hand-off, if it is the intended one, or at least one that the server acts on.
+    fn understood(&self) -> Option<(&'a str, &'a str)> {
+        let foreign = |name: &str| {
+            // A contract declares what the fixture sends, right or wrong.
+            let declared = self.evidence.intent.header.is_some() && !self.by_contract();
+            let foreign = self.server.is_some_and(|it| !it.acts_on(name));
+            !declared && foreign && self.passed_on() && !self.served_behind()
+        };
+        self.intended_handoff().filter(|(name, _)| !foreign(name))
+    }
+
+    /// Whether the app sends its hand-off once: lighttpd and Caddy join two lines to nonsense.
+    fn once(&self) -> bool {
+        let lines = |name: &str| self.app().map_or(0, |it| it.all(name).count());
+        self.handoff()
+            .is_none_or(|(name, _)| lines(name) < 2 || self.server == Some(Product::Nginx))
+    }
+
+    /// The visitor's wrong response where storage, app and direct location are right, as far as
+    /// they were asked: what is left is the hand-off between app and proxy, or what stands in
+    /// front.
+    pub fn left_over(&self) -> Option<&'a Response> {
+        let direct = self.direct_unknown() || self.direct_right();
+        self.wrong_full().filter(|_| !self.storage_to_blame() && self.app_right() && direct)
+    }
+
+    /// The same, where the request came to the app: the hand-off itself.
+    pub fn lost_after_app(&self) -> Option<&'a Response> {
+        let elsewhere = matches!(self.reached, Reached::Not(_) | Reached::Otherwise(_));
+        self.left_over().filter(|_| !elsewhere && !self.comes_otherwise())
+    }
+
+    /// The same, where the request did not come to the app, or nobody knows.
+    pub fn lost_before_app(&self) -> Option<&'a Response> {
+        let app = !matches!(self.reached, Reached::Not(_) | Reached::Unknown);
+        self.left_over().filter(|_| !app && !self.comes_otherwise())
+    }
+
+    /// Whether the very same request got the file when it was made once more.
+    pub fn comes_again(&self) -> bool {
+        self.gives_dummy(ProbeId::Again)
+    }
+
+    /// Whether the download is asked for by its head alone, which has no bytes to compare.
+    pub fn head_only(&self) -> bool {
+        self.evidence.full.asked.method == "HEAD"
+    }
+
+    /// Whether the site answers anything at all: the direct location, or any other path.
+    pub fn site_answers(&self) -> bool {
+        let origin = |url: &str| url.split('/').take(3).map(str::to_owned).collect::<Vec<_>>();
+        let site = origin(&self.evidence.full.asked.url);
+        let others = self.evidence.probes.iter().map(|it| &it.probed);
+        let mut answered = others.chain([&self.evidence.direct]).filter(|it| it.answer().is_some());
+        answered.any(|it| it.asked.unix_socket.is_none() && origin(&it.asked.url) == site)
+    }
+
+    /// Whether the file comes past a cache, and only there.
+    pub fn comes_past_cache(&self) -> bool {
+        self.gives_dummy(ProbeId::FreshQuery) && !self.comes_again()
+    }
+
+    /// Whether the way from the visitor to the file is right, at times or past a cache.
+    fn comes_otherwise(&self) -> bool {
+        self.gives_dummy(ProbeId::FreshQuery) || self.comes_again()
+    }
+
+    /// The answer to a further probe.
+    pub fn probe(&self, id: ProbeId) -> Option<&'a Response> {
+        self.evidence.probe(id)
+    }
+
+    /// Whether a further probe got the dummy.
+    pub fn gives_dummy(&self, id: ProbeId) -> bool {
+        let Some(further) = self.evidence.probes.iter().find(|it| it.id == id) else {
+            return false;
+        };
+        let right = |body: &Body| {
+            let right = |it| it == body.sha256 && body.end == End::Whole;
+            further.wants.map_or_else(|| self.evidence.is_dummy(body), right)
+        };
+        further.probed.answer().is_some_and(|it| (200..300).contains(&it.status) && right(&it.body))
+    }
+
+    /// The inner proxies that answered.
+    pub fn inner(&self) -> impl Iterator<Item = (ProbeId, &'a Response)> {
+        let inner = self.evidence.probes.iter().filter(|it| matches!(it.id, ProbeId::Inner(_)));
+        inner.filter_map(|it| it.probed.answer().map(|answer| (it.id, answer)))
+    }
+
+    /// The proxy whose own error page a response is.
+    pub fn own_page(&self, response: &Response) -> Option<Product> {
+        match instead(self.evidence, response) {
+            _ if dialect::store_refusal(response).is_some() => None,
+            Instead::ProxyPage(product) => Some(product),
+            Instead::Empty if response.status >= 400 => {
+                // Caddy's own errors are empty, and keep a type that was copied from the app.
+                let copied = self.app().map(Response::media_type) == Some(response.media_type());
+                let caddy = Product::of(response).filter(|it| *it == Product::Caddy && copied);
+                Product::by_error_page(response).or(caddy)
+            }
+            _ => None,
+        }
+    }
+
+    /// The proxy's own 404 after a hand-off: its page for a missing file, or the page by which the
+    /// site masks it, which the hand-off's URI gets from outside too.
+    pub fn file_not_found(&self, response: &Response) -> Option<Product> {
+        if response.status == 404 {
+            return self.own_page(response);
+        }
+        let outside = self.probe(ProbeId::TargetOutside).filter(|it| alike(it, response))?;
+        let everywhere = self.probe(ProbeId::Elsewhere).is_some_and(|it| alike(it, outside));
+        let masked = response.status == 200 && response.body.size > 0 && !everywhere;
+        Product::of(response).filter(|_| masked)
+    }
+
+    /// A response in one line.
+    pub fn describe(&self, response: &Response) -> String {
+        describe(self.evidence, response)
+    }
+
+    /// The visitor's response in one line.
+    pub fn visitor_gets(&self) -> String {
+        match &self.evidence.full.seen {
+            Seen::Answer(it) => format!("a visitor gets {}", self.describe(it)),
+            Seen::Nothing(failure) => format!("a visitor gets nothing: {}", failure.chain),
+            Seen::Skipped(reason) => reason.clone(),
+        }
+    }
+
+    /// What the storage layer comes to.
+    pub(super) fn storage_layer(&self, body: &Body) -> Layer {
+        let (it, size) = (self.evidence.file_is_called(), body.size);
+        let seen = match self.evidence.is_dummy(body) {
+            true => format!("{it}, {size} bytes"),
+            false => format!("{size} bytes that are not {it}'s"),
+        };
+        Layer { result: stored(self.evidence, body), seen }
+    }
+
+    /// What the app layer comes to.
+    pub(super) fn app_layer(&self, response: &Response) -> Layer {
+        let result = if self.app_right() { LayerResult::Pass } else { LayerResult::Fail };
+        let seen = match self.handoff() {
+            Some((name, value)) => {
+                format!("{}, {}: {value}", response.status, dialect::spelling(name))
+            }
+            None => format!("{}, no hand-off header", response.status),
+        };
+        Layer { result, seen }
+    }
+
+    /// What to do, in the words of the proxy that was recognised.
+    pub(super) fn remedy(&self, remedy: &Remedy) -> String {
+        let special = match self.server {
+            Some(Product::Nginx) => remedy.nginx,
+            Some(Product::Apache) => remedy.apache,
+            Some(Product::Lighttpd) => remedy.lighttpd,
+            Some(Product::Caddy) => remedy.caddy,
+            _ => None,
+        };
+        let text = special.unwrap_or(remedy.any);
+        let (prefix, folder) =
+            self.mapped().map_or((None, self.folder()), |(a, b)| (Some(a), Some(b)));
+        let text = prefix.map_or_else(|| text.to_owned(), |it| text.replace("/PREFIX/", &it));
+        folder.map_or_else(
+            || text.clone(),
+            |it| text.replace("/FOLDER/", &it).replace("/FOLDER", it.trim_end_matches('/')),
+        )
+    }
+
+    /// The storage's folder, with a slash at its end: what stands before the key, or the file's own.
+    pub(super) fn folder(&self) -> Option<String> {
+        let path = self.stored_at()?;
+        let key = self.evidence.dummy.as_ref().and_then(|it| it.key.as_deref());
+        let root = key.and_then(|key| path.strip_suffix(key));
+        root.or_else(|| path.rfind('/').map(|at| &path[..=at])).map(str::to_owned)
+    }
+
+    /// The prefix that the app's URIs have and the folder that it stands for: what the hand-off's
+    /// path and the file's own path end with alike is the file's name below both.
+    fn mapped(&self) -> Option<(String, String)> {
+        let intended = self.evidence.intent.value.as_deref();
+        let value = intended.or(self.handoff().map(|(_, value)| value))?;
+        let uri = dialect::decoded(value.split('?').next().unwrap_or(value));
+        let uri: Vec<_> = uri.split('/').collect();
+        let path: Vec<_> = self.stored_at()?.split('/').collect();
+        let alike = uri.iter().rev().zip(path.iter().rev()).take_while(|(a, b)| a == b).count();
+        let (prefix, folder) = (uri.get(..uri.len() - alike)?, path.get(..path.len() - alike)?);
+        let known = alike > 0 && prefix.len() > 1 && folder.len() > 1;
+        known.then(|| (format!("{}/", prefix.join("/")), format!("{}/", folder.join("/"))))
+    }
+
+    /// A command that shows the guilty layer's answer again.
+    pub(super) fn reproduce(&self, culprit: Culprit) -> String {
+        let evidence = self.evidence;
+        curl::line(match culprit {
+            Culprit::Storage => &evidence.storage.asked,
+            Culprit::App => &evidence.app.asked,
+            Culprit::Proxy if !evidence.direct.asked.url.is_empty() => &evidence.direct.asked,
+            Culprit::Proxy | Culprit::Handoff | Culprit::Frontend => &evidence.full.asked,
+        })
+    }
+}

@@ -1,0 +1,60 @@
+//! Several servers in a row: which of them answers, which serves the file, and who let a hand-off
+//! pass.
+
+use super::Reading;
+use sendfile_evidence::{
+    ProbeId, Response,
+    dialect::{Product, file_seen},
+};
+
+impl Reading<'_> {
+    /// Whether the visitor got the app's own answer, with the hand-off still in it or without.
+    pub fn passed_on(&self) -> bool {
+        let Some(full) = self.wrong_full() else { return false };
+        let came_out = self.handoff().is_some_and(|(name, _)| full.header(name).is_some());
+        came_out || full.body.size == 0 && (200..300).contains(&full.status)
+    }
+
+    /// Whether the page is of another server than the one that serves the file directly, and both act
+    /// on the app's header: the one between took it.
+    pub fn refused_between(&self, full: &Response) -> bool {
+        let (Some(page), Some((name, _))) = (self.own_page(full), self.handoff()) else {
+            return false;
+        };
+        let acts = |it: &Product| it.header().is_some() && it.acts_on(name);
+        let serving = self.server.filter(|_| self.direct_right());
+        acts(&page) && serving.is_some_and(|it| acts(&it) && it != page)
+    }
+
+    /// Whether the site obeys other hand-offs of the fixture.
+    pub fn obeys_others(&self) -> bool {
+        [ProbeId::NoExtension, ProbeId::DoubleSlash, ProbeId::DirectUri]
+            .into_iter()
+            .any(|id| self.gives_dummy(id))
+    }
+
+    /// Whether the file that comes directly has an ETag that the server in front does not make: one
+    /// behind it serves the file.
+    pub(super) fn served_behind(&self) -> bool {
+        let tag = self.direct().filter(|_| self.direct_right()).and_then(|it| it.header("etag"));
+        let size = self.evidence.dummy.as_ref().map(|it| it.size);
+        let telling = self.server.filter(|it| matches!(it, Product::Nginx | Product::Caddy));
+        telling.zip(tag).is_some_and(|(it, tag)| file_seen(it, tag).map(|it| it.size) != size)
+    }
+
+    /// Whether another server answers the visitor than the one that serves the file directly.
+    ///
+    /// nginx and Caddy always put their own Server header; Apache and lighttpd pass the app's on.
+    pub fn another_front(&self) -> bool {
+        let Some(full) = self.evidence.full.answer().filter(|_| self.direct_right()) else {
+            return false;
+        };
+        let of_app = self.app().and_then(|it| it.header("server"));
+        let passed_on = of_app.is_some() && full.header("server") == of_app;
+        let front = Product::of(full).filter(|_| !passed_on);
+        match self.server {
+            Some(Product::Nginx | Product::Caddy) => front != self.server,
+            _ => front.is_some() && front != self.server,
+        }
+    }
+}
