@@ -83,7 +83,7 @@ const BASIC: &[&str] = &["--full-header=Authorization: Basic YTpi"];
 
 const BROKEN: [Broken; 15] = [
     right("nothing", &[]),
-    right("nothing, and the visitor sends Authorization", BASIC),
+    right("nothing; the client sends Authorization", BASIC),
     proxy(
         "Authorization reaches the store",
         &[(NO_HEADERS, "#")],
@@ -96,7 +96,7 @@ const BROKEN: [Broken; 15] = [
         &[],
         "handoff.upstream-host-wrong",
     ),
-    proxy("`$uri` in `proxy_pass`, and no query", &[(PASS, BY_URI)], &[], "handoff.query-dropped"),
+    proxy("`$uri` in `proxy_pass`, without the query", &[(PASS, BY_URI)], &[], "handoff.query-dropped"),
     proxy(
         "HEAD reaches the store",
         &[(METHOD, "#")],
@@ -104,7 +104,7 @@ const BROKEN: [Broken; 15] = [
         "app.signed-for-other-method",
     ),
     proxy(
-        "a name in a variable, and no resolver",
+        "a host name in a variable, but no resolver",
         &[(PASS, BY_NAME)],
         &[],
         "proxy.name-not-resolved",
@@ -130,9 +130,9 @@ const BROKEN: [Broken; 15] = [
     elsewhere("the app signs with another secret", By::App, "app.signature-refused"),
     elsewhere("the bucket is deleted", By::Bucket, "storage.bucket-missing"),
     elsewhere("the store is stopped", By::Store(relay::State::Closed), "storage.unreachable"),
-    elsewhere("the store never answers", By::Store(relay::State::Silent), "storage.unreachable"),
+    elsewhere("the store never responds", By::Store(relay::State::Silent), "storage.unreachable"),
     elsewhere(
-        "the store breaks off in the file",
+        "the store aborts the transfer",
         By::Store(relay::State::Cut),
         "storage.unreachable",
     ),

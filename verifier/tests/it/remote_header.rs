@@ -79,13 +79,13 @@ const BROKEN: [(&str, &str, &[Edit], &str); 8] = [
         "`handoff.link-not-allowed`",
     ),
     (
-        "another bucket is asked",
+        "nginx requests another bucket",
         LINK,
         &[("9000/bucket/media/$remote_object", "9000/backup/media/$remote_object")],
         "`handoff.store-refuses`",
     ),
     (
-        "another port is asked",
+        "nginx requests another port",
         LINK,
         &[("9000/bucket/media/$remote_object", "1/bucket/media/$remote_object")],
         "`handoff.upstream-unreachable`",
@@ -97,7 +97,7 @@ const BROKEN: [(&str, &str, &[Edit], &str); 8] = [
         "`handoff.upstream-host-wrong`",
     ),
     (
-        "the link reaches the visitor",
+        "the link reaches the client",
         LINK,
         &[(
             INSIDE,
@@ -159,12 +159,12 @@ fn asked(scene: &Scene, edits: &[Edit]) -> String {
 }
 
 const HEAD: &str = "
-## Whole links in a header beside the hand-off
+## Links in a separate header
 
-The same with `--remote signed-header` and `nginx/remote-header.conf`. Only where nothing is broken `GET, Range, HEAD` says
-that all three came as they should.
+The same faults with `--remote signed-header` and `nginx/remote-header.conf`. In the row without a fault, `GET, Range, HEAD`
+means that all three requests succeeded.
 
-| broken | SeaweedFS | with `--proxy-config` | Azurite | with `--proxy-config` |
+| fault | SeaweedFS | with `--proxy-config` | Azurite | with `--proxy-config` |
 |---|---|---|---|---|
 ";
 
