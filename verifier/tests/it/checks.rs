@@ -149,9 +149,9 @@ The tests generate this page by running the shipped snippets on the real servers
 const RULES: &str = "
 ## Rules of each check
 
-A check fails if one of its rules matches. If `--only` or `--skip` excludes all rules of a check, the check is skipped and
-sends no requests. Each fault is one change to a working setup. The tests make this change on the real servers, and the
-check detects it.
+A check fails or reports a warning if one of its rules matches. If `--only` or `--skip` excludes all rules of a check,
+the check is skipped and sends no requests. Each fault is one change to a working setup. The tests make this change on
+the real servers, and the check detects it.
 
 | check | rules | faults |
 |---|---|---|

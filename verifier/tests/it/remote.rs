@@ -82,8 +82,8 @@ const fn right(what: &'static str, words: &'static [&'static str]) -> Broken {
 const BASIC: &[&str] = &["--full-header=Authorization: Basic YTpi"];
 
 const BROKEN: [Broken; 15] = [
-    right("nothing", &[]),
-    right("nothing; the client sends Authorization", BASIC),
+    right("none", &[]),
+    right("none; the client sends Authorization", BASIC),
     proxy(
         "Authorization reaches the store",
         &[(NO_HEADERS, "#")],

@@ -70,7 +70,7 @@ fn warned(diagnosis: &Diagnosis) -> Vec<&str> {
 
 /// What is broken, the app's header, the change to the snippet, and what is said first of SeaweedFS, with the configuration read.
 const BROKEN: [(&str, &str, &[Edit], &str); 8] = [
-    ("nothing", LINK, &[], "healthy"),
+    ("none", LINK, &[], "healthy"),
     ("the app sends another header", "X-Other-Url", &[], "`handoff.link-not-allowed`"),
     (
         "the list allows another bucket",
@@ -161,8 +161,8 @@ fn asked(scene: &Scene, edits: &[Edit]) -> String {
 const HEAD: &str = "
 ## Links in a separate header
 
-The same faults with `--remote signed-header` and `nginx/remote-header.conf`. In the row without a fault, `GET, Range, HEAD`
-means that all three requests succeeded.
+The same faults with `--remote signed-header` and `nginx/remote-header.conf`. In the row without a fault, `GET, Range,
+HEAD` means that all three requests succeeded.
 
 | fault | SeaweedFS | with `--proxy-config` | Azurite | with `--proxy-config` |
 |---|---|---|---|---|

@@ -236,9 +236,9 @@ fn late(url: &str, options: &[Pair]) -> String {
 const HEAD: &str = "\
 # Storage
 
-The tests generate this page from runs with real servers on one machine. AWS, Azure and Google themselves were not tested.
-Azurite is Microsoft's emulator. The substitute for Google is SeaweedFS behind an nginx that translates Google's XML API
-to S3. It accepts a token but no signatures, so signed links were not tested with it.
+The tests generate this page from runs with real servers on one machine. AWS, Azure and Google themselves were not
+tested. Azurite is Microsoft's emulator. The substitute for Google is SeaweedFS behind an nginx that translates Google's
+XML API to S3. It accepts a token but no signatures, so signed links were not tested with it.
 
 Tested with VERSIONS.
 
@@ -246,8 +246,8 @@ Tested with VERSIONS.
 
 - placed: `sendfile-fixture` placed its dummies and read them back
 - read: `sendfile-check` read the file
-- through nginx, through Caddy: the requests that succeeded, and the result of `sendfile-check verify`, for hand-offs from a
-  private bucket with `--remote signed` and the shipped `nginx/remote.conf` and `caddy/remote.caddy`
+- through nginx, through Caddy: the requests that succeeded, and the result of `sendfile-check verify`, for hand-offs
+  from a private bucket with `--remote signed` and the shipped `nginx/remote.conf` and `caddy/remote.caddy`
 
 | store | placed | read | through nginx | through Caddy |
 |---|---|---|---|---|
@@ -263,8 +263,8 @@ const CAUSES_HEAD: &str = "
 ## Store failures and the reported cause
 
 The table shows the rule without its prefix: `file-missing` stands for `storage.file-missing`. If a store does not
-distinguish two causes, the table shows the one that it reports. A dash means not applicable. Unlike Amazon, none of these
-stores checks the region.
+distinguish two causes, the table shows the one that it reports. A dash means not applicable. Unlike Amazon, none of
+these stores checks the region.
 
 | store | file missing | bucket missing | no read permission | wrong secret | wrong region | clock 30 min slow | stopped | no TLS | unknown host name |
 |---|---|---|---|---|---|---|---|---|---|
@@ -273,8 +273,8 @@ stores checks the region.
 const BROKEN_HEAD: &str = "
 ## Faults between app, nginx and the store, and the reported rule
 
-The snippet replaces the store's error page and passes on only its status. Without `--proxy-config`, some causes therefore
-look the same: the actual cause is then among the first three findings, and no finding is marked as sure.
+The snippet replaces the store's error page and passes on only its status. Without `--proxy-config`, some causes
+therefore look the same: the actual cause is then among the first three findings, and no finding is marked as sure.
 
 | fault | SeaweedFS | with `--proxy-config` | Ceph radosgw | with `--proxy-config` | Azurite | with `--proxy-config` |
 |---|---|---|---|---|---|---|
