@@ -101,20 +101,20 @@ const BROKEN: [(&str, &str, &[Edit], &str); 8] = [
         LINK,
         &[(
             INSIDE,
-            "set $link $upstream_http_x_storage_url; add_header X-Storage-Url $link;\n    # What",
+            "set $link $upstream_http_x_storage_url; add_header X-Storage-Url $link;\n    # Required",
         )],
         "`handoff.link-leaks`",
     ),
     (
         "the location is not internal",
         LINK,
-        &[("    internal;\n    # What", "    # What")],
+        &[("    internal;\n    # Required", "    # Required")],
         "healthy",
     ),
 ];
 
 const LINK: &str = "X-Storage-Url";
-const INSIDE: &str = "# What";
+const INSIDE: &str = "# Required";
 const ASKED: &str = "proxy_pass http://127.0.0.1:9000/bucket/media/$remote_object;";
 const LIST: &str = "if ($upstream_http_x_storage_url !~";
 const DOTS: &str = "if ($remote_object ~*";
