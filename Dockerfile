@@ -17,8 +17,8 @@ RUN mkdir server/src server/benches verifier/src verifier/benches \
     && echo 'fn main() {}' | tee server/src/main.rs > verifier/src/main.rs \
     && cargo build --release --locked --bins --target "$(uname -m)-unknown-linux-gnu"
 
-# Builds the programs. The verifier embeds the snippets. `touch` is required because Cargo compares modification times, and
-# the checkout may be older than the layer.
+# Builds the programs. The verifier embeds the snippets. `touch` is required because Cargo compares modification times,
+# and the checkout may be older than the layer.
 COPY apache apache
 COPY caddy caddy
 COPY lighttpd lighttpd
@@ -36,8 +36,8 @@ COPY --from=build /build/programs/sendfile-fixture /
 # A new volume inherits the owner of the directory on which it is mounted.
 COPY --from=build --chown=65532:65532 /build/volumes /srv
 USER 65532:65532
-# On loopback, the fixture would not be reachable from other containers. All containers on the same network can reach it:
-# do not publish the port, and do not run the container with the host's network.
+# On loopback, the fixture would not be reachable from other containers. All containers on the same network can reach
+# it: do not publish the port, and do not run the container with the host's network.
 ENV SENDFILE_FIXTURE_LISTEN=0.0.0.0:8000 SENDFILE_FIXTURE_STORAGE=file:///srv/media
 EXPOSE 8000
 HEALTHCHECK --timeout=5s --start-period=30s CMD ["/sendfile-fixture", "ready"]
