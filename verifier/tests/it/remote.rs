@@ -96,7 +96,12 @@ const BROKEN: [Broken; 15] = [
         &[],
         "handoff.upstream-host-wrong",
     ),
-    proxy("`$uri` in `proxy_pass`, without the query", &[(PASS, BY_URI)], &[], "handoff.query-dropped"),
+    proxy(
+        "`$uri` in `proxy_pass`, without the query",
+        &[(PASS, BY_URI)],
+        &[],
+        "handoff.query-dropped",
+    ),
     proxy(
         "HEAD reaches the store",
         &[(METHOD, "#")],
@@ -131,11 +136,7 @@ const BROKEN: [Broken; 15] = [
     elsewhere("the bucket is deleted", By::Bucket, "storage.bucket-missing"),
     elsewhere("the store is stopped", By::Store(relay::State::Closed), "storage.unreachable"),
     elsewhere("the store never responds", By::Store(relay::State::Silent), "storage.unreachable"),
-    elsewhere(
-        "the store aborts the transfer",
-        By::Store(relay::State::Cut),
-        "storage.unreachable",
-    ),
+    elsewhere("the store aborts the transfer", By::Store(relay::State::Cut), "storage.unreachable"),
 ];
 
 const PASS: &str = "proxy_pass http://127.0.0.1:9000/bucket/media/;";
