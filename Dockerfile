@@ -1,14 +1,14 @@
-# Both programs, each alone in an image: no shell, no libraries, no root.
+# One image for each program, containing only the program: no shell, no libraries, no root.
 #
 #   docker build --target fixture -t sendfile-fixture .
 #   docker build --target check -t sendfile-check .
 
 FROM rust:1.95.0-slim-bookworm AS build
 WORKDIR /build
-# Linked statically. Names are looked up even so: glibc has had files and DNS built in since 2.34.
+# Linked statically. Name resolution still works: since 2.34, glibc contains the `files` and `dns` services itself.
 ENV RUSTFLAGS="-C target-feature=+crt-static"
 
-# The dependencies, for which empty programs stand in for ours: this layer is kept until a manifest changes.
+# Builds the dependencies with empty programs, so that this layer stays cached until a Cargo.toml or Cargo.lock changes.
 COPY Cargo.toml Cargo.lock ./
 COPY server/Cargo.toml server/
 COPY verifier/Cargo.toml verifier/
@@ -17,7 +17,8 @@ RUN mkdir server/src server/benches verifier/src verifier/benches \
     && echo 'fn main() {}' | tee server/src/main.rs > verifier/src/main.rs \
     && cargo build --release --locked --bins --target "$(uname -m)-unknown-linux-gnu"
 
-# The programs. The snippets are inside of the verifier. Cargo goes by dates, and a checkout may be older than the layer.
+# Builds the programs. The verifier embeds the snippets. `touch` is required because Cargo compares modification times,
+# and the checkout may be older than the layer.
 COPY apache apache
 COPY caddy caddy
 COPY lighttpd lighttpd
@@ -32,11 +33,11 @@ RUN touch server/src/lib.rs server/src/main.rs verifier/src/lib.rs verifier/src/
 FROM scratch AS fixture
 COPY --from=build /etc/ssl/certs/ca-certificates.crt /etc/ssl/certs/
 COPY --from=build /build/programs/sendfile-fixture /
-# A new volume takes the owner of the folder that it is mounted on.
+# A new volume inherits the owner of the directory on which it is mounted.
 COPY --from=build --chown=65532:65532 /build/volumes /srv
 USER 65532:65532
-# On its own loopback nobody could ask it. Whoever shares a network with the container may: nothing is published, and it
-# must not be run with the host's network.
+# On loopback, the fixture would not be reachable from other containers. All containers on the same network can reach
+# it: do not publish the port, and do not run the container with the host's network.
 ENV SENDFILE_FIXTURE_LISTEN=0.0.0.0:8000 SENDFILE_FIXTURE_STORAGE=file:///srv/media
 EXPOSE 8000
 HEALTHCHECK --timeout=5s --start-period=30s CMD ["/sendfile-fixture", "ready"]

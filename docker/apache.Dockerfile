@@ -1,4 +1,4 @@
-# Apache with the shipped snippet, as an ordinary user.
+# Apache with the shipped snippet, as an unprivileged user.
 
 FROM debian:bookworm-slim
 RUN apt-get update \
@@ -6,7 +6,7 @@ RUN apt-get update \
     && rm -rf /var/lib/apt/lists/*
 COPY docker/apache.conf /etc/apache2/
 COPY apache/healthcheck.conf /etc/apache2/
-# Of the values that the snippet begins with, the one that is another here.
+# Replaces the fixture's address in the snippet.
 RUN sed -i 's|127.0.0.1:8000|fixture-apache:8000|' /etc/apache2/healthcheck.conf
 USER www-data
 EXPOSE 8080

@@ -1,4 +1,4 @@
-# nginx with a shipped snippet, as an ordinary user. The targets differ in the snippet only.
+# nginx with a shipped snippet, as an unprivileged user. The targets differ only in the snippet.
 
 FROM debian:bookworm-slim AS nginx
 RUN apt-get update \
@@ -9,13 +9,13 @@ EXPOSE 8080
 STOPSIGNAL SIGQUIT
 CMD ["nginx", "-e", "stderr", "-g", "daemon off;"]
 
-# Of the values that the snippets begin with, those that are others here.
+# The following targets replace the addresses in the snippet.
 FROM nginx AS disk
 COPY nginx/healthcheck.conf /etc/nginx/snippets/sendfile.conf
 RUN sed -i 's|127.0.0.1:8000|fixture-nginx:8000|' /etc/nginx/snippets/sendfile.conf
 USER www-data
 
-# The fault: one slash is lost.
+# The fault: `alias` is missing its trailing slash.
 FROM disk AS broken
 USER root
 RUN sed -i 's|alias /srv/media/;|alias /srv/media;|' /etc/nginx/snippets/sendfile.conf

@@ -116,7 +116,7 @@ fn compare(text: &str) {
 fn page(columns: &[(&str, Vec<(Check, CheckResult)>)]) -> Result<String, std::fmt::Error> {
     let mut page = String::from(HEAD);
     let names: Vec<_> = columns.iter().map(|(name, _)| *name).collect();
-    writeln!(page, "| check | what must hold | {} |", names.join(" | "))?;
+    writeln!(page, "| check | requirement | {} |", names.join(" | "))?;
     writeln!(page, "|---|---|{}", "---|".repeat(columns.len()))?;
     let mut reasons: Vec<&str> = Vec::new();
     for check in Check::all() {
@@ -140,21 +140,23 @@ fn page(columns: &[(&str, Vec<(Check, CheckResult)>)]) -> Result<String, std::fm
 const HEAD: &str = "\
 # Checks
 
-Right bytes can still be open to everybody, without ranges, or under a wrong name. Once the four layers are right, these
-checks are made: by default with at most 8 further requests, with `--thorough` with at most 34 and one for each odd
-name; where a check fails, at most two more tell why. All are GET, HEAD or OPTIONS, and change nothing. This page is
-made by the tests, from runs of the shipped snippets on the real servers with `--thorough`.
+A download with the right content can still be public, not resumable, or saved under a wrong name. When all four layers
+pass, the verifier runs the checks on this page. They send at most 8 further requests by default, and at most 34 with
+`--thorough`, plus one for each unusual file name. If a check fails, at most two more requests find the cause. All
+requests are GET, HEAD or OPTIONS, and change nothing.
+
+The tests generate this page by running the shipped snippets on the real servers with `--thorough`.
 
 ";
 
 const RULES: &str = "
-## The rules of each check
+## Rules of each check
 
-If one of a check's rules matches, the check fails. A check whose rules are all left out by `--only` or `--skip` is not
-made, and asks nothing. The faults are changes to a right set-up that are made in the tests, on the real servers, and
-found by the check.
+A check fails or reports a warning if one of its rules matches. If `--only` or `--skip` excludes all rules of a check,
+the check is skipped and sends no requests. Each fault is one change to a working setup. The tests make this change on
+the real servers, and the check detects it.
 
-| check | rules | real faults |
+| check | rules | faults |
 |---|---|---|
 ";
 

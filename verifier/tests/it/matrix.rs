@@ -25,7 +25,7 @@ pub(crate) fn check(outcomes: &[Outcome]) {
 
 fn page(outcomes: &[Outcome]) -> Result<String, std::fmt::Error> {
     let mut page = String::from(HEAD);
-    writeln!(page, "| broken \\ named | {} |", CULPRITS.join(" | "))?;
+    writeln!(page, "| actual \\ reported | {} |", CULPRITS.join(" | "))?;
     writeln!(page, "|---|{}", "---|".repeat(CULPRITS.len()))?;
     for broken in CULPRITS {
         let of_culprit =
@@ -41,7 +41,7 @@ fn page(outcomes: &[Outcome]) -> Result<String, std::fmt::Error> {
         outcomes.iter().filter(|it| it.found == it.fault.expected.first().map(String::as_str));
     writeln!(
         page,
-        "\nThe first rule is the right one in {} of {} runs.\n",
+        "\nThe first finding is the correct rule in {} of {} runs.\n",
         right.count(),
         outcomes.len()
     )?;
@@ -56,18 +56,18 @@ fn page(outcomes: &[Outcome]) -> Result<String, std::fmt::Error> {
 const HEAD: &str = "\
 # Diagnosis
 
-The verifier names a culprit and a cause. This page is made by the tests, from runs on the real servers: each fault is
-one change to a set-up that is right, listed in `verifier/tests/faults/`. `sendfile-check explain RULE` tells more of
-each rule, and `sendfile-check demo --proxy PROXY --fault ID` shows a fault at work.
+The verifier names a culprit and a cause. The tests generate this page from runs on the real servers. Each fault is one
+change to a working setup, listed in `verifier/tests/faults/`. `sendfile-check explain RULE` describes a rule in detail,
+and `sendfile-check demo --proxy PROXY --fault ID` reproduces a fault.
 
-## What was broken, and what was named
+## Actual and reported culprits
 
 ";
 
 const RULES: &str = "\
-## The rules
+## Rules
 
-| rule | what is wrong | scenarios | real faults |
+| rule | summary | scenarios | faults |
 |---|---|---|---|
 ";
 

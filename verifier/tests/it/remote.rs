@@ -80,8 +80,8 @@ const fn right(what: &'static str, words: &'static [&'static str]) -> Broken {
 const BASIC: &[&str] = &["--full-header=Authorization: Basic YTpi"];
 
 const BROKEN: [Broken; 15] = [
-    right("nothing", &[]),
-    right("nothing, and the visitor sends Authorization", BASIC),
+    right("none", &[]),
+    right("none; the client sends Authorization", BASIC),
     proxy(
         "Authorization reaches the store",
         &[(NO_HEADERS, "#")],
@@ -94,7 +94,12 @@ const BROKEN: [Broken; 15] = [
         &[],
         "handoff.upstream-host-wrong",
     ),
-    proxy("`$uri` in `proxy_pass`, and no query", &[(PASS, BY_URI)], &[], "handoff.query-dropped"),
+    proxy(
+        "`$uri` in `proxy_pass`, without the query",
+        &[(PASS, BY_URI)],
+        &[],
+        "handoff.query-dropped",
+    ),
     proxy(
         "HEAD reaches the store",
         &[(METHOD, "#")],
@@ -102,7 +107,7 @@ const BROKEN: [Broken; 15] = [
         "app.signed-for-other-method",
     ),
     proxy(
-        "a name in a variable, and no resolver",
+        "a host name in a variable, but no resolver",
         &[(PASS, BY_NAME)],
         &[],
         "proxy.name-not-resolved",
@@ -128,12 +133,8 @@ const BROKEN: [Broken; 15] = [
     elsewhere("the app signs with another secret", By::App, "app.signature-refused"),
     elsewhere("the bucket is deleted", By::Bucket, "storage.bucket-missing"),
     elsewhere("the store is stopped", By::Store(relay::State::Closed), "storage.unreachable"),
-    elsewhere("the store never answers", By::Store(relay::State::Silent), "storage.unreachable"),
-    elsewhere(
-        "the store breaks off in the file",
-        By::Store(relay::State::Cut),
-        "storage.unreachable",
-    ),
+    elsewhere("the store never responds", By::Store(relay::State::Silent), "storage.unreachable"),
+    elsewhere("the store aborts the transfer", By::Store(relay::State::Cut), "storage.unreachable"),
 ];
 
 const PASS: &str = "proxy_pass http://127.0.0.1:9000/bucket/media/;";

@@ -70,7 +70,7 @@ fn warned(diagnosis: &Diagnosis) -> Vec<&str> {
 
 /// What is broken, the app's header, the change to the snippet, and what is said first of SeaweedFS, with the configuration read.
 const BROKEN: [(&str, &str, &[Edit], &str); 8] = [
-    ("nothing", LINK, &[], "healthy"),
+    ("none", LINK, &[], "healthy"),
     ("the app sends another header", "X-Other-Url", &[], "`handoff.link-not-allowed`"),
     (
         "the list allows another bucket",
@@ -79,13 +79,13 @@ const BROKEN: [(&str, &str, &[Edit], &str); 8] = [
         "`handoff.link-not-allowed`",
     ),
     (
-        "another bucket is asked",
+        "nginx requests another bucket",
         LINK,
         &[("9000/bucket/media/$remote_object", "9000/backup/media/$remote_object")],
         "`handoff.store-refuses`",
     ),
     (
-        "another port is asked",
+        "nginx requests another port",
         LINK,
         &[("9000/bucket/media/$remote_object", "1/bucket/media/$remote_object")],
         "`handoff.upstream-unreachable`",
@@ -97,24 +97,24 @@ const BROKEN: [(&str, &str, &[Edit], &str); 8] = [
         "`handoff.upstream-host-wrong`",
     ),
     (
-        "the link reaches the visitor",
+        "the link reaches the client",
         LINK,
         &[(
             INSIDE,
-            "set $link $upstream_http_x_storage_url; add_header X-Storage-Url $link;\n    # What",
+            "set $link $upstream_http_x_storage_url; add_header X-Storage-Url $link;\n    # Required",
         )],
         "`handoff.link-leaks`",
     ),
     (
         "the location is not internal",
         LINK,
-        &[("    internal;\n    # What", "    # What")],
+        &[("    internal;\n    # Required", "    # Required")],
         "healthy",
     ),
 ];
 
 const LINK: &str = "X-Storage-Url";
-const INSIDE: &str = "# What";
+const INSIDE: &str = "# Required";
 const ASKED: &str = "proxy_pass http://127.0.0.1:9000/bucket/media/$remote_object;";
 const LIST: &str = "if ($upstream_http_x_storage_url !~";
 const DOTS: &str = "if ($remote_object ~*";
@@ -159,12 +159,12 @@ fn asked(scene: &Scene, edits: &[Edit]) -> String {
 }
 
 const HEAD: &str = "
-## Whole links in a header beside the hand-off
+## Links in a separate header
 
-The same with `--remote signed-header` and `nginx/remote-header.conf`. Only where nothing is broken `GET, Range, HEAD` says
-that all three came as they should.
+The same faults with `--remote signed-header` and `nginx/remote-header.conf`. In the row without a fault, `GET, Range,
+HEAD` means that all three requests succeeded.
 
-| broken | SeaweedFS | with `--proxy-config` | Azurite | with `--proxy-config` |
+| fault | SeaweedFS | with `--proxy-config` | Azurite | with `--proxy-config` |
 |---|---|---|---|---|
 ";
 

@@ -58,7 +58,7 @@ async fn every_store_does_what_the_page_says() {
 
 /// Other versions may do the same.
 fn without_versions(page: &str) -> String {
-    page.lines().filter(|it| !it.starts_with("Tried with ")).collect::<Vec<_>>().join("\n")
+    page.lines().filter(|it| !it.starts_with("Tested with ")).collect::<Vec<_>>().join("\n")
 }
 
 fn versions(nginx: &Path, caddy: &Path) -> String {
@@ -192,7 +192,7 @@ async fn some(asked: Option<(String, Vec<Pair>)>) -> String {
 async fn seen(url: &str, options: &[Pair]) -> String {
     let evidence = evidence(&["--full", "http://127.0.0.1:1"], url, options).await;
     match &evidence.storage.seen {
-        Seen::Answer(_) => "it is given".to_owned(),
+        Seen::Answer(_) => "file is read".to_owned(),
         Seen::Nothing(failure) => cause(failure.kind).to_owned(),
         Seen::Skipped(reason) => reason.clone(),
     }
@@ -210,7 +210,7 @@ fn cause(kind: FailureKind) -> &'static str {
         FailureKind::Refused | FailureKind::TimedOut => "unreachable",
         FailureKind::Tls => "tls-refused",
         FailureKind::NameNotResolved => "name-not-resolved",
-        _ => "not told",
+        _ => "other",
     }
 }
 
@@ -226,7 +226,7 @@ fn late(url: &str, options: &[Pair]) -> String {
     let report: Value = serde_json::from_slice(&out).expect("a report");
     let storage = &report["targets"][0]["layers"]["storage"];
     match storage["failure"]["kind"].as_str() {
-        None => "it is given".to_owned(),
+        None => "file is read".to_owned(),
         Some(kind) => kind.to_owned(),
     }
 }
@@ -234,42 +234,46 @@ fn late(url: &str, options: &[Pair]) -> String {
 const HEAD: &str = "\
 # Storage
 
-This page is made by the tests, from real servers on one machine. AWS, Azure and Google themselves were not asked: Azurite
-is Microsoft's emulator, and in Google's place stands SeaweedFS behind an nginx that turns Google's XML API into S3's. That
-stand-in knows a token and no signature, so no link to it was tried.
+The tests generate this page from runs with real servers on one machine. AWS, Azure and Google themselves were not
+tested. Azurite is Microsoft's emulator. The substitute for Google is SeaweedFS behind an nginx that translates Google's
+XML API to S3. It accepts a token but no signatures, so signed links were not tested with it.
 
-Tried with VERSIONS.
+Tested with VERSIONS.
 
-## What was tried
+## Supported operations
 
-Placed and read back by `sendfile-fixture`; read by `sendfile-check`; handed off from a private bucket, with
-`--remote signed` and the shipped `nginx/remote.conf` and `caddy/remote.caddy`, and what `sendfile-check verify` says.
+- placed: `sendfile-fixture` placed its dummies and read them back
+- read: `sendfile-check` read the file
+- through nginx, through Caddy: the requests that succeeded, and the result of `sendfile-check verify`, for hand-offs
+  from a private bucket with `--remote signed` and the shipped `nginx/remote.conf` and `caddy/remote.caddy`
 
 | store | placed | read | through nginx | through Caddy |
 |---|---|---|---|---|
 ";
 
 const CAUSES_HEAD: &str = "
-SeaweedFS and radosgw do not heed If-Range, of which `--thorough` warns (`storage.range-unknown`). Azurite answers a range that
-counts from the end wrongly, and rclone a range with status 200, which clients take for the whole: the store itself is asked
-the same way, and named. In a link that Azure is to accept, a name may have no
-space and nothing beyond ASCII, since object_store signs it encoded.
+- SeaweedFS and radosgw ignore If-Range; `--thorough` warns about this (`storage.range-unknown`).
+- Azurite responds incorrectly to a range that counts from the end of the file. rclone responds to a range request with
+  status 200, which clients interpret as the whole file. The verifier sends the same request to the store, and names the
+  store as the culprit.
+- In a signed link for Azure, a file name must be ASCII without spaces, because object_store signs the encoded name.
 
-## What went wrong at the store, and which cause was named
+## Store failures and the reported cause
 
-The end of the rule's name: `file-missing` stands for `storage.file-missing`. A cause that a store cannot tell from another
-is shown as what it says; – is what it does not have. None of these minds the region, as Amazon does.
+The table shows the rule without its prefix: `file-missing` stands for `storage.file-missing`. If a store does not
+distinguish two causes, the table shows the one that it reports. A dash means not applicable. Unlike Amazon, none of
+these stores checks the region.
 
-| store | file missing | bucket missing | no right to read | wrong secret | wrong region | clock 30 min late | stopped | no TLS there | name unknown |
+| store | file missing | bucket missing | no read permission | wrong secret | wrong region | clock 30 min slow | stopped | no TLS | unknown host name |
 |---|---|---|---|---|---|---|---|---|---|
 ";
 
 const BROKEN_HEAD: &str = "
-## What was broken between app, nginx and the store, and what was named
+## Faults between app, nginx and the store, and the reported rule
 
-The snippet keeps a store's error page back and tells its status alone, so without `--proxy-config` some causes look alike:
-then the one that is there is among the first three that are named, and none is called sure.
+The snippet replaces the store's error page and passes on only its status. Without `--proxy-config`, some causes
+therefore look the same: the actual cause is then among the first three findings, and no finding is marked as sure.
 
-| broken | SeaweedFS | with `--proxy-config` | Ceph radosgw | with `--proxy-config` | Azurite | with `--proxy-config` |
+| fault | SeaweedFS | with `--proxy-config` | Ceph radosgw | with `--proxy-config` | Azurite | with `--proxy-config` |
 |---|---|---|---|---|---|---|
 ";
