@@ -1,5 +1,5 @@
-//! Rules whose culprit is what stands in front: the request never reaches the app, or its answer
-//! never reaches the serving proxy.
+//! Rules with culprit `frontend`: the request does not reach the app, or its response does not
+//! reach the serving proxy.
 
 use super::{
     Culprit, Match, Reading, Remedy, Rule, Severity,
@@ -12,8 +12,8 @@ pub(super) mod cache;
 mod visitor;
 mod wire;
 
-/// What caches keep, what becomes of the request before the app and behind it, what visitors can do,
-/// and how answers end.
+/// In this order: caches, routing before and after the app, what clients can do, and how responses
+/// end.
 pub(super) const RULES: [&[Rule]; 4] = [cache::RULES, OWN, visitor::RULES, wire::RULES];
 
 const OWN: &[Rule] = &[
@@ -21,12 +21,12 @@ const OWN: &[Rule] = &[
         id: "frontend.bypasses-serving-proxy",
         culprit: Culprit::Frontend,
         severity: Severity::Broken,
-        summary: "the app's answer does not pass through a proxy that understands it",
-        meaning: "The visitor is answered by a server that does not know the hand-off, and \
-                  passes the app's header on with an empty body, while another proxy serves the \
-                  file when it is asked.",
+        summary: "The app's response bypasses the proxy that supports the hand-off",
+        meaning: "The server that responds to the client does not support the hand-off and passes \
+                  the app's header on with an empty body, while another proxy serves the file when \
+                  requested directly.",
         remedy: Remedy::any(
-            "let the front pass the request to the serving proxy instead of the app itself",
+            "Forward the request to the serving proxy instead of directly to the app",
         ),
         matches: |r| {
             let full = r.left_over()?;
@@ -37,21 +37,21 @@ const OWN: &[Rule] = &[
             let inner = r.inner().find(|(id, _)| r.gives_dummy(*id));
             if let Some((id, _)) = inner.filter(|_| passed_on) {
                 let gets = r.visitor_gets();
-                return Some(Match::sure(format!("{id} gives the file, and {gets}, with {name}")));
+                return Some(Match::sure(format!("{id} returns the file; {gets}, with {name}")));
             }
             if came_out && r.direct_by_app() {
                 return Some(Match::likely(format!(
-                    "{name} came out, and the app answers for the direct location's URL"
+                    "{name} reaches the client, and the app responds to the direct location's URL"
                 )));
             }
             if came_out && r.obeys_others() {
                 return Some(Match::likely(format!(
-                    "{name} came out, and other hand-offs of the app are obeyed on this site"
+                    "{name} reaches the client, but the site acts on other hand-offs of the app"
                 )));
             }
             let server = r.server.filter(|_| came_out && r.another_front())?;
             let because =
-                format!("{} serves the file, and {name} came out elsewhere", server.name());
+                format!("{} serves the file, but another server passes {name} on", server.name());
             Some(Match::likely(because))
         },
     },
@@ -59,20 +59,20 @@ const OWN: &[Rule] = &[
         id: "frontend.location-shadows-download",
         culprit: Culprit::Frontend,
         severity: Severity::Broken,
-        summary: "another location takes the download's URL before the app",
-        meaning: "The request never comes to the app: the proxy answers by itself, while other \
-                  paths of the site do reach the app. An older rule, or a regex location for the \
-                  file's ending, comes first.",
+        summary: "Another location handles the download's URL before the app",
+        meaning: "The request does not reach the app: the proxy responds itself, while other paths \
+                  of the site reach the app. Typical causes: an older rule, or a regex location \
+                  for the file's extension, takes precedence.",
         remedy: Remedy {
             nginx: Some(
-                "move the download's location before the other regex locations, or write it as a \
-                 prefix with ^~",
+                "Move the download's location before the other regex locations, or write it as a \
+                 prefix with `^~`",
             ),
             apache: Some(
-                "put the ProxyPass of the download before the Alias or ProxyPass … ! that takes \
-                 its path",
+                "Put the `ProxyPass` of the download before the `Alias` or `ProxyPass … !` that \
+                 matches its path",
             ),
-            ..Remedy::any("let the download's rule come before the one that takes its URL")
+            ..Remedy::any("Move the download's rule before the one that handles its URL")
         },
         matches: |r| {
             let full = not_routed(r)?;
@@ -87,7 +87,7 @@ const OWN: &[Rule] = &[
                     })
                 }
                 (Reached::Not(how), None) => {
-                    Some(Match::possible(format!("{how}; {}", r.describe(full))))
+                    Some(Match::possible(format!("{how}; a client gets {}", r.describe(full))))
                 }
                 _ => None,
             }?;
@@ -98,20 +98,20 @@ const OWN: &[Rule] = &[
         id: "frontend.not-routed-to-app",
         culprit: Culprit::Frontend,
         severity: Severity::Broken,
-        summary: "no rule sends the URL to the app",
-        meaning: "The request never comes to the app: the visitor gets the page that any path of \
-                  the site gets, such as the fallback of a single-page application.",
+        summary: "No rule routes the URL to the app",
+        meaning: "The request does not reach the app: the client gets the page that any path of \
+                  the site returns, such as the fallback of a single-page application.",
         remedy: Remedy {
             nginx: Some(
-                "add a location for the download's path with proxy_pass to the app, before the \
+                "Add a location with `proxy_pass` to the app for the download's path, before the \
                  fallback",
             ),
-            apache: Some("add a ProxyPass for the download's path, before the fallback"),
+            apache: Some("Add a `ProxyPass` for the download's path, before the fallback"),
             caddy: Some(
-                "add a handle for the download's path with reverse_proxy to the app, before the \
-                 fallback",
+                "Add a `handle` with `reverse_proxy` to the app for the download's path, before \
+                 the fallback",
             ),
-            ..Remedy::any("route the download's path to the app, before the fallback")
+            ..Remedy::any("Route the download's path to the app, before the fallback")
         },
         matches: |r| {
             let full = not_routed(r)?;
@@ -119,14 +119,14 @@ const OWN: &[Rule] = &[
             let catch_all = reaches_app(r, ProbeId::Elsewhere, ProbeId::AppElsewhere);
             let found = match (&r.reached, same, catch_all) {
                 (_, true, Some(false)) => Some(Match::sure(format!(
-                    "any path of the site gets the same: {}",
+                    "An unknown path of the site returns the same: {}",
                     r.describe(full)
                 ))),
                 (Reached::Not(how), false, Some(false)) => {
-                    Some(Match::likely(format!("{how}; {}", r.describe(full))))
+                    Some(Match::likely(format!("{how}; a client gets {}", r.describe(full))))
                 }
                 (Reached::Not(how), _, None) => {
-                    Some(Match::possible(format!("{how}; {}", r.describe(full))))
+                    Some(Match::possible(format!("{how}; a client gets {}", r.describe(full))))
                 }
                 _ => None,
             }?;
@@ -137,16 +137,16 @@ const OWN: &[Rule] = &[
         id: "frontend.path-rewritten",
         culprit: Culprit::Frontend,
         severity: Severity::Broken,
-        summary: "the app is asked another question than the visitor's",
-        meaning: "The visitor gets a page of the app, though the app, asked directly for the \
-                  download, hands over. On the way the path, the host or the method changes: a \
-                  slash behind proxy_pass strips the prefix, a wrong Host is refused.",
+        summary: "The proxy rewrites the request before it reaches the app",
+        meaning: "The client gets a page of the app, although the app, requested directly, hands \
+                  off. The path, the host or the method changes on the way: a trailing slash on \
+                  `proxy_pass` strips the prefix, or the app refuses a wrong Host.",
         remedy: Remedy {
             nginx: Some(
-                "write proxy_pass http://APP; without a slash or path behind it, and \
-                 proxy_set_header Host $host;",
+                "Use `proxy_pass http://APP;` without a trailing slash or path, and add \
+                 `proxy_set_header Host $host;`",
             ),
-            ..Remedy::any("pass the visitor's path and Host to the app unchanged")
+            ..Remedy::any("Forward the client's path and Host to the app unchanged")
         },
         matches: |r| {
             let full = r.left_over().filter(|it| !visitor::treated_as_stranger(r, it))?;
@@ -162,19 +162,19 @@ const OWN: &[Rule] = &[
         id: "frontend.app-unreachable",
         culprit: Culprit::Frontend,
         severity: Severity::Broken,
-        summary: "the proxy cannot reach the app, or does not understand its answer",
-        meaning: "The proxy answers with a gateway error for paths of the app, though the app \
-                  answers this program: another address or protocol in the proxy's configuration \
-                  (an HTTP port behind fastcgi_pass or uwsgi_pass), a dead socket, or a header \
-                  that is longer than the proxy's buffer.",
+        summary: "The proxy cannot reach the app, or does not understand its response",
+        meaning: "The proxy returns a gateway error for paths of the app, although the app \
+                  responds to this program. Typical causes: a different address or protocol in the \
+                  proxy's configuration (an HTTP port behind `fastcgi_pass` or `uwsgi_pass`), a \
+                  dead socket, or a header that exceeds the proxy's buffer.",
         remedy: Remedy {
             nginx: Some(
-                "compare proxy_pass (or fastcgi_pass, uwsgi_pass) with the app's address and \
-                 protocol; a long header needs a larger proxy_buffer_size",
+                "Compare `proxy_pass` (or `fastcgi_pass`, `uwsgi_pass`) with the app's address and \
+                 protocol. For a long header, raise `proxy_buffer_size`",
             ),
             ..Remedy::any(
-                "compare the app's address and protocol in the proxy's configuration with those \
-                 of the app",
+                "Compare the address and protocol in the proxy's configuration with those of the \
+                 app",
             )
         },
         matches: |r| {
@@ -186,7 +186,7 @@ const OWN: &[Rule] = &[
             match (everywhere, handed_over) {
                 (_, true) => None,
                 (true, _) if closed(r, full) => None,
-                (true, _) => Some(Match::sure(format!("{because}; other paths get the same"))),
+                (true, _) => Some(Match::sure(format!("Other paths fail too: {because}"))),
                 (false, _) if r.direct_right() && full.status != 400 => {
                     Some(Match::likely(because))
                 }
@@ -198,60 +198,60 @@ const OWN: &[Rule] = &[
         id: "frontend.unavailable",
         culprit: Culprit::Frontend,
         severity: Severity::Broken,
-        summary: "the site answers everything with the same error",
-        meaning: "The visitor's URL, the direct location, which needs no app, and a path that nobody \
-                  knows get the same 500 or 503: a page for maintenance, a limit of requests or \
-                  connections, or a front that has no server to ask.",
+        summary: "The site returns the same error for every path",
+        meaning: "The client's URL, the direct location, which needs no app, and an unknown path \
+                  return the same 500 or 503. Typical causes: a maintenance page, a request or \
+                  connection limit, or a frontend without an upstream.",
         remedy: Remedy::any(
-            "look for a switch for maintenance, for limits (limit_req, limit_conn), and for the \
-             error log's line about this request",
+            "Look for a maintenance switch, for limits (`limit_req`, `limit_conn`), and for this \
+             request in the error log",
         ),
         matches: |r| {
             let full = r.wrong_full().filter(|it| closed(r, it))?;
-            Some(Match::likely(format!("every path of the site gets {}", r.describe(full))))
+            Some(Match::likely(format!("Every path of the site returns {}", r.describe(full))))
         },
     },
     Rule {
         id: "frontend.redirects",
         culprit: Culprit::Frontend,
         severity: Severity::Broken,
-        summary: "the site redirects instead of answering",
-        meaning: "The download's URL answers with a redirect that the app did not send: to \
-                  https, to another host, or to a path with a slash. It was not followed.",
-        remedy: Remedy::any("give --full the URL that visitors end at, or correct the redirect"),
+        summary: "The site redirects instead of serving the file",
+        meaning: "The download's URL returns a redirect that the app did not send: to https, to \
+                  another host, or to a path with a trailing slash. The redirect was not followed.",
+        remedy: Remedy::any("Set --full to the final URL, or correct the redirect"),
         matches: |r| {
             let full = r.wrong_full().filter(|_| !r.storage_to_blame() && r.app_right())?;
             let Instead::Redirect(location) = instead(r.evidence, full) else { return None };
             let target = r.value().and_then(|it| it.split('?').next());
             let by_handoff = target.is_some_and(|it| it.starts_with('/') && location.contains(it));
             (!by_handoff && !visitor::treated_as_stranger(r, full) && r.masked().is_none())
-                .then(|| Match::likely(format!("the site redirects to {location}")))
+                .then(|| Match::likely(format!("The site redirects to {location}")))
         },
     },
     Rule {
         id: "frontend.asks-for-login",
         culprit: Culprit::Frontend,
         severity: Severity::Broken,
-        summary: "the site asks for a login before the app is asked",
-        meaning: "The site answers 401 by itself, though the app, asked directly, hands over.",
-        remedy: Remedy::any("give --full-header the login, or except the download's path"),
+        summary: "The site requires a login before the request reaches the app",
+        meaning: "The site itself returns 401, although the app, requested directly, hands off.",
+        remedy: Remedy::any("Pass the login with --full-header, or exempt the download's path"),
         matches: |r| {
             let app = matches!(r.reached, Reached::App(_)) || r.storage_to_blame();
             let full = r.wrong_full().filter(|it| it.status == 401 && r.app_right() && !app)?;
             let asked = visitor::treated_as_stranger(r, full);
-            (!asked).then(|| Match::likely(format!("the site answers {}", r.describe(full))))
+            (!asked).then(|| Match::likely(format!("The site returns {}", r.describe(full))))
         },
     },
     Rule {
         id: "frontend.tls-fails",
         culprit: Culprit::Frontend,
         severity: Severity::Broken,
-        summary: "the site's certificate is not trusted, or TLS cannot be agreed on",
-        meaning: "The connection stands, and TLS on it does not: the certificate is for another \
-                  name, is over, is signed by somebody unknown, or the port does not speak TLS.",
+        summary: "The site's TLS certificate is not trusted, or the TLS handshake fails",
+        meaning: "The connection is established, but TLS fails: the certificate is for another \
+                  name, has expired or has an unknown issuer, or the port does not speak TLS.",
         remedy: Remedy::any(
-            "renew or complete the certificate; if it is one of your own, name it with --cacert \
-             FILE",
+            "Renew the certificate or complete its chain. If it is self-signed or from a private \
+             CA, pass --cacert FILE",
         ),
         matches: |r| {
             let failure =
@@ -263,30 +263,30 @@ const OWN: &[Rule] = &[
         id: "frontend.certificate-ends-soon",
         culprit: Culprit::Frontend,
         severity: Severity::Warning,
-        summary: "the site's certificate is over soon",
-        meaning: "The certificate that the site showed is good for fewer days than --cert-days says, \
-                  or, with -k, is over. When it is, no browser gets the file.",
+        summary: "The TLS certificate expires soon",
+        meaning: "The site's certificate is valid for fewer days than --cert-days requires or, \
+                  with -k, has expired. After it expires, browsers refuse the download.",
         remedy: Remedy::any(
-            "renew the certificate and let the proxy load it; see why that did not happen by itself",
+            "Renew the certificate and reload the proxy; check why this was not automatic",
         ),
         matches: |r| {
             let left = r.evidence.certificate?.days_left;
             let until = humantime::format_rfc3339_seconds(r.evidence.certificate?.until);
             (left < i64::from(r.evidence.intent.cert_days))
-                .then(|| Match::sure(format!("it ends on {until}, in {left} days")))
+                .then(|| Match::sure(format!("The certificate expires on {until}, in {left} days")))
         },
     },
     Rule {
         id: "frontend.protocols-differ",
         culprit: Culprit::Frontend,
         severity: Severity::Broken,
-        summary: "over HTTP/2 comes something else than over HTTP/1.1",
-        meaning: "The file arrives over HTTP/1.1, and over HTTP/2, which browsers speak, it does not: \
-                  another server, a condition on the protocol, or a limit of the frames stands \
-                  behind the same port.",
+        summary: "HTTP/2 and HTTP/1.1 return different responses",
+        meaning: "The file arrives over HTTP/1.1, but not over HTTP/2, which browsers use. Typical \
+                  causes: another server behind the same port, a condition on the protocol, or a \
+                  frame limit.",
         remedy: Remedy {
-            nginx: Some("look for conditions on $server_protocol or $http2 in the server block"),
-            ..Remedy::any("compare what is configured for HTTP/2 with what is for HTTP/1.1")
+            nginx: Some("Look for `$server_protocol` or `$http2` conditions in the server block"),
+            ..Remedy::any("Compare the configuration for HTTP/2 with that for HTTP/1.1")
         },
         matches: |r| {
             let http2 = r.evidence.probes.iter().find(|it| it.id == ProbeId::Http2)?;
@@ -297,7 +297,7 @@ const OWN: &[Rule] = &[
                 Seen::Nothing(failure) => failure.chain.clone(),
                 Seen::Skipped(_) => return None,
             };
-            let because = || format!("over HTTP/2 a visitor gets {got}");
+            let because = || format!("Over HTTP/2, a client gets {got}");
             wrong.then(|| Match::sure(because()).shown_by(ProbeId::Http2))
         },
     },
@@ -305,11 +305,11 @@ const OWN: &[Rule] = &[
         id: "frontend.unreachable",
         culprit: Culprit::Frontend,
         severity: Severity::Broken,
-        summary: "the site does not answer",
-        meaning: "The download's URL could not be asked at all: its name, its port, its \
-                  certificate or the server behind it is at fault.",
+        summary: "The site does not respond",
+        meaning: "The download's URL could not be requested at all. The cause is its host name, \
+                  its port, its certificate or the server behind it.",
         remedy: Remedy::any(
-            "start the proxy; if it runs, compare the name, port and certificate with the URL",
+            "Start the proxy; if it runs, compare the name, port and certificate with the URL",
         ),
         matches: |r| {
             let failure = r.evidence.full.seen.failure()?;
@@ -317,47 +317,46 @@ const OWN: &[Rule] = &[
             match failure.kind {
                 FailureKind::Other | FailureKind::Tls | FailureKind::Lengths => None,
                 _ if !r.site_answers() => Some(Match::sure(chain)),
-                // The site is there: it is about this request.
+                // The site is reachable: the failure concerns this request.
                 _ if matches!(r.reached, Reached::App(_) | Reached::AppTwice(_)) => None,
-                _ => Some(Match::possible(chain).also("for other paths the site answers")),
+                _ => Some(Match::possible(chain).also("Other paths of the site respond")),
             }
         },
     },
 ];
 
-/// What else speaks for a server that does not know the download.
+/// Adds evidence that the server block does not include the download.
 fn with_snippet(r: &Reading<'_>, found: Match) -> Match {
     let full = r.evidence.full.answer();
     let anybody = r.probe(ProbeId::OtherHost).zip(full).is_some_and(|(it, full)| alike(it, full));
     let found = match anybody && !r.direct_right() {
         true => found.also(
-            "under a name that nobody has the site gives the same: it may be the default server \
-             that answers",
+            "Requested under an unknown host name, the site returns the same: the default server \
+             may be responding",
         ),
         false => found,
     };
-    // The snippet brings the direct location too: where neither is there, it is not active.
+    // The snippet also adds the direct location: if both are missing, the snippet is not active.
     match r.by_contract() && !r.direct_right() {
         true => found.also(
-            "the direct location is not there either: include the snippet in this server and reload",
+            "The direct location is missing too: include the snippet in this server and reload",
         ),
         false => found,
     }
 }
 
-/// Whether the proxy keeps the visitor out by its own word.
+/// Whether the proxy itself refuses the client.
 fn refuses(r: &Reading<'_>, full: &Response) -> bool {
     matches!(full.status, 403 | 405 | 410) && r.own_page(full).is_some()
 }
 
-/// Whether the proxy answered by itself, and not whoever it asked: by its own page, or a file of its
-/// own.
+/// Whether the proxy responded itself, not its upstream: with its own page, or a file of its own.
 fn by_proxy(r: &Reading<'_>, full: &Response) -> bool {
     let file = full.header("last-modified").is_some() || full.header("etag").is_some();
     file || r.own_page(full).is_some()
 }
 
-/// The visitor's response, where the proxy answered it without the app and without failing itself.
+/// The client's response, if the proxy sent it without the app and without a failure of its own.
 fn not_routed<'a>(r: &Reading<'a>) -> Option<&'a Response> {
     let failed =
         |it: &Response| gateway_error(r, it) || it.status == 500 && r.own_page(it).is_some();
@@ -366,14 +365,13 @@ fn not_routed<'a>(r: &Reading<'a>) -> Option<&'a Response> {
     r.lost_before_app().filter(|it| !other(it) && it.status != 401)
 }
 
-/// A 400 with a page that is not the proxy's: whoever was asked did not like the question, its Host
-/// perhaps.
+/// A 400 with a page that is not the proxy's: the upstream rejected the request, perhaps its Host.
 fn refused(r: &Reading<'_>, response: &Response) -> bool {
     response.status == 400 && response.body.size > 0 && r.own_page(response).is_none()
 }
 
-/// The proxy's own 502, 503 or 504, or a 400 that is not its own: whoever it asked did not
-/// understand the question.
+/// The proxy's own 502, 503 or 504, or a 400 that is not its own: the upstream did not understand
+/// the request.
 fn gateway_error(r: &Reading<'_>, response: &Response) -> bool {
     let own = r.own_page(response).is_some();
     match response.status {
@@ -383,7 +381,7 @@ fn gateway_error(r: &Reading<'_>, response: &Response) -> bool {
     }
 }
 
-/// Whether everything gets the same 500 or 503, also what needs no app.
+/// Whether every path returns the same 500 or 503, including those that need no app.
 fn closed(r: &Reading<'_>, full: &Response) -> bool {
     let elsewhere = r.probe(ProbeId::Elsewhere).into_iter();
     let mut others = elsewhere.chain(r.evidence.direct.answer());
@@ -391,7 +389,7 @@ fn closed(r: &Reading<'_>, full: &Response) -> bool {
     several && matches!(full.status, 500 | 503) && others.all(|it| alike(it, full))
 }
 
-/// Whether the site answers a path with the app's own page for it; `None` where it was not asked.
+/// Whether the site returns the app's own page for a path; `None` if it was not probed.
 fn reaches_app(r: &Reading<'_>, site: ProbeId, app: ProbeId) -> Option<bool> {
     Some(alike(r.probe(site)?, r.probe(app)?))
 }

@@ -43,19 +43,19 @@ fn rules_are_listed_and_explained() {
     assert_eq!(ids, sendfile_rules::rules().map(|it| it.id).collect::<Vec<_>>());
     assert_eq!(listed, out(&run(&["explain"])));
     assert_snapshot!(out(&run(&["explain", "handoff.root-for-alias"])), @r#"
-        handoff.root-for-alias: `root` where `alias` is meant: the prefix stays in the path
+        handoff.root-for-alias: `root` is used instead of `alias`, so the prefix stays in the path
 
         guilty: handoff   where the bytes arrive all the same: broken
 
-        The internal location matches, and nginx looks for the file in the wrong place.
-        With `root` the location's own prefix is part of the path below the folder; with
-        `alias` it is replaced by the folder. So it is in front of a store: a proxy_pass
-        without a path leaves the prefix in the key.
+        The internal location matches, but nginx looks for the file in the wrong
+        directory. With `root`, the location's prefix is part of the path below the
+        directory; with `alias`, the directory replaces it. The same happens in front of
+        a store: a `proxy_pass` without a path leaves the prefix in the key.
 
         What to do:
-          nginx: alias /FOLDER/; instead of root, with a slash at the end of both the
-            location and the alias
-          any: strip the prefix before the file is looked up
+          nginx: Replace `root` with `alias /FOLDER/;`, with a trailing slash on both
+            the location and the alias
+          any: Strip the prefix before looking up the file
 
         For example: the prefix is not taken off the path
           caddy/healthcheck.caddy
@@ -101,11 +101,11 @@ fn what_people_read() {
           skip  checks   not made: the download is not right
 
         handoff.feature-off (sure)
-          the proxy does not act on the hand-off header
-          seen  the visitor gets an empty body, and the header X-Accel-Redirect
+          The proxy ignores the hand-off header
+          seen  The client gets an empty body and the header X-Accel-Redirect
           try   curl -sS -D - -o /dev/null http://SITE/full
-          do    remove X-Accel-Redirect from proxy_ignore_headers (or
-                fastcgi_ignore_headers, uwsgi_ignore_headers)
+          do    Remove X-Accel-Redirect from `proxy_ignore_headers` (or
+                `fastcgi_ignore_headers`, `uwsgi_ignore_headers`)
     "#);
     assert_snapshot!(Case::Inconclusive.text(&[]), @r#"
         inconclusive download: nothing tells which bytes are right: no --storage was
@@ -121,7 +121,7 @@ fn what_people_read() {
     "#);
     assert_snapshot!(Case::Broken.text(&["-o", "short"]), @r#"
         broken download: the hand-off is guilty (handoff.feature-off)
-          broken handoff.feature-off (sure): the visitor gets an empty body, and the header X-Accel-Redirect
+          broken handoff.feature-off (sure): The client gets an empty body and the header X-Accel-Redirect
     "#);
     assert_snapshot!(
         Case::Broken.text(&["-q"]),

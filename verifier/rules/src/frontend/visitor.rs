@@ -1,4 +1,5 @@
-//! What a visitor should not be able to do: choose the hand-off, or take a refusal for the file.
+//! Refusals and credentials: what the proxy refuses or drops, and what clients can choose or
+//! mistake for the file.
 
 use super::{
     super::{
@@ -15,20 +16,20 @@ pub(super) const RULES: &[Rule] = &[
         id: "frontend.refuses",
         culprit: Culprit::Frontend,
         severity: Severity::Broken,
-        summary: "the proxy refuses the request by itself, before the app is asked",
-        meaning: "The download's URL gets the proxy's own refusal, and other paths of the site do \
-                  reach the app: an access rule, a condition on the Referer, the User-Agent or the \
-                  method, a firewall.",
+        summary: "The proxy refuses the request before it reaches the app",
+        meaning: "The download's URL returns the proxy's own refusal, while other paths of the \
+                  site reach the app. Typical causes: an access rule, a condition on the Referer, \
+                  the User-Agent or the method, or a firewall.",
         remedy: Remedy {
             nginx: Some(
-                "look for deny, return, valid_referers, limit_except or a firewall in the \
-                 download's location and around it; the error log names access rules",
+                "Look for `deny`, `return`, `valid_referers`, `limit_except` or a firewall in and \
+                 around the download's location; the error log names access rules",
             ),
             apache: Some(
-                "look for Require, Deny, RewriteRule … [F] or a firewall that takes the download's \
-                 path; the error log names access rules",
+                "Look for `Require`, `Deny`, `RewriteRule … [F]` or a firewall that matches the \
+                 download's path; the error log names access rules",
             ),
-            ..Remedy::any("let the proxy's access rules let the download's path through")
+            ..Remedy::any("Allow the download's path in the proxy's access rules")
         },
         matches: |r| {
             r.lost_before_app().filter(|it| refuses(r, it))?;
@@ -40,25 +41,22 @@ pub(super) const RULES: &[Rule] = &[
         id: "frontend.rights-dropped",
         culprit: Culprit::Frontend,
         severity: Severity::Broken,
-        summary: "what shows the visitor's rights does not reach the app",
-        meaning: "The app hands over to a visitor with these headers, and answers one without them \
-                  as the site answers this one: on the way the Cookie or Authorization header is \
-                  taken away, or the app takes it for another host's.",
+        summary: "The proxy does not forward the Cookie or Authorization header to the app",
+        meaning: "The app hands off to a client with these headers, and its response to a client \
+                  without them is the one that the site returns. Either the proxy strips the \
+                  Cookie or Authorization header, or the app takes it for another host's.",
         remedy: Remedy {
             nginx: Some(
-                "let the download's location send them: no proxy_set_header Cookie \"\"; or \
-                 Authorization \"\"; and proxy_set_header Host $host;",
+                "Remove `proxy_set_header Cookie \"\";` and `proxy_set_header Authorization \"\";` \
+                 from the download's location, and set `proxy_set_header Host $host;`",
             ),
-            ..Remedy::any(
-                "let the proxy pass the visitor's Cookie and Authorization on to the app, and his \
-                 Host",
-            )
+            ..Remedy::any("Forward the client's Cookie, Authorization and Host headers to the app")
         },
         matches: |r| {
             r.wrong_full().filter(|it| treated_as_stranger(r, it))?;
             let app = r.describe(r.probe(ProbeId::AppAnonymous)?);
             let because = format!(
-                "{}; without the visitor's headers the app answers {app}",
+                "Without the client's headers, the app returns {app}; through the site, {}",
                 r.visitor_gets()
             );
             Some(Match::likely(because).shown_by(ProbeId::AppAnonymous))
@@ -68,23 +66,25 @@ pub(super) const RULES: &[Rule] = &[
         id: "frontend.visitor-chooses",
         culprit: Culprit::Frontend,
         severity: Severity::Exposed,
-        summary: "a visitor's own headers choose the hand-off",
-        meaning: "With X-Sendfile-Type and X-Accel-Mapping of the visitor's choice the app hands \
-                  over what the visitor says, and the site, sent those headers, no longer gives \
-                  the file. Whoever maps the storage's folder to another location gets round the \
-                  app's permissions (Rack, CVE-2025-61780).",
+        summary: "The client's own request headers choose the hand-off",
+        meaning: "With X-Sendfile-Type and X-Accel-Mapping from the client, the app hands off what \
+                  the client chose, and the site no longer returns the file. A client that maps \
+                  the storage directory to another location bypasses the app's permissions (Rack, \
+                  CVE-2025-61780).",
         remedy: Remedy {
             nginx: Some(
-                "set both headers for the app, or empty them: proxy_set_header X-Sendfile-Type \
-                 \"\"; proxy_set_header X-Accel-Mapping \"\";",
+                "Set both headers for the app, or clear them: `proxy_set_header X-Sendfile-Type \
+                 \"\";` and `proxy_set_header X-Accel-Mapping \"\";`",
             ),
             apache: Some(
-                "RequestHeader unset X-Sendfile-Type, and X-Accel-Mapping (with mod_headers)",
+                "Add `RequestHeader unset X-Sendfile-Type` and `RequestHeader unset \
+                 X-Accel-Mapping` (requires mod_headers)",
             ),
-            caddy: Some("in reverse_proxy: header_up -X-Sendfile-Type, and -X-Accel-Mapping"),
-            ..Remedy::any(
-                "let the proxy set X-Sendfile-Type and X-Accel-Mapping, or take them away",
-            )
+            caddy: Some(
+                "In `reverse_proxy`, add `header_up -X-Sendfile-Type` and `header_up \
+                 -X-Accel-Mapping`",
+            ),
+            ..Remedy::any("Set X-Sendfile-Type and X-Accel-Mapping in the proxy, or strip them")
         },
         matches: |r| {
             let sent = &r.evidence.probed(ProbeId::AppSpoofed)?.asked.headers;
@@ -92,14 +92,15 @@ pub(super) const RULES: &[Rule] = &[
             let app = r.probe(ProbeId::AppSpoofed)?;
             let (_, value) = dialect::handoff_of(app, r.evidence.intent.header.as_deref())?;
             let site = r.repeated(ProbeId::Spoofed)?;
-            // A firewall that refuses such a visitor does what it should.
+            // A firewall that refuses such a client works as intended.
             let refused = matches!(site.status, 400 | 403 | 406 | 429);
-            // Where the proxy announces nothing, that comes first, and its remedy closes this too.
+            // If the proxy does not announce the hand-off, that finding comes first, and its remedy
+            // closes this too.
             let announced = r.delivered && !r.evidence.streamed();
             let lost = announced && !r.gives_dummy(ProbeId::Spoofed) && !refused;
             (lost && value.contains(mark.as_str())).then(|| {
-                Match::sure(format!("the app hands over {value}, as the visitor says"))
-                    .also(format!("the site gives that visitor {}", r.describe(site)))
+                Match::sure(format!("The app hands off {value}, as the client's headers request"))
+                    .also(format!("The site returns {} to that client", r.describe(site)))
                     .shown_by(ProbeId::Spoofed)
             })
         },
@@ -108,22 +109,27 @@ pub(super) const RULES: &[Rule] = &[
         id: "frontend.spoofable",
         culprit: Culprit::Frontend,
         severity: Severity::Warning,
-        summary: "headers that choose a hand-off reach the app from visitors",
-        meaning: "The proxy passes a visitor's X-Sendfile-Type, X-Accel-Mapping, X-Accel-Redirect \
-                  or X-Sendfile on to the fixture, which ignores them. An app on Rack, Symfony or \
-                  their kin in its place obeys the first two.",
+        summary: "Client headers that choose a hand-off reach the app",
+        meaning: "The proxy forwards a client's X-Sendfile-Type, X-Accel-Mapping, X-Accel-Redirect \
+                  or X-Sendfile to the fixture, which ignores them. An app on Rack, Symfony or a \
+                  similar framework would obey the first two.",
         remedy: Remedy {
-            nginx: Some("proxy_set_header X-Sendfile-Type \"\"; and likewise for the others"),
-            apache: Some("RequestHeader unset X-Sendfile-Type, and likewise for the others"),
-            caddy: Some(
-                "in reverse_proxy: header_up -X-Sendfile-Type, and likewise for the others",
+            nginx: Some(
+                "Add `proxy_set_header X-Sendfile-Type \"\";`, and likewise for the other headers",
             ),
-            ..Remedy::any("let the proxy take these headers away")
+            apache: Some(
+                "Add `RequestHeader unset X-Sendfile-Type`, and likewise for the other headers",
+            ),
+            caddy: Some(
+                "In `reverse_proxy`, add `header_up -X-Sendfile-Type`, and likewise for the other \
+                 headers",
+            ),
+            ..Remedy::any("Strip these headers in the proxy")
         },
         matches: |r| {
             let reached = r.evidence.spoofed.as_ref().filter(|it| !it.is_empty())?;
             let names: Vec<_> = reached.iter().map(|it| dialect::spelling(it)).collect();
-            let because = format!("a visitor's {} reached the fixture", names.join(", "));
+            let because = format!("The client's {} reached the fixture", names.join(", "));
             Some(Match::sure(because).shown_by(ProbeId::Spoofed))
         },
     },
@@ -131,29 +137,30 @@ pub(super) const RULES: &[Rule] = &[
         id: "frontend.refusal-masked",
         culprit: Culprit::Frontend,
         severity: Severity::Degraded,
-        summary: "where the app refuses, visitors get a page with 200",
-        meaning: "The fixture refuses with 403, and a visitor gets a success: an error page is sent \
-                  with another status. Programs save that page as the file, and caches keep it.",
+        summary: "Clients get a page with a success status where the app refuses",
+        meaning: "The fixture refuses with 403, but the client gets a success status: an error \
+                  page is sent with another status. Programs save that page as the file, and \
+                  caches store it.",
         remedy: Remedy {
-            nginx: Some("error_page 403 /page; without `=200` behind it"),
-            ..Remedy::any("keep the app's status on the error page")
+            nginx: Some("Use `error_page 403 /page;` without `=200`"),
+            ..Remedy::any("Keep the app's status on the error page")
         },
         matches: |r| {
             let denied = r.probe(ProbeId::Denied).filter(|it| (200..300).contains(&it.status))?;
             (!r.gives_dummy(ProbeId::Denied)).then(|| {
                 let gets = r.describe(denied);
-                Match::sure(format!("the app answers 403, and a visitor gets {gets}"))
+                Match::sure(format!("The app returns 403, but a client gets {gets}"))
                     .shown_by(ProbeId::Denied)
             })
         },
     },
 ];
 
-/// Whether the site answers a visitor with rights as the app answers one without.
+/// Whether the site responds to an authorized client as the app responds to an anonymous one.
 pub(super) fn treated_as_stranger(r: &Reading<'_>, full: &Response) -> bool {
     let left = r.app_right() && r.handoff().is_some() && !r.storage_to_blame();
     let refusal = |it: &Response| matches!(it.status, 301..=303 | 307 | 400..=404);
-    // A page that the app has for other paths too tells nothing of the visitor.
+    // A page that the app also returns for other paths is no evidence about the client's rights.
     let page = r.own_page(full).is_none() && !is_app_page(r.evidence, full);
     let same = |it: &Response| match (instead(r.evidence, it), instead(r.evidence, full)) {
         (Instead::Redirect(a), Instead::Redirect(b)) => a == b,

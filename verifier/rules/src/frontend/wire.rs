@@ -1,4 +1,4 @@
-//! The answer's end is announced in two ways.
+//! The end of a response is announced in two ways.
 
 use super::super::{Culprit, Match, Remedy, Rule, Severity};
 use sendfile_evidence::FailureKind;
@@ -7,17 +7,17 @@ pub(super) const RULES: &[Rule] = &[Rule {
     id: "frontend.contradictory-lengths",
     culprit: Culprit::Frontend,
     severity: Severity::Degraded,
-    summary: "the answer announces its end twice",
-    meaning: "Two Content-Length lines, or one beside Transfer-Encoding: clients and caches that \
-                  believe different ones take the rest for another answer, which can be used to put \
-                  answers into others' connections (RFC 9112 §6.3). Where the two differ, browsers \
-                  refuse the answer, as this program does.",
-    remedy: Remedy::any("let only the part that sends the file set Content-Length"),
+    summary: "The response has several Content-Length headers, or one beside Transfer-Encoding",
+    meaning: "Clients and caches that trust different headers take the remaining bytes for another \
+              response, which can be used to inject responses into other clients' connections (RFC \
+              9112 §6.3). If the values differ, browsers refuse the response, as this program \
+              does.",
+    remedy: Remedy::any("Set Content-Length only in the component that sends the file"),
     matches: |r| {
         if let Some(failure) = r.evidence.full.seen.failure() {
             let lengths = failure.kind == FailureKind::Lengths;
             let of_app = r.evidence.app.seen.failure().is_some_and(|it| it.kind == failure.kind);
-            let because = format!("the answer cannot be read: {}", failure.chain);
+            let because = format!("The response cannot be read: {}", failure.chain);
             return (lengths && !of_app).then(|| Match::sure(because));
         }
         let full = r.evidence.full.answer().filter(|_| r.delivered)?;
@@ -26,7 +26,9 @@ pub(super) const RULES: &[Rule] = &[Rule {
         let told = lengths.join(" and ");
         let twice = lengths.len() > 1 || told.contains(',');
         match chunked {
-            Some(it) => Some(Match::sure(format!("content-length: {told} beside {it}"))),
+            Some(it) => {
+                Some(Match::sure(format!("content-length: {told} and transfer-encoding: {it}")))
+            }
             None => twice.then(|| Match::sure(format!("content-length: {told}"))),
         }
     },

@@ -1,4 +1,4 @@
-//! What the app says about the file does not reach the visitor, and what is not for the visitor does.
+//! App headers that do not reach the client, and internal headers that do.
 
 use super::super::{Culprit, Match, Reading, Remedy, Rule, Severity};
 use sendfile_evidence::{
@@ -12,18 +12,18 @@ pub(super) const RULES: &[Rule] = &[
         id: "handoff.headers-dropped",
         culprit: Culprit::Handoff,
         severity: Severity::Degraded,
-        summary: "headers of the app that must survive do not",
-        meaning: "The file arrives, and a header that the app sent with it does not, or changed. \
+        summary: "Headers that the app sends are dropped or changed",
+        meaning: "The file arrives, but a header that the app sent with it is missing or changed. \
                   nginx keeps Content-Type, Content-Disposition, Cache-Control, Expires and \
-                  Set-Cookie and drops the rest; h2o drops all; Caddy passes only what \
-                  copy_response_headers names.",
+                  Set-Cookie and drops the rest; h2o drops all; Caddy passes only the headers \
+                  named in `copy_response_headers`.",
         remedy: Remedy {
             nginx: Some(
-                "set the header in the internal location, e.g. add_header NAME \
-                 $upstream_http_NAME; keep the app's Cache-Control with expires off;",
+                "Set the header in the internal location, e.g. `add_header NAME \
+                 $upstream_http_NAME;`. Keep the app's Cache-Control with `expires off;`",
             ),
-            caddy: Some("name the header in copy_response_headers inside handle_response"),
-            ..Remedy::any("let the proxy pass the header on, or set it where the file is served")
+            caddy: Some("Name the header in `copy_response_headers` inside `handle_response`"),
+            ..Remedy::any("Pass the header on in the proxy, or set it where the file is served")
         },
         matches: |r| {
             let (app, full) = handed_over(r)?;
@@ -41,7 +41,7 @@ pub(super) const RULES: &[Rule] = &[
             let (name, value) = declared.or_else(disposition).or_else(privacy)?;
             let came = full.header(name).unwrap_or("none");
             let found =
-                Match::sure(format!("the app sends {name}: {value}; the visitor gets {came}"));
+                Match::sure(format!("The app sends {name}: {value}; the client gets {came}"));
             let known = known_to_drop(r.server, name);
             Some(known.into_iter().fold(found, Match::also))
         },
@@ -50,60 +50,61 @@ pub(super) const RULES: &[Rule] = &[
         id: "handoff.headers-doubled",
         culprit: Culprit::Handoff,
         severity: Severity::Degraded,
-        summary: "a header that the app sends once reaches the visitor twice",
-        meaning: "The app's Content-Disposition or Content-Type arrives beside another one, of the proxy \
-                  or of the store behind it. Chrome refuses a download with two Content-Disposition, \
-                  other browsers choose.",
+        summary: "A header that the app sends once reaches the client twice",
+        meaning: "The app's Content-Disposition or Content-Type arrives together with a second \
+                  one, from the proxy or from the store behind it. Chrome refuses a download with \
+                  two Content-Disposition headers; other browsers choose one.",
         remedy: Remedy {
             nginx: Some(
-                "proxy_hide_header the store's own header in the internal location, or take the \
-                 add_header away that repeats the app's",
+                "Hide the store's own header with `proxy_hide_header` in the internal location, or \
+                 remove the `add_header` that repeats the app's",
             ),
-            ..Remedy::any("let only one part set the header")
+            ..Remedy::any("Set the header in one component only")
         },
         matches: |r| {
             let (app, full) = handed_over(r)?;
             let doubled = |name: &&str| full.all(name).count() > 1 && app.all(name).count() < 2;
             let name = ["content-disposition", "content-type"].into_iter().find(doubled)?;
             let values: Vec<_> = full.all(name).collect();
-            Some(Match::sure(format!("the visitor gets {name}: {}", values.join(" and "))))
+            Some(Match::sure(format!("The client gets {name}: {}", values.join(" and "))))
         },
     },
     Rule {
         id: "handoff.cookie-dropped",
         culprit: Culprit::Handoff,
         severity: Severity::Warning,
-        summary: "the app's cookie does not reach the visitor",
-        meaning: "The app sets a cookie beside its hand-off, such as the renewed session, and the visitor \
-                  does not get it. nginx keeps Set-Cookie, Caddy only what copy_response_headers \
-                  names, h2o nothing.",
+        summary: "The app's cookie does not reach the client",
+        meaning: "The app sets a cookie with its hand-off, such as a renewed session, but the \
+                  client does not get it. nginx keeps Set-Cookie, Caddy passes only the headers \
+                  named in `copy_response_headers`, h2o passes none.",
         remedy: Remedy {
-            caddy: Some("name Set-Cookie in copy_response_headers inside handle_response"),
-            ..Remedy::any("let the proxy pass Set-Cookie on, if downloads are to renew sessions")
+            caddy: Some("Name Set-Cookie in `copy_response_headers` inside `handle_response`"),
+            ..Remedy::any("Pass Set-Cookie on in the proxy, if downloads are to renew sessions")
         },
         matches: |r| {
             let (app, full) = handed_over(r)?;
             let lost = app.header("set-cookie").is_some() && full.header("set-cookie").is_none();
-            // Who brings a cookie may need no other.
+            // A client that sends a cookie may not need another one.
             let brings = |it: &Probed<Response>| it.asked.headers.iter().any(|it| it.0 == "cookie");
             let alike = brings(&r.evidence.app) == brings(&r.evidence.full);
-            (lost && alike).then(|| Match::sure("the app sends Set-Cookie; the visitor gets none"))
+            (lost && alike).then(|| Match::sure("The app sends Set-Cookie; the client gets none"))
         },
     },
     Rule {
         id: "handoff.path-leaks",
         culprit: Culprit::Handoff,
         severity: Severity::Degraded,
-        summary: "a path of the server reaches the visitor",
-        meaning: "The download works, and some answer to a visitor names where files lie on the server: \
-                  in the hand-off header that the proxy should have taken away, in another header, or \
-                  in an error page. It helps whoever looks for a way in. mod_xsendfile takes the \
-                  header away only from answers with the status 200.",
+        summary: "A response exposes a path on the server",
+        meaning: "The download works, but a response to a client names where files are stored on \
+                  the server: in the hand-off header that the proxy must remove, in another \
+                  header, or in an error page. Such paths help attackers. mod_xsendfile removes \
+                  the header only from responses with status 200.",
         remedy: Remedy {
             apache: Some(
-                "Header always unset X-Sendfile, and let the app answer 200 whenever it hands over",
+                "Add `Header always unset X-Sendfile`, and respond with status 200 from the app \
+                 whenever it hands off",
             ),
-            ..Remedy::any("let the proxy take the header away from every answer of the app")
+            ..Remedy::any("Remove the header from every app response in the proxy")
         },
         matches: |r| {
             let named = |it: &Response| {
@@ -114,7 +115,7 @@ pub(super) const RULES: &[Rule] = &[
             let in_page = |it: &Response| {
                 let folder = folder(r).filter(|_| it.status >= 400)?;
                 let page = String::from_utf8_lossy(&it.body.head);
-                page.contains(&folder).then(|| format!("its page names {folder}"))
+                page.contains(&folder).then(|| format!("a page that names {folder}"))
             };
             told(r, |it| named(it).or_else(|| in_page(it)))
         },
@@ -123,19 +124,20 @@ pub(super) const RULES: &[Rule] = &[
         id: "handoff.link-leaks",
         culprit: Culprit::Handoff,
         severity: Severity::Degraded,
-        summary: "the signed link to the store reaches the visitor",
-        meaning: "The download works, and the visitor sees the link that is meant for the proxy alone, \
-                  in the app's own header or in a copy. Whoever has it has the file until the link \
-                  expires, without asking the app, and knows the store, the bucket and the key.",
+        summary: "The signed link to the store reaches the client",
+        meaning: "The download works, but the client gets the link that is meant for the proxy \
+                  alone, in the app's own header or in a copy. Until the link expires, anyone who \
+                  has it can fetch the file without the app. The link also reveals the store, the \
+                  bucket and the key.",
         remedy: Remedy {
             nginx: Some(
-                "proxy_hide_header NAME; where the app is asked, and no add_header with \
-                 $upstream_http_NAME where the file is served",
+                "Add `proxy_hide_header NAME;` where the app is the upstream, and remove \
+                 `add_header` with `$upstream_http_NAME` where the file is served",
             ),
             caddy: Some(
-                "leave the header out of copy_response_headers, or header -NAME in the site",
+                "Remove the header from `copy_response_headers`, or add `header -NAME` to the site",
             ),
-            ..Remedy::any("take the header with the link away from all that goes to visitors")
+            ..Remedy::any("Remove the header with the link from all responses to clients")
         },
         matches: |r| {
             let app = r.app()?;
@@ -152,13 +154,13 @@ pub(super) const RULES: &[Rule] = &[
         id: "handoff.header-leaks",
         culprit: Culprit::Handoff,
         severity: Severity::Warning,
-        summary: "a hand-off header reaches the visitor",
-        meaning: "The download works, and the visitor sees the URI that the app hands over to. That does \
-                  no harm while the URI is internal, and shows that something between app and visitor \
-                  does not take the header away.",
+        summary: "A hand-off header reaches the client",
+        meaning: "The download works, but the client gets the URI that the app hands off to. This \
+                  is harmless while the URI is internal. It shows that no component between app \
+                  and client removes the header.",
         remedy: Remedy {
-            caddy: Some("header -X-Accel-Redirect in the site, or leave it out of what is copied"),
-            ..Remedy::any("take the header away where the file is served")
+            caddy: Some("Add `header -X-Accel-Redirect` to the site, or do not copy the header"),
+            ..Remedy::any("Remove the header where the file is served")
         },
         matches: |r| {
             told(r, |it| {
@@ -171,7 +173,7 @@ pub(super) const RULES: &[Rule] = &[
     },
 ];
 
-/// The app's answer and the visitor's, where the bytes arrive by a hand-off.
+/// The app's response and the client's, if the file arrives by a hand-off.
 fn handed_over<'a>(r: &Reading<'a>) -> Option<(&'a Response, &'a Response)> {
     let full = r.evidence.full.answer().filter(|_| r.delivered)?;
     r.app().filter(|_| r.handoff().is_some()).map(|app| (app, full))
@@ -184,8 +186,7 @@ fn same_in(response: &Response, name: &str, value: &str) -> bool {
     }
 }
 
-/// That only this visitor may keep the answer, or nobody, where the app says so and the visitor is
-/// not told.
+/// The app's Cache-Control, if it restricts caching and the client's does not.
 fn privacy_lost<'a>(app: &'a Response, full: &Response) -> Option<&'a str> {
     let closed = |it: &Response| {
         let mut values = it.all("cache-control").flat_map(|it| it.split(','));
@@ -194,39 +195,40 @@ fn privacy_lost<'a>(app: &'a Response, full: &Response) -> Option<&'a str> {
     app.header("cache-control").filter(|_| closed(app) && !closed(full))
 }
 
-/// Whether a proxy is known to drop a header of the app, whatever its configuration says of the
+/// A note if the proxy is known to drop this app header, whatever its configuration says about the
 /// hand-off.
 fn known_to_drop(server: Option<Product>, name: &str) -> Option<&'static str> {
     const KEPT_BY_NGINX: [&str; 5] =
         ["content-type", "content-disposition", "cache-control", "expires", "set-cookie"];
     match server? {
         Product::Nginx if !KEPT_BY_NGINX.contains(&name) => Some(
-            "nginx is known for it: of the app's headers a hand-off keeps Content-Type, \
-             Content-Disposition, Cache-Control, Expires and Set-Cookie",
+            "nginx is known for this: after a hand-off it keeps only Content-Type, \
+             Content-Disposition, Cache-Control, Expires and Set-Cookie of the app's headers",
         ),
         Product::Caddy => Some(
-            "Caddy is known for it: handle_response passes on what copy_response_headers names",
+            "Caddy is known for this: `handle_response` passes only the headers named in \
+             `copy_response_headers`",
         ),
-        Product::H2o => Some("h2o is known for it: a hand-off drops all headers of the app"),
+        Product::H2o => Some("h2o is known for this: after a hand-off it drops all app headers"),
         _ => None,
     }
 }
 
-/// The first answer to a visitor of which something can be told.
+/// A match for the first response to a client for which `what` returns a text.
 fn told(r: &Reading<'_>, what: impl Fn(&Response) -> Option<String>) -> Option<Match> {
     let full = r.evidence.full.answer().filter(|_| r.delivered)?;
     if let Some(text) = what(full) {
-        return Some(Match::sure(format!("the visitor gets {text}")));
+        return Some(Match::sure(format!("The client gets {text}")));
     }
     let mut probes = r.evidence.probes.iter().filter(|it| it.id.at_site());
     let (id, status, text) = probes.find_map(|it| {
         let answer = it.probed.answer()?;
         Some((it.id, answer.status, what(answer)?))
     })?;
-    Some(Match::sure(format!("asked for `{id}`, the visitor gets {status}, {text}")).shown_by(id))
+    Some(Match::sure(format!("For `{id}`, the client gets {status}, {text}")).shown_by(id))
 }
 
-/// A hand-off header, by its usual spelling, and its value.
+/// A hand-off header in its usual spelling, and its value.
 fn leaked(response: &Response) -> Option<(&'static str, &str)> {
     dialect::HEADERS.iter().find_map(|it| Some((it.name, response.header(it.name)?)))
 }
@@ -236,14 +238,14 @@ fn is_path(r: &Reading<'_>, name: &str, value: &str) -> bool {
     value.starts_with('/') && (names_path || folder(r).is_some_and(|it| value.starts_with(&it)))
 }
 
-/// Any header that names the storage's folder.
+/// Any header that names the storage directory.
 fn naming<'a>(r: &Reading<'_>, response: &'a Response) -> Option<(&'a str, &'a str)> {
     let folder = folder(r)?;
     let names = |(_, value): &&(String, String)| value.contains(&folder);
     response.headers.iter().find(names).map(|(name, value)| (name.as_str(), value.as_str()))
 }
 
-/// The storage's folder, if its name is long enough to mean something in a text.
+/// The storage directory, if its path is long enough to be significant in a text.
 fn folder(r: &Reading<'_>) -> Option<String> {
     r.folder().filter(|it| it.matches('/').count() > 2)
 }

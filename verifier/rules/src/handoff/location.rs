@@ -1,4 +1,4 @@
-//! The hand-off's URI leads to a wrong place: no location, another one, or a wrong folder.
+//! The hand-off's URI leads to no location, to the wrong one, or to the wrong directory.
 
 use super::super::{
     Culprit, Match, Reading, Remedy, Rule, Severity,
@@ -16,19 +16,19 @@ pub(super) const RULES: &[Rule] = &[
         id: "handoff.mapping-wrong",
         culprit: Culprit::Handoff,
         severity: Severity::Broken,
-        summary: "X-Accel-Mapping does not match the app's path",
-        meaning: "With the mapping given in --app-header the app hands over the right URI, and \
-                  the proxy has a location for it. Through the site the app was asked again with \
-                  another URI: the mapping that the proxy really sends does not match the path, \
-                  and frameworks then send the path unmapped.",
+        summary: "X-Accel-Mapping does not match the app's file path",
+        meaning: "With the mapping given in --app-header, the app hands off the correct URI, and \
+                  the proxy has a location for it. Through the site, the app gets a second request \
+                  with another URI: the mapping that the proxy sends does not match the path, and \
+                  frameworks then send the path unmapped.",
         remedy: Remedy {
             nginx: Some(
-                "correct the mapping that nginx sends: proxy_set_header X-Accel-Mapping \
-                 /FOLDER/=/PREFIX/; with the folder as the app sees it, symlinks resolved",
+                "Correct the mapping that nginx sends, with the directory as the app opens it, \
+                 symlinks resolved: `proxy_set_header X-Accel-Mapping /FOLDER/=/PREFIX/;`",
             ),
             ..Remedy::any(
-                "correct the mapping that the proxy sends to the app: the folder as the app sees \
-                 it, symlinks resolved",
+                "Correct the mapping that the proxy sends to the app, with the directory as the \
+                 app opens it, symlinks resolved",
             )
         },
         matches: |r| {
@@ -37,7 +37,7 @@ pub(super) const RULES: &[Rule] = &[
                 r.probe(ProbeId::TargetOutside).is_some_and(|it| r.own_page(it).is_some());
             (mapped(r) && located).then(|| {
                 Match::sure(format!(
-                    "the right URI has a location, and the visitor gets {}",
+                    "The correct URI has a location, but the client gets {}",
                     r.describe(full)
                 ))
             })
@@ -47,22 +47,22 @@ pub(super) const RULES: &[Rule] = &[
         id: "handoff.back-to-app",
         culprit: Culprit::Handoff,
         severity: Severity::Broken,
-        summary: "the hand-off's location asks the app again, instead of giving the file",
-        meaning: "A location takes the hand-off's URI, since visitors are refused there, and after \
-                  the hand-off the app is asked for that URI: the location passes it on \
-                  (proxy_pass), or does so where it finds no file (try_files, error_page).",
+        summary: "The hand-off's location forwards to the app again instead of serving the file",
+        meaning: "A location matches the hand-off's URI, because clients are refused there. After \
+                  the hand-off, the app gets a request for that URI: the location forwards it \
+                  (`proxy_pass`), or does so if it finds no file (`try_files`, `error_page`).",
         remedy: Remedy {
             nginx: Some(
-                "let the internal location open the file: location ^~ /PREFIX/ { internal; alias \
-                 /FOLDER/; } without proxy_pass, and without a try_files that ends at the app",
+                "Serve the file in the internal location: `location ^~ /PREFIX/ { internal; alias \
+                 /FOLDER/; }`, without `proxy_pass` and without a `try_files` that ends at the app",
             ),
-            ..Remedy::any("let the internal location open the file instead of asking the app")
+            ..Remedy::any("Serve the file in the internal location, not through the app")
         },
         matches: |r| {
             let full = back_to_app(r)?;
             let because =
-                "from outside the proxy itself refuses the hand-off's URI, so a location takes it";
-            let after = format!("after the hand-off the app is asked for it: {}", r.describe(full));
+                "The proxy itself refuses the hand-off's URI to clients, so a location matches it";
+            let after = format!("After the hand-off, the app returns {}", r.describe(full));
             Some(Match::likely(because).also(after))
         },
     },
@@ -70,31 +70,30 @@ pub(super) const RULES: &[Rule] = &[
         id: "handoff.uri-matches-no-location",
         culprit: Culprit::Handoff,
         severity: Severity::Broken,
-        summary: "no location matches the hand-off's URI; it falls through to a catch-all",
-        meaning: "After the hand-off the proxy looks for a location for the new URI and finds \
-                  only the general one, which asks the app again, or looks in the site's own \
-                  folder. The prefix in the app's setting and that of the internal location \
-                  differ: another name, a missing slash, another case, or a location with `=` or \
-                  `@`.",
+        summary: "No location matches the hand-off's URI, so it falls through to a catch-all",
+        meaning: "After the hand-off, the proxy looks for a location for the new URI and finds \
+                  only the catch-all, which forwards to the app again or serves the site's own \
+                  directory. The app's configured prefix and the internal location's differ: \
+                  another name, a missing slash, different case, or a location with `=` or `@`.",
         remedy: Remedy {
             nginx: Some(
-                "give the internal location the prefix that the app sends: location ^~ /PREFIX/ \
-                 { internal; alias /FOLDER/; }",
+                "Give the internal location the prefix that the app sends: `location ^~ /PREFIX/ { \
+                 internal; alias /FOLDER/; }`",
             ),
-            ..Remedy::any("give the internal location the prefix that the app sends")
+            ..Remedy::any("Give the internal location the prefix that the app sends")
         },
         matches: |r| {
             let full =
                 r.lost_after_app().filter(|_| hands_over_uri(r) && back_to_app(r).is_none())?;
             if full.status == 502 && full.body.head.starts_with(UNHANDLED) {
                 return Some(Match::sure(
-                    "the snippet for Caddy answers that no rule handles this value",
+                    "The Caddy snippet responds that no rule handles this value",
                 ));
             }
             if fell_through(r, full) {
                 let because = match &r.reached {
                     Reached::AppTwice(how) => (*how).to_owned(),
-                    _ => "the visitor gets what the app answers for the hand-off's URI".to_owned(),
+                    _ => "The client gets the app's response for the hand-off's URI".to_owned(),
                 };
                 return Some(Match::likely(because));
             }
@@ -103,7 +102,7 @@ pub(super) const RULES: &[Rule] = &[
                 r.own_page(full).is_some() || matches!(instead(r.evidence, full), Instead::Other);
             by_proxy.then(|| {
                 Match::likely(format!(
-                    "any other path of the site gets the same: {}",
+                    "An unknown path of the site returns the same: {}",
                     r.describe(general)
                 ))
             })
@@ -113,17 +112,17 @@ pub(super) const RULES: &[Rule] = &[
         id: "handoff.wrong-server-block",
         culprit: Culprit::Handoff,
         severity: Severity::Broken,
-        summary: "the internal location is in another virtual server",
-        meaning: "A hand-off stays in the virtual server that took the request. If the internal \
-                  location stands in another `server` block, the URI falls through as if there \
-                  were none.",
+        summary: "The internal location is in a different server block",
+        meaning: "A hand-off stays in the server block that received the request. If the internal \
+                  location is in another `server` block, the URI falls through as if the location \
+                  did not exist.",
         remedy: Remedy {
             nginx: Some(
-                "put the internal location into the server block that answers this host, or \
-                 include it in both",
+                "Move the internal location to the server block that serves this host, or include \
+                 it in both",
             ),
             ..Remedy::any(
-                "put the internal location into the virtual server that answers this host",
+                "Move the internal location to the virtual host that serves this host name",
             )
         },
         matches: |r| {
@@ -132,7 +131,7 @@ pub(super) const RULES: &[Rule] = &[
             let other_host = r.direct_right()
                 && authority(&r.evidence.direct.asked.url) != authority(&r.evidence.full.asked.url);
             let because = format!(
-                "the hand-off's URI falls through: {}; another server block may have its location",
+                "The hand-off's URI falls through: {}; its location may be in another server block",
                 r.describe(full)
             );
             Some(if other_host { Match::likely(because) } else { Match::possible(because) })
@@ -142,16 +141,16 @@ pub(super) const RULES: &[Rule] = &[
         id: "handoff.capture-wrong",
         culprit: Culprit::Handoff,
         severity: Severity::Broken,
-        summary: "a regex location captures too much or too little of the path",
-        meaning: "nginx answers the hand-off with a redirect to the same URI and a slash, which \
-                  it does for folders: the location's capture or alias leads to a folder instead \
-                  of the file.",
+        summary: "A regex location captures too much or too little of the path",
+        meaning: "nginx responds to the hand-off with a redirect to the same URI plus a trailing \
+                  slash, as it does for directories: the location's capture or alias leads to a \
+                  directory instead of the file.",
         remedy: Remedy {
             nginx: Some(
-                "location ^~ /PREFIX/ { internal; alias /FOLDER/; } or a regex whose capture has \
-                 the whole name",
+                "Use `location ^~ /PREFIX/ { internal; alias /FOLDER/; }`, or a regex that \
+                 captures the whole name",
             ),
-            ..Remedy::any("let the capture have the whole of the file's name")
+            ..Remedy::any("Capture the whole name of the file")
         },
         matches: |r| {
             let redirect =
@@ -162,7 +161,7 @@ pub(super) const RULES: &[Rule] = &[
                 let location = full
                     .header("location")
                     .filter(|it| it.split('?').next().is_some_and(|it| it.ends_with(&folder)))?;
-                return Some(Match::sure(format!("the proxy redirects to a folder: {location}")));
+                return Some(Match::sure(format!("Redirect to a directory: {location}")));
             }
             inside_location(r).filter(|_| r.server == Some(Product::Nginx)).map(Match::possible)
         },
@@ -171,21 +170,21 @@ pub(super) const RULES: &[Rule] = &[
         id: "handoff.location-shadows-redirect",
         culprit: Culprit::Handoff,
         severity: Severity::Broken,
-        summary: "another location takes the hand-off's URI",
-        meaning: "nginx itself answers the hand-off with 404, and the hand-off's URI, asked from \
-                  outside with OPTIONS, gets 405: a location that is not internal looks at the \
-                  method. Or visitors get under the hand-off's URI what came instead of the file, \
-                  and nginx's own 404 beside it, under a name without an ending. So another \
-                  location, often a regex for file endings, takes the URI before the internal one.",
+        summary: "Another location handles the hand-off's URI",
+        meaning: "nginx itself returns 404 after the hand-off, and an OPTIONS request from outside \
+                  to the hand-off's URI returns 405, as a public location does. Or a request from \
+                  outside to that URI returns what the download returned, while a sibling name \
+                  without an extension returns nginx's own 404. Another location, often a regex \
+                  for file extensions, takes precedence over the internal one.",
         remedy: Remedy {
             nginx: Some(
-                "write ^~ before the internal location's prefix, so that no regex location is \
-                 tried: location ^~ /PREFIX/ { internal; … }",
+                "Write `^~` before the internal location's prefix, so that no regex location is \
+                 tried: `location ^~ /PREFIX/ { internal; … }`",
             ),
-            ..Remedy::any("let the internal location come before the one that takes its URI")
+            ..Remedy::any("Give the internal location precedence over the one that handles its URI")
         },
         matches: |r| {
-            // What the file held before, or its beginning, comes of the right place.
+            // An older version of the file, or its beginning, comes from the correct location.
             let of_file = |it: &Response| {
                 let held = instead(r.evidence, it);
                 matches!(held, Instead::Older(_) | Instead::OtherInstance(_) | Instead::Truncated)
@@ -193,22 +192,23 @@ pub(super) const RULES: &[Rule] = &[
             let full = r.lost_after_app().filter(|it| hands_over_uri(r) && !of_file(it))?;
             if for_its_ending(r) {
                 return Some(Match::sure(
-                    "with a name without an ending the hand-off works: a rule for endings comes first",
+                    "A name without an extension works, so a rule for extensions takes precedence",
                 ));
             }
             if taken_for_its_ending(r, full) {
                 let because =
-                    format!("from outside too the hand-off's URI gets {}", r.describe(full));
+                    format!("From outside, the hand-off's URI also returns {}", r.describe(full));
                 return Some(Match::likely(because).also(
-                    "beside it, a name without an ending gets nginx's own 404: an internal location \
-                     takes that, and a rule for endings the hand-off's",
+                    "A sibling name without an extension returns nginx's own 404: an internal \
+                     location handles that name, but a rule for extensions handles the hand-off's \
+                     URI",
                 ));
             }
             let own = r.own_page(full) == Some(Product::Nginx);
             let open = r.probe(ProbeId::TargetOptions).filter(|it| own && it.status == 405)?;
             let general = r.probe(ProbeId::Elsewhere).is_some_and(|it| alike(it, full));
             let because = format!(
-                "the hand-off's URI, asked from outside with OPTIONS, gets {}",
+                "An OPTIONS request from outside to the hand-off's URI returns {}",
                 open.status
             );
             Some(if general { Match::possible(because) } else { Match::likely(because) })
@@ -218,25 +218,25 @@ pub(super) const RULES: &[Rule] = &[
         id: "handoff.root-for-alias",
         culprit: Culprit::Handoff,
         severity: Severity::Broken,
-        summary: "`root` where `alias` is meant: the prefix stays in the path",
-        meaning: "The internal location matches, and nginx looks for the file in the wrong \
-                  place. With `root` the location's own prefix is part of the path below the \
-                  folder; with `alias` it is replaced by the folder. So it is in front of a store: a \
-                  proxy_pass without a path leaves the prefix in the key.",
+        summary: "`root` is used instead of `alias`, so the prefix stays in the path",
+        meaning: "The internal location matches, but nginx looks for the file in the wrong \
+                  directory. With `root`, the location's prefix is part of the path below the \
+                  directory; with `alias`, the directory replaces it. The same happens in front of \
+                  a store: a `proxy_pass` without a path leaves the prefix in the key.",
         remedy: Remedy {
             nginx: Some(
-                "alias /FOLDER/; instead of root, with a slash at the end of both the location \
+                "Replace `root` with `alias /FOLDER/;`, with a trailing slash on both the location \
                  and the alias",
             ),
-            ..Remedy::any("strip the prefix before the file is looked up")
+            ..Remedy::any("Strip the prefix before looking up the file")
         },
         matches: |r| {
             if let Some(key) = r.lost_after_app().and_then(|it| twin(r, it)) {
                 return Some(Match::sure(format!(
-                    "a visitor gets the twin placed as {key}, where `root` leads"
+                    "The client gets the twin file placed at {key}, where `root` leads"
                 )));
             }
-            // Where the fixture has placed that twin, and it did not come, `root` is not it.
+            // If the fixture placed the twin and it did not arrive, `root` is not the cause.
             let excluded = without_slash(r) || r.evidence.dummy.as_ref().is_some_and(|it| it.twin);
             inside_location(r).filter(|_| !excluded).map(|because| ranked(r, because))
         },
@@ -245,28 +245,28 @@ pub(super) const RULES: &[Rule] = &[
         id: "handoff.alias-wrong-directory",
         culprit: Culprit::Handoff,
         severity: Severity::Broken,
-        summary: "the location matches, and its folder is not the storage",
-        meaning: "The internal location matches, and its alias leads elsewhere: a lost slash at \
-                  its end (folder and file name then run together), another folder, or a folder \
-                  that was moved.",
+        summary: "The location matches, but its directory is not the storage directory",
+        meaning: "The internal location matches, but its alias leads elsewhere. Typical causes: a \
+                  missing trailing slash (directory and file name are then joined), another \
+                  directory, or a directory that was moved.",
         remedy: Remedy {
             nginx: Some(
-                "let `alias` name the storage's folder, with a slash at its end if the \
-                 location's prefix has one: location ^~ /PREFIX/ { internal; alias /FOLDER/; }",
+                "Point `alias` to the storage directory, with a trailing slash if the location's \
+                 prefix has one: `location ^~ /PREFIX/ { internal; alias /FOLDER/; }`",
             ),
-            ..Remedy::any("let the folder behind the prefix be the storage's")
+            ..Remedy::any("Map the prefix to the storage directory")
         },
         matches: |r| {
             if back_to_app(r).is_some() {
-                let because = "a location takes the hand-off's URI; it may look in another folder, and \
-                               ask the app for what it does not find";
+                let because = "A location matches the hand-off's URI; it may look in another \
+                               directory and forward missing files to the app";
                 return Some(Match::possible(because));
             }
             let because = inside_location(r)?;
             if without_slash(r) {
                 return Some(Match::sure(
-                    "with a second slash behind the prefix the file arrives: the alias lacks its \
-                     slash",
+                    "Requested with a double slash after the prefix, the file is served: `alias` \
+                     is missing its trailing slash",
                 ));
             }
             Some(ranked(r, because))
@@ -276,20 +276,20 @@ pub(super) const RULES: &[Rule] = &[
         id: "handoff.value-not-read",
         culprit: Culprit::Handoff,
         severity: Severity::Broken,
-        summary: "the proxy's rule reads the wrong variable",
-        meaning: "The proxy acts on the header by a rule of its own, and builds the path from a \
-                  placeholder that does not hold the header's value: a misspelt one is empty.",
+        summary: "The proxy's rule reads the wrong variable",
+        meaning: "The proxy acts on the header by a custom rule, but its path placeholder does not \
+                  contain the header's value. A misspelt placeholder is empty.",
         remedy: Remedy {
             caddy: Some(
-                "rewrite * {rp.header.X-Accel-Redirect} with the very header that the app sends, \
-                 inside handle_response",
+                "Use `rewrite * {rp.header.X-Accel-Redirect}` with the exact header that the app \
+                 sends, inside `handle_response`",
             ),
-            ..Remedy::any("build the path from the header that the app sends")
+            ..Remedy::any("Build the path from the header that the app sends")
         },
         matches: |r| {
             let full = r.lost_after_app().filter(|it| it.status == 404)?;
             let caddy = r.own_page(full) == Some(Product::Caddy);
-            let because = || format!("Caddy takes the hand-off, and gives {}", r.describe(full));
+            let because = || format!("After the hand-off, Caddy returns {}", r.describe(full));
             caddy.then(|| Match::possible(because()))
         },
     },
@@ -297,28 +297,28 @@ pub(super) const RULES: &[Rule] = &[
         id: "handoff.path-variable-wrong",
         culprit: Culprit::Handoff,
         severity: Severity::Broken,
-        summary: "the path is built from a variable that holds something else",
-        meaning: "The internal location matches, and its path is built from a variable, such as \
-                  a header of the app or a capture, that does not hold what was meant.",
+        summary: "The path is built from a variable with the wrong value",
+        meaning: "The internal location matches, but its path is built from a variable, such as an \
+                  app header or a capture, that does not contain the intended value.",
         remedy: Remedy::any(
-            "log the variable (nginx: log_format with $request_filename) and correct it, or \
-             write the folder out",
+            "Log the variable (nginx: `log_format` with `$request_filename`) and correct it, or \
+             write the directory out",
         ),
         matches: |r| inside_location(r).map(Match::possible),
     },
 ];
 
-/// What the shipped snippet for Caddy answers for a hand-off that none of its rules takes.
+/// The body that the Caddy snippet returns for a hand-off that none of its rules handles.
 const UNHANDLED: &[u8] = b"unhandled X-Accel-Redirect";
 
-/// Whether the app is told how paths become URIs.
+/// Whether the app is told how to map paths to URIs.
 fn mapped(r: &Reading<'_>) -> bool {
     let asked = &r.evidence.app.asked.headers;
     asked.iter().any(|(name, _)| name.eq_ignore_ascii_case("x-accel-mapping"))
 }
 
-/// The app's page for the hand-off's URI, where an internal location takes that: a visitor who asks
-/// for it gets the proxy's own 404, and for other paths a page of the app.
+/// The app's page for the hand-off's URI, if an internal location matches that URI: a client that
+/// requests it gets the proxy's own 404, but gets a page of the app for other paths.
 fn back_to_app<'a>(r: &Reading<'a>) -> Option<&'a Response> {
     let full = r.lost_after_app().filter(|it| hands_over_uri(r) && fell_through(r, it))?;
     let outside = r.probe(ProbeId::TargetOutside)?;
@@ -328,7 +328,7 @@ fn back_to_app<'a>(r: &Reading<'a>) -> Option<&'a Response> {
     (refused && general && !mapped(r)).then_some(full)
 }
 
-/// Whether the visitor got what the app answers when it is asked for the hand-off's own URI.
+/// Whether the client got what the app returns for the hand-off's own URI.
 fn fell_through(r: &Reading<'_>, full: &Response) -> bool {
     let redirect = full.header("location").is_some();
     let same = |it: &&Response| alike(it, full) && it.header("location") == full.header("location");
@@ -338,8 +338,8 @@ fn fell_through(r: &Reading<'_>, full: &Response) -> bool {
     fallen && !swallowed(r) && !taken_for_its_ending(r, full)
 }
 
-/// Whether a location that anybody can ask takes the hand-off's URI, and an internal one what stands
-/// beside it without an ending.
+/// Whether a public location handles the hand-off's URI, and an internal one its sibling without an
+/// extension.
 pub(super) fn taken_for_its_ending(r: &Reading<'_>, full: &Response) -> bool {
     let bare = r.probe(ProbeId::TargetBare).filter(|it| it.status == 404);
     let Some(bare) = bare.filter(|it| r.own_page(it) == Some(Product::Nginx)) else { return false };
@@ -347,8 +347,8 @@ pub(super) fn taken_for_its_ending(r: &Reading<'_>, full: &Response) -> bool {
     !general && r.probe(ProbeId::TargetOutside).is_some_and(|it| alike(it, full))
 }
 
-/// The proxy's own 404 after a hand-off whose URI an internal location takes: the file was looked
-/// for in a wrong place.
+/// Evidence of the proxy's own 404 after a hand-off whose URI an internal location matches: the
+/// proxy looked for the file in the wrong place.
 fn inside_location(r: &Reading<'_>) -> Option<String> {
     let full = r.lost_after_app().filter(|_| hands_over_uri(r) && !for_its_ending(r))?;
     let server = r.file_not_found(full)?;
@@ -357,18 +357,18 @@ fn inside_location(r: &Reading<'_>) -> Option<String> {
     let name = server.name();
     (maps && !open).then(|| match r.direct_right() {
         true => format!(
-            "{name} takes the hand-off, and does not find the file that the direct location gives"
+            "{name} does not find the file after the hand-off, but the direct location returns it"
         ),
-        false => format!("{name} takes the hand-off, and does not find the file"),
+        false => format!("{name} does not find the file after the hand-off"),
     })
 }
 
-/// Whether the fixture's probe for a name without an ending gets its file, and the download not.
+/// Whether the fixture's probe without an extension gets its file while the download fails.
 fn for_its_ending(r: &Reading<'_>) -> bool {
     r.gives_dummy(ProbeId::NoExtension) && !r.passed_on()
 }
 
-/// The key of the twin that only a `root` instead of an `alias` leads to, if that is what came.
+/// The key of the twin that only `root` instead of `alias` leads to, if the client got it.
 fn twin(r: &Reading<'_>, full: &Response) -> Option<String> {
     let Instead::OtherDummy(line) = instead(r.evidence, full) else { return None };
     let (_, value) = r.handoff()?;
@@ -376,12 +376,12 @@ fn twin(r: &Reading<'_>, full: &Response) -> Option<String> {
     dialect::decoded(value).ends_with(&format!("/{key}")).then_some(key)
 }
 
-/// Whether the fixture's probe with a second slash gets the file.
+/// Whether the fixture's probe with a double slash gets the file.
 fn without_slash(r: &Reading<'_>) -> bool {
     r.gives_dummy(ProbeId::DoubleSlash)
 }
 
-/// Where nobody can tell a wrong root from a wrong alias, both are equally likely.
+/// On nginx, a wrong `root` and a wrong `alias` look the same and are equally likely.
 fn ranked(r: &Reading<'_>, because: String) -> Match {
     let nginx = r.server == Some(Product::Nginx);
     if nginx { Match::likely(because) } else { Match::possible(because) }

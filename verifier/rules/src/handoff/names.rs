@@ -1,5 +1,5 @@
-//! Files with odd names: which ones are lost between app and proxy, and whether that is known of
-//! the proxy.
+//! Files with unusual names: which are lost between app and proxy, and whether the proxy is known
+//! to lose them.
 
 use super::super::{Culprit, Match, Reading, Remedy, Rule, Severity, checks::unanswered};
 use sendfile_evidence::{Further, OddName, ProbeId, Seen};
@@ -9,16 +9,17 @@ pub(super) const RULES: &[Rule] = &[
         id: "handoff.name-not-served",
         culprit: Culprit::Handoff,
         severity: Severity::Degraded,
-        summary: "files with some names do not arrive",
-        meaning: "The download arrives, and files of the fixture with odd names do not, though \
-                  this proxy serves such names where nothing rewrites them: a regex that excludes \
-                  them, a rule that decodes once too often or merges slashes, a limit of length.",
+        summary: "Files with unusual names do not arrive",
+        meaning: "The download arrives, but the fixture's files with unusual names do not, \
+                  although this proxy serves such names if nothing rewrites them. Typical causes: \
+                  a regex that excludes them, a rule that decodes once too often or merges \
+                  slashes, or a length limit.",
         remedy: Remedy {
             nginx: Some(
-                "look for a regex location or a rewrite that takes such names, and for variables \
-                 in alias or proxy_pass: $uri is decoded already",
+                "Look for a regex location or a rewrite that matches such names, and for variables \
+                 in `alias` or `proxy_pass`: `$uri` is already decoded",
             ),
-            ..Remedy::any("look for the rule that reads such names otherwise")
+            ..Remedy::any("Look for the rule that parses such names differently")
         },
         matches: |r| {
             let mut lost = lost(r).filter(|(name, _)| !known(r, *name)).map(|(name, it)| {
@@ -27,7 +28,7 @@ pub(super) const RULES: &[Rule] = &[
                     Seen::Nothing(failure) => failure.chain.clone(),
                     Seen::Skipped(reason) => reason.clone(),
                 };
-                (it.id, format!("for a name with {} comes {came}", name.what()))
+                (it.id, format!("For a name with {}, the client gets {came}", name.what()))
             });
             let (id, first) = lost.next()?;
             let found = Match::sure(first).shown_by(id);
@@ -38,23 +39,23 @@ pub(super) const RULES: &[Rule] = &[
         id: "handoff.name-limits",
         culprit: Culprit::Handoff,
         severity: Severity::Warning,
-        summary: "files with some names cannot be served by this proxy",
-        meaning: "The proxy reads the header's value in a way that such names do not survive: \
-                  Caddy takes it for a URI, of which 2.6 decodes nothing and 2.11 all; \
-                  mod_xsendfile decodes since 1.0. Nothing is wrong with this site.",
+        summary: "The proxy cannot serve files with some unusual names",
+        meaning: "The proxy parses the header's value in a way that breaks such names: Caddy takes \
+                  it for a URI, and 2.6 decodes nothing, 2.11 everything; mod_xsendfile decodes \
+                  since 1.0. This site is not misconfigured.",
         remedy: Remedy::any(
-            "store files under plain names, and give the user's own name in Content-Disposition",
+            "Store files under plain names, and send the user's own name in Content-Disposition",
         ),
         matches: |r| {
             let mut lost = lost(r).filter(|(name, _)| known(r, *name));
             let (first, probe) = lost.next()?;
             let names = lost.fold(first.what().to_owned(), |all, (it, _)| all + ", " + it.what());
-            Some(Match::sure(format!("lost are names with {names}")).shown_by(probe.id))
+            Some(Match::sure(format!("Names with {names} are lost")).shown_by(probe.id))
         },
     },
 ];
 
-/// The names that were asked for and did not arrive.
+/// The names that were requested and did not arrive.
 fn lost<'a>(r: &Reading<'a>) -> impl Iterator<Item = (OddName, &'a Further)> {
     let named = r.evidence.probes.iter().filter_map(|it| match it.id {
         ProbeId::Name(name) => Some((name, it)),

@@ -1,4 +1,4 @@
-//! The download cannot be had in parts, or visitors are told that they have what they have not.
+//! Range and conditional requests that are ignored or get the wrong response.
 
 use super::super::{Culprit, Match, Reading, Remedy, Rule, Severity};
 use sendfile_evidence::{
@@ -12,28 +12,31 @@ pub(super) const RULES: &[Rule] = &[
         id: "handoff.ranges-lost",
         culprit: Culprit::Handoff,
         severity: Severity::Degraded,
-        summary: "the download cannot be resumed: parts of it are not given",
-        meaning: "A request for a part of the file gets the whole, though the server gives parts of its \
-                  files elsewhere or says that it does. Downloads that break off begin anew, and \
-                  players cannot seek. A filter that could change the length switches ranges off, \
-                  even where it changes nothing.",
+        summary: "The download cannot be resumed: range requests return the whole file",
+        meaning: "A range request returns the whole file, although the server supports ranges for \
+                  other files or says that it does. Interrupted downloads start over, and media \
+                  players cannot seek. A filter that could change the length turns ranges off, \
+                  even if it changes nothing.",
         remedy: Remedy {
             nginx: Some(
-                "take max_ranges 0 and filters (sub_filter, ssi, addition, gunzip) out of the \
-                 internal location; where a store or a cache serves the file, proxy_force_ranges \
-                 on; in front of lighttpd, which knows no ranges in HTTP/1.0, proxy_http_version \
-                 1.1",
+                "Remove `max_ranges 0` and filters (`sub_filter`, `ssi`, addition, `gunzip`) from \
+                 the internal location. If a store or a cache serves the file, set \
+                 `proxy_force_ranges on`; in front of lighttpd, which has no ranges in HTTP/1.0, \
+                 set `proxy_http_version 1.1`",
             ),
             apache: Some(
-                "take MaxRanges none, output filters and `RequestHeader unset Range` off the \
+                "Remove `MaxRanges none`, output filters and `RequestHeader unset Range` from the \
                  download",
             ),
-            lighttpd: Some("server.range-requests = \"enable\" for the download"),
-            ..Remedy::any("let Range reach the server of the file, and take filters off its stream")
+            lighttpd: Some("Set `server.range-requests = \"enable\"` for the download"),
+            ..Remedy::any(
+                "Forward the Range header to the server that sends the file, and remove filters \
+                 from the response",
+            )
         },
         matches: |r| {
             let whole = range_ignored(r).filter(|_| gives_parts(r) && !ignored_before(r))?;
-            let because = format!("asked for a part, the site gives {}", r.describe(whole));
+            let because = format!("A range request returns {}", r.describe(whole));
             Some(Match::sure(because).shown_by(ProbeId::Range))
         },
     },
@@ -41,22 +44,22 @@ pub(super) const RULES: &[Rule] = &[
         id: "handoff.no-ranges",
         culprit: Culprit::Handoff,
         severity: Severity::Warning,
-        summary: "parts of the download are not given",
-        meaning: "A request for a part of the file gets the whole, which HTTP allows: an app that sends \
-                  the bytes itself, a store or a cache may not know better. Downloads that break off \
-                  begin anew, and players cannot seek.",
-        remedy: Remedy::any("let a server that knows Range send the file"),
+        summary: "The download does not support range requests",
+        meaning: "A range request returns the whole file, which HTTP allows: an app that sends the \
+                  file itself, a store or a cache may not support ranges. Interrupted downloads \
+                  start over, and media players cannot seek.",
+        remedy: Remedy::any("Serve the file from a server that supports the Range header"),
         matches: |r| {
             let told = !store_ignores(r, Part::Middle) && (!gives_parts(r) || ignored_before(r));
             if let Some(whole) = range_ignored(r).filter(|_| told) {
-                let because = format!("asked for a part, the site gives {}", r.describe(whole));
+                let because = format!("A range request returns {}", r.describe(whole));
                 return Some(Match::sure(because).shown_by(ProbeId::Range));
             }
             let unmoved = r.repeated(ProbeId::RangeIfSame).filter(|it| is_whole(r, it))?;
             let unmoved = Some(unmoved).filter(|_| !store_ignores(r, Part::IfSame))?;
             let part = r.repeated(ProbeId::Range).is_some_and(|it| it.status == 206);
-            let because = "a part alone is given; with If-Range and the file's own ETag, as browsers \
-                           resume, the whole comes";
+            let because = "A plain range request works, but with If-Range and the file's own ETag, \
+                           as browsers send to resume, the whole file is returned";
             let found = || Match::sure(because).shown_by(ProbeId::RangeIfSame);
             (part && unmoved.status == 200).then(found)
         },
@@ -65,14 +68,15 @@ pub(super) const RULES: &[Rule] = &[
         id: "handoff.wrong-range",
         culprit: Culprit::Handoff,
         severity: Severity::Degraded,
-        summary: "a request for a part of the file gets a wrong answer",
-        meaning: "The whole file is right, and a part of it is not: other bytes than Content-Range says, \
-                  an error, or a part of this file for someone who has the beginning of another. \
-                  Resumed downloads are corrupt or fail. Apps and caches that answer Range \
-                  themselves, in front of or behind a server that does it too, are the usual cause.",
+        summary: "A range request returns the wrong response",
+        meaning: "The whole file is correct, but a range of it is not: other bytes than \
+                  Content-Range declares, an error, or a range of this file for a client that \
+                  holds the beginning of another. Resumed downloads fail or are corrupt. Typical \
+                  cause: an app or a cache that processes Range itself, in front of or behind a \
+                  server that does so too.",
         remedy: Remedy::any(
-            "let only one server act on Range: the one that sends the file; the app answers 200 and \
-             hands over",
+            "Process Range only in the server that sends the file; in the app, respond with status \
+             200 and the hand-off",
         ),
         matches: |r| {
             let flaw =
@@ -85,15 +89,17 @@ pub(super) const RULES: &[Rule] = &[
         id: "handoff.etag-of-another-file",
         culprit: Culprit::Handoff,
         severity: Severity::Degraded,
-        summary: "a visitor who has another file is told to keep it",
-        meaning: "Asked with the ETag of another file, or with a time long ago, the site answers 304 Not \
-                  Modified. After a file has changed, whoever had it gets the old one for ever. Behind \
+        summary: "Conditional requests with another file's validator get 304 Not Modified",
+        meaning: "With the ETag of another file, or with a date long ago, the site returns 304 Not \
+                  Modified. After a file changes, clients keep the old version forever. Behind \
                   mod_proxy, mod_xsendfile 0.12 and 1.0 give every file the ETag \"0\" (measured).",
         remedy: Remedy {
             apache: Some(
-                "FileETag None for the location of the app: `Header unset ETag` does not help",
+                "Set `FileETag None` for the app's location (`Header unset ETag` does not help)",
             ),
-            ..Remedy::any("let the server of the file make its ETag of the file's time and size")
+            ..Remedy::any(
+                "Derive the ETag from the file's time and size in the server that sends the file",
+            )
         },
         matches: |r| {
             let kept = |id: &&(ProbeId, &str)| r.repeated(id.0).is_some_and(|it| it.status == 304);
@@ -105,69 +111,77 @@ pub(super) const RULES: &[Rule] = &[
         id: "handoff.etag-constant",
         culprit: Culprit::Handoff,
         severity: Severity::Warning,
-        summary: "the ETag looks like one that all files have",
-        meaning: "Behind mod_proxy, mod_xsendfile gives every file the ETag \"0\". A visitor who has an \
-                  old content of the file, and asks whether it is still good, is told that it is. With \
-                  the fixture this is proved by a second file.",
+        summary: "The ETag seems to be the same for all files",
+        meaning: "Behind mod_proxy, mod_xsendfile gives every file the ETag \"0\". A client that \
+                  revalidates an old version of the file is told that it is current. With the \
+                  fixture, a second file proves this.",
         remedy: Remedy::any(
-            "FileETag None for the location of the app: `Header unset ETag` does not help",
+            "Set `FileETag None` for the app's location (`Header unset ETag` does not help)",
         ),
         matches: |r| {
             let full = r.evidence.full.answer().filter(|_| r.delivered)?;
             let proved = r.probe(ProbeId::Empty).is_some();
             let own = r.app().and_then(|it| it.header("etag")) == full.header("etag");
             let constant = full.header("etag") == Some("\"0\"") && !own && !proved;
-            constant.then(|| Match::likely("the download's ETag is \"0\", and not the app's"))
+            constant
+                .then(|| Match::likely("The download's ETag is \"0\", and the app did not send it"))
         },
     },
     Rule {
         id: "handoff.conditions-ignored",
         culprit: Culprit::Handoff,
         severity: Severity::Warning,
-        summary: "who has the file already gets it once more",
-        meaning: "The answer carries an ETag or Last-Modified, and a request with it gets the whole file \
-                  again instead of 304 Not Modified. Nothing is wrong but the waste.",
-        remedy: Remedy::any("let If-None-Match and If-Modified-Since reach the server of the file"),
+        summary: "Conditional requests are ignored: clients with a cached copy download the file \
+                  again",
+        meaning: "The response has an ETag or Last-Modified, but a conditional request with it \
+                  returns the whole file instead of 304 Not Modified. The only harm is the wasted \
+                  transfer.",
+        remedy: Remedy::any(
+            "Forward If-None-Match and If-Modified-Since to the server that sends the file",
+        ),
         matches: |r| {
             let again = given_again(r)?;
-            let because = format!("asked again with its own ETag or time: {}", r.describe(again));
+            let because = format!(
+                "A conditional request with the download's own ETag or time returns {}",
+                r.describe(again)
+            );
             Some(Match::sure(because).shown_by(ProbeId::NotModified))
         },
     },
 ];
 
-/// The probes of a visitor who has something else, and what a 304 to them means.
+/// The probes of a client that holds another file, and what a 304 to them means.
 const OTHER_FILES: [(ProbeId, &str); 3] = [
-    (ProbeId::Empty, "with the download's ETag, another file gives 304 Not Modified"),
-    (ProbeId::OtherEtag, "an ETag that no file has gives 304 Not Modified"),
-    (ProbeId::ModifiedSince, "If-Modified-Since with a time in 1970 gives 304 Not Modified"),
+    (ProbeId::Empty, "With the download's ETag, another file returns 304 Not Modified"),
+    (ProbeId::OtherEtag, "With an ETag that no file has, the site returns 304 Not Modified"),
+    (ProbeId::ModifiedSince, "If-Modified-Since with a date in 1970 returns 304 Not Modified"),
 ];
 
-/// The whole file, where a part was asked for.
+/// The whole file as the response to a range request.
 fn range_ignored<'a>(r: &Reading<'a>) -> Option<&'a Response> {
     r.repeated(ProbeId::Range).filter(|it| is_whole(r, it))
 }
 
-/// The whole file, where who asked has it already and may keep it.
+/// The whole file as the response to a client that holds it and may cache it.
 fn given_again<'a>(r: &Reading<'a>) -> Option<&'a Response> {
     let full = r.evidence.full.answer()?;
     let kept = full.all("cache-control").all(|it| !it.contains("no-store"));
     r.repeated(ProbeId::NotModified).filter(|it| kept && is_whole(r, it))
 }
 
-/// In what the download is unlike a file that the proxy sends itself, if it has no ETag as that has.
-/// The ETag alone tells nothing: a location may have none.
+/// How the download differs from a file that the proxy sends itself, if it lacks that file's ETag.
+/// The missing ETag alone proves nothing: a location may send none.
 pub(super) fn unlike_a_file(r: &Reading<'_>) -> Option<String> {
     let whole = match (range_ignored(r), given_again(r)) {
         _ if !r.delivered || !r.evidence.lacks_etag() => return None,
-        (Some(_), _) => "the whole file where a part was asked for",
-        (None, Some(_)) => "once more to who has it",
+        (Some(_), _) => "range requests return the whole file",
+        (None, Some(_)) => "conditional requests return the whole file",
         (None, None) => return None,
     };
-    Some(format!("the file came without the ETag of the proxy's own files, and {whole}"))
+    Some(format!("The file arrives without the ETag of the proxy's own files, and {whole}"))
 }
 
-/// Whether a response is the whole file, or its beginning where no more was read.
+/// Whether a response is the whole file, or its beginning if no more was read.
 fn is_whole(r: &Reading<'_>, response: &Response) -> bool {
     let body = &response.body;
     let (Some(Same::Exactly(same) | Same::AtLeast(same)), End::TooLong) = (body.same, &body.end)
@@ -177,8 +191,8 @@ fn is_whole(r: &Reading<'_>, response: &Response) -> bool {
     response.status == 200 && same > 0 && same >= body.size / 2
 }
 
-/// Whether the server is known to give parts of its files: it says so, or it is one that does
-/// unless told otherwise, and the file came from a disk, by a hand-off.
+/// Whether the server is known to support ranges: it says so, or it does so by default and the file
+/// came from disk by a hand-off.
 fn gives_parts(r: &Reading<'_>) -> bool {
     let says = |it: Option<&Response>| {
         let mut values = it.into_iter().flat_map(|it| it.all("accept-ranges"));
@@ -198,9 +212,8 @@ fn of_disk(r: &Reading<'_>) -> bool {
     by_handoff && known && r.stored_at().is_some()
 }
 
-/// Whether it is not the hand-off that loses parts: the store itself does not give them or, where it
-/// is not known what that does, the direct location. A server of files gives them until it is told
-/// otherwise.
+/// Whether ranges are lost before the hand-off: the store itself ignores them or, if that is not
+/// known, the direct location does. A file server supports them unless configured otherwise.
 fn ignored_before(r: &Reading<'_>) -> bool {
     let store = r.probe(ProbeId::AtStore(Part::Middle)).filter(|it| it.status < 400);
     let by_direct = || {
@@ -210,23 +223,25 @@ fn ignored_before(r: &Reading<'_>) -> bool {
     store.map_or_else(by_direct, |it| is_whole(r, it))
 }
 
-/// What of this form of Range the store itself, asked past the proxy, does not know: HTTP leaves it
-/// the choice (RFC 9110 §14.2).
+/// The form of Range that the store itself, probed without the proxy, does not support: HTTP makes
+/// it optional (RFC 9110 §14.2).
 pub(in super::super) fn unknown_to_store(r: &Reading<'_>) -> Option<(Part, String)> {
     Part::all().find_map(|part| {
         let site = r.repeated(part.of_site())?;
         let told = match part {
             Part::Middle if is_whole(r, site) && store_ignores(r, part) => {
-                "asked for a part, the store itself gives the whole"
+                "The store itself returns the whole file for a range request"
             }
             Part::IfSame if is_whole(r, site) && store_ignores(r, part) => {
-                "asked for a part with If-Range and the file's own ETag, the store gives the whole"
+                "The store itself returns the whole file for a range request with If-Range and the \
+                 file's own ETag"
             }
             Part::IfOther if by_store(r, part) => {
-                "asked for a part with If-Range and another file's ETag, the store gives the part"
+                "The store itself returns the range for a range request with If-Range and another \
+                 file's ETag"
             }
             Part::Suffix if refused(site) && by_store(r, part) => {
-                "the store itself refuses a part that is counted from the end"
+                "The store itself refuses a range that is counted from the end"
             }
             _ => return None,
         };
@@ -234,7 +249,7 @@ pub(in super::super) fn unknown_to_store(r: &Reading<'_>) -> Option<(Part, Strin
     })
 }
 
-/// A flaw of a part that the store itself gives, asked past the proxy: the part, and what is wrong.
+/// A range flaw of the store itself, probed without the proxy: the range, and what is wrong.
 pub(in super::super) fn flaw_of_store(r: &Reading<'_>) -> Option<(Part, String)> {
     let unknown = |part: Part| match part {
         Part::IfOther => true,
@@ -245,35 +260,35 @@ pub(in super::super) fn flaw_of_store(r: &Reading<'_>) -> Option<(Part, String)>
     Part::all().filter(|it| !unknown(*it)).find_map(flaw)
 }
 
-/// Whether a part is refused, by whichever server.
+/// Whether a range request is refused, by any server.
 fn refused(site: &Response) -> bool {
     site.status >= 400
 }
 
-/// Whether what was asked is refused, and no server has failed: a proxy may put its own error in the
-/// place of the store's.
+/// Whether a range request is refused without a server failure: a proxy may replace the store's
+/// error with its own.
 fn not_understood(response: &Response) -> bool {
     (400..500).contains(&store_status(response).unwrap_or(response.status))
 }
 
-/// Whether the store itself gives the whole for a part.
+/// Whether the store itself returns the whole file for a range request.
 fn store_ignores(r: &Reading<'_>, part: Part) -> bool {
     r.probe(ProbeId::AtStore(part)).is_some_and(|it| is_whole(r, it))
 }
 
-/// Whether the store itself answers a request for a part as wrongly as the site.
+/// Whether the store itself responds to a range request as wrongly as the site.
 fn by_store(r: &Reading<'_>, part: Part) -> bool {
     let id = ProbeId::AtStore(part);
     let Some((site, store)) = r.probe(part.of_site()).zip(r.probe(id)) else { return false };
     match store.status {
-        // It may be this program's key that is refused.
+        // This program's own key may be refused.
         401 | 403 => false,
         400.. => store_status(site).unwrap_or(site.status) == store.status,
         _ => store.status == site.status && flaw(r, part, id).is_some(),
     }
 }
 
-/// What is wrong with the site's answer to a request for a part, if anything is.
+/// What is wrong with the site's response to a range request, if anything is.
 fn wrong_part(r: &Reading<'_>, part: Part) -> Option<String> {
     r.repeated(part.of_site())?;
     flaw(r, part, part.of_site())
@@ -283,23 +298,23 @@ fn flaw(r: &Reading<'_>, part: Part, id: ProbeId) -> Option<String> {
     let response = r.probe(id)?;
     let further = r.evidence.probes.iter().find(|it| it.id == id)?;
     let range = further.probed.asked.headers.iter().find(|(name, _)| name == "range")?;
-    let wrong = |what: &str| Some(format!("{}: {what}", range.1));
+    let wrong = |what: &str| Some(format!("Range {}: {what}", range.1));
     match (response.status, part) {
-        (206, Part::Beyond) => wrong("206 for what lies behind the end"),
-        (206, Part::IfOther) => wrong("206 although If-Range names the ETag of another file"),
+        (206, Part::Beyond) => wrong("206 for a range beyond the end of the file"),
+        (206, Part::IfOther) => wrong("206 although If-Range contains another file's ETag"),
         (206, Part::Several) => wrong(&wrong_parts(r, response)?),
         (206, _) => wrong(&wrong_slice(r, response, &range.1, further.wants)?),
         (200, _) if !is_whole(r, response) && response.header("content-range").is_some() => {
-            wrong("a part comes with 200, as if it were the whole, and not with 206")
+            wrong("the range arrives with status 200 instead of 206")
         }
-        // Few clients ask for several parts at once, and a server need not give them.
+        // Few clients request several ranges at once, and a server need not support them.
         (400.., Part::Beyond | Part::Several) if not_understood(response) => None,
-        (400.., _) => wrong(&format!("{}, and the whole file is given", response.status)),
+        (400.., _) => wrong(&format!("{}, although the whole file is served", response.status)),
         _ => None,
     }
 }
 
-/// What is wrong with one part, if anything is.
+/// What is wrong with a single range, if anything is.
 fn wrong_slice(
     r: &Reading<'_>,
     response: &Response,
@@ -315,25 +330,25 @@ fn wrong_slice(
     let size = r.evidence.dummy.as_ref()?.size;
     let (first, last) = partial::asked(range, size)?;
     let Some(said) = ContentRange::read(value) else {
-        return Some(format!("206 with Content-Range: {value}"));
+        return Some(format!("206 with an invalid Content-Range: {value}"));
     };
     let body = &response.body;
-    // A server may give less than was asked for; that of another file is another matter.
+    // A server may return less than was requested; a range of another file is a different matter.
     let fits = said.first == first && said.last <= last && said.total.is_none_or(|it| it == size);
     match () {
-        () if !fits => Some(format!("the answer is {value}, of {size} bytes")),
+        () if !fits => Some(format!("Content-Range is {value}, for a file of {size} bytes")),
         () if body.end == End::Whole && body.size != said.size() => {
-            Some(format!("{} bytes came with Content-Range: {value}", body.size))
+            Some(format!("{} bytes arrived with Content-Range: {value}", body.size))
         }
         () if body.end != End::Whole => Some(r.describe(response)),
         () if said.last == last && wants.is_some_and(|it| it != body.sha256) => {
-            Some(format!("the {} bytes that came are not those of the file", body.size))
+            Some(format!("the {} bytes that arrived differ from the file", body.size))
         }
         () => None,
     }
 }
 
-/// What is wrong with several parts, as far as the evidence remembers their bytes.
+/// What is wrong with several ranges, as far as the evidence keeps their bytes.
 fn wrong_parts(r: &Reading<'_>, response: &Response) -> Option<String> {
     let whole = &r.evidence.full.answer()?.body.head;
     let head = &response.body.head;
@@ -343,9 +358,9 @@ fn wrong_parts(r: &Reading<'_>, response: &Response) -> Option<String> {
         (Some(_), _) if !all => return None,
         (Some(boundary), _) => match partial::parts(head, boundary) {
             Some(parts) if !parts.is_empty() => parts,
-            _ => return Some("206 of several parts that cannot be read".to_owned()),
+            _ => return Some("206 with several parts that cannot be parsed".to_owned()),
         },
-        // A server may join parts, or give one of them.
+        // A server may join ranges, or return one of them.
         (None, Some(value)) => vec![(ContentRange::read(value)?, &head[..])],
         (None, None) => return Some("206 without Content-Range".to_owned()),
     };
@@ -354,6 +369,6 @@ fn wrong_parts(r: &Reading<'_>, response: &Response) -> Option<String> {
         whole.get(first..=last).is_some_and(|it| it != *part)
     });
     wrong.map(|(it, _)| {
-        format!("bytes {}-{} that came are not those of the file", it.first, it.last)
+        format!("the bytes {}-{} that arrived differ from the file", it.first, it.last)
     })
 }

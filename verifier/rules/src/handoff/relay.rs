@@ -1,4 +1,4 @@
-//! The proxy can be made to ask servers that are no store of the app.
+//! Open proxies: the proxy can be made to send requests to servers other than the app's store.
 
 use super::super::{Culprit, Match, Remedy, Rule, Severity};
 use sendfile_evidence::{ProbeId, Response};
@@ -8,22 +8,24 @@ pub(super) const RULES: &[Rule] = &[
         id: "handoff.relay-for-anybody",
         culprit: Culprit::Handoff,
         severity: Severity::Exposed,
-        summary: "any visitor can make the proxy ask any server",
-        meaning: "The location that fetches from the store is open to visitors, and takes the host \
-                  that it asks from the request. Whoever writes another host into the URL gets \
-                  what that one answers, from within the network of the proxy: this machine, its \
-                  neighbours, a cloud's metadata address (SSRF).",
+        summary: "Open proxy (SSRF): clients choose the upstream host",
+        meaning: "The location that fetches from the store is public and takes the upstream host \
+                  from the request. A client that writes another host into the URL gets that \
+                  host's response, from within the proxy's network: the local machine, \
+                  neighbouring hosts, a cloud's metadata address.",
         remedy: Remedy {
             nginx: Some(
-                "add `internal;` to the location, and write the store's host into proxy_pass, with \
-                 only what is behind it as a variable",
+                "Add `internal;` to the location, and write the store's host into `proxy_pass`, \
+                 with variables only after the host",
             ),
-            ..Remedy::any("close the location to visitors, and let the proxy ask the one store")
+            ..Remedy::any(
+                "Block clients from the location, and restrict the upstream to the one store",
+            )
         },
         matches: |r| {
             r.probe(ProbeId::RelayOutside).filter(astray)?;
-            let because = "asked for the fixture's address in the place of the store's, the site \
-                           gives the fixture's page";
+            let because = "Requested with the fixture's address in place of the store's, the site \
+                           returns the fixture's page";
             Some(Match::sure(because).shown_by(ProbeId::RelayOutside))
         },
     },
@@ -31,28 +33,31 @@ pub(super) const RULES: &[Rule] = &[
         id: "handoff.open-relay",
         culprit: Culprit::Handoff,
         severity: Severity::Warning,
-        summary: "a hand-off can make the proxy ask any server",
-        meaning: "The proxy asks whatever host the app names after a hand-off. No visitor chooses \
-                  that, but an app that builds the link from what users send can be made to name \
-                  this machine, its neighbours or a cloud's metadata address, and the visitor gets \
-                  what they answer.",
+        summary: "Open proxy (SSRF): a hand-off chooses the upstream host",
+        meaning: "The proxy sends a request to any host that the app names in a hand-off. Clients \
+                  cannot choose it directly, but an app that builds the link from user input can \
+                  be made to name the local machine, neighbouring hosts or a cloud's metadata \
+                  address. The client then gets their response.",
         remedy: Remedy {
             nginx: Some(
-                "write the store's host into proxy_pass, and only what is behind it as a variable; \
-                 refuse links that begin otherwise, as nginx/remote-header.conf does",
+                "Write the store's host into `proxy_pass`, with variables only after the host. \
+                 Refuse links that begin differently, as nginx/remote-header.conf does",
             ),
-            caddy: Some("name the store in reverse_proxy, not a placeholder"),
-            ..Remedy::any("let the proxy ask the one store, and refuse links to anything else")
+            caddy: Some("Name the store in `reverse_proxy` instead of a placeholder"),
+            ..Remedy::any(
+                "Restrict the upstream to the one store, and refuse links to anything else",
+            )
         },
         matches: |r| {
             r.probe(ProbeId::Relay).filter(astray)?;
-            let because = "a hand-off whose link leads to the fixture itself gets its page";
+            let because = "A hand-off whose link leads to the fixture itself returns the fixture's \
+                           page";
             Some(Match::sure(because).shown_by(ProbeId::Relay))
         },
     },
 ];
 
-/// What the fixture answers where only a relay asks.
+/// The body that the fixture returns to requests that only an open proxy makes.
 const ASTRAY: &[u8] = b"sendfile-fixture astray";
 
 fn astray(answer: &&Response) -> bool {

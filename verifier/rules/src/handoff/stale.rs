@@ -1,4 +1,4 @@
-//! What the file held before still comes, though nothing in front of the app keeps it.
+//! An older version of the file is served, although no cache in front of the app stores it.
 
 use super::super::{
     Culprit, Match, Reading, Remedy, Rule, Severity,
@@ -13,27 +13,27 @@ pub(super) const RULES: &[Rule] = &[
         id: "handoff.target-stale",
         culprit: Culprit::Handoff,
         severity: Severity::Broken,
-        summary: "the place where the hand-off leads to keeps an old content",
-        meaning: "The app was asked and handed over, the proxy's direct location gives what the file \
-                  holds now, and the visitor gets what it held before: the internal location has a \
-                  cache of its own. nginx's open_file_cache keeps a file that was replaced by rename \
-                  for open_file_cache_valid, 60 s by default; proxy_cache before a store keeps it as \
-                  long as it was told (measured). Or its folder is a copy that is behind.",
+        summary: "The hand-off's target serves a stale file",
+        meaning: "The app got the request and handed off, and the proxy's direct location returns \
+                  the current file, but the client gets an older version: the internal location \
+                  has its own cache. nginx's `open_file_cache` keeps a file that was replaced by \
+                  rename for `open_file_cache_valid`, 60 s by default; `proxy_cache` before a \
+                  store keeps it for its configured time (measured). Or its directory is an \
+                  outdated copy.",
         remedy: Remedy {
             nginx: Some(
-                "open_file_cache off; and proxy_cache off; in the internal location, or give changed \
-                 files another name",
+                "Set `open_file_cache off;` and `proxy_cache off;` in the internal location, or \
+                 give changed files another name",
             ),
             ..Remedy::any(
-                "switch caches of files off where the hand-off leads to, or give changed files \
-                 another name",
+                "Turn off file caches at the hand-off's target, or give changed files another name",
             )
         },
         matches: |r| {
             if let Some((_, line, AskedApp::Yes)) = without_query(r) {
                 let because = format!(
-                    "with a fresh query the file comes; without it the app is asked too, and an \
-                     older content comes: {}",
+                    "With a fresh query, the current file arrives; without it, the request reaches \
+                     the app too, but an older version arrives: {}",
                     told(&line)
                 );
                 return Some(Match::sure(because).shown_by(ProbeId::WithoutQuery));
@@ -41,10 +41,13 @@ pub(super) const RULES: &[Rule] = &[
             let full = r.lost_after_app().filter(|_| r.direct_right())?;
             let asked = matches!(r.reached, Reached::App(_)) && r.evidence.journal.is_some();
             let line = earlier(r.evidence, &full.body.head).filter(|_| asked)?;
-            let because = format!("the app was asked, and an older content came: {}", told(&line));
+            let because = format!(
+                "The request reached the app, but an older version arrived: {}",
+                told(&line)
+            );
             match instead(r.evidence, full) {
                 Instead::Older(_) => Some(Match::sure(because)),
-                // Of a fixture that ran before; what it left may lie in another folder too.
+                // From an earlier fixture, whose files may also be in another directory.
                 Instead::OtherInstance(_) => Some(Match::likely(because)),
                 _ => None,
             }
@@ -54,23 +57,30 @@ pub(super) const RULES: &[Rule] = &[
         id: "handoff.stale-for-browsers",
         culprit: Culprit::Handoff,
         severity: Severity::Broken,
-        summary: "who accepts compression gets what the file held before",
-        meaning: "Asked with `Accept-Encoding: gzip`, as every browser asks, the site gives an older \
-                  content of the file, while the plain request gets the new one: a .gz beside the file \
-                  that was not made anew (gzip_static, precompressed), or a cache that keeps the two \
-                  apart.",
+        summary: "Clients that accept compression get a stale file",
+        meaning: "With `Accept-Encoding: gzip`, as browsers send it, the site returns an older \
+                  version of the file, while the plain request returns the current one. Typical \
+                  causes: a .gz beside the file that was not regenerated (`gzip_static`, \
+                  `precompressed`), or a cache that stores the two variants separately.",
         remedy: Remedy {
             nginx: Some(
-                "gzip_static off; in the internal location, or renew the .gz with the file",
+                "Set `gzip_static off;` in the internal location, or regenerate the .gz whenever \
+                 the file changes",
             ),
-            caddy: Some("leave `precompressed` out of file_server, or renew the .gz with the file"),
-            ..Remedy::any("remove the compressed copy beside the file, or renew it with the file")
+            caddy: Some(
+                "Remove `precompressed` from `file_server`, or regenerate the .gz whenever the \
+                 file changes",
+            ),
+            ..Remedy::any(
+                "Remove the compressed copy beside the file, or regenerate it whenever the file \
+                 changes",
+            )
         },
         matches: |r| {
             let (answer, line) = for_browsers(r)?;
             let coding = answer.header("content-encoding").unwrap_or("identity");
             let because = format!(
-                "with Accept-Encoding: gzip comes {coding}, an older content: {}",
+                "With Accept-Encoding: gzip, the site returns an older version ({coding}): {}",
                 told(&line)
             );
             Some(Match::sure(because).shown_by(ProbeId::Gzip))
@@ -78,7 +88,8 @@ pub(super) const RULES: &[Rule] = &[
     },
 ];
 
-/// What comes to those who accept compression, and its first line, if that is an older content.
+/// The response to a request that accepts compression, and its first line, if it is an older
+/// version.
 pub(super) fn for_browsers<'a>(r: &Reading<'a>) -> Option<(&'a Response, DummyLine)> {
     let answer = r.repeated(ProbeId::Gzip).filter(|it| it.status == 200)?;
     let head = answer.body.gunzipped.as_ref().map_or(&answer.body.head, |it| &it.head);

@@ -1,4 +1,4 @@
-//! The hand-off goes to a store over HTTP, and the store does not understand what the proxy asks.
+//! The hand-off goes to a store over HTTP, and the store does not accept the proxy's request.
 
 use super::super::{Culprit, Match, Reading, Remedy, Rule, Severity};
 use sendfile_evidence::{
@@ -11,17 +11,18 @@ pub(super) const RULES: &[Rule] = &[
         id: "handoff.upstream-unreachable",
         culprit: Culprit::Handoff,
         severity: Severity::Broken,
-        summary: "the hand-off ends at a server that the proxy cannot reach",
-        meaning: "The app handed over, and then came the proxy's own gateway error: the location of \
-                  the hand-off's target asks a server, a store or an app, that does not answer or \
-                  cannot be looked up. nginx keeps the app's Content-Disposition on that error, \
-                  which tells it from an app that cannot be reached.",
+        summary: "The proxy cannot reach the upstream that serves the hand-off's target",
+        meaning: "The app handed off, then the proxy returned its own gateway error: the location \
+                  of the hand-off's target forwards to a server, a store or an app, that does not \
+                  respond or whose name does not resolve. nginx keeps the app's \
+                  Content-Disposition on that error, which distinguishes it from an app that \
+                  cannot be reached.",
         remedy: Remedy {
             nginx: Some(
-                "correct proxy_pass in the internal location; if it has variables in it, add a \
+                "Correct `proxy_pass` in the internal location; if it contains variables, add a \
                  `resolver`",
             ),
-            ..Remedy::any("correct the address to which the hand-off's location passes requests")
+            ..Remedy::any("Correct the upstream address of the hand-off's location")
         },
         matches: |r| {
             let asked = |it: &&Response| matches!(it.status, 502 | 504) && !link_not_allowed(it);
@@ -29,7 +30,7 @@ pub(super) const RULES: &[Rule] = &[
             let kept = r.app().and_then(|it| it.header("content-disposition"));
             let handed_over = kept.is_some() && full.header("content-disposition") == kept;
             (handed_over && r.own_page(full).is_some()).then(|| {
-                Match::likely(format!("after the hand-off a visitor gets {}", r.describe(full)))
+                Match::likely(format!("After the hand-off, a client gets {}", r.describe(full)))
             })
         },
     },
@@ -37,25 +38,26 @@ pub(super) const RULES: &[Rule] = &[
         id: "handoff.link-not-allowed",
         culprit: Culprit::Handoff,
         severity: Severity::Broken,
-        summary: "the app's link leads to no store that the proxy may ask",
-        meaning: "The app tells the proxy a whole link to the store, in a header beside the \
-                  hand-off, and the proxy asks only what its list allows. The link begins \
-                  otherwise: another host or port, bucket or prefix; or the proxy reads another \
+        summary: "The app's link leads to a store that the proxy does not allow",
+        meaning: "The app sends the proxy a whole link to the store, in a header beside the \
+                  hand-off, and the proxy requests only what its list allows. The link begins \
+                  differently (another host, port, bucket or prefix), or the proxy reads another \
                   header than the one that the app sends.",
         remedy: Remedy {
             nginx: Some(
-                "in the internal location, let the pattern and proxy_pass begin as the app's links \
-                 do, and read the header that the app sends: $upstream_http_NAME",
+                "In the internal location, make the pattern and `proxy_pass` begin as the app's \
+                 links do, and read the header that the app sends: `$upstream_http_NAME`",
             ),
-            ..Remedy::any("allow what the app's links begin with, and nothing more")
+            ..Remedy::any("Allow what the app's links begin with, and nothing more")
         },
         matches: |r| {
             let full = r.lost_after_app().filter(|it| link_not_allowed(it))?;
-            let because = format!("the proxy answers {}, and has asked no store", full.status);
+            let because =
+                format!("The proxy returns {} without a request to any store", full.status);
             let link = r.app().map(link_of)?;
             Some(Match::sure(because).also(match link {
-                Some((name, link)) => format!("the app sends {name}: {link}"),
-                None => "the app sends no signed link beside its hand-off".to_owned(),
+                Some((name, link)) => format!("The app sends {name}: {link}"),
+                None => "The app sends no signed link beside its hand-off".to_owned(),
             }))
         },
     },
@@ -63,20 +65,21 @@ pub(super) const RULES: &[Rule] = &[
         id: "handoff.client-auth-forwarded",
         culprit: Culprit::Handoff,
         severity: Severity::Broken,
-        summary: "the visitor's Authorization header travels on to the store beside the signed \
-                  query",
-        meaning: "Stores accept one way of proving a right. With a signed query and an \
-                  Authorization header S3 answers 400 InvalidArgument (\"Only one auth mechanism \
+        summary: "The proxy forwards the client's Authorization header to the store, in addition \
+                  to the signed query",
+        meaning: "Stores accept one authentication method per request. For a signed query plus an \
+                  Authorization header, S3 returns 400 InvalidArgument (\"Only one auth mechanism \
                   allowed\").",
         remedy: Remedy {
             nginx: Some(
-                "proxy_set_header Authorization \"\"; proxy_set_header Cookie \"\"; in the \
-                 internal location",
+                "Set `proxy_set_header Authorization \"\";` and `proxy_set_header Cookie \"\";` in \
+                 the internal location",
             ),
             caddy: Some(
-                "header_up -Authorization and header_up -Cookie in the reverse_proxy to the store",
+                "Add `header_up -Authorization` and `header_up -Cookie` to the `reverse_proxy` to \
+                 the store",
             ),
-            ..Remedy::any("drop Authorization and Cookie from the request to the store")
+            ..Remedy::any("Remove Authorization and Cookie from the request to the store")
         },
         matches: |r| {
             let full = r.lost_after_app()?;
@@ -89,13 +92,13 @@ pub(super) const RULES: &[Rule] = &[
                 .any(|(name, _)| name.eq_ignore_ascii_case("authorization"));
             if visitor && r.gives_dummy(ProbeId::WithoutAuthorization) {
                 return Some(Match::sure(
-                    "without the visitor's Authorization header the file arrives",
+                    "Without the client's Authorization header, the file arrives",
                 ));
             }
             let code = store_error(&full.body)?;
             let one_mechanism = String::from_utf8_lossy(&full.body.head).contains("auth mechanism");
             let because = format!(
-                "the store answers {} {code} to a visitor with an Authorization header",
+                "The store returns {} {code} to a client with an Authorization header",
                 full.status
             );
             (visitor && (one_mechanism || full.status == 400)).then(|| Match::sure(because))
@@ -105,16 +108,16 @@ pub(super) const RULES: &[Rule] = &[
         id: "handoff.decoded-for-upstream",
         culprit: Culprit::Handoff,
         severity: Severity::Broken,
-        summary: "the path reaches the store decoded",
-        meaning: "The hand-off's path has percent-escapes. A proxy_pass with variables sends the \
-                  decoded path, raw spaces and all, and the store finds no such key, or no \
-                  request that it understands.",
+        summary: "The proxy sends the store a decoded path",
+        meaning: "The hand-off's path has percent-escapes. A `proxy_pass` with variables sends the \
+                  decoded path, including raw spaces, so the store finds no such key or cannot \
+                  parse the request.",
         remedy: Remedy {
             nginx: Some(
-                "proxy_pass http://STORE/BUCKET/; without variables: nginx then encodes the path \
-                 again",
+                "Use `proxy_pass http://STORE/BUCKET/;` without variables: nginx then encodes the \
+                 path again",
             ),
-            ..Remedy::any("encode the path again before it goes to the store")
+            ..Remedy::any("Encode the path again before it is sent to the store")
         },
         matches: |r| {
             let full = r.lost_after_app()?;
@@ -126,7 +129,7 @@ pub(super) const RULES: &[Rule] = &[
             let plain = matches!(code.as_str(), "AccessDenied" | "InvalidArgument");
             (escaped && !plain).then(|| {
                 Match::likely(format!(
-                    "the hand-off's path is encoded, and the store answers {} {code}",
+                    "The hand-off's path is encoded, and the store returns {} {code}",
                     full.status
                 ))
             })
@@ -136,14 +139,15 @@ pub(super) const RULES: &[Rule] = &[
         id: "handoff.upstream-host-wrong",
         culprit: Culprit::Handoff,
         severity: Severity::Broken,
-        summary: "the proxy sends the store another Host than the one that was signed",
-        meaning: "The Host header is part of what a signed link signs. The store calculates \
-                  another signature (SignatureDoesNotMatch) when the proxy passes the site's own \
-                  Host on.",
+        summary: "The proxy sends the store a different Host header than the signed one",
+        meaning: "The signature of a link covers the Host header. The store calculates a different \
+                  signature (SignatureDoesNotMatch) if the proxy forwards the site's own Host.",
         remedy: Remedy {
-            nginx: Some("proxy_set_header Host $proxy_host; in the internal location"),
-            caddy: Some("header_up Host {upstream_hostport} in the reverse_proxy to the store"),
-            ..Remedy::any("send the store the Host that the link was signed for")
+            nginx: Some("Set `proxy_set_header Host $proxy_host;` in the internal location"),
+            caddy: Some(
+                "Add `header_up Host {upstream_hostport}` to the `reverse_proxy` to the store",
+            ),
+            ..Remedy::any("Send the store the Host that the link was signed for")
         },
         matches: |r| {
             let full = r.lost_after_app()?;
@@ -151,26 +155,26 @@ pub(super) const RULES: &[Rule] = &[
                 return Some(Match::possible(status));
             }
             let code = store_error(&full.body).filter(|it| it == "SignatureDoesNotMatch")?;
-            Some(Match::likely(format!("the store answers {} {code}", full.status)))
+            Some(Match::likely(format!("The store returns {} {code}", full.status)))
         },
     },
     Rule {
         id: "handoff.query-dropped",
         culprit: Culprit::Handoff,
         severity: Severity::Broken,
-        summary: "the signed query does not reach the store",
-        meaning: "The app hands over with a signed query, and the store answers as to somebody \
-                  without one (AccessDenied).",
+        summary: "The signed query does not reach the store",
+        meaning: "The app hands off with a signed query, but the store responds as if there were \
+                  none (AccessDenied).",
         remedy: Remedy {
             nginx: Some(
-                "end the proxy_pass with $is_args$args if it has variables; without variables \
-                 nginx keeps the query",
+                "End `proxy_pass` with `$is_args$args` if it contains variables; without \
+                 variables, nginx keeps the query",
             ),
             caddy: Some(
-                "rewrite * {rp.header.X-Accel-Redirect}? with a question mark at its end, which \
-                 keeps the query",
+                "Use `rewrite * {rp.header.X-Accel-Redirect}?`, with a trailing `?`, which keeps \
+                 the query",
             ),
-            ..Remedy::any("pass the query on to the store")
+            ..Remedy::any("Forward the query to the store")
         },
         matches: |r| {
             let full = r.lost_after_app()?;
@@ -181,18 +185,18 @@ pub(super) const RULES: &[Rule] = &[
             let expired = String::from_utf8_lossy(&full.body.head).contains("expired");
             let signed = r.handoff().is_some_and(|(_, value)| value.contains('?'));
             (signed && !expired)
-                .then(|| Match::likely(format!("the store answers {} {code}", full.status)))
+                .then(|| Match::likely(format!("The store returns {} {code}", full.status)))
         },
     },
     Rule {
         id: "handoff.store-refuses",
         culprit: Culprit::Handoff,
         severity: Severity::Broken,
-        summary: "the store refuses the request that the hand-off makes",
-        meaning: "The store answers the hand-off's request with an error, and answers the direct \
-                  location's with the file.",
+        summary: "The store refuses the proxy's request after the hand-off",
+        meaning: "The store returns an error to the hand-off's request, but returns the file to \
+                  the direct location's.",
         remedy: Remedy::any(
-            "compare the two requests at the store's log: Host, path, query, method, Authorization",
+            "Compare the two requests in the store's log: Host, path, query, method, Authorization",
         ),
         matches: |r| {
             let full = r.lost_after_app()?;
@@ -201,9 +205,9 @@ pub(super) const RULES: &[Rule] = &[
                 (None, Some(status)) => status.to_string(),
                 (None, None) => return None,
             };
-            let because = format!("the store answers {answer}");
+            let because = format!("The store returns {answer}");
             Some(match store_refusal(full) {
-                // Which of its reasons it was is not shown.
+                // The proxy does not show which of the store's reasons it was.
                 Some(_) => Match::likely(because),
                 None => Match::possible(because),
             })
@@ -211,10 +215,10 @@ pub(super) const RULES: &[Rule] = &[
     },
 ];
 
-/// That a store refuses a signed request, where the proxy keeps its reason back.
+/// The evidence that a store refuses a signed request, if the proxy hides the store's reason.
 fn unexplained(r: &Reading<'_>, full: &Response) -> Option<String> {
     let (_, value) = r.handoff()?;
     let status = store_refusal(full).filter(|it| matches!(it, 400 | 401 | 403 | 404 | 409))?;
     let hidden = value.contains('?') && store_error(&full.body).is_none();
-    hidden.then(|| format!("the store answers {status}, and the proxy keeps its reason back"))
+    hidden.then(|| format!("The store returns {status}, and the proxy hides its reason"))
 }
