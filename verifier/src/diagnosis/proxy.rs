@@ -276,9 +276,9 @@ pub(super) const RULES: &[Rule] = &[
         culprit: Culprit::Proxy,
         severity: Severity::Exposed,
         summary: "The storage directory is published under a public path",
-        meaning: "The file is available, byte for byte, at the site's own path for the storage \
-                  directory, where public media are published. Every client that knows or guesses \
-                  a name can download the file, and no permission is checked.",
+        meaning: "The file is available, byte for byte, at a path of the site that maps to the \
+                  storage directory, like public media. Every client that knows or guesses a name \
+                  can download the file, and no permission is checked.",
         remedy: Remedy {
             nginx: Some(
                 "Remove the location that publishes the directory, or move protected files to a \
@@ -299,8 +299,8 @@ pub(super) const RULES: &[Rule] = &[
                   file was downloaded in this way, byte for byte.",
         remedy: Remedy {
             nginx: Some(
-                "End the location with a slash, like the alias: location ^~ /direct/ { alias \
-                 /FOLDER/; }",
+                "End the location with a slash, like the alias: `location ^~ /direct/ { alias \
+                 /FOLDER/; }`",
             ),
             ..Remedy::any("End the location's path with a slash")
         },

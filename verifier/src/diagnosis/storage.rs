@@ -214,9 +214,9 @@ pub(super) const RULES: &[Rule] = &[
                   Resumed downloads fail or are corrupt.",
         remedy: Remedy {
             nginx: Some(
-                "Upgrade the store, if a fixed version exists; or, in the internal location, \
-                 disable range requests: proxy_set_header Range \"\"; proxy_set_header If-Range \
-                 \"\"; proxy_hide_header Accept-Ranges;",
+                "Upgrade the store, if a fixed version exists; or disable range requests in the \
+                 internal location: `proxy_set_header Range \"\"; proxy_set_header If-Range \"\"; \
+                 proxy_hide_header Accept-Ranges;`",
             ),
             ..Remedy::any(
                 "Upgrade the store, if a fixed version exists; or remove Range and If-Range from \
@@ -234,9 +234,10 @@ pub(super) const RULES: &[Rule] = &[
         culprit: Culprit::Storage,
         severity: Severity::Warning,
         summary: "The store itself does not support every range request",
-        meaning: "The store does not support this form of Range, or ignores If-Range, from any \
-                  client. HTTP permits the former; the latter affects only clients that hold the \
-                  beginning of an earlier version of the file. App and proxy are not the cause.",
+        meaning: "The store does not support this form of Range, or it ignores If-Range, \
+                  regardless of the client. HTTP permits the former; the latter affects only \
+                  clients that hold the beginning of an earlier version of the file. App and proxy \
+                  are not the cause.",
         remedy: Remedy::any(
             "Use a store that supports Range and If-Range if interrupted downloads must resume",
         ),
