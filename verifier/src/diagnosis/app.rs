@@ -187,7 +187,7 @@ const OWN: &[Rule] = &[
         culprit: Culprit::App,
         severity: Severity::Broken,
         summary: "The app sends its hand-off with a status that the proxy does not act on",
-        meaning: "mod_xsendfile acts only on 200: with 201, 206 or 404 the client receives the \
+        meaning: "mod_xsendfile acts only on 200: with 201, 206 or 404 the client gets the \
                   app's own response, including the header. lighttpd sends the file and keeps the \
                   status (measured with 0.12 and 1.4.69). nginx acts on any status, but with \
                   proxy_intercept_errors it sends its own error page instead. Typical cause: a \

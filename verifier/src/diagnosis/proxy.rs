@@ -51,7 +51,7 @@ pub(super) const RULES: &[Rule] = &[
             }
             if let Some(same) = r.masked() {
                 let because = format!(
-                    "After the hand-off, the client receives the same as from the direct location, \
+                    "After the hand-off, the client gets the same as from the direct location, \
                      and from no other path: {}",
                     r.describe(same)
                 );
@@ -111,7 +111,7 @@ pub(super) const RULES: &[Rule] = &[
         matches: |r| {
             if let Some(full) = reaches_no_store(r) {
                 let because =
-                    format!("After a signed hand-off, the client receives {}", r.describe(full));
+                    format!("After a signed hand-off, the client gets {}", r.describe(full));
                 return Some(Match::possible(because));
             }
             let direct = store_fails(r).filter(|it| matches!(it.status, 500 | 502 | 503))?;
@@ -235,7 +235,7 @@ pub(super) const RULES: &[Rule] = &[
         culprit: Culprit::Proxy,
         severity: Severity::Broken,
         summary: "The running proxy does not behave as its configuration says",
-        meaning: "According to the configuration, the client would receive the file, or the \
+        meaning: "According to the configuration, the client would get the file, or the \
                   request would go to another place than the one that was measured. Most often the \
                   configuration was changed but not reloaded; otherwise the proxy uses another \
                   file than --proxy-config names, or accesses a different disk. No cause is \
@@ -327,7 +327,7 @@ pub(super) const RULES: &[Rule] = &[
         severity: Severity::Warning,
         summary: "The direct location is wrong, so its result is not conclusive",
         meaning: "The location at which this program requests the file from the proxy without the \
-                  app returns something else although the client receives the file, or its \
+                  app returns something else although the client gets the file, or its \
                   response comes from the app. This is a mistake in the check, not in the product.",
         remedy: Remedy::any(
             "Correct the direct location or --direct, so that the next diagnosis can rely on it",

@@ -79,7 +79,7 @@ fn by_content(evidence: &Evidence, full: &Response) -> Option<Reached> {
     let intended = evidence.intent.header.as_deref();
     let (name, value) = dialect::handoff_of(evidence.app.answer()?, intended)?;
     if full.header(name).is_some() {
-        return Some(Reached::App("The client receives the app's hand-off header"));
+        return Some(Reached::App("The client gets the app's hand-off header"));
     }
     let target = value.split('?').next().filter(|it| it.starts_with('/'));
     let leads_there = |it: &str| target.is_some_and(|target| it.contains(target));
@@ -96,7 +96,7 @@ fn by_refusal(evidence: &Evidence, full: &Response) -> Option<Reached> {
     let handed_over = kept.is_some() && full.header("content-disposition") == kept;
     let own = stranger.body.size > 0 && stranger.status >= 400 && !is_app_page(evidence, full);
     (own && !handed_over && Product::by_error_page(full).is_none())
-        .then_some(Reached::Otherwise("The client receives the app's page for anonymous clients"))
+        .then_some(Reached::Otherwise("The client gets the app's page for anonymous clients"))
 }
 
 /// nginx keeps the app's Content-Disposition on every response after a hand-off, error pages
@@ -121,7 +121,7 @@ fn by_kept_header(evidence: &Evidence, full: &Response) -> Option<Reached> {
     }
 }
 
-/// The component that responds at a neighbouring URL also responds at the download's URL.
+/// The component that responds at a sibling URL also responds at the download's URL.
 fn by_neighbours(evidence: &Evidence, full: &Response) -> Option<Reached> {
     let neighbour = evidence.probe(ProbeId::Neighbour)?;
     let app_neighbour = evidence.probe(ProbeId::AppNeighbour)?;
@@ -130,7 +130,7 @@ fn by_neighbours(evidence: &Evidence, full: &Response) -> Option<Reached> {
     }
     if full.body.size == 0 && full.status == 200 {
         return Some(match alike(neighbour, full) && !alike(neighbour, app_neighbour) {
-            true => Reached::Not("A neighbouring URL returns the same empty 200; the app does not"),
+            true => Reached::Not("A sibling URL returns the same empty 200; the app does not"),
             false => Reached::App("The response is an empty 200, like the app's"),
         });
     }
@@ -140,10 +140,10 @@ fn by_neighbours(evidence: &Evidence, full: &Response) -> Option<Reached> {
     let own = |it: &Response| Product::by_error_page(it).is_some();
     match (alike(neighbour, app_neighbour), alike(neighbour, full) && !in_vain(evidence, full)) {
         (true, _) if !own(app_neighbour) => {
-            Some(Reached::App("The app responds at a neighbouring URL"))
+            Some(Reached::App("The app responds at a sibling URL of the download"))
         }
         (false, true) => {
-            Some(Reached::Not("A neighbouring URL returns the same page, which is not the app's"))
+            Some(Reached::Not("A sibling URL returns the same page, which is not the app's"))
         }
         _ => None,
     }

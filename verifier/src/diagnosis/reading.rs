@@ -17,7 +17,7 @@ use crate::{
 pub struct Reading<'a> {
     /// The evidence itself.
     pub evidence: &'a Evidence,
-    /// Whether the client receives the dummy.
+    /// Whether the client gets the dummy.
     pub delivered: bool,
     /// How far the client's request got.
     pub reached: Reached,
@@ -116,7 +116,7 @@ impl<'a> Reading<'a> {
         }
     }
 
-    /// Whether the storage is the culprit: it fails, and neither the proxy nor the client receives
+    /// Whether the storage is the culprit: it fails, and neither the proxy nor the client gets
     /// the dummy.
     pub fn storage_to_blame(&self) -> bool {
         let failure = self.evidence.storage.seen.failure();
@@ -315,8 +315,8 @@ impl<'a> Reading<'a> {
     /// Describes the client's response in one line.
     pub fn visitor_gets(&self) -> String {
         match &self.evidence.full.seen {
-            Seen::Answer(it) => format!("The client receives {}", self.describe(it)),
-            Seen::Nothing(failure) => format!("The client receives no response: {}", failure.chain),
+            Seen::Answer(it) => format!("The client gets {}", self.describe(it)),
+            Seen::Nothing(failure) => format!("The client gets no response: {}", failure.chain),
             Seen::Skipped(reason) => reason.clone(),
         }
     }

@@ -251,7 +251,7 @@ pub(super) const RULES: &[Rule] = &[
         culprit: Culprit::Storage,
         severity: Severity::Warning,
         summary: "--storage is not the storage that serves the download",
-        meaning: "The client and the proxy receive the file that the fixture placed, but the \
+        meaning: "The client and the proxy get the file that the fixture placed, but the \
                   storage named by --storage contains a different file, or none. This is a mistake \
                   in the check, not in the product.",
         remedy: Remedy::any("Point --storage to the storage that the fixture uses, or omit it"),

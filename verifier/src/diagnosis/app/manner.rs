@@ -66,7 +66,7 @@ pub(super) const RULES: &[Rule] = &[
             let (app, full) = delivered(r)?;
             let (coding, _) = encoding(app).zip(encoding(full))?;
             Some(Match::sure(format!(
-                "The app sends content-encoding: {coding}, and the client receives it"
+                "The app sends content-encoding: {coding}, and the client gets it"
             )))
         },
     },
@@ -202,7 +202,7 @@ pub(super) const RULES: &[Rule] = &[
         culprit: Culprit::App,
         severity: Severity::Warning,
         summary: "The download succeeds, but the hand-off differs from the declared one",
-        meaning: "The client receives the file, but the app sends another header or value than \
+        meaning: "The client gets the file, but the app sends another header or value than \
                   --handoff declares. The declaration is out of date, or the download works only \
                   by coincidence.",
         remedy: Remedy::any("Correct --handoff or the app's setting so that both agree"),
@@ -223,7 +223,7 @@ fn contradicts_itself(r: &Reading<'_>) -> Option<Match> {
     let found = lines.len() > 1 && contradictory(&lines) && contradictory(&arrived);
     let listed = lines.join("` and `");
     found.then(|| {
-        Match::sure(format!("The app sends Cache-Control `{listed}`, and the client receives both"))
+        Match::sure(format!("The app sends Cache-Control `{listed}`, and the client gets both"))
     })
 }
 
@@ -242,7 +242,7 @@ fn contradictory(lines: &[&str]) -> bool {
 /// Headers that may occur only once in a response.
 const ONCE: [&str; 3] = ["content-disposition", "content-type", "content-length"];
 
-/// The app's and the client's response, if the client receives the file and the app sends a
+/// The app's and the client's response, if the client gets the file and the app sends a
 /// hand-off.
 fn delivered<'a>(r: &Reading<'a>) -> Option<(&'a Response, &'a Response)> {
     let full = r.evidence.full.answer().filter(|_| r.delivered)?;

@@ -35,7 +35,7 @@ pub(in super::super) const RULES: &[Rule] = &[
             let cut = |it: &&Response| breaks_off(r, it);
             let (who, response) = match r.direct_wrong().filter(cut) {
                 Some(direct) => ("The direct location returns", direct),
-                None => ("The client receives", r.lost_after_app().filter(cut)?),
+                None => ("The client gets", r.lost_after_app().filter(cut)?),
             };
             Some(Match::likely(format!("{who} {}", r.describe(response))))
         },
