@@ -1,5 +1,5 @@
-//! Rules whose culprit is the app: asked directly, with the headers that the proxy is meant to send,
-//! it does not give the intended answer.
+//! Rules whose culprit is the app: requested directly, with the headers that the proxy is expected
+//! to send, it does not return the intended response.
 
 use super::{Culprit, Match, Reading, Remedy, Rule, Severity};
 use sendfile_evidence::{
@@ -11,7 +11,7 @@ mod length;
 mod manner;
 pub(super) mod signature;
 
-/// Whether the app hands over at all, and in which manner.
+/// The rules about the app: whether it sends a hand-off at all, and in which form.
 pub(super) const RULES: [&[Rule]; 4] = [OWN, signature::RULES, manner::RULES, length::RULES];
 
 const OWN: &[Rule] = &[
@@ -19,22 +19,24 @@ const OWN: &[Rule] = &[
         id: "app.unreachable",
         culprit: Culprit::App,
         severity: Severity::Broken,
-        summary: "the app does not answer",
-        meaning: "The app's own port or socket was asked without the proxy and gave no answer; \
-                  the proxy, which asks the same place, has nothing to pass on.",
+        summary: "The app does not respond",
+        meaning: "The check connected directly to the app's port or socket, without the proxy, and \
+                  received no response. The proxy connects to the same address, so it has nothing \
+                  to pass on.",
         remedy: Remedy::any(
-            "start the app; if it runs, compare the address it listens on with --app and with \
-             the proxy's",
+            "Start the app. If it is running, compare its listen address with --app and with the \
+             proxy's upstream address",
         ),
         matches: |r| {
             let answered = |it: &&Failure| it.kind == FailureKind::Lengths;
             let failure = r.evidence.app.seen.failure().filter(|it| !answered(it))?;
             let full = r.evidence.full.answer();
-            let because = || format!("the app gave no answer: {}", failure.chain);
+            let because = || format!("The app does not respond: {}", failure.chain);
             match full.map(|it| it.status) {
                 _ if r.delivered || r.storage_to_blame() => None,
                 None | Some(502..=504) => Some(Match::sure(because())),
-                // A proxy that does not reach its app says so; another answer comes from elsewhere.
+                // A proxy that cannot reach its app returns a gateway error; any other response
+                // comes from elsewhere.
                 Some(_) => None,
             }
         },
@@ -43,12 +45,13 @@ const OWN: &[Rule] = &[
         id: "app.wrong-dialect",
         culprit: Culprit::App,
         severity: Severity::Broken,
-        summary: "the app sends a hand-off header that belongs to another server",
+        summary: "The app sends a hand-off header for a different server",
         meaning: "Each server acts on its own header: nginx on X-Accel-Redirect, Apache's \
-                  mod_xsendfile and lighttpd on X-Sendfile. Another one is passed on or dropped, \
-                  and the body is empty.",
+                  mod_xsendfile and lighttpd on X-Sendfile. Any other header is passed through or \
+                  dropped, and the body is empty.",
         remedy: Remedy::any(
-            "choose the hand-off for this proxy in the app's settings, or the fixture's --dialect",
+            "Select the hand-off header for this proxy in the app's settings, or with the \
+             fixture's --dialect",
         ),
         matches: |r| {
             let (name, _) = at_fault(r).and(r.handoff())?;
@@ -58,7 +61,7 @@ const OWN: &[Rule] = &[
             let servers = dialect::header_named(name).map_or("another server", |it| it.servers);
             let name = dialect::spelling(name);
             let because =
-                || format!("the app sends {name}, which is for {servers}; {meant} was meant");
+                || format!("The app sends {name}, which is for {servers}; expected {meant}");
             (!name.eq_ignore_ascii_case(meant)).then(|| Match::sure(because()))
         },
     },
@@ -66,109 +69,116 @@ const OWN: &[Rule] = &[
         id: "app.header-misspelt",
         culprit: Culprit::App,
         severity: Severity::Broken,
-        summary: "the hand-off header's name is misspelt",
-        meaning: "A header that no server knows has a name that differs from a known one by \
-                  punctuation or a letter or two, or has a word of it and the very value that was \
-                  declared, or the file's own name. It is passed on to the visitor, and the body is empty.",
-        remedy: Remedy::any("spell the header's name as the proxy's manual does, with hyphens"),
+        summary: "The name of the hand-off header is misspelled",
+        meaning: "The app sends a header that no server recognises. Its name differs from a known \
+                  one by punctuation or one or two letters, or it shares a word with the declared \
+                  header and carries the declared value or the file's name. The proxy passes it \
+                  through to the client, and the body is empty.",
+        remedy: Remedy::any("Spell the header name exactly as in the proxy's manual, with hyphens"),
         matches: |r| {
             let app = at_fault(r).filter(|_| r.handoff().is_none())?;
             let (name, meant) = misspelt(r, app)?;
-            Some(Match::sure(format!("the app sends `{name}`; `{meant}` was meant")))
+            Some(Match::sure(format!("The app sends `{name}`; expected `{meant}`")))
         },
     },
     Rule {
         id: "app.filesystem-path-as-uri",
         culprit: Culprit::App,
         severity: Severity::Broken,
-        summary: "a path on disk stands where a URI is wanted",
-        meaning: "X-Accel-Redirect takes a URI that some location of the proxy maps to a folder. \
-                  The app sends the file's path on disk, alone or behind the prefix, for which there \
-                  is no file: often a mapping that does not cover this file, so that the framework sends the path as \
-                  it is.",
+        summary: "The header contains a filesystem path, but the proxy expects a URI",
+        meaning: "X-Accel-Redirect takes a URI that a location of the proxy maps to a directory. \
+                  The app sends the file's path on disk, alone or after the prefix, and no file \
+                  exists there. Typical cause: a mapping that does not cover this file, so that \
+                  the framework sends the path unchanged.",
         remedy: Remedy {
             nginx: Some(
-                "let the app send the URI of the internal location, or, with Rack or Symfony, \
-                 add the folder to X-Accel-Mapping (proxy_set_header X-Accel-Mapping \
-                 /FOLDER/=/PREFIX/;)",
+                "In the app, send the URI of the internal location. With Rack or Symfony, add the \
+                 directory to the mapping: `proxy_set_header X-Accel-Mapping /FOLDER/=/PREFIX/;`",
             ),
             ..Remedy::any(
-                "let the app send the URI that the proxy maps to the folder, not the folder's path",
+                "In the app, send the URI that the proxy maps to the directory, not the path of \
+                 the directory",
             )
         },
-        matches: |r| value(r, ValueFault::FilesystemPath, "it is a path on disk"),
+        matches: |r| value(r, ValueFault::FilesystemPath, "the value is a filesystem path"),
     },
     Rule {
         id: "app.relative-path",
         culprit: Culprit::App,
         severity: Severity::Broken,
-        summary: "a relative name stands where an absolute one is wanted",
-        meaning: "The proxy looks a relative value up below something that the app does not \
+        summary: "The header contains a relative path, but an absolute one is required",
+        meaning: "The proxy resolves a relative value against something that the app does not \
                   know, such as the request's own path.",
         remedy: Remedy::any(
-            "let the app send the absolute path, or the URI with its leading slash",
+            "In the app, send the absolute path, or the URI with its leading slash",
         ),
-        matches: |r| value(r, ValueFault::Relative, "it does not begin with a slash"),
+        matches: |r| value(r, ValueFault::Relative, "the value does not begin with a slash"),
     },
     Rule {
         id: "app.uri-not-encoded",
         culprit: Culprit::App,
         severity: Severity::Broken,
-        summary: "the value needs percent-encoding and has none, or one layer too few",
-        meaning: "nginx since 1.5.9 and lighttpd decode the value. A raw % or ? in a file's name \
-                  then means something else, and a name that is stored with percent signs must \
-                  be encoded once more.",
-        remedy: Remedy::any("percent-encode each segment of the path when the header is built"),
-        matches: |r| value(r, ValueFault::NotEncoded, "decoded, it names another file"),
+        summary: "The header value lacks percent-encoding, or one layer of it",
+        meaning: "nginx since 1.5.9 and lighttpd decode the value. A raw % or ? in a file name \
+                  then has another meaning, and a name that is stored with percent signs must be \
+                  encoded once more.",
+        remedy: Remedy::any("Percent-encode each path segment when building the header"),
+        matches: |r| value(r, ValueFault::NotEncoded, "decoded, the value names another file"),
     },
     Rule {
         id: "app.uri-wrongly-encoded",
         culprit: Culprit::App,
         severity: Severity::Broken,
-        summary: "the value is encoded in a way that the server does not decode",
-        meaning: "mod_xsendfile 0.12 takes the value as it is, and Caddy's rewrite takes the \
-                  placeholder's text as a decoded path; percent signs are then part of the name \
-                  that they look for. And no server knows the `+` of forms for a space, HTML's \
-                  `&amp;`, or Latin-1 behind the percent signs of a name that is stored in UTF-8.",
+        summary: "The header value is encoded in a way that the server does not decode",
+        meaning: "mod_xsendfile 0.12 uses the value unchanged, and Caddy's rewrite takes the \
+                  placeholder's text as a decoded path. Percent signs then become part of the file \
+                  name. No server decodes the `+` that forms use for a space, HTML's `&amp;`, or \
+                  percent-encoded Latin-1 when the stored name is in UTF-8.",
         remedy: Remedy {
-            apache: Some("let the app send the raw path; mod_xsendfile decodes only from 1.0 on"),
-            ..Remedy::any("let the app send the raw path, without percent-encoding")
+            apache: Some(
+                "In the app, send the raw path; mod_xsendfile decodes the value only since 1.0",
+            ),
+            ..Remedy::any("In the app, send the raw path, without percent-encoding")
         },
         matches: |r| {
             let otherwise =
-                "it is encoded for a form, for HTML or in Latin-1, not as a path in UTF-8";
+                "the value is encoded for a form, for HTML or in Latin-1, not as a path in UTF-8";
             if let Some(found) = value(r, ValueFault::EncodedOtherwise, otherwise) {
                 return Some(Match { fix: Some(AS_PATH.to_owned()), ..found });
             }
-            value(r, ValueFault::WronglyEncoded, "it is encoded once more than this proxy decodes")
+            value(
+                r,
+                ValueFault::WronglyEncoded,
+                "the value is encoded once more than this proxy decodes",
+            )
         },
     },
     Rule {
         id: "app.uri-truncated",
         culprit: Culprit::App,
         severity: Severity::Broken,
-        summary: "part of the name was lost while the value was built",
-        meaning: "The value is a beginning or an end of the intended one, or its last name lacks \
-                  letters. URL parsers cut at # and ?, some code keeps only a file's last name, and \
-                  a basename without a locale, such as PHP's, eats letters that are not ASCII.",
+        summary: "Part of the file name was lost when the app built the header value",
+        meaning: "The value is the beginning or the end of the intended one, or its last segment \
+                  lacks letters. Typical causes: a URL parser that cuts at # or ?, code that keeps \
+                  only the last path segment, or a basename function without a locale, such as \
+                  PHP's, which drops non-ASCII letters.",
         remedy: Remedy::any(
-            "encode # and ? before the URL is built, and keep the folders of the path",
+            "Encode # and ? before building the URL, and keep the directories of the path",
         ),
-        matches: |r| value(r, ValueFault::Truncated, "a part of it is missing"),
+        matches: |r| value(r, ValueFault::Truncated, "part of the name is missing"),
     },
     Rule {
         id: "app.wrong-value",
         culprit: Culprit::App,
         severity: Severity::Broken,
-        summary: "the hand-off names something else than was meant",
-        meaning: "The app hands over with the right header, and its value differs from the \
-                  declared one in a way that no common mistake explains.",
+        summary: "The hand-off names a different file than the declared one",
+        meaning: "The app sends the right hand-off header, but its value differs from the declared \
+                  one in a way that no common mistake explains.",
         remedy: Remedy::any(
-            "compare the app's setting for the prefix or folder of hand-offs with the proxy's \
-             configuration",
+            "Compare the app's prefix or directory for hand-offs with the proxy's configuration",
         ),
         matches: |r| {
-            let found = value(r, ValueFault::Other, "it names something else")?;
+            let found = value(r, ValueFault::Other, "the value names something else")?;
             Some(Match { confidence: super::Confidence::Likely, ..found })
         },
     },
@@ -176,21 +186,21 @@ const OWN: &[Rule] = &[
         id: "app.wrong-status",
         culprit: Culprit::App,
         severity: Severity::Broken,
-        summary: "the app hands over with a status that the proxy does not act on",
-        meaning: "mod_xsendfile acts on a 200 only: with 201, 206 or 404 the app's own answer goes \
-                  out, header and all. lighttpd sends the file and keeps the status (measured with \
-                  0.12 and 1.4.69). nginx acts on any, but with proxy_intercept_errors its own error \
-                  page comes first. Frameworks that answer a Range request themselves run into \
-                  this.",
+        summary: "The app sends its hand-off with a status that the proxy does not act on",
+        meaning: "mod_xsendfile acts only on 200: with 201, 206 or 404 the client gets the \
+                  app's own response, including the header. lighttpd sends the file and keeps the \
+                  status (measured with 0.12 and 1.4.69). nginx acts on any status, but with \
+                  proxy_intercept_errors it sends its own error page instead. Typical cause: a \
+                  framework that handles Range requests itself.",
         remedy: Remedy::any(
-            "let the app answer 200 when it hands over, and leave Range to the proxy",
+            "In the app, return 200 with the hand-off, and leave Range to the proxy",
         ),
         matches: |r| {
             let app =
                 at_fault(r).filter(|it| r.intended_handoff().is_some() && it.status != 200)?;
             let strict = matches!(r.server, Some(Product::Apache | Product::Lighttpd));
             let intercepted = r.server == Some(Product::Nginx) && app.status >= 300;
-            let because = format!("the app answers {} with its hand-off", app.status);
+            let because = format!("The app returns {} with its hand-off", app.status);
             match r.value_fault() {
                 None if strict => Some(Match::sure(because)),
                 None if intercepted => Some(Match::likely(because)),
@@ -202,30 +212,29 @@ const OWN: &[Rule] = &[
         id: "app.cannot-build-header",
         culprit: Culprit::App,
         severity: Severity::Broken,
-        summary: "the app fails while it answers",
-        meaning: "Asked directly, the app answers with a server error. Names that are not ASCII, \
-                  control characters and dates are what frameworks most often fail on when they \
-                  build the header.",
-        remedy: Remedy::any("see the app's log; encode the value before it is put into the header"),
+        summary: "The app fails while it builds the response",
+        meaning: "Requested directly, the app returns a server error. Frameworks most often fail \
+                  to build the header because of non-ASCII names, control characters or dates.",
+        remedy: Remedy::any("Check the app's log, and encode the value before setting the header"),
         matches: |r| {
             without_handoff(r, |status| status >= 500)
-                .map(|said| Match::likely(format!("the app answers {said}")))
+                .map(|said| Match::likely(format!("The app returns {said}")))
         },
     },
     Rule {
         id: "app.looks-in-wrong-storage",
         culprit: Culprit::App,
         severity: Severity::Broken,
-        summary: "the app does not find the file that the storage has, and never hands over",
-        meaning: "The storage has the file, and the app says that there is none: it looks in \
-                  another place, or the URL is not that of this download.",
+        summary: "The app does not find the file that is in the storage, so it sends no hand-off",
+        meaning: "The storage has the file, but the app reports that it does not exist. The app \
+                  looks in another place, or the URL is not that of this download.",
         remedy: Remedy::any(
-            "compare the app's storage setting with --storage, and the URL with the app's routes",
+            "Compare the app's storage setting with --storage, and the URL with the app's routes",
         ),
         matches: |r| {
             let said = without_handoff(r, |status| matches!(status, 404 | 410))?;
             let stored = r.evidence.storage.answer().is_some();
-            let because = format!("the app answers {said}");
+            let because = format!("The app returns {said}");
             Some(if stored { Match::likely(because) } else { Match::possible(because) })
         },
     },
@@ -233,28 +242,28 @@ const OWN: &[Rule] = &[
         id: "app.refuses",
         culprit: Culprit::App,
         severity: Severity::Broken,
-        summary: "the app refuses, or wants a login first",
-        meaning: "Asked directly, the app answers 401 or 403, or redirects. Either the visitor's \
-                  headers are missing from the check, or the app's rights do not cover this \
-                  download.",
+        summary: "The app denies access or requires a login",
+        meaning: "Requested directly, the app returns 401 or 403, or redirects. Either the check \
+                  does not send the client's credentials, or the app's permissions do not cover \
+                  this download.",
         remedy: Remedy::any(
-            "give --app-header and --full-header the login of a visitor who may download, then \
-             look at the app's rights",
+            "Pass the credentials of an authorized client with --app-header and --full-header, \
+             then check the app's permissions",
         ),
         matches: |r| {
             let said = without_handoff(r, |status| matches!(status, 300..=399 | 401 | 403))?;
-            Some(Match::likely(format!("the app answers {said}")))
+            Some(Match::likely(format!("The app returns {said}")))
         },
     },
     Rule {
         id: "app.handoff-missing",
         culprit: Culprit::App,
         severity: Severity::Broken,
-        summary: "the app answers without a hand-off header",
-        meaning: "The app answers the download with success, and neither hands over nor sends \
-                  the file.",
+        summary: "The app responds without a hand-off header",
+        meaning: "The app returns success for the download, but sends neither a hand-off header \
+                  nor the file.",
         remedy: Remedy::any(
-            "enable X-Accel-Redirect or X-Sendfile in the app, and see that its rules cover this \
+            "Enable X-Accel-Redirect or X-Sendfile in the app, and check that its rules cover this \
              file",
         ),
         matches: |r| {
@@ -262,28 +271,28 @@ const OWN: &[Rule] = &[
                 .filter(|it| r.handoff().is_none() && (200..300).contains(&it.status))?;
             let streams = r.evidence.is_dummy(&app.body);
             (misspelt(r, app).is_none() && !streams)
-                .then(|| Match::sure(format!("the app answers {}", r.describe(app))))
+                .then(|| Match::sure(format!("The app returns {}", r.describe(app))))
         },
     },
 ];
 
-/// The app's answer, where the download fails and the app is the one to look at: it is not right,
-/// and the storage is.
+/// The app's response, if the download fails and the app is the layer to examine: the app is wrong,
+/// and the storage is right.
 fn at_fault<'a>(r: &Reading<'a>) -> Option<&'a Response> {
     r.app().filter(|_| !r.delivered && !r.storage_to_blame() && !r.app_right())
 }
 
-/// What the app says where it fails with such a status and without a hand-off.
+/// The app's response, described, if it has such a status and no hand-off.
 fn without_handoff(r: &Reading<'_>, status: impl Fn(u16) -> bool) -> Option<String> {
     at_fault(r).filter(|it| r.handoff().is_none() && status(it.status)).map(|it| r.describe(it))
 }
 
-/// What to do about a value that is encoded by the rules of something else.
-const AS_PATH: &str = "percent-encode each segment of the path as UTF-8, a space as %20, and escape \
-                       nothing for HTML";
+/// The remedy for a value that is encoded by the rules of another format.
+const AS_PATH: &str = "Percent-encode each path segment as UTF-8, write a space as %20, and do not \
+                       escape the value for HTML";
 
-/// A header that was surely meant to be the hand-off's: by its name, or by its value, and the name
-/// that was meant.
+/// A misspelled hand-off header, recognised by its name or its value, and the name that was
+/// intended.
 fn misspelt<'a>(r: &Reading<'a>, app: &'a Response) -> Option<(&'a str, &'a str)> {
     let intent = &r.evidence.intent;
     let names_file = |value: &str| match (&intent.value, r.stored_at()) {
@@ -306,15 +315,11 @@ fn misspelt<'a>(r: &Reading<'a>, app: &'a Response) -> Option<(&'a str, &'a str)
 
 fn value(r: &Reading<'_>, fault: ValueFault, problem: &str) -> Option<Match> {
     let (name, value) = at_fault(r).and(r.intended_handoff())?;
-    let meant = r
-        .evidence
-        .intent
-        .value
-        .as_deref()
-        .map_or(String::new(), |it| format!("; `{it}` was meant"));
+    let meant =
+        r.evidence.intent.value.as_deref().map_or(String::new(), |it| format!(", expected `{it}`"));
     (r.value_fault() == Some(fault)).then(|| {
         Match::sure(format!(
-            "the app sends {}: `{value}`{meant}: {problem}",
+            "The app sends {}: `{value}`{meant} ({problem})",
             dialect::spelling(name)
         ))
     })

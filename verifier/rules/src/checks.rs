@@ -1,23 +1,23 @@
-//! What each check came to: a check fails by its own rules, and passes only if all that it asked
-//! was answered.
+//! The result of each check: a check fails by its own rules, and passes only if all its requests
+//! received a response.
 
 use super::{Finding, Reading, Severity, choice::rules_of, instead::rotated};
 use sendfile_evidence::{
     Check, Checked, End, Evidence, Made, ProbeId, Probed, Response, Same, Seen,
 };
 
-/// How a check fared.
+/// The result of a check.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum CheckResult {
-    /// Nothing is wrong.
+    /// No problem was found.
     Pass,
-    /// One of its rules matches; the text names them.
+    /// At least one of its rules matches; the text names them.
     Fail(String),
-    /// The same, and all of them are warnings.
+    /// Like `Fail`, but all of them are warnings.
     Warning(String),
-    /// It was not made, for this reason.
+    /// It was not run, for this reason.
     Skipped(String),
-    /// It was made and tells nothing, for this reason.
+    /// It was run but gave no result, for this reason.
     Unknown(String),
 }
 
@@ -49,15 +49,15 @@ where
 }
 
 impl<'a> Reading<'a> {
-    /// The answer to the download asked once more for a check: none, if the site gives it once
-    /// only, or not so often.
+    /// The response to a repeated download for a check; none if the site allows the download only
+    /// once or limits the rate.
     pub(super) fn repeated(&self, id: ProbeId) -> Option<&'a Response> {
         let told = |_: &&Response| self.delivered && unanswered(self.evidence, id).is_none();
         self.probe(id).filter(told)
     }
 }
 
-/// Why a probe was not made after all, if so.
+/// Why a probe was skipped, if it was.
 fn skipped(evidence: &Evidence, id: ProbeId) -> Option<String> {
     match &evidence.probed(id)?.seen {
         Seen::Skipped(reason) => Some(reason.clone()),
@@ -65,7 +65,7 @@ fn skipped(evidence: &Evidence, id: ProbeId) -> Option<String> {
     }
 }
 
-/// Why the answer to a probe tells nothing, if so.
+/// Why the response to a probe is not conclusive, if it is not.
 pub(super) fn unanswered(evidence: &Evidence, id: ProbeId) -> Option<String> {
     let probed = evidence.probed(id)?;
     match &probed.seen {
@@ -73,10 +73,10 @@ pub(super) fn unanswered(evidence: &Evidence, id: ProbeId) -> Option<String> {
         Seen::Skipped(_) => None,
         Seen::Answer(_) if !id.at_site() || !evidence.delivered() => None,
         Seen::Answer(it) if matches!(it.status, 429 | 503) => {
-            Some(format!("the site answers {} when it is asked more often", it.status))
+            Some(format!("the site returns {} to repeated requests", it.status))
         }
         Seen::Answer(_) if rotated(evidence) => {
-            Some("the fixture gave its files new contents meanwhile".to_owned())
+            Some("the fixture changed its files during the check".to_owned())
         }
         Seen::Answer(it) if id.repeats_download() => {
             once_only(evidence).or_else(|| made_anew(evidence, it))
@@ -85,23 +85,23 @@ pub(super) fn unanswered(evidence: &Evidence, id: ProbeId) -> Option<String> {
     }
 }
 
-/// Whether the site may make the content anew for each request, where only what it gave tells what
-/// is right.
+/// Whether the site may generate the content anew for each request, if the only reference is its
+/// own response.
 fn made_anew(evidence: &Evidence, answer: &Response) -> Option<String> {
     let full = evidence.full.answer().filter(|_| !evidence.has_yardstick())?;
     let other = matches!(answer.status, 200 | 206) && !answer.is_of_same_file(full);
-    other.then(|| "the site does not say that it is the same content again".to_owned())
+    other.then(|| "the site does not indicate that the content is unchanged".to_owned())
 }
 
-/// What the very same request gave the second time, if it was no download any more.
+/// What the same request returned the second time, if it was no longer the download.
 fn once_only(evidence: &Evidence) -> Option<String> {
     let again = evidence.probed(ProbeId::Again).and_then(Probed::answer)?;
     let body = &again.body;
     let begins = body.end == End::TooLong && matches!(body.same, Some(Same::AtLeast(_)));
     match again.status {
         200 if begins || evidence.is_dummy(body) => None,
-        200 => Some("asked again, the download gives something else".to_owned()),
-        status => Some(format!("asked again, the download gives {status}")),
+        200 => Some("a repeated download returns different content".to_owned()),
+        status => Some(format!("a repeated download returns {status}")),
     }
 }
 
@@ -169,8 +169,8 @@ mod tests {
         let skipped = Seen::Skipped("why".to_owned());
         check(vec![(ProbeId::Range, skipped)], &CheckResult::Skipped("why".to_owned()));
         let once = vec![(ProbeId::Range, answer(410)), (ProbeId::Again, answer(410))];
-        check(once, &unknown("asked again, the download gives 410"));
+        check(once, &unknown("a repeated download returns 410"));
         let often = vec![(ProbeId::Range, answer(503)), (ProbeId::Again, answer(200))];
-        check(often, &unknown("the site answers 503 when it is asked more often"));
+        check(often, &unknown("the site returns 503 to repeated requests"));
     }
 }

@@ -1,4 +1,4 @@
-//! What came instead of the dummy, in words that a person can check.
+//! Describes the content that was received instead of the dummy, so that a person can verify it.
 
 use sendfile_evidence::{
     Body, End, Evidence, Gunzipped, ProbeId, Response, Same,
@@ -6,13 +6,13 @@ use sendfile_evidence::{
     dummy_line::DummyLine,
 };
 
-/// What a response is.
+/// The kind of content in a response.
 pub(super) enum Instead {
     /// The dummy itself.
     Dummy,
-    /// Nothing at all.
+    /// An empty body.
     Empty,
-    /// The dummy, compressed.
+    /// The dummy, compressed with gzip.
     Gzip,
     /// An earlier content of the same dummy.
     Older(Option<DummyLine>),
@@ -24,21 +24,21 @@ pub(super) enum Instead {
     Truncated,
     /// The dummy, changed from this byte on, or a little later.
     Changed(Same),
-    /// The dummy with something behind it.
+    /// The dummy, followed by extra bytes.
     Longer,
-    /// A redirect to this place.
+    /// A redirect to this location.
     Redirect(String),
     /// An error of a store, by its code.
     StoreError(String),
     /// A proxy's own page.
     ProxyPage(Product),
-    /// A page that the app gives for another path.
+    /// A page that the app returns for another path.
     AppPage,
     /// Anything else.
     Other,
 }
 
-/// Tells what a response is.
+/// Classifies a response.
 pub(super) fn instead(evidence: &Evidence, response: &Response) -> Instead {
     let body = &response.body;
     if evidence.is_dummy(body) {
@@ -63,11 +63,11 @@ pub(super) fn instead(evidence: &Evidence, response: &Response) -> Instead {
     }
 }
 
-/// The first line of what the file held before, if these bytes begin with it: another fixture may
-/// have written it, which stood there before this one.
+/// The first line of the file's previous content, if these bytes begin with it. Another fixture
+/// that used the storage earlier may have written it.
 pub(super) fn earlier(evidence: &Evidence, head: &[u8]) -> Option<DummyLine> {
     let (line, own) = (DummyLine::read(head)?, own_line(evidence)?);
-    // What is newer comes of a rotation meanwhile.
+    // Newer content comes from a rotation in the meantime.
     let before = match line.instance == own.instance {
         true => line.generation < own.generation,
         false => line.placed < own.placed,
@@ -75,7 +75,7 @@ pub(super) fn earlier(evidence: &Evidence, head: &[u8]) -> Option<DummyLine> {
     (line.key == own.key && before).then_some(line)
 }
 
-/// Whether the fixture gave its files new contents after the download came.
+/// Whether the fixture changed its files after the download.
 pub(super) fn rotated(evidence: &Evidence) -> bool {
     let Some(own) = own_line(evidence) else { return false };
     let heads = evidence.probes.iter().filter_map(|it| Some(&it.probed.answer()?.body.head));
@@ -83,14 +83,14 @@ pub(super) fn rotated(evidence: &Evidence) -> bool {
     lines.any(|it| it.instance == own.instance && it.generation > own.generation)
 }
 
-/// The first line of the dummy, wherever it came.
+/// The first line of the dummy, from any layer that returned it.
 fn own_line(evidence: &Evidence) -> Option<DummyLine> {
     let responses = [&evidence.full, &evidence.direct].into_iter().filter_map(|it| it.answer());
     let bodies = responses.map(|it| &it.body).chain(evidence.storage.answer());
     bodies.filter(|it| evidence.is_dummy(it)).find_map(|it| DummyLine::read(&it.head))
 }
 
-/// A content that the file held before, in words.
+/// Describes a previous content of the file.
 pub(super) fn told(line: &DummyLine) -> String {
     format!("generation {}, placed {}", line.generation, line.placed)
 }
@@ -124,12 +124,13 @@ fn of_dummy(evidence: &Evidence, body: &Body) -> Option<Instead> {
     if body.size < dummy.size && (same == body.size || body.same == Some(Same::AtLeast(same))) {
         return Some(Instead::Truncated);
     }
-    // A few equal bytes prove nothing: pages begin alike too. The very size of the dummy does.
+    // A few equal bytes prove nothing, because pages also begin alike. A body of exactly the
+    // dummy's size does.
     (same >= 64 || body.size == dummy.size || same * 2 >= dummy.size)
         .then_some(Instead::Changed(body.same?))
 }
 
-/// Whether a page is one that the app gives for some other path.
+/// Whether a page is one that the app returns for another path.
 pub(super) fn is_app_page(evidence: &Evidence, response: &Response) -> bool {
     [ProbeId::AppTarget, ProbeId::AppNeighbour, ProbeId::AppElsewhere]
         .into_iter()
@@ -137,8 +138,8 @@ pub(super) fn is_app_page(evidence: &Evidence, response: &Response) -> bool {
         .any(|page| alike(page, response))
 }
 
-/// Whether two responses are the same page: the same bytes, or as alike as a page with a token or a
-/// time in it is.
+/// Whether two responses are the same page: identical bytes, or as similar as a page that contains
+/// a token or a time.
 pub(super) fn alike(a: &Response, b: &Response) -> bool {
     let begins_alike = || {
         let length = a.body.head.len().min(b.body.head.len()).min(48);
@@ -150,27 +151,27 @@ pub(super) fn alike(a: &Response, b: &Response) -> bool {
     a.status == b.status && (a.body.sha256 == b.body.sha256 || near && begins_alike())
 }
 
-/// A response in one line.
+/// Describes a response in one line.
 pub(super) fn describe(evidence: &Evidence, response: &Response) -> String {
     format!("{}, {}", response.status, content(evidence, response))
 }
 
-/// What a response's body is, in one line.
+/// Describes a response's body in one line.
 pub(super) fn content(evidence: &Evidence, response: &Response) -> String {
     let body = &response.body;
     let size = evidence.dummy.as_ref().map_or(0, |it| it.size);
     let it = evidence.file_is_called();
     let what = match instead(evidence, response) {
         Instead::Dummy if !evidence.has_yardstick() => {
-            format!("the file as it came, {} bytes", body.size)
+            format!("the file as received, {} bytes", body.size)
         }
         Instead::Dummy => format!("{it}, {} bytes", body.size),
         Instead::Empty => "an empty body".to_owned(),
-        Instead::Gzip => format!("the gzip of {it}, {} bytes", body.size),
+        Instead::Gzip => format!("{it} compressed with gzip, {} bytes", body.size),
         Instead::Older(Some(line)) => {
-            format!("an older dummy, {}", told(&line))
+            format!("an older version of the dummy, {}", told(&line))
         }
-        Instead::Older(None) => "an older dummy".to_owned(),
+        Instead::Older(None) => "an older version of the dummy".to_owned(),
         Instead::OtherInstance(line) => {
             format!(
                 "the dummy of another fixture, instance {}, placed {}",
@@ -178,30 +179,30 @@ pub(super) fn content(evidence: &Evidence, response: &Response) -> String {
             )
         }
         Instead::OtherDummy(line) => {
-            format!("another dummy, the one placed as {}", dialect::decoded(&line.key))
+            format!("another dummy, placed as {}", dialect::decoded(&line.key))
         }
         Instead::Truncated => format!("the first {} of {it}'s {size} bytes", body.size),
-        Instead::Longer => format!("{it} with {} more bytes behind it", body.size - size),
+        Instead::Longer => format!("{it} followed by {} extra bytes", body.size - size),
         Instead::Changed(Same::Exactly(at)) => format!("{it}, but changed from byte {at} on"),
         Instead::Changed(Same::AtLeast(at)) => {
             format!("{it}, but changed somewhere after byte {at}")
         }
         Instead::Redirect(location) => format!("a redirect to {location}"),
-        Instead::StoreError(code) => format!("the store's error {code}"),
-        Instead::ProxyPage(product) => format!("the error page of {}", product.name()),
-        Instead::AppPage => "a page of the app".to_owned(),
+        Instead::StoreError(code) => format!("the store error {code}"),
+        Instead::ProxyPage(product) => format!("the {} error page", product.name()),
+        Instead::AppPage => "a page from the app".to_owned(),
         Instead::Other => page(response),
     };
     format!("{what}{}", ending(body))
 }
 
 fn page(response: &Response) -> String {
-    let kind = response.media_type().unwrap_or_else(|| "of no type".to_owned());
+    let kind = response.media_type().unwrap_or_else(|| "no content type".to_owned());
     match title(&response.body.head) {
         Some(title) => {
             format!("another page, {kind}, {} bytes, titled `{title}`", response.body.size)
         }
-        None => format!("something else, {kind}, {} bytes", response.body.size),
+        None => format!("unknown content, {kind}, {} bytes", response.body.size),
     }
 }
 
@@ -214,10 +215,10 @@ fn title(head: &[u8]) -> Option<String> {
 
 fn ending(body: &Body) -> &'static str {
     match body.end {
-        End::Whole if body.beyond > 0 => ", and more bytes than it announced",
+        End::Whole if body.beyond > 0 => ", and more bytes than announced",
         End::Whole | End::NotAwaited => "",
-        End::Cut => ", and the connection ended before the announced length",
-        End::TooLong => ", and it went on beyond the limit",
-        End::TimedOut => ", and the rest did not come in time",
+        End::Cut => ", but the connection closed before the announced length",
+        End::TooLong => ", and more beyond the read limit",
+        End::TimedOut => ", but the rest timed out",
     }
 }

@@ -1,12 +1,12 @@
-//! How each of the four layers fared.
+//! The result of each of the four layers.
 
 use super::{Layer, LayerResult, Reading};
 use sendfile_evidence::{Body, Evidence, Probed, Response, Seen};
 
-/// Why a layer that answered cannot be judged.
-const UNTOLD: &str = "nothing tells which bytes are right";
+/// Why a layer that responded cannot be judged.
+const UNTOLD: &str = "there is no reference copy to compare with";
 
-/// Storage, app, direct and full.
+/// Returns the storage, app, direct and full layers.
 pub(super) fn of(reading: &Reading<'_>) -> (Layer, Layer, Layer, Layer) {
     let evidence = reading.evidence;
     let storage = layer(&evidence.storage, |body| reading.storage_layer(body));
@@ -15,7 +15,7 @@ pub(super) fn of(reading: &Reading<'_>) -> (Layer, Layer, Layer, Layer) {
         served(reading, it, evidence.is_dummy(&it.body) && it.status == 200)
     });
     let full = match &evidence.full.seen {
-        // A visitor who gets no answer has no download, whatever the reason.
+        // A client that receives no response has no download, whatever the reason.
         Seen::Nothing(failure) => Layer { result: LayerResult::Fail, seen: failure.chain.clone() },
         _ => layer(&evidence.full, |it| served(reading, it, evidence.delivered())),
     };
@@ -27,7 +27,7 @@ fn layer<T>(probed: &Probed<T>, judge: impl FnOnce(&T) -> Layer) -> Layer {
         Seen::Answer(answer) => judge(answer),
         Seen::Nothing(failure) => {
             let url = &probed.asked.url;
-            let reason = format!("`{url}` gave no answer: {}", failure.chain);
+            let reason = format!("`{url}` does not respond: {}", failure.chain);
             Layer { seen: failure.chain.clone(), result: LayerResult::Unknown(reason) }
         }
         Seen::Skipped(reason) => {
@@ -47,7 +47,7 @@ fn served(reading: &Reading<'_>, response: &Response, right: bool) -> Layer {
     Layer { result, seen: reading.describe(response) }
 }
 
-/// What a body of the storage comes to.
+/// The result for the content of the storage.
 pub(super) fn stored(evidence: &Evidence, body: &Body) -> LayerResult {
     if evidence.is_dummy(body) { LayerResult::Pass } else { LayerResult::Fail }
 }

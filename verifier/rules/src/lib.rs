@@ -1,6 +1,6 @@
-//! From evidence to a verdict: pure, so that a saved report is judged as a fresh one is.
+//! Turns evidence into a verdict. This is pure: a saved report is judged exactly like a fresh one.
 //!
-//! Knowledge is in the tables of rules, a file for each culprit. A rule is data and one pure
+//! The knowledge is in tables of rules, one file per culprit. A rule is data plus one pure
 //! function.
 
 use sendfile_evidence::{Check, Evidence, ProbeId, Seen, dialect::Product};
@@ -27,35 +27,35 @@ pub use local::Ground;
 pub use reached::Reached;
 pub use reading::Reading;
 
-/// Who is guilty: the layer in which one change makes everything well.
+/// The culprit: the layer in which a single change fixes the problem.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Culprit {
     /// The file cannot be read from storage.
     Storage,
-    /// The app does not give the intended answer.
+    /// The app does not return the intended response.
     App,
     /// The proxy cannot read the file.
     Proxy,
-    /// Each part is right by itself, and the two do not fit together.
+    /// App and proxy are each right, but do not fit together.
     Handoff,
-    /// The request never reaches the app, or its answer never reaches the serving proxy.
+    /// The request does not reach the app, or its response does not reach the serving proxy.
     Frontend,
 }
 
-/// What it means for those who download.
+/// The effect on downloads.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Severity {
     /// No file, or a wrong one.
     Broken,
-    /// Others can have it too.
+    /// Clients without permission can download the file.
     Exposed,
-    /// The right bytes, but not as they should come.
+    /// The file arrives, but not in the intended way.
     Degraded,
-    /// Nothing of the download itself; it decides nothing.
+    /// No effect on the download itself, and none on the verdict.
     Warning,
 }
 
-/// How sure a finding is.
+/// How certain a finding is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Confidence {
     /// Nothing else explains the evidence.
@@ -69,37 +69,37 @@ pub enum Confidence {
 /// The verdict about a target.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Verdict {
-    /// All is well, as far as it was checked.
+    /// No problem was found, as far as it was checked.
     Healthy,
     /// No file, or a wrong one.
     Broken,
-    /// The right bytes, but not as they should come.
+    /// The file arrives, but not in the intended way.
     Degraded,
-    /// Others can have it too.
+    /// Clients without permission can download the file.
     Exposed,
-    /// It cannot be told, for this reason.
+    /// No verdict is possible, for this reason.
     Inconclusive(String),
 }
 
-/// A piece of knowledge. Its id is for ever: it is in scripts, JSON and the docs.
+/// A known problem. Its id is permanent: it is used in scripts, JSON and the docs.
 pub struct Rule {
     /// `<culprit>.<cause>`.
     pub id: &'static str,
-    /// Who is guilty where it matches.
+    /// The culprit if it matches.
     pub culprit: Culprit,
-    /// What it means where the bytes arrive; where they don't, it is always [`Severity::Broken`].
+    /// The severity if the file arrives; if it does not, it is always [`Severity::Broken`].
     pub severity: Severity,
-    /// What is wrong, in one line.
+    /// The problem, in one line.
     pub summary: &'static str,
-    /// What it means and how it is known, for `explain`.
+    /// The explanation and how it is known, for `explain`.
     pub meaning: &'static str,
-    /// What to do.
+    /// The remedy.
     pub remedy: Remedy,
     /// Whether it matches.
     pub matches: fn(&Reading<'_>) -> Option<Match>,
 }
 
-/// What to do, in the words of the proxy that was recognised.
+/// The remedy for each proxy.
 pub struct Remedy {
     /// For any proxy.
     pub any: &'static str,
@@ -120,15 +120,15 @@ impl Remedy {
     }
 }
 
-/// A match of a rule: how sure, and because of what.
+/// A match of a rule: its confidence and its evidence.
 pub struct Match {
     confidence: Confidence,
     because: Vec<String>,
-    /// The request that shows it, where that is not the culprit's layer.
+    /// The request that shows it, if that is not the one to the culprit's layer.
     shown_by: Option<ProbeId>,
-    /// What makes it as sure as it is.
+    /// What the confidence is based on.
     ground: Ground,
-    /// The change that mends it, where a configuration tells.
+    /// The change that fixes it, if a configuration shows it.
     fix: Option<String>,
 }
 
@@ -159,8 +159,8 @@ impl Match {
         Self { confidence, because, shown_by: None, ground: Ground::Measured, fix: None }
     }
 
-    /// The same with what a configuration or a log says, which makes it at least so sure, and the
-    /// change that mends it.
+    /// Adds what a configuration or a log says, which gives it at least this confidence, and the
+    /// change that fixes it.
     fn told(self, sure: Confidence, lines: Vec<String>, fix: Option<String>) -> Self {
         let ground = if sure < self.confidence { Ground::Told } else { Ground::Both };
         let because = self.because.into_iter().chain(lines).collect();
@@ -170,52 +170,52 @@ impl Match {
 
 /// A cause that was found.
 pub struct Finding {
-    /// By which rule.
+    /// The rule that found it.
     pub rule: &'static Rule,
-    /// What it means for this target.
+    /// The severity for this target.
     pub severity: Severity,
-    /// How sure it is.
+    /// The confidence.
     pub confidence: Confidence,
-    /// What makes it so sure.
+    /// What the confidence is based on.
     pub ground: Ground,
-    /// What was seen.
+    /// What was measured.
     pub evidence: Vec<String>,
-    /// The command that shows it again.
+    /// The command that reproduces it.
     pub reproduce: String,
-    /// What to do.
+    /// The remedy.
     pub remedy: String,
 }
 
-/// How a layer fared.
+/// The result of a layer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum LayerResult {
-    /// As it should.
+    /// The layer works.
     Pass,
-    /// Not as it should.
+    /// The layer fails.
     Fail,
-    /// It was not asked, for this reason.
+    /// It was not requested, for this reason.
     Skipped(String),
-    /// It was asked and cannot be judged, for this reason.
+    /// It was requested and cannot be judged, for this reason.
     Unknown(String),
 }
 
-/// A layer's result and a line about what was seen.
+/// A layer's result and a line about what was measured.
 pub struct Layer {
     /// The result.
     pub result: LayerResult,
-    /// What was seen.
+    /// What was measured.
     pub seen: String,
 }
 
-/// What the evidence about a target comes to.
+/// The result of judging the evidence about a target.
 pub struct Diagnosis {
     /// The verdict.
     pub verdict: Verdict,
-    /// Best explanation first; only the first decides the culprit.
+    /// The findings, best explanation first; only the first determines the culprit.
     pub findings: Vec<Finding>,
-    /// What decides nothing.
+    /// The warnings, which do not affect the verdict.
     pub warnings: Vec<Finding>,
-    /// What would tell which of several findings it is.
+    /// The flags that would distinguish between several findings.
     pub deciding: Option<String>,
     /// The storage layer.
     pub storage: Layer,
@@ -225,12 +225,12 @@ pub struct Diagnosis {
     pub direct: Layer,
     /// The full layer.
     pub full: Layer,
-    /// What each check came to.
+    /// The result of each check.
     pub checks: Vec<(Check, CheckResult)>,
 }
 
 impl Diagnosis {
-    /// Who is guilty, if anybody.
+    /// The culprit, if there is one.
     pub fn culprit(&self) -> Option<Culprit> {
         self.findings.first().map(|it| it.rule.culprit)
     }
@@ -243,7 +243,7 @@ pub fn rules() -> impl Iterator<Item = &'static Rule> {
     app::RULES.into_iter().chain(tables).chain(handoff::RULES).flatten()
 }
 
-/// The rule of this id.
+/// The rule with this id.
 pub fn rule(id: &str) -> Option<&'static Rule> {
     rules().find(|it| it.id == id)
 }
@@ -263,7 +263,7 @@ pub fn judge(evidence: &Evidence, choice: &Choice) -> Diagnosis {
         Some(Severity::Degraded) => Verdict::Degraded,
         Some(_) => Verdict::Broken,
         None => {
-            // A layer about which a warning says what is the matter is not unknown.
+            // A layer with a warning that explains its state is not unknown.
             let told = |culprit| warnings.iter().any(|it| it.rule.culprit == culprit);
             let layers =
                 [(&storage, Culprit::Storage), (&app, Culprit::App), (&full, Culprit::Frontend)];
@@ -276,23 +276,23 @@ pub fn judge(evidence: &Evidence, choice: &Choice) -> Diagnosis {
     Diagnosis { verdict, findings, warnings, deciding, storage, app, direct, full, checks }
 }
 
-/// What was not asked, and would tell which of several explanations it is.
+/// The requests and files not used yet that would distinguish between several explanations.
 fn deciding(reading: &Reading<'_>, findings: &[Finding]) -> Option<String> {
     let broken = findings.iter().filter(|it| it.severity == Severity::Broken);
     let open = broken.filter(|it| it.confidence != Confidence::Sure).count() > 1;
     let local = match reading.server {
         _ if !reading.evidence.local.is_empty() => None,
         Some(Product::Nginx) => Some(
-            "on nginx's machine --proxy-config nginx:FILE and --error-log FILE; from afar the \
-             headers of `echo.conf` beside the snippet",
+            "on the nginx host --proxy-config nginx:FILE and --error-log FILE, or remotely the \
+             headers of `echo.conf` next to the snippet",
         ),
         Some(Product::Apache) => {
-            Some("on Apache's machine --proxy-config apache:FILE and --error-log FILE")
+            Some("on the Apache host --proxy-config apache:FILE and --error-log FILE")
         }
         Some(Product::Lighttpd) => {
-            Some("on lighttpd's machine --proxy-config lighttpd:FILE and --error-log FILE")
+            Some("on the lighttpd host --proxy-config lighttpd:FILE and --error-log FILE")
         }
-        Some(Product::Caddy) => Some("on Caddy's machine --proxy-config caddy:FILE"),
+        Some(Product::Caddy) => Some("on the Caddy host --proxy-config caddy:FILE"),
         _ => None,
     };
     let skipped = |seen: bool, flag| seen.then_some(flag);
@@ -303,11 +303,11 @@ fn deciding(reading: &Reading<'_>, findings: &[Finding]) -> Option<String> {
         local,
     ];
     let asks: Vec<_> = asks.into_iter().flatten().collect();
-    (open && !asks.is_empty()).then(|| asks.join("; "))
+    (open && !asks.is_empty()).then(|| asks.join(", or "))
 }
 
-/// Nothing else explains the evidence once something is sure, and what names only the culprit is of
-/// no use beside a cause.
+/// Drops guesses: a certain finding leaves no room for others, and a finding that names only the
+/// culprit is useless next to a cause.
 fn without_guesses(mut found: Vec<Finding>) -> Vec<Finding> {
     let broken = |it: &Finding| it.severity == Severity::Broken;
     if found.iter().any(|it| broken(it) && it.confidence == Confidence::Sure) {
@@ -319,7 +319,7 @@ fn without_guesses(mut found: Vec<Finding>) -> Vec<Finding> {
     found
 }
 
-/// Rules that name the culprit where no other one names the cause.
+/// Rules that name the culprit if no other rule names the cause.
 const FALLBACKS: [&str; 2] = ["proxy.direct-fails", "handoff.does-not-fit"];
 
 fn finding(rule: &'static Rule, reading: &Reading<'_>) -> Option<Finding> {
@@ -336,18 +336,19 @@ fn finding(rule: &'static Rule, reading: &Reading<'_>) -> Option<Finding> {
     Some(Finding { rule, severity, confidence, ground, evidence: because, reproduce, remedy })
 }
 
-/// What is missing where the app was not asked as the proxy asks it.
-const UNTOLD: &str = "the app hands over only if it is told to: give --app-header the headers that \
-                      the proxy sends, X-Sendfile-Type and X-Accel-Mapping";
+/// The hint for an app that was not requested as the proxy requests it.
+const UNTOLD: &str = "the app sends a hand-off only if the request enables it: pass the headers \
+                      that the proxy sends, X-Sendfile-Type and X-Accel-Mapping, with --app-header";
 
-/// No rule matched: healthy if everything that was to be checked was right, otherwise nobody knows.
+/// The verdict if no rule matched: healthy if everything checked was right, otherwise inconclusive.
 fn without_finding<'a>(reading: &Reading<'_>, layers: impl Iterator<Item = &'a Layer>) -> Verdict {
     if reading.cut_by_limit() {
-        let reason = "the file is longer than the limit of what is read; raise --max-bytes";
+        let reason = "the file is longer than the read limit; raise --max-bytes";
         return Verdict::Inconclusive(reason.to_owned());
     }
     if !reading.evidence.has_yardstick() {
-        let reason = format!("nothing tells which bytes are right: {}", reading.no_yardstick());
+        let reason =
+            format!("there is no reference copy to compare with: {}", reading.no_yardstick());
         return Verdict::Inconclusive(reason);
     }
     let unknown = layers.into_iter().find_map(|it| match &it.result {
@@ -359,9 +360,9 @@ fn without_finding<'a>(reading: &Reading<'_>, layers: impl Iterator<Item = &'a L
         Some(reason) => Verdict::Inconclusive(reason),
         None if reading.delivered => Verdict::Healthy,
         None if reading.engaged().is_some() => Verdict::Inconclusive(UNTOLD.to_owned()),
-        None if asked => Verdict::Inconclusive("no rule explains what was seen".to_owned()),
+        None if asked => Verdict::Inconclusive("no rule explains the evidence".to_owned()),
         None => Verdict::Inconclusive(
-            "the download fails, and --app and --direct are needed to tell why".to_owned(),
+            "the download fails; add --app and --direct to find the cause".to_owned(),
         ),
     }
 }

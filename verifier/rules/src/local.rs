@@ -1,8 +1,8 @@
-//! How the facts of configurations and error logs bear on the rules: a fact makes a rule sure where
-//! the symptom that it explains was measured, and names the line and the change.
+//! How facts from configurations and error logs affect the rules: a fact makes a rule certain if
+//! the symptom that it explains was measured, and gives the line and the change.
 //!
-//! A fact never speaks against a measurement. Where the two contradict each other, the running
-//! server has not read the configuration, and none of it is believed.
+//! A fact never overrides a measurement. If the two contradict each other, the running server has
+//! not loaded the configuration, and its facts are ignored.
 
 use super::{Confidence, Match, Reading, Rule};
 use sendfile_evidence::{
@@ -21,20 +21,20 @@ use self::symptom::{
     refused_by_store, shut_out,
 };
 
-/// What makes a finding as sure as it is.
+/// What the confidence of a finding is based on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Ground {
-    /// What was measured.
+    /// A measurement.
     Measured,
-    /// What was measured, and a configuration or an error log says so too.
+    /// A measurement, confirmed by a configuration or an error log.
     Both,
-    /// What a configuration or an error log says of a symptom that was measured.
+    /// A configuration or an error log that explains a measured symptom.
     Told,
 }
 
 impl Ground {
-    /// Among findings that are equally sure: nothing that is read comes before what is measured to
-    /// be sure, and among guesses what is read comes first.
+    /// The order among findings of equal confidence: among certain ones, a measurement comes before
+    /// a fact that was only read; among guesses, a fact that was read comes first.
     pub(super) fn rank(self, confidence: Confidence) -> u8 {
         match (self, confidence) {
             (Self::Both, _) => 0,
@@ -45,21 +45,21 @@ impl Ground {
     }
 }
 
-/// What may bear a rule out.
+/// A kind of fact that can confirm a rule.
 struct Clue {
     rule: &'static str,
-    /// Whether a fact is of the kind.
+    /// Whether a fact is of this kind.
     fact: fn(&Reading<'_>, &Fact) -> bool,
     symptom: Symptom,
 }
 
-/// What must have been measured.
+/// The symptom that must have been measured.
 enum Symptom {
-    /// What the rule itself asks for.
+    /// The rule's own condition.
     OfRule,
-    /// This, or what the rule itself asks for.
+    /// This symptom, or the rule's own condition.
     Or(fn(&Reading<'_>) -> Option<String>),
-    /// This, whatever the rule asks for: it matches by other symptoms than the fact's too.
+    /// This symptom only, because the rule also matches by symptoms that the fact does not explain.
     Only(fn(&Reading<'_>) -> Option<String>),
 }
 
@@ -188,10 +188,10 @@ const CLUES: &[Clue] = &[
     confirms("frontend.asks-for-login", |_, it| it.says == Says::LoginAsked),
 ];
 
-/// What is wrong with a folder that is written down.
+/// Mistakes in a configured directory.
 const FOLDERS: &[Wrong] = &[Wrong::Slash, Wrong::Alias, Wrong::Folder];
 
-/// Whether a fact rules a rule out whose cause looks like the fact's from outside.
+/// Whether a fact excludes a rule whose cause looks the same from outside.
 fn rules_out(fact: &Fact, rule: &Rule) -> bool {
     match (&fact.says, rule.id) {
         (Says::DownloadShadowed, "frontend.not-routed-to-app") => true,
@@ -202,15 +202,15 @@ fn rules_out(fact: &Fact, rule: &Rule) -> bool {
     }
 }
 
-/// A match with what a configuration or a log says of it.
+/// Combines a match with what a configuration or a log says about it.
 pub(super) fn borne_out(
     rule: &Rule,
     measured: Option<Match>,
     reading: &Reading<'_>,
 ) -> Option<Match> {
     let found = with_facts(rule, measured, reading)?;
-    // What the file would not do, the running server does because it has not read the file: to mend
-    // the file is of no use then.
+    // If the running server contradicts the file, it has not loaded the file, and editing the file
+    // does not help.
     let of_file = CLUES.iter().any(|it| it.rule == rule.id) && found.confidence == Confidence::Sure;
     let loaded = !of_file || contradiction(reading).is_none();
     Some(if loaded { found } else { Match { confidence: Confidence::Likely, ..found } })
@@ -226,8 +226,8 @@ fn with_facts(rule: &Rule, measured: Option<Match>, reading: &Reading<'_>) -> Op
     let Some(fact) = facts().find(|it| it.fix.is_some()).or_else(|| facts().next()) else {
         return measured;
     };
-    // What was not read, or not understood, may say otherwise, and a configuration for another port
-    // may be another server's; a log line is what happened.
+    // Parts that were not read or not understood may say otherwise, and a configuration for another
+    // port may belong to another server; a log line is what happened.
     let doubt = doubt || another_disk_perhaps(reading, fact) || fact.says == Says::CachesErrors;
     let sure = match doubt && !matches!(fact.says, Says::Logged(_)) {
         true => Confidence::Likely,
@@ -244,13 +244,13 @@ fn with_facts(rule: &Rule, measured: Option<Match>, reading: &Reading<'_>) -> Op
     Some(found.told(sure, lines, fact.fix.clone()))
 }
 
-/// The facts, where they can be believed.
+/// The facts that are trusted.
 fn believed<'a>(reading: &Reading<'a>) -> impl Iterator<Item = &'a Fact> + use<'a> {
     let doubted = contradiction(reading).is_some();
     reading.evidence.local.iter().filter(move |it| !doubted || matches!(it.says, Says::Logged(_)))
 }
 
-/// Whether something of the kind is said.
+/// Whether a fact of this kind exists.
 fn has(r: &Reading<'_>, wanted: &[Says]) -> bool {
     r.evidence.local.iter().any(|it| wanted.contains(&it.says))
 }
@@ -271,8 +271,8 @@ fn closed(it: &Fact) -> bool {
     }
 }
 
-/// The direct location names another file, or the file is there and the proxy says that it is not:
-/// it sees another disk.
+/// The direct location names another file, or the proxy reports a file as missing that exists: it
+/// sees another disk.
 fn another_disk(r: &Reading<'_>, it: &Fact) -> bool {
     match &it.says {
         Says::DirectOpens { other, state, .. } => {
@@ -285,7 +285,7 @@ fn another_disk(r: &Reading<'_>, it: &Fact) -> bool {
     }
 }
 
-/// A folder that is another one here may be the right one in the proxy's container, where no direct
+/// A directory that differs here may be the right one in the proxy's container, if no direct
 /// location shows that both see the same disk.
 fn another_disk_perhaps(r: &Reading<'_>, it: &Fact) -> bool {
     let habit = [Wrong::Root, Wrong::Slash, Wrong::Alias];
@@ -327,8 +327,8 @@ fn refuses(it: &Fact) -> bool {
     matches!(event(it), Some((Event::Refused, Of::Download)))
 }
 
-/// A link is refused by its name, or, where a folder above is the link, the file is called missing
-/// that the direct location gives (measured with nginx 1.22.1).
+/// A link is refused as a link or, if a directory above is the link, the log reports a file as
+/// missing that the direct location returns (measured with nginx 1.22.1).
 fn refuses_link(r: &Reading<'_>, it: &Fact) -> bool {
     let Says::Logged(Entry { event, of: Of::Download, what }) = &it.says else { return false };
     let right_path = what.as_deref().is_some_and(|it| r.stored_at() == Some(it));
@@ -351,8 +351,8 @@ fn app_elsewhere(r: &Reading<'_>, it: &Fact) -> bool {
     }
 }
 
-/// The path that a hand-off opens, by the configuration or else by the log, goes wrong in one of
-/// these ways.
+/// Whether the path that a hand-off opens, according to the configuration or else the log, is wrong
+/// in one of these ways.
 fn opens(r: &Reading<'_>, it: &Fact, ways: &[Wrong]) -> bool {
     let written = r.evidence.local.iter().find_map(|it| match &it.says {
         Says::TargetOpens { path, wrong, .. } => Some((path, wrong)),
@@ -363,7 +363,7 @@ fn opens(r: &Reading<'_>, it: &Fact, ways: &[Wrong]) -> bool {
         Says::Logged(Entry { event, of: Of::Download, what: Some(path) }) => {
             let opened = matches!(event, Event::Missing | Event::Closed | Event::Folder);
             let way = match written {
-                // The configuration knows more; the log bears it out.
+                // The configuration has more detail; the log confirms it.
                 Some((same, wrong)) => wrong.filter(|_| same == path),
                 None => logged_habit(r, path),
             };
@@ -373,8 +373,8 @@ fn opens(r: &Reading<'_>, it: &Fact, ways: &[Wrong]) -> bool {
     }
 }
 
-/// Whether a path that was opened may be what the hand-off led to: it ends with the file's name. Error
-/// pages and files of passwords are opened for the same request.
+/// Whether an opened path may be the hand-off's target: it ends with the file's name. Error pages
+/// and password files are opened for the same request.
 fn by_handoff(r: &Reading<'_>, path: &str) -> bool {
     let value =
         r.handoff().map(|(_, value)| dialect::decoded(value.split('?').next().unwrap_or(value)));
@@ -383,7 +383,7 @@ fn by_handoff(r: &Reading<'_>, path: &str) -> bool {
     names.map(last).any(|name| name.is_some_and(|it| path.trim_end_matches('/').ends_with(&it)))
 }
 
-/// What a logged path says by itself, where no configuration was read.
+/// What a logged path shows on its own, if no configuration was read.
 fn logged_habit(r: &Reading<'_>, path: &str) -> Option<Wrong> {
     let read = r.evidence.local.iter().any(|it| it.says == Says::DownloadAsksApp);
     let (_, value) = r.handoff().filter(|_| !read)?;

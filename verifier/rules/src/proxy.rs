@@ -1,4 +1,4 @@
-//! Rules whose culprit is the proxy: the file is there, and the proxy cannot read it, even without
+//! Rules whose culprit is the proxy: the file exists, but the proxy cannot read it, even without
 //! the app.
 
 mod masked;
@@ -22,48 +22,48 @@ pub(super) const RULES: &[Rule] = &[
         id: "proxy.permission-denied",
         culprit: Culprit::Proxy,
         severity: Severity::Broken,
-        summary: "the file, or a folder above it, is closed to the proxy's user",
-        meaning: "The storage has the file, and the proxy answers 403 when it is asked for it \
-                  without the app. The proxy's workers run as a user of their own, who needs to \
-                  read the file and to pass every folder above it. An error_page may show the 403 as \
-                  another page, or as a redirect to a login.",
+        summary: "The proxy's user cannot read the file or a directory above it",
+        meaning: "The storage has the file, but the proxy returns 403 when it is requested without \
+                  the app. The proxy's workers run as a separate user, which needs read permission \
+                  on the file and search permission on every directory above it. An error_page may \
+                  replace the 403 with another page, or with a redirect to a login.",
         remedy: Remedy {
             nginx: Some(
-                "let nginx's worker user (see `user` in nginx.conf) read the file and pass the \
-                 folders: namei -l FILE shows all their modes",
+                "Give nginx's worker user (see `user` in nginx.conf) read permission on the file \
+                 and search permission on its directories; `namei -l FILE` shows all modes",
             ),
             apache: Some(
-                "let Apache's user (www-data) read the file and pass the folders: namei -l FILE \
-                 shows all their modes",
+                "Give Apache's user (www-data) read permission on the file and search permission \
+                 on its directories; `namei -l FILE` shows all modes",
             ),
             ..Remedy::any(
-                "let the proxy's user read the file and pass the folders above it: namei -l FILE \
-                 shows all their modes",
+                "Give the proxy's user read permission on the file and search permission on the \
+                 directories above it; `namei -l FILE` shows all modes",
             )
         },
         matches: |r| {
             let closed = |it: &&Response| it.status == 403 && store_error(&it.body).is_none();
             if let Some(direct) = cannot_read(r).filter(closed) {
                 let because =
-                    format!("the proxy answers {} for the file itself", r.describe(direct));
+                    format!("The proxy returns {}, for the file itself", r.describe(direct));
                 let own = r.own_page(direct).is_some();
                 return Some(if own { Match::sure(because) } else { Match::likely(because) });
             }
             if let Some(same) = r.masked() {
                 let because = format!(
-                    "after the hand-off a visitor gets what the direct location gives, and no other \
-                     path does: {}",
+                    "After the hand-off, the client gets the same as from the direct location, \
+                     and from no other path: {}",
                     r.describe(same)
                 );
-                // A login is what follows a refusal.
+                // A redirect to a login usually follows a refusal.
                 let moved = (300..400).contains(&same.status);
                 return Some(if moved { Match::likely(because) } else { Match::possible(because) });
             }
             let full = r.lost_after_app().filter(closed).filter(|_| r.direct().is_none())?;
-            let because = format!("after the hand-off {}", r.visitor_gets());
+            let because = format!("{}, after the hand-off", r.visitor_gets());
             match r.own_page(full)? {
                 Product::Nginx => Some(Match::likely(because)),
-                // It says the same of a folder that is not allowed.
+                // It returns the same for a directory that is not allowed.
                 Product::Lighttpd => Some(Match::possible(because)),
                 _ => None,
             }
@@ -73,21 +73,21 @@ pub(super) const RULES: &[Rule] = &[
         id: "proxy.storage-not-mounted",
         culprit: Culprit::Proxy,
         severity: Severity::Broken,
-        summary: "the proxy does not see the storage",
-        meaning: "The storage has the file, and the proxy does not find it when it is asked \
-                  without the app: it runs in a container or with a mount namespace of its own \
-                  (systemd's PrivateTmp) where the folder is another one, or its direct location \
-                  names another folder.",
+        summary: "The proxy cannot find the file that is in the storage",
+        meaning: "The storage has the file, but the proxy does not find it when it is requested \
+                  without the app. Typical causes: the proxy runs in a container or with its own \
+                  mount namespace (systemd's PrivateTmp), where the directory is a different one, \
+                  or its direct location names another directory.",
         remedy: Remedy::any(
-            "mount the storage into the proxy's container at the path that its configuration \
-             names; ls -l /proc/PID/root/PATH shows what it sees",
+            "Mount the storage into the proxy's container at the path in the proxy's \
+             configuration; `ls -l /proc/PID/root/PATH` shows what the proxy can access",
         ),
         matches: |r| {
             let direct = cannot_read(r).filter(|it| it.status == 404 && instead_of(r, it))?;
-            let answers = format!("the proxy answers {} for the file itself", r.describe(direct));
+            let answers = format!("The proxy returns {}, for the file itself", r.describe(direct));
             Some(match r.storage_asked() {
-                true => Match::likely(answers).also("the storage has it"),
-                // Perhaps it is nowhere.
+                true => Match::likely(answers).also("The storage has the file"),
+                // The file may not exist anywhere.
                 false => Match::possible(answers),
             })
         },
@@ -96,26 +96,29 @@ pub(super) const RULES: &[Rule] = &[
         id: "proxy.name-not-resolved",
         culprit: Culprit::Proxy,
         severity: Severity::Broken,
-        summary: "the proxy cannot look up the storage's name",
-        meaning: "The proxy answers 502 when it should ask the storage, while the storage \
-                  answers this program. nginx looks names in variables up at run time and needs \
-                  a `resolver` for it; a name that only one machine knows fails likewise.",
+        summary: "The proxy cannot resolve the storage's host name",
+        meaning: "The proxy returns 502 instead of a response from the storage, while the storage \
+                  responds to this program. nginx resolves names in variables at run time and \
+                  needs a `resolver` for them. A name that is known only on one machine fails in \
+                  the same way.",
         remedy: Remedy {
             nginx: Some(
-                "add `resolver ADDRESS;` to the server (the machine's is in /etc/resolv.conf), \
-                 or name the store without variables in proxy_pass",
+                "Add `resolver ADDRESS;` to the server block (the machine's is in \
+                 /etc/resolv.conf), or name the store in proxy_pass without variables",
             ),
-            ..Remedy::any("see that the proxy's machine can look up the storage's name")
+            ..Remedy::any("Make sure that the proxy's machine can resolve the storage's host name")
         },
         matches: |r| {
             if let Some(full) = reaches_no_store(r) {
                 let because =
-                    format!("after a signed hand-off a visitor gets {}", r.describe(full));
+                    format!("After a signed hand-off, the client gets {}", r.describe(full));
                 return Some(Match::possible(because));
             }
             let direct = store_fails(r).filter(|it| matches!(it.status, 500 | 502 | 503))?;
-            let because =
-                format!("the proxy answers {} where it should ask the storage", r.describe(direct));
+            let because = format!(
+                "The proxy returns {}, instead of a response from the storage",
+                r.describe(direct)
+            );
             Some(if names_host(r) { Match::likely(because) } else { Match::possible(because) })
         },
     },
@@ -123,18 +126,20 @@ pub(super) const RULES: &[Rule] = &[
         id: "proxy.storage-unreachable",
         culprit: Culprit::Proxy,
         severity: Severity::Broken,
-        summary: "the proxy cannot reach the storage's server",
-        meaning: "The storage answers this program, and the proxy, asked for the file without \
-                  the app, answers 502 or 504: another address, a firewall, or TLS stands \
-                  between the two.",
+        summary: "The proxy cannot reach the storage server",
+        meaning: "The storage responds to this program, but the proxy returns 502 or 504 when the \
+                  file is requested without the app. Typical causes: a different address, a \
+                  firewall, or TLS between the two.",
         remedy: Remedy::any(
-            "ask the storage from the proxy's machine with curl, and compare the address with \
-             the one in its configuration",
+            "Request the file from the storage with curl on the proxy's machine, and compare the \
+             address with the one in the proxy's configuration",
         ),
         matches: |r| {
             let direct = store_fails(r)?;
-            let because =
-                format!("the proxy answers {} where it should ask the storage", r.describe(direct));
+            let because = format!(
+                "The proxy returns {}, instead of a response from the storage",
+                r.describe(direct)
+            );
             Some(if names_host(r) { Match::possible(because) } else { Match::likely(because) })
         },
     },
@@ -142,18 +147,19 @@ pub(super) const RULES: &[Rule] = &[
         id: "proxy.store-refuses",
         culprit: Culprit::Proxy,
         severity: Severity::Broken,
-        summary: "the store refuses the proxy's own request",
-        meaning: "The proxy was asked for the file without the app, and passed the store's error \
-                  on: the signed query was dropped, or the request was changed on the way.",
+        summary: "The store rejects the proxy's request",
+        meaning: "The file was requested from the proxy without the app, and the proxy passed on \
+                  the store's error. Typical causes: the signed query was dropped, or the request \
+                  was modified on the way.",
         remedy: Remedy::any(
-            "compare the request that the proxy sends with the one that was signed: Host, path, \
-             query, method",
+            "Compare the request that the proxy sends with the one that was signed: Host, path, \
+             query and method",
         ),
         matches: |r| {
             let direct = cannot_read(r)?;
             let code = store_error(&direct.body)?;
             Some(Match::likely(format!(
-                "asked through the proxy, the store answers {} {code}",
+                "Requested through the proxy, the store returns {} {code}",
                 direct.status
             )))
         },
@@ -162,22 +168,23 @@ pub(super) const RULES: &[Rule] = &[
         id: "proxy.keeps-old-file",
         culprit: Culprit::Proxy,
         severity: Severity::Broken,
-        summary: "the proxy keeps a file that was replaced",
-        meaning: "Asked without the app, the proxy gives what the file held before, and another \
-                  dummy, which was placed at the same time, as it is now: the proxy sees the \
-                  storage, and keeps single files. nginx's open_file_cache keeps what was replaced \
-                  by rename for open_file_cache_valid, 60 s by default (measured).",
+        summary: "The proxy serves a cached copy of a file that was replaced",
+        meaning: "Requested without the app, the proxy returns the previous content of the file, \
+                  but the current content of another dummy that was placed at the same time. So \
+                  the proxy can access the storage, but caches single files. nginx's \
+                  open_file_cache keeps a file that was replaced by rename for \
+                  open_file_cache_valid, 60 s by default (measured).",
         remedy: Remedy {
-            nginx: Some("open_file_cache off; for the storage, or give changed files another name"),
-            ..Remedy::any(
-                "switch the proxy's cache of files off, or give changed files another name",
-            )
+            nginx: Some(
+                "Set `open_file_cache off;` for the storage, or give changed files a new name",
+            ),
+            ..Remedy::any("Disable the proxy's file cache, or give changed files a new name")
         },
         matches: |r| {
             let line = kept_file(r)?;
             let because = format!(
-                "the proxy serves an older content, {}; another dummy, placed with the new one, comes \
-                 as it is",
+                "The proxy serves an older content, {}; another dummy, placed with the new one, is \
+                 current",
                 told(&line)
             );
             Some(Match::sure(because).shown_by(ProbeId::NoExtension))
@@ -187,18 +194,18 @@ pub(super) const RULES: &[Rule] = &[
         id: "proxy.other-bytes",
         culprit: Culprit::Proxy,
         severity: Severity::Broken,
-        summary: "the proxy reads other bytes than the storage has",
-        meaning: "The proxy serves a file of that name, and it is not the one in the storage: a \
-                  replica that is behind, a cache of open files, a filter that changes the \
-                  stream, or another mount.",
+        summary: "The proxy serves different content than the storage contains",
+        meaning: "The proxy serves a file of that name, but its content differs from the one in \
+                  the storage. Typical causes: a replica that lags behind, a cache of open files, \
+                  a filter that changes the stream, or a different mount.",
         remedy: Remedy {
             nginx: Some(
-                "look for open_file_cache, proxy_cache, sub_filter, gzip_static and charset in \
-                 the locations, and compare the mount with the storage",
+                "Check the locations for open_file_cache, proxy_cache, sub_filter, gzip_static and \
+                 charset, and compare the mount with the storage",
             ),
             ..Remedy::any(
-                "look for caches and filters in the proxy, and compare the mount that it reads \
-                 with the storage",
+                "Check the proxy for caches and filters, and compare the mount that it reads with \
+                 the storage",
             )
         },
         matches: |r| {
@@ -208,11 +215,11 @@ pub(super) const RULES: &[Rule] = &[
                 instead(r.evidence, direct),
                 Instead::Other | Instead::AppPage | Instead::ProxyPage(_) | Instead::Empty
             );
-            let because = format!("the proxy serves {}", r.describe(direct));
+            let because = format!("The proxy serves {}", r.describe(direct));
             let found = match instead(r.evidence, direct) {
                 Instead::OtherInstance(_) => Match::likely(because).also(
-                    "another fixture wrote it: this site reads another storage, or --fixture is \
-                     another site's",
+                    "Another fixture wrote it: this site reads another storage, or --fixture \
+                     belongs to another site",
                 ),
                 _ if of_dummy => Match::sure(because),
                 _ => Match::likely(because),
@@ -227,17 +234,17 @@ pub(super) const RULES: &[Rule] = &[
         id: "proxy.not-reloaded",
         culprit: Culprit::Proxy,
         severity: Severity::Broken,
-        summary: "the running proxy does something else than its configuration says",
-        meaning: "The configuration, as it reads, gives the visitor the file, or leads to another \
-                  place than the one that was measured. Most often it was changed and not loaded \
-                  again; or another file than --proxy-config is the one that is used, or the \
-                  proxy sees another disk. No cause is read off a configuration that is not in \
-                  force.",
+        summary: "The running proxy does not behave as its configuration says",
+        meaning: "According to the configuration, the client would get the file, or the \
+                  request would go to another place than the one that was measured. Most often the \
+                  configuration was changed but not reloaded; otherwise the proxy uses another \
+                  file than --proxy-config names, or accesses a different disk. No cause is \
+                  derived from a configuration that is not in force.",
         remedy: Remedy {
-            nginx: Some("nginx -t && nginx -s reload; then check again"),
-            apache: Some("apachectl configtest && apachectl graceful; then check again"),
-            caddy: Some("caddy reload; then check again"),
-            ..Remedy::any("let the proxy load its configuration again; then check again")
+            nginx: Some("Run `nginx -t && nginx -s reload`, then check again"),
+            apache: Some("Run `apachectl configtest && apachectl graceful`, then check again"),
+            caddy: Some("Run `caddy reload`, then check again"),
+            ..Remedy::any("Reload the proxy's configuration, then check again")
         },
         matches: |r| {
             let mut because = contradiction(r)?.into_iter();
@@ -249,11 +256,12 @@ pub(super) const RULES: &[Rule] = &[
         id: "proxy.configuration-not-read",
         culprit: Culprit::Proxy,
         severity: Severity::Warning,
-        summary: "a configuration or an error log could not be read, or not whole",
-        meaning: "What --proxy-config and --error-log name is read as far as it can be. What is \
-                  missing may hold the cause, so nothing is said to be sure because of it.",
+        summary: "A configuration or error log could not be read completely",
+        meaning: "The files that --proxy-config and --error-log name are read as far as possible. \
+                  The missing part may contain the cause, so they do not make any finding certain.",
         remedy: Remedy::any(
-            "let the user of this program read the files, or give the output of `nginx -T`",
+            "Give the user of this program read permission on the files, or pass the output of \
+             `nginx -T`",
         ),
         matches: |r| {
             let not_read = |it: &&Fact| matches!(it.says, Says::Unread | Says::LogUnread);
@@ -267,17 +275,17 @@ pub(super) const RULES: &[Rule] = &[
         id: "proxy.storage-public",
         culprit: Culprit::Proxy,
         severity: Severity::Exposed,
-        summary: "the storage's folder can be fetched under a public path",
-        meaning: "The file comes, byte for byte, at the site's own path for the storage's folder, as \
-                  public media are published. Whoever knows or guesses a name gets the file, and \
-                  no permission is checked.",
+        summary: "The storage directory is published under a public path",
+        meaning: "The file is available, byte for byte, at a path of the site that maps to the \
+                  storage directory, like public media. Every client that knows or guesses a name \
+                  can download the file, and no permission is checked.",
         remedy: Remedy {
             nginx: Some(
-                "take the location that publishes the folder away, or keep protected files in a \
-                 folder of their own that no public `root` or `alias` holds",
+                "Remove the location that publishes the directory, or move protected files to a \
+                 separate directory outside every public `root` or `alias`",
             ),
-            apache: Some("take the Alias of the folder away, or `Require all denied` for it"),
-            ..Remedy::any("keep protected files in a folder of their own that nothing publishes")
+            apache: Some("Remove the Alias of the directory, or set `Require all denied` for it"),
+            ..Remedy::any("Move protected files to a separate directory that is not published")
         },
         matches: |r| open_to_anybody(r, ProbeId::StoragePublic),
     },
@@ -285,16 +293,16 @@ pub(super) const RULES: &[Rule] = &[
         id: "proxy.alias-traversal",
         culprit: Culprit::Proxy,
         severity: Severity::Exposed,
-        summary: "a public location lets visitors into the folder above its own",
-        meaning: "An alias that ends with a slash behind a location that does not reads \
-                  `/direct../x` as the folder above: everything beside the folder is public. The \
-                  file was fetched in this way, byte for byte.",
+        summary: "A public location exposes its parent directory (alias traversal)",
+        meaning: "If `alias` ends with a slash but its location does not, `/direct../x` resolves \
+                  to the parent directory, and everything next to the directory is public. The \
+                  file was downloaded in this way, byte for byte.",
         remedy: Remedy {
             nginx: Some(
-                "end the location with a slash, as the alias does: location ^~ /direct/ { alias \
-                 /FOLDER/; }",
+                "End the location with a slash, like the alias: `location ^~ /direct/ { alias \
+                 /FOLDER/; }`",
             ),
-            ..Remedy::any("end the location's path with a slash")
+            ..Remedy::any("End the location's path with a slash")
         },
         matches: |r| open_to_anybody(r, ProbeId::DirectUp),
     },
@@ -302,56 +310,56 @@ pub(super) const RULES: &[Rule] = &[
         id: "proxy.direct-fails",
         culprit: Culprit::Proxy,
         severity: Severity::Broken,
-        summary: "the proxy does not serve the file, even without the app",
-        meaning: "Storage and app are right. The location that serves the file without the app \
-                  answers with something that no known cause explains.",
-        remedy: Remedy::any("see the proxy's error log for this request"),
+        summary: "The proxy does not serve the file, even without the app",
+        meaning: "Storage and app work correctly. The location that serves the file without the \
+                  app returns a response that no known cause explains.",
+        remedy: Remedy::any("Check the proxy's error log for this request"),
         matches: |r| {
             let direct = cannot_read(r)?;
             let known = matches!(direct.status, 200 | 403 | 404 | 502..=504) && !too_slow(direct)
                 || store_error(&direct.body).is_some();
-            (!known).then(|| Match::possible(format!("the proxy answers {}", r.describe(direct))))
+            (!known).then(|| Match::possible(format!("The proxy returns {}", r.describe(direct))))
         },
     },
     Rule {
         id: "proxy.direct-location-wrong",
         culprit: Culprit::Proxy,
         severity: Severity::Warning,
-        summary: "the direct location is wrong, and tells nothing of the download",
-        meaning: "The location by which this program asks the proxy without the app gives something \
-                  else though a visitor gets the file, or is answered by the app. That is a fault of \
-                  the check, not of the product.",
+        summary: "The direct location is wrong, so its result is not conclusive",
+        meaning: "The location at which this program requests the file from the proxy without the \
+                  app returns something else although the client gets the file, or its \
+                  response comes from the app. This is a mistake in the check, not in the product.",
         remedy: Remedy::any(
-            "correct the direct location, or --direct, so that the next diagnosis can rely on it",
+            "Correct the direct location or --direct, so that the next diagnosis can rely on it",
         ),
         matches: |r| {
             let wrong = |_: &&Response| r.delivered && !r.direct_right() || r.direct_by_app();
             let direct = r.evidence.direct.answer().filter(wrong)?;
-            Some(Match::sure(format!("the direct location answers {}", r.describe(direct))))
+            Some(Match::sure(format!("The direct location returns {}", r.describe(direct))))
         },
     },
 ];
 
-/// The direct location's answer, where it is wrong, the download fails, and storage and app are
+/// The direct location's response, if it is wrong, the download fails, and storage and app are
 /// right.
 fn cannot_read<'a>(r: &Reading<'a>) -> Option<&'a Response> {
     let alone = !r.delivered && !r.storage_to_blame() && r.app_right() && !r.direct_unknown();
     r.direct_wrong().filter(|_| alone)
 }
 
-/// The rest did not come in time: that tells nothing of the bytes.
+/// The rest of the body timed out, which tells nothing about its content.
 fn too_slow(response: &Response) -> bool {
     response.body.end == End::TimedOut
 }
 
-/// The file came where nobody should get it.
+/// The file is returned at a URL that must not serve it.
 fn open_to_anybody(r: &Reading<'_>, id: ProbeId) -> Option<Match> {
     let url = &r.evidence.probed(id).filter(|_| r.gives_dummy(id))?.asked.url;
-    Some(Match::sure(format!("anybody gets the file at {url}")).shown_by(id))
+    Some(Match::sure(format!("Anyone can download the file at {url}")).shown_by(id))
 }
 
-/// The first line of an older content, where the direct location gives one, and a dummy of the same
-/// rotation comes: one that is asked for only where something is wrong, so that nobody keeps it.
+/// The first line of an older content from the direct location, if another dummy of the same
+/// rotation is current. That dummy is requested only when something is wrong, so it is in no cache.
 fn kept_file(r: &Reading<'_>) -> Option<DummyLine> {
     let direct = cannot_read(r).filter(|it| it.status == 200)?;
     let line = DummyLine::read(&direct.body.head)?;
@@ -359,22 +367,23 @@ fn kept_file(r: &Reading<'_>) -> Option<DummyLine> {
     (older && r.gives_dummy(ProbeId::NoExtension)).then_some(line)
 }
 
-/// What the ETag tells of the file from which the bytes were made.
+/// Describes the file from which the response was made, by its ETag.
 fn file_behind(r: &Reading<'_>, direct: &Response) -> Option<String> {
     let file = file_seen(r.server?, direct.header("etag")?)?;
     let right = r.evidence.dummy.as_ref().is_some_and(|it| it.size == file.size);
     let hint = match right && direct.body.size != file.size {
-        true => ", the right size: the bytes are changed after they are read",
+        true => ", the right size: the content is changed after it is read",
         false => "",
     };
     let changed = humantime::format_rfc3339_seconds(file.modified);
     Some(format!(
-        "by its ETag the proxy read a file of {} bytes, changed last at {changed}{hint}",
+        "According to its ETag, the proxy read a file of {} bytes, last modified at \
+         {changed}{hint}",
         file.size
     ))
 }
 
-/// A 404 of the proxy itself, of a store behind it, or of nobody in particular, but not a page of
+/// A 404 from the proxy itself, from a store behind it, or of unknown origin, but not a page from
 /// the app.
 fn instead_of(r: &Reading<'_>, direct: &Response) -> bool {
     !matches!(instead(r.evidence, direct), Instead::AppPage | Instead::StoreError(_))

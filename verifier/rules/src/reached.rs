@@ -1,5 +1,4 @@
-//! How far the visitor's request got: told by signs in what came back, from the strongest to the
-//! weakest.
+//! Determines how far the client's request got, from signs in the response, the strongest first.
 
 use super::instead::{alike, is_app_page};
 use sendfile_evidence::{
@@ -7,23 +6,23 @@ use sendfile_evidence::{
     dialect::{self, Product},
 };
 
-/// How far the visitor's request got, and how this is known.
+/// How far the client's request got, and how this is known.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Reached {
-    /// The app answered it.
+    /// The app responded to it.
     App(&'static str),
-    /// The app answered it, and was asked again with the hand-off's own URI.
+    /// The app responded to it, and received another request for the hand-off's own URI.
     AppTwice(&'static str),
-    /// The app was asked, and for something else than the download.
+    /// The app received a request, but for something else than the download.
     Otherwise(&'static str),
-    /// It never came to the app.
+    /// It did not reach the app.
     Not(&'static str),
-    /// It cannot be told.
+    /// Unknown.
     Unknown,
 }
 
 impl Reached {
-    /// Tells it from the evidence.
+    /// Determines it from the evidence.
     pub fn of(evidence: &Evidence) -> Self {
         let by_answer = || by_answer(evidence, evidence.full.answer()?);
         by_journal(evidence).or_else(by_answer).unwrap_or(Self::Unknown)
@@ -40,30 +39,30 @@ fn by_answer(evidence: &Evidence, full: &Response) -> Option<Reached> {
 
 fn by_journal(evidence: &Evidence) -> Option<Reached> {
     let journal = evidence.journal.as_ref()?;
-    // The app layer asked with a nonce of its own, so what is in this list came through the site.
+    // The app layer's own request has a nonce, so the requests in this list came through the site.
     let viewed = journal.iter().any(|it| it.answer == "view");
     let mut fallen = journal.iter().filter(|it| it.answer == "fall-through").peekable();
     let other_page = fallen.peek().is_some();
-    // Fallbacks ask the app for other paths too; only the hand-off's own URI tells.
+    // Fallbacks request other paths from the app too; only the hand-off's own URI is conclusive.
     let path = |text: &str| dialect::decoded(text.split('?').next().unwrap_or(text));
     let intended = evidence.intent.value.as_deref().map(path);
     let fell_through = fallen.any(|it| Some(path(&it.target)) == intended);
     Some(match (viewed, fell_through || other_page && !viewed) {
         (true, true) => Reached::AppTwice(
-            "the fixture's journal has the request, and another for the hand-off's URI",
+            "The fixture's request log contains the request, and one for the hand-off's URI",
         ),
-        (true, false) => Reached::App("the fixture's journal has the request"),
-        (false, true) => Reached::Otherwise("the fixture's journal has it with another path"),
-        (false, false) => Reached::Not("the fixture's journal has no such request"),
+        (true, false) => Reached::App("The fixture's request log contains the request"),
+        (false, true) => Reached::Otherwise("The fixture's request log shows another path"),
+        (false, false) => Reached::Not("The fixture's request log does not contain the request"),
     })
 }
 
-/// nginx tells itself which upstreams it asked, where the operator lets it. The second may be a
+/// nginx reports which upstreams it contacted, if the operator enables that. The second may be a
 /// store, or the app again.
 fn by_echo(full: &Response) -> Option<Reached> {
-    match debug_headers::upstreams(full)?.len() {
-        0 => Some(Reached::Not("nginx says that it asked no upstream")),
-        1 => Some(Reached::App("nginx says that it asked one upstream, once")),
+    match echo::upstreams(full)?.len() {
+        0 => Some(Reached::Not("nginx reports that it contacted no upstream")),
+        1 => Some(Reached::App("nginx reports that it contacted one upstream, once")),
         _ => None,
     }
 }
@@ -71,67 +70,67 @@ fn by_echo(full: &Response) -> Option<Reached> {
 /// Signs in the response itself.
 fn by_content(evidence: &Evidence, full: &Response) -> Option<Reached> {
     if full.header("x-sendfile-fixture").is_some() {
-        return Some(Reached::AppTwice("the fixture's own page for unknown paths came back"));
+        return Some(Reached::AppTwice("The response is the fixture's own page for unknown paths"));
     }
     if dialect::store_error(&full.body).is_some() {
-        return Some(Reached::App("the store was asked, which only a hand-off does"));
+        return Some(Reached::App("A store error was returned, which only a hand-off causes"));
     }
     let intended = evidence.intent.header.as_deref();
     let (name, value) = dialect::handoff_of(evidence.app.answer()?, intended)?;
     if full.header(name).is_some() {
-        return Some(Reached::App("the app's hand-off header came out at the visitor's end"));
+        return Some(Reached::App("The client gets the app's hand-off header"));
     }
     let target = value.split('?').next().filter(|it| it.starts_with('/'));
     let leads_there = |it: &str| target.is_some_and(|target| it.contains(target));
     full.header("location")
         .filter(|it| leads_there(it))
-        .map(|_| Reached::App("the redirect repeats the hand-off's URI"))
+        .map(|_| Reached::App("The redirect contains the hand-off's URI"))
 }
 
-/// The app refuses strangers with a page that no other path of it gets, and that page came back.
+/// The app rejects anonymous clients with a page that none of its other paths returns, and the
+/// client received that page.
 fn by_refusal(evidence: &Evidence, full: &Response) -> Option<Reached> {
     let stranger = evidence.probe(ProbeId::AppAnonymous).filter(|it| alike(it, full))?;
     let kept = evidence.app.answer()?.header("content-disposition");
     let handed_over = kept.is_some() && full.header("content-disposition") == kept;
     let own = stranger.body.size > 0 && stranger.status >= 400 && !is_app_page(evidence, full);
     (own && !handed_over && Product::by_error_page(full).is_none())
-        .then_some(Reached::Otherwise("the app's answer to a visitor without rights came back"))
+        .then_some(Reached::Otherwise("The client gets the app's page for anonymous clients"))
 }
 
-/// nginx keeps the app's Content-Disposition on whatever follows a hand-off, error pages included
-/// (measured with 1.22.1): without it there was no hand-off.
+/// nginx keeps the app's Content-Disposition on every response after a hand-off, error pages
+/// included (measured with 1.22.1): without it there was no hand-off.
 fn by_kept_header(evidence: &Evidence, full: &Response) -> Option<Reached> {
     let kept = evidence.app.answer()?.header("content-disposition")?;
     let fell_through = evidence.probe(ProbeId::AppTarget).is_some_and(|it| alike(it, full));
     let nginx = Product::of(full) == Some(Product::Nginx) && !is_gateway_error(full);
     match full.header("content-disposition") {
         Some(it) if it == kept && fell_through => Some(Reached::AppTwice(
-            "the app's page for the hand-off's URI came back, with the download's Content-Disposition",
+            "The response is the app's page for the hand-off's URI, with the download's \
+             Content-Disposition",
         )),
-        Some(it) if it == kept => Some(Reached::App("the app's Content-Disposition came through")),
+        Some(it) if it == kept => Some(Reached::App("The app's Content-Disposition was kept")),
         None if nginx && is_app_page(evidence, full) => Some(Reached::Otherwise(
-            "a page of the app came back, without the download's Content-Disposition",
+            "The response is a page from the app, without the download's Content-Disposition",
         )),
         None if nginx && full.body.size > 0 => {
-            Some(Reached::Not("nginx keeps the app's Content-Disposition, and it did not come"))
+            Some(Reached::Not("nginx keeps the app's Content-Disposition, but it is missing"))
         }
         _ => None,
     }
 }
 
-/// Whoever answers for a neighbour of the download's URL answers for the download too.
+/// The component that responds at a sibling URL also responds at the download's URL.
 fn by_neighbours(evidence: &Evidence, full: &Response) -> Option<Reached> {
     let neighbour = evidence.probe(ProbeId::Neighbour)?;
     let app_neighbour = evidence.probe(ProbeId::AppNeighbour)?;
     if evidence.probe(ProbeId::AppTarget).is_some_and(|page| alike(page, full)) {
-        return Some(Reached::AppTwice("the app's page for the hand-off's URI came back"));
+        return Some(Reached::AppTwice("The response is the app's page for the hand-off's URI"));
     }
     if full.body.size == 0 && full.status == 200 {
         return Some(match alike(neighbour, full) && !alike(neighbour, app_neighbour) {
-            true => {
-                Reached::Not("a neighbour of the URL gets the same empty 200, and not the app's")
-            }
-            false => Reached::App("an empty 200 came back, as the app's answer is"),
+            true => Reached::Not("A sibling URL returns the same empty 200; the app does not"),
+            false => Reached::App("The response is an empty 200, like the app's"),
         });
     }
     if is_gateway_error(full) {
@@ -140,17 +139,17 @@ fn by_neighbours(evidence: &Evidence, full: &Response) -> Option<Reached> {
     let own = |it: &Response| Product::by_error_page(it).is_some();
     match (alike(neighbour, app_neighbour), alike(neighbour, full) && !in_vain(evidence, full)) {
         (true, _) if !own(app_neighbour) => {
-            Some(Reached::App("the app answers for a neighbour of the URL"))
+            Some(Reached::App("The app responds at a sibling URL of the download"))
         }
         (false, true) => {
-            Some(Reached::Not("a neighbour of the URL gets the same page, and it is not the app's"))
+            Some(Reached::Not("A sibling URL returns the same page, which is not the app's"))
         }
         _ => None,
     }
 }
 
-/// Whether the page is also what Apache and lighttpd say of a hand-off that names no file they may
-/// send, and the app's names another file than the storage's.
+/// Whether Apache and lighttpd also return this page for a hand-off of a file that they cannot
+/// send, and the app's hand-off names another file than the storage's.
 fn in_vain(evidence: &Evidence, full: &Response) -> bool {
     let refused = matches!(full.status, 403 | 404)
         && matches!(Product::by_error_page(full), Some(Product::Apache | Product::Lighttpd));
@@ -161,7 +160,7 @@ fn in_vain(evidence: &Evidence, full: &Response) -> bool {
     refused && value.is_some_and(other)
 }
 
-/// The proxy asked somebody and got no answer that it understands.
+/// Whether the proxy contacted an upstream and received no valid response.
 fn is_gateway_error(response: &Response) -> bool {
     matches!(response.status, 502..=504)
 }

@@ -1,5 +1,5 @@
-//! What the evidence says, in the words that rules are written in: which layers are right, who
-//! answered, how far the request got.
+//! Interprets the evidence for the rules: which layers are right, which component responded, how
+//! far the request got.
 
 use super::{
     Culprit, Layer, LayerResult, Remedy,
@@ -13,48 +13,48 @@ use sendfile_evidence::{
     dialect::{self, Product, ValueFault, compare_values},
 };
 
-/// The evidence about a target, read once for all rules.
+/// The evidence about a target, interpreted once for all rules.
 pub struct Reading<'a> {
     /// The evidence itself.
     pub evidence: &'a Evidence,
-    /// Whether a visitor gets the dummy.
+    /// Whether the client gets the dummy.
     pub delivered: bool,
-    /// How far the visitor's request got.
+    /// How far the client's request got.
     pub reached: Reached,
     /// The proxy that should serve the file, if it was recognised.
     pub server: Option<Product>,
 }
 
 impl<'a> Reading<'a> {
-    /// Reads the evidence.
+    /// Interprets the evidence.
     pub fn of(evidence: &'a Evidence) -> Self {
         let of = |it: Option<&Response>| it.and_then(Product::of);
         let server = of(evidence.direct.answer()).or_else(|| of(evidence.full.answer()));
         Self { evidence, delivered: evidence.delivered(), reached: Reached::of(evidence), server }
     }
 
-    /// The visitor's response, if the dummy did not arrive.
+    /// The client's response, if the dummy did not arrive.
     pub fn wrong_full(&self) -> Option<&'a Response> {
         let known = self.evidence.dummy.is_some();
         self.evidence.full.answer().filter(|it| !self.delivered && (known || it.status != 200))
     }
 
-    /// Whether the limit of what is read cut the download short of the file's own size.
+    /// Whether the read limit truncated the download before the file's own size.
     pub fn cut_by_limit(&self) -> bool {
         let size = self.evidence.dummy.as_ref().map_or(u64::MAX, |it| it.size);
         let cut = |it: &Response| it.body.end == End::TooLong && it.body.size <= size;
         self.evidence.full.answer().is_some_and(cut)
     }
 
-    /// Why nothing tells which bytes are right.
+    /// Why there is no reference copy to compare with.
     pub fn no_yardstick(&self) -> String {
         match (&self.evidence.storage.seen, &self.evidence.app.seen) {
-            (Seen::Nothing(failure), _) => format!("the storage says: {}", failure.chain),
+            (Seen::Nothing(failure), _) => format!("storage error: {}", failure.chain),
             (Seen::Skipped(reason), Seen::Nothing(failure)) => {
                 format!("{reason}: {}", failure.chain)
             }
             (Seen::Skipped(reason), _) => reason.clone(),
-            (Seen::Answer(_), _) => "the storage's answer cannot be used".to_owned(),
+            (Seen::Answer(_), _) => "the storage's response cannot be used".to_owned(),
         }
     }
 
@@ -68,8 +68,8 @@ impl<'a> Reading<'a> {
         self.evidence.direct.answer().filter(|it| !self.by_app(it))
     }
 
-    /// Whether a wrong answer of the direct location is the app's own page: then there is no such
-    /// location, and nothing is known of what the proxy reads.
+    /// Whether a wrong response of the direct location is the app's own page. Then no such location
+    /// exists, and nothing is known about what the proxy reads.
     pub fn direct_by_app(&self) -> bool {
         self.evidence.direct.answer().is_some_and(|it| self.by_app(it))
     }
@@ -79,7 +79,7 @@ impl<'a> Reading<'a> {
         response.header("x-sendfile-fixture").is_some() || page()
     }
 
-    /// Whether the direct location gives the dummy.
+    /// Whether the direct location returns the dummy.
     pub fn direct_right(&self) -> bool {
         let right = |it: &Response| it.status == 200 && self.evidence.is_dummy(&it.body);
         self.direct().is_some_and(right)
@@ -91,8 +91,8 @@ impl<'a> Reading<'a> {
         self.direct().filter(|it| !self.direct_right() && (known || it.status != 200))
     }
 
-    /// Whether nothing is known of what the proxy reads: its direct location was not asked, is not
-    /// there, or is as far from where the request ends as the download itself.
+    /// Whether nothing is known about what the proxy reads: its direct location was not requested,
+    /// does not exist, or is as far from the place where the request ends as the download itself.
     pub fn direct_unknown(&self) -> bool {
         let strayed = |direct: &Response| {
             let elsewhere = self.probe(ProbeId::Elsewhere).is_some_and(|it| alike(it, direct));
@@ -102,12 +102,12 @@ impl<'a> Reading<'a> {
         self.direct().is_none_or(strayed)
     }
 
-    /// Whether the storage was asked at all.
+    /// Whether the storage was checked at all.
     pub fn storage_asked(&self) -> bool {
         !matches!(self.evidence.storage.seen, Seen::Skipped(_))
     }
 
-    /// Whether the storage was asked and failed, or holds something else.
+    /// Whether the storage was checked and failed, or contains something else.
     pub fn storage_failed(&self) -> bool {
         match &self.evidence.storage.seen {
             Seen::Answer(body) => !self.evidence.is_dummy(body),
@@ -116,19 +116,19 @@ impl<'a> Reading<'a> {
         }
     }
 
-    /// Whether the storage is the one to blame: it fails, and neither the proxy nor a visitor gets
+    /// Whether the storage is the culprit: it fails, and neither the proxy nor the client gets
     /// the dummy.
     pub fn storage_to_blame(&self) -> bool {
         let failure = self.evidence.storage.seen.failure();
         let denied = failure.is_some_and(|it| it.kind.is_of_the_key());
-        // Whoever gets something from there shows that something is there.
+        // A 200 shows that the storage contains a file.
         let served = self.direct().or(self.evidence.full.answer()).map(|it| it.status);
         let undisputed =
             if self.by_contract() { !self.direct_right() } else { served != Some(200) };
         self.storage_failed() && !denied && undisputed
     }
 
-    /// Whether the fixture's contract says which bytes are right.
+    /// Whether the reference copy comes from the fixture's contract.
     pub fn by_contract(&self) -> bool {
         self.evidence.dummy.as_ref().is_some_and(|it| it.source == Source::Contract)
     }
@@ -138,14 +138,14 @@ impl<'a> Reading<'a> {
         dialect::handoff_of(self.app()?, self.evidence.intent.header.as_deref())
     }
 
-    /// The hand-off's value as the app sends it or, where it was not asked, as it is meant.
+    /// The hand-off's value as the app sends it or, if the app was not requested, as declared.
     pub fn value(&self) -> Option<&'a str> {
         let sent = self.handoff().map(|(_, value)| value);
         let meant = || self.evidence.intent.value.as_deref().filter(|_| self.app().is_none());
         sent.or_else(meant)
     }
 
-    /// The hand-off that the app gives only when it is told to, as the proxy should tell it.
+    /// The hand-off that the app sends only on request, when requested as the proxy should do it.
     pub fn engaged(&self) -> Option<(&'a str, &'a str)> {
         let told = self.probe(ProbeId::AppEngaged).filter(|_| self.handoff().is_none())?;
         dialect::handoff_of(told, self.evidence.intent.header.as_deref())
@@ -161,7 +161,7 @@ impl<'a> Reading<'a> {
     pub fn value_fault(&self) -> Option<ValueFault> {
         let (name, value) = self.intended_handoff()?;
         let meant = self.evidence.intent.value.as_deref();
-        // What brings the file is right, where nobody has said what it should be.
+        // A value that delivers the file is right if none was declared.
         if meant.is_none() && self.delivered {
             return None;
         }
@@ -173,7 +173,7 @@ impl<'a> Reading<'a> {
         self.evidence.storage.asked.url.strip_prefix("file://")
     }
 
-    /// Whether the app does what it should, as far as it was asked.
+    /// Whether the app works as intended, as far as it was checked.
     pub fn app_right(&self) -> bool {
         match &self.evidence.app.seen {
             Seen::Answer(it) => {
@@ -200,44 +200,44 @@ impl<'a> Reading<'a> {
         self.intended_handoff().filter(|(name, _)| !foreign(name))
     }
 
-    /// Whether the app sends its hand-off once: lighttpd and Caddy join two lines to nonsense.
+    /// Whether the app sends its hand-off once: lighttpd and Caddy join two lines into an invalid
+    /// value.
     fn once(&self) -> bool {
         let lines = |name: &str| self.app().map_or(0, |it| it.all(name).count());
         self.handoff()
             .is_none_or(|(name, _)| lines(name) < 2 || self.server == Some(Product::Nginx))
     }
 
-    /// The visitor's wrong response where storage, app and direct location are right, as far as
-    /// they were asked: what is left is the hand-off between app and proxy, or what stands in
-    /// front.
+    /// The client's wrong response, if storage, app and direct location are right as far as they
+    /// were checked. What remains is the hand-off between app and proxy, or a component in front.
     pub fn left_over(&self) -> Option<&'a Response> {
         let direct = self.direct_unknown() || self.direct_right();
         self.wrong_full().filter(|_| !self.storage_to_blame() && self.app_right() && direct)
     }
 
-    /// The same, where the request came to the app: the hand-off itself.
+    /// The same, if the request reached the app: the hand-off itself fails.
     pub fn lost_after_app(&self) -> Option<&'a Response> {
         let elsewhere = matches!(self.reached, Reached::Not(_) | Reached::Otherwise(_));
         self.left_over().filter(|_| !elsewhere && !self.comes_otherwise())
     }
 
-    /// The same, where the request did not come to the app, or nobody knows.
+    /// The same, if the request did not reach the app, or if that is unknown.
     pub fn lost_before_app(&self) -> Option<&'a Response> {
         let app = !matches!(self.reached, Reached::Not(_) | Reached::Unknown);
         self.left_over().filter(|_| !app && !self.comes_otherwise())
     }
 
-    /// Whether the very same request got the file when it was made once more.
+    /// Whether the same request returned the file when it was repeated.
     pub fn comes_again(&self) -> bool {
         self.gives_dummy(ProbeId::Again)
     }
 
-    /// Whether the download is asked for by its head alone, which has no bytes to compare.
+    /// Whether the download is requested with HEAD, so that there is no body to compare.
     pub fn head_only(&self) -> bool {
         self.evidence.full.asked.method == "HEAD"
     }
 
-    /// Whether the site answers anything at all: the direct location, or any other path.
+    /// Whether the site responds at all: at the direct location, or at any other path.
     pub fn site_answers(&self) -> bool {
         let origin = |url: &str| url.split('/').take(3).map(str::to_owned).collect::<Vec<_>>();
         let site = origin(&self.evidence.full.asked.url);
@@ -246,22 +246,22 @@ impl<'a> Reading<'a> {
         answered.any(|it| it.asked.unix_socket.is_none() && origin(&it.asked.url) == site)
     }
 
-    /// Whether the file comes past a cache, and only there.
+    /// Whether the file is returned only by bypassing a cache.
     pub fn comes_past_cache(&self) -> bool {
         self.gives_dummy(ProbeId::FreshQuery) && !self.comes_again()
     }
 
-    /// Whether the way from the visitor to the file is right, at times or past a cache.
+    /// Whether the download succeeds at times, or by bypassing a cache.
     fn comes_otherwise(&self) -> bool {
         self.gives_dummy(ProbeId::FreshQuery) || self.comes_again()
     }
 
-    /// The answer to a further probe.
+    /// The response to a further probe.
     pub fn probe(&self, id: ProbeId) -> Option<&'a Response> {
         self.evidence.probe(id)
     }
 
-    /// Whether a further probe got the dummy.
+    /// Whether a further probe received the dummy.
     pub fn gives_dummy(&self, id: ProbeId) -> bool {
         let Some(further) = self.evidence.probes.iter().find(|it| it.id == id) else {
             return false;
@@ -273,19 +273,20 @@ impl<'a> Reading<'a> {
         further.probed.answer().is_some_and(|it| (200..300).contains(&it.status) && right(&it.body))
     }
 
-    /// The inner proxies that answered.
+    /// The inner proxies that responded.
     pub fn inner(&self) -> impl Iterator<Item = (ProbeId, &'a Response)> {
         let inner = self.evidence.probes.iter().filter(|it| matches!(it.id, ProbeId::Inner(_)));
         inner.filter_map(|it| it.probed.answer().map(|answer| (it.id, answer)))
     }
 
-    /// The proxy whose own error page a response is.
+    /// The proxy whose own error page the response is.
     pub fn own_page(&self, response: &Response) -> Option<Product> {
         match instead(self.evidence, response) {
             _ if dialect::store_refusal(response).is_some() => None,
             Instead::ProxyPage(product) => Some(product),
             Instead::Empty if response.status >= 400 => {
-                // Caddy's own errors are empty, and keep a type that was copied from the app.
+                // Caddy's own errors are empty, and keep a content type that was copied from the
+                // app.
                 let copied = self.app().map(Response::media_type) == Some(response.media_type());
                 let caddy = Product::of(response).filter(|it| *it == Product::Caddy && copied);
                 Product::by_error_page(response).or(caddy)
@@ -295,7 +296,7 @@ impl<'a> Reading<'a> {
     }
 
     /// The proxy's own 404 after a hand-off: its page for a missing file, or the page by which the
-    /// site masks it, which the hand-off's URI gets from outside too.
+    /// site masks it, which the hand-off's URI also returns from outside.
     pub fn file_not_found(&self, response: &Response) -> Option<Product> {
         if response.status == 404 {
             return self.own_page(response);
@@ -306,31 +307,31 @@ impl<'a> Reading<'a> {
         Product::of(response).filter(|_| masked)
     }
 
-    /// A response in one line.
+    /// Describes a response in one line.
     pub fn describe(&self, response: &Response) -> String {
         describe(self.evidence, response)
     }
 
-    /// The visitor's response in one line.
+    /// Describes the client's response in one line.
     pub fn visitor_gets(&self) -> String {
         match &self.evidence.full.seen {
-            Seen::Answer(it) => format!("a visitor gets {}", self.describe(it)),
-            Seen::Nothing(failure) => format!("a visitor gets nothing: {}", failure.chain),
+            Seen::Answer(it) => format!("The client gets {}", self.describe(it)),
+            Seen::Nothing(failure) => format!("The client gets no response: {}", failure.chain),
             Seen::Skipped(reason) => reason.clone(),
         }
     }
 
-    /// What the storage layer comes to.
+    /// The result of the storage layer.
     pub(super) fn storage_layer(&self, body: &Body) -> Layer {
         let (it, size) = (self.evidence.file_is_called(), body.size);
         let seen = match self.evidence.is_dummy(body) {
             true => format!("{it}, {size} bytes"),
-            false => format!("{size} bytes that are not {it}'s"),
+            false => format!("{size} bytes, which differ from {it}"),
         };
         Layer { result: stored(self.evidence, body), seen }
     }
 
-    /// What the app layer comes to.
+    /// The result of the app layer.
     pub(super) fn app_layer(&self, response: &Response) -> Layer {
         let result = if self.app_right() { LayerResult::Pass } else { LayerResult::Fail };
         let seen = match self.handoff() {
@@ -342,7 +343,7 @@ impl<'a> Reading<'a> {
         Layer { result, seen }
     }
 
-    /// What to do, in the words of the proxy that was recognised.
+    /// The remedy for the proxy that was recognised.
     pub(super) fn remedy(&self, remedy: &Remedy) -> String {
         let special = match self.server {
             Some(Product::Nginx) => remedy.nginx,
@@ -361,7 +362,8 @@ impl<'a> Reading<'a> {
         )
     }
 
-    /// The storage's folder, with a slash at its end: what stands before the key, or the file's own.
+    /// The storage directory, with a trailing slash: the path before the key, or the file's own
+    /// directory.
     pub(super) fn folder(&self) -> Option<String> {
         let path = self.stored_at()?;
         let key = self.evidence.dummy.as_ref().and_then(|it| it.key.as_deref());
@@ -369,8 +371,8 @@ impl<'a> Reading<'a> {
         root.or_else(|| path.rfind('/').map(|at| &path[..=at])).map(str::to_owned)
     }
 
-    /// The prefix that the app's URIs have and the folder that it stands for: what the hand-off's
-    /// path and the file's own path end with alike is the file's name below both.
+    /// The prefix of the app's URIs and the directory that it maps to: the common end of the
+    /// hand-off's path and the file's path is the file's name below both.
     fn mapped(&self) -> Option<(String, String)> {
         let intended = self.evidence.intent.value.as_deref();
         let value = intended.or(self.handoff().map(|(_, value)| value))?;
@@ -383,7 +385,7 @@ impl<'a> Reading<'a> {
         known.then(|| (format!("{}/", prefix.join("/")), format!("{}/", folder.join("/"))))
     }
 
-    /// A command that shows the guilty layer's answer again.
+    /// A command that reproduces the response of the culprit's layer.
     pub(super) fn reproduce(&self, culprit: Culprit) -> String {
         let evidence = self.evidence;
         curl::line(match culprit {

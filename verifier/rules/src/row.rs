@@ -1,5 +1,5 @@
-//! Several servers in a row: which of them answers, which serves the file, and who let a hand-off
-//! pass.
+//! Several servers in a row: which of them responds, which serves the file, and which passes a
+//! hand-off through.
 
 use super::Reading;
 use sendfile_evidence::{
@@ -8,15 +8,15 @@ use sendfile_evidence::{
 };
 
 impl Reading<'_> {
-    /// Whether the visitor got the app's own answer, with the hand-off still in it or without.
+    /// Whether the client received the app's own response, with or without the hand-off header.
     pub fn passed_on(&self) -> bool {
         let Some(full) = self.wrong_full() else { return false };
         let came_out = self.handoff().is_some_and(|(name, _)| full.header(name).is_some());
         came_out || full.body.size == 0 && (200..300).contains(&full.status)
     }
 
-    /// Whether the page is of another server than the one that serves the file directly, and both act
-    /// on the app's header: the one between took it.
+    /// Whether the page comes from another server than the one that serves the file directly, and
+    /// both act on the app's header: the server in between consumed it.
     pub fn refused_between(&self, full: &Response) -> bool {
         let (Some(page), Some((name, _))) = (self.own_page(full), self.handoff()) else {
             return false;
@@ -26,15 +26,15 @@ impl Reading<'_> {
         acts(&page) && serving.is_some_and(|it| acts(&it) && it != page)
     }
 
-    /// Whether the site obeys other hand-offs of the fixture.
+    /// Whether the site acts on other hand-offs of the fixture.
     pub fn obeys_others(&self) -> bool {
         [ProbeId::NoExtension, ProbeId::DoubleSlash, ProbeId::DirectUri]
             .into_iter()
             .any(|id| self.gives_dummy(id))
     }
 
-    /// Whether the file that comes directly has an ETag that the server in front does not make: one
-    /// behind it serves the file.
+    /// Whether the directly served file has an ETag that the front server does not generate: a
+    /// server behind it serves the file.
     pub(super) fn served_behind(&self) -> bool {
         let tag = self.direct().filter(|_| self.direct_right()).and_then(|it| it.header("etag"));
         let size = self.evidence.dummy.as_ref().map(|it| it.size);
@@ -42,9 +42,9 @@ impl Reading<'_> {
         telling.zip(tag).is_some_and(|(it, tag)| file_seen(it, tag).map(|it| it.size) != size)
     }
 
-    /// Whether another server answers the visitor than the one that serves the file directly.
+    /// Whether another server responds to the client than the one that serves the file directly.
     ///
-    /// nginx and Caddy always put their own Server header; Apache and lighttpd pass the app's on.
+    /// nginx and Caddy always set their own Server header; Apache and lighttpd pass the app's on.
     pub fn another_front(&self) -> bool {
         let Some(full) = self.evidence.full.answer().filter(|_| self.direct_right()) else {
             return false;

@@ -1,5 +1,5 @@
-//! Rules whose culprit is the storage: the file cannot be read there by anybody, or is not the
-//! right one.
+//! Rules whose culprit is the storage: the file cannot be read there by any client, or is not the
+//! expected one.
 
 use super::{
     Culprit, Match, Reading, Remedy, Rule, Severity,
@@ -15,19 +15,19 @@ pub(super) const RULES: &[Rule] = &[
         id: "storage.file-missing",
         culprit: Culprit::Storage,
         severity: Severity::Broken,
-        summary: "the file is not where all layers look for it",
-        meaning: "The storage was asked for the file itself and has none of that name. App and \
-                  proxy can be as right as they like: there is nothing to send. Known from the \
-                  storage's own answer, and from the proxy not finding it either.",
+        summary: "The storage does not contain the file",
+        meaning: "The storage was checked directly and has no file of that name, so app and proxy \
+                  have nothing to send. Known from the storage's own response, and from the proxy \
+                  not finding the file either.",
         remedy: Remedy::any(
-            "put the file back, or point the app and the proxy to where it is now; after a \
-             migration, see whether it was moved",
+            "Restore the file, or point the app and the proxy to its current location. After a \
+             migration, check whether it was moved",
         ),
         matches: |r| {
             if let Some(direct) = unasked(r) {
                 let gives = r.describe(direct);
                 return Some(Match::possible(format!(
-                    "the storage was not asked, and the proxy answers {gives} for the file itself"
+                    "The proxy returns {gives}, for the file itself; the storage was not checked"
                 )));
             }
             let failure = blamed(r).filter(|it| it.kind == FailureKind::NotFound)?;
@@ -35,25 +35,26 @@ pub(super) const RULES: &[Rule] = &[
             let elsewhere =
                 agreed.is_some_and(|(a, b)| a.status == 200 && a.body.sha256 == b.body.sha256);
             (!elsewhere || r.by_contract())
-                .then(|| Match::sure(format!("the storage says: {}", failure.chain)))
+                .then(|| Match::sure(format!("Storage error: {}", failure.chain)))
         },
     },
     Rule {
         id: "storage.bucket-missing",
         culprit: Culprit::Storage,
         severity: Severity::Broken,
-        summary: "the bucket or container does not exist",
-        meaning: "The store answers, and has no bucket or container of that name: not this file, all \
-                  of them are gone, or another store is asked than the one that has them.",
+        summary: "The bucket or container does not exist",
+        meaning: "The store responds, but has no bucket or container of that name. Either all \
+                  files in it are gone, not only this one, or the requests go to a different store \
+                  than the one that has them.",
         remedy: Remedy::any(
-            "make the bucket, or correct its name and the store's endpoint, in the app and the proxy \
-             alike",
+            "Create the bucket, or correct its name and the store's endpoint, in both the app and \
+             the proxy",
         ),
         matches: |r| {
             let failure = blamed(r).filter(|it| it.kind == FailureKind::BucketMissing)?;
             let others = [r.direct(), r.evidence.full.answer()].into_iter().flatten();
             let mut codes = others.filter_map(|it| store_error(&it.body));
-            // Otherwise it may be this program that was given the wrong name.
+            // Otherwise the wrong name may have been given to this program only.
             let alike = codes.any(|it| matches!(&*it, "NoSuchBucket" | "ContainerNotFound"));
             let because = failure.chain.clone();
             Some(if alike { Match::sure(because) } else { Match::likely(because) })
@@ -63,11 +64,11 @@ pub(super) const RULES: &[Rule] = &[
         id: "storage.name-not-resolved",
         culprit: Culprit::Storage,
         severity: Severity::Broken,
-        summary: "the storage's host name cannot be resolved",
-        meaning: "No name server knows the host in the storage's URL, and the file does not arrive \
+        summary: "The storage's host name cannot be resolved",
+        meaning: "DNS has no entry for the host in the storage's URL, and the file does not arrive \
                   through the proxy either.",
         remedy: Remedy::any(
-            "correct the host in the storage's URL or endpoint, or the name server's records",
+            "Correct the host in the storage's URL or endpoint, or the DNS records",
         ),
         matches: |r| {
             let failure = blamed(r).filter(|it| it.kind == FailureKind::NameNotResolved)?;
@@ -78,12 +79,13 @@ pub(super) const RULES: &[Rule] = &[
         id: "storage.tls-refused",
         culprit: Culprit::Storage,
         severity: Severity::Broken,
-        summary: "no trusted TLS connection to the storage can be made",
-        meaning: "The storage's server answers, but not with TLS that this program accepts: it \
-                  speaks none there, or its certificate is not trusted or not for that name.",
+        summary: "The TLS connection to the storage fails",
+        meaning: "The storage's server responds, but not with TLS that this program accepts: the \
+                  port does not speak TLS, or the certificate is not trusted or not valid for that \
+                  name.",
         remedy: Remedy::any(
-            "see whether the storage's URL should begin with http://, renew the certificate, or have \
-             the issuer trusted: --cacert here, the proxy's own setting there",
+            "Check whether the storage's URL should begin with http://, renew the certificate, or \
+             trust its issuer: with --cacert here, with the proxy's own setting there",
         ),
         matches: |r| {
             let failure = blamed(r).filter(|it| it.kind == FailureKind::Tls)?;
@@ -94,29 +96,31 @@ pub(super) const RULES: &[Rule] = &[
         id: "storage.unreachable",
         culprit: Culprit::Storage,
         severity: Severity::Broken,
-        summary: "the storage does not answer",
-        meaning: "The storage server could not be reached, neither by this program nor, as its \
-                  error shows, by the proxy.",
+        summary: "The storage does not respond",
+        meaning: "The storage server cannot be reached, neither by this program nor, as its error \
+                  shows, by the proxy.",
         remedy: Remedy::any(
-            "bring the storage back, or correct its address; then look at the network between",
+            "Start the storage server, or correct its address; then check the network in between",
         ),
         matches: |r| {
             use FailureKind::{Closed, Lengths, NotHttp, Refused, TimedOut};
             let failure = blamed(r)?;
             let silent = matches!(failure.kind, Refused | TimedOut | Closed | NotHttp | Lengths);
-            silent.then(|| Match::sure(format!("the storage gave no answer: {}", failure.chain)))
+            silent.then(|| Match::sure(format!("The storage does not respond: {}", failure.chain)))
         },
     },
     Rule {
         id: "storage.key-refused",
         culprit: Culprit::Storage,
         severity: Severity::Broken,
-        summary: "the storage does not accept the key or what is signed with it",
-        meaning: "The store refuses the key itself, to this program and to the proxy: it was \
-                  withdrawn, replaced or misspelt, its secret is another one, or a signed link has \
-                  run out. Where only this program's key is refused, nothing is said of the download.",
+        summary: "The storage rejects the access key or its signature",
+        meaning: "The store rejects the access key itself, from this program and from the proxy. \
+                  Typical causes: a key that was revoked, replaced or misspelled, a wrong secret, \
+                  or a signed link that has expired. If only this program's key is rejected, this \
+                  does not affect the download.",
         remedy: Remedy::any(
-            "give the app a key that is valid, with its own secret; then sign anew",
+            "Configure a valid access key with its own secret in the app, then sign the links \
+             again",
         ),
         matches: |r| refused_alike(r, FailureKind::KeyRefused),
     },
@@ -124,13 +128,14 @@ pub(super) const RULES: &[Rule] = &[
         id: "storage.access-denied",
         culprit: Culprit::Storage,
         severity: Severity::Broken,
-        summary: "the storage knows the key, and does not let it read the file",
-        meaning: "The store refuses to hand the file out, to this program and to the proxy. The key \
-                  is not the question: a policy, a firewall or the object's owner is. S3 says so too \
-                  of a file that is missing, to a key that may not list.",
+        summary: "The storage accepts the access key, but denies read access to the file",
+        meaning: "The store denies access to the file, to this program and to the proxy. The \
+                  access key is valid; a policy, a firewall or the object's owner prevents the \
+                  access. S3 also returns this error for a missing file if the key has no \
+                  permission to list the bucket.",
         remedy: Remedy::any(
-            "let the key read below that prefix: look at the bucket's policy, the key's own policy, \
-             and who owns the object",
+            "Grant the key read access below that prefix: check the bucket policy, the key's own \
+             policy, and the owner of the object",
         ),
         matches: |r| refused_alike(r, FailureKind::Denied),
     },
@@ -138,11 +143,11 @@ pub(super) const RULES: &[Rule] = &[
         id: "storage.wrong-region",
         culprit: Culprit::Storage,
         severity: Severity::Broken,
-        summary: "the requests are signed for another region than the bucket's",
-        meaning: "A signature of S3 holds for one region. The bucket is in another one than the \
-                  program, the app and the proxy ask for.",
+        summary: "The requests are signed for a different region than the bucket's",
+        meaning: "An S3 signature is valid for one region. The bucket is in a different region \
+                  than the one that this program, the app and the proxy use.",
         remedy: Remedy::any(
-            "set the bucket's own region where links are signed: AWS_REGION, or `region`",
+            "Set the bucket's region where links are signed: AWS_REGION, or `region`",
         ),
         matches: |r| refused_alike(r, FailureKind::WrongRegion),
     },
@@ -150,43 +155,47 @@ pub(super) const RULES: &[Rule] = &[
         id: "storage.clock-skewed",
         culprit: Culprit::Storage,
         severity: Severity::Broken,
-        summary: "the clocks of the storage and of who signs are too far apart",
-        meaning: "Stores refuse what was signed more than 15 minutes before or after their own time.",
-        remedy: Remedy::any("set the clock of the machine that is wrong; let NTP keep it"),
+        summary: "The clocks of the storage and the signer are too far apart",
+        meaning: "Stores reject signatures made more than 15 minutes before or after their own \
+                  time.",
+        remedy: Remedy::any(
+            "Set the clock of the machine that is wrong, and keep it synchronised with NTP",
+        ),
         matches: |r| refused_alike(r, FailureKind::ClockSkewed),
     },
     Rule {
         id: "storage.refuses",
         culprit: Culprit::Storage,
         severity: Severity::Broken,
-        summary: "the storage answers with an error",
-        meaning: "The storage server answers, but neither with the file nor with the news that \
-                  it is missing.",
-        remedy: Remedy::any("see the storage server's log for the error that it answered with"),
+        summary: "The storage returns an error",
+        meaning: "The storage server responds, but with neither the file nor an error that says \
+                  that the file is missing.",
+        remedy: Remedy::any("Check the storage server's log for the error that it returned"),
         matches: |r| {
             let failure = blamed(r).filter(|it| it.kind == FailureKind::Other)?;
-            Some(Match::likely(format!("the storage says: {}", failure.chain)))
+            Some(Match::likely(format!("Storage error: {}", failure.chain)))
         },
     },
     Rule {
         id: "storage.file-differs",
         culprit: Culprit::Storage,
         severity: Severity::Broken,
-        summary: "the storage holds other bytes than were placed there",
-        meaning: "The fixture remembers the SHA-256 of what it placed. The file of that name in \
-                  the storage has another one: it was overwritten, cut short, or this is not the \
-                  storage that the fixture uses.",
+        summary: "The storage contains different content than the fixture placed there",
+        meaning: "The fixture records the SHA-256 of every file that it places. The file of that \
+                  name in the storage has a different one. Typical causes: it was overwritten or \
+                  truncated, or this is not the storage that the fixture uses.",
         remedy: Remedy::any(
-            "check that --storage is the storage the fixture uses; otherwise find out what \
-             writes to the folder of dummies",
+            "Check that --storage is the storage that the fixture uses; otherwise find out which \
+             program writes to the directory of dummies",
         ),
         matches: |r| {
             let body = r.evidence.storage.answer().filter(|body| !r.evidence.is_dummy(body))?;
-            let because = format!("the storage has {}", stored(r, body));
+            let because = format!("The storage has {}", stored(r, body));
             let other = matches!(seen(r, body), Instead::OtherInstance(_));
             let found = match other {
                 true => Match::likely(because).also(
-                    "another fixture wrote it: two use this storage, or --fixture is not its own",
+                    "Another fixture wrote it: two fixtures use this storage, or --fixture belongs \
+                     to another storage",
                 ),
                 false => Match::sure(because),
             };
@@ -197,24 +206,25 @@ pub(super) const RULES: &[Rule] = &[
         id: "storage.wrong-range",
         culprit: Culprit::Storage,
         severity: Severity::Degraded,
-        summary: "the store itself gives parts of the file wrongly",
-        meaning: "A request for a part of the download gets a wrong answer, and so does the same request \
-                  at the store, past app and proxy: other bytes than Content-Range says, a part with \
-                  200 as if it were the whole, or an error. Resumed downloads fail or are corrupt.",
+        summary: "The store itself responds incorrectly to range requests",
+        meaning: "A range request for the download returns a wrong response, and so does the same \
+                  request sent to the store without app and proxy: other bytes than Content-Range \
+                  announces, a part with status 200 as if it were the whole file, or an error. \
+                  Resumed downloads fail or are corrupt.",
         remedy: Remedy {
             nginx: Some(
-                "a newer store, if there is one; or keep from it what it does not understand: \
-                 proxy_set_header Range \"\"; proxy_set_header If-Range \"\"; and proxy_hide_header \
-                 Accept-Ranges; in the internal location",
+                "Upgrade the store, if a fixed version exists; or disable range requests in the \
+                 internal location: `proxy_set_header Range \"\"; proxy_set_header If-Range \"\"; \
+                 proxy_hide_header Accept-Ranges;`",
             ),
             ..Remedy::any(
-                "a newer store, if there is one; or keep Range and If-Range from it, and Accept-Ranges \
-                 from visitors",
+                "Upgrade the store, if a fixed version exists; or remove Range and If-Range from \
+                 requests to it, and Accept-Ranges from responses to clients",
             )
         },
         matches: |r| {
             let (part, flaw) = flaw_of_store(r)?;
-            let same = "the store itself, asked the same way, answers so too";
+            let same = "The same request sent directly to the store returns the same";
             Some(Match::sure(flaw).also(same).shown_by(ProbeId::AtStore(part)))
         },
     },
@@ -222,12 +232,13 @@ pub(super) const RULES: &[Rule] = &[
         id: "storage.range-unknown",
         culprit: Culprit::Storage,
         severity: Severity::Warning,
-        summary: "the store itself does not give every part that is asked for",
-        meaning: "The store does not know this form of Range, or does not heed If-Range, whoever asks: \
-                  HTTP allows the one, and the other shows only to those who have the beginning of \
-                  what the file was before. App and proxy lose nothing.",
+        summary: "The store itself does not support every range request",
+        meaning: "The store does not support this form of Range, or it ignores If-Range, \
+                  regardless of the client. HTTP permits the former; the latter affects only \
+                  clients that hold the beginning of an earlier version of the file. App and proxy \
+                  are not the cause.",
         remedy: Remedy::any(
-            "a store that knows Range and If-Range, if downloads should go on where they broke off",
+            "Use a store that supports Range and If-Range if interrupted downloads must resume",
         ),
         matches: |r| {
             let (part, lacks) = unknown_to_store(r)?;
@@ -238,15 +249,15 @@ pub(super) const RULES: &[Rule] = &[
         id: "storage.another-storage",
         culprit: Culprit::Storage,
         severity: Severity::Warning,
-        summary: "the storage that was read is not the one that the download comes from",
-        meaning: "A visitor gets the file that the fixture placed, and so does the proxy; the storage \
-                  named by --storage holds another one, or none. That is a fault of the check, not \
-                  of the product.",
-        remedy: Remedy::any("give --storage the storage that the fixture uses, or leave it out"),
+        summary: "--storage is not the storage that serves the download",
+        meaning: "The client and the proxy get the file that the fixture placed, but the \
+                  storage named by --storage contains a different file, or none. This is a mistake \
+                  in the check, not in the product.",
+        remedy: Remedy::any("Point --storage to the storage that the fixture uses, or omit it"),
         matches: |r| {
             let seen = match &r.evidence.storage.seen {
                 _ if !proven(r) || !r.storage_failed() => return None,
-                Seen::Answer(body) => format!("it has {}", stored(r, body)),
+                Seen::Answer(body) => format!("--storage has {}", stored(r, body)),
                 Seen::Nothing(it)
                     if matches!(it.kind, FailureKind::NotFound | FailureKind::BucketMissing) =>
                 {
@@ -261,13 +272,13 @@ pub(super) const RULES: &[Rule] = &[
         id: "storage.closed-to-the-check",
         culprit: Culprit::Storage,
         severity: Severity::Warning,
-        summary: "the storage cannot be read by the user who runs this check",
-        meaning: "The fixture placed the file, the proxy serves it, and this program may not read it: \
-                  that says something about the user who runs the check, and nothing about the \
+        summary: "The user who runs this check cannot read the storage",
+        meaning: "The fixture placed the file and the proxy serves it, but this program has no \
+                  permission to read it. This concerns the user who runs the check, not the \
                   download.",
         remedy: Remedy::any(
-            "run the check as a user who may read the storage, or leave --storage out: the fixture \
-             then reads back",
+            "Run the check as a user who can read the storage, or omit --storage: the fixture then \
+             reads the file back",
         ),
         matches: |r| {
             let failure = r.evidence.storage.seen.failure().filter(|_| proven(r))?;
@@ -276,7 +287,8 @@ pub(super) const RULES: &[Rule] = &[
     },
 ];
 
-/// The proxy's own 404 for the file itself and for the visitor alike, where the storage was not asked.
+/// The proxy's own 404, both for the file itself and for the client's download, if the storage was
+/// not checked.
 fn unasked<'a>(r: &Reading<'a>) -> Option<&'a Response> {
     let missing = |it: &Response| it.status == 404 && r.own_page(it).is_some();
     let direct = r.direct_wrong().filter(|it| missing(it) && !r.storage_asked())?;
@@ -289,7 +301,7 @@ fn proven(r: &Reading<'_>) -> bool {
     r.delivered && r.direct_right() && r.by_contract()
 }
 
-/// What the storage holds, in one line.
+/// Describes the content of the storage in one line.
 fn stored(r: &Reading<'_>, body: &Body) -> String {
     content(r.evidence, &as_response(body))
 }
@@ -302,8 +314,8 @@ fn as_response(body: &Body) -> Response {
     Response { status: 200, headers: Vec::new(), body: body.clone() }
 }
 
-/// The store refuses this program's key: its own fault, unless the store refuses the proxy and the
-/// visitor for the same reason.
+/// The store rejects this program's key. This is a problem of the check alone, unless the store
+/// rejects the proxy and the client for the same reason.
 fn refused_alike(r: &Reading<'_>, kind: FailureKind) -> Option<Match> {
     let failure = r.evidence.storage.seen.failure().filter(|it| it.kind == kind)?;
     let direct = r.direct_wrong()?;
@@ -311,15 +323,15 @@ fn refused_alike(r: &Reading<'_>, kind: FailureKind) -> Option<Match> {
     let visitor = store_error(&r.wrong_full()?.body);
     let alike = match &visitor {
         Some(code) => means(code, kind),
-        // A proxy may put a page of its own in its place. A private bucket denies a location that
-        // signs nothing in any case.
+        // A proxy may replace the error with its own page. A private bucket denies access to a
+        // location that does not sign in any case.
         None => kind != FailureKind::Denied,
     };
-    let proxy = format!("to the proxy it answers {} {code}", direct.status);
+    let proxy = format!("The store returns {} {code} to the proxy", direct.status);
     alike.then(|| Match::likely(failure.chain.clone()).also(proxy))
 }
 
-/// Whether a store's code says this.
+/// Whether a store's error code means this failure.
 fn means(code: &str, kind: FailureKind) -> bool {
     match code {
         "AccessDenied" | "AuthorizationFailure" | "AuthorizationPermissionMismatch" => {

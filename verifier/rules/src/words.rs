@@ -1,4 +1,4 @@
-//! The words for verdicts, culprits and confidence, as they stand in reports and scripts.
+//! The words for verdicts, culprits and confidence, as used in reports and scripts.
 
 use std::fmt;
 

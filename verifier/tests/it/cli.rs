@@ -108,10 +108,10 @@ fn what_people_read() {
                 `fastcgi_ignore_headers`, `uwsgi_ignore_headers`)
     "#);
     assert_snapshot!(Case::Inconclusive.text(&[]), @r#"
-        inconclusive download: nothing tells which bytes are right: no --storage was
-          given
+        inconclusive download: there is no reference copy to compare with: no --storage
+          was given
 
-          ?     full     200, the file as it came, 4096 bytes
+          ?     full     200, the file as received, 4096 bytes
           skip  storage  no --storage was given
           ok    app      200, X-Accel-Redirect: /protected/a.bin
           skip  direct   no --direct was given
@@ -256,7 +256,7 @@ fn a_body_that_trickles_for_ever_is_given_up() {
         .output()
         .expect("the program runs");
     assert_eq!(output.status.code(), Some(1), "{}", out(&output));
-    assert!(out(&output).contains("the rest did not come in time"), "{}", out(&output));
+    assert!(out(&output).contains("the rest timed out"), "{}", out(&output));
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! The app hands over, or sends the file, and not in the manner that it should.
+//! Rules about an app that sends a hand-off or the file, but not in the expected form.
 
 use super::super::{Culprit, Match, Reading, Remedy, Rule, Severity, handoff::encoding};
 use sendfile_evidence::{FailureKind, ProbeId, Response, Seen, dialect, media_type};
@@ -8,19 +8,22 @@ pub(super) const RULES: &[Rule] = &[
         id: "app.setting-unknown",
         culprit: Culprit::App,
         severity: Severity::Degraded,
-        summary: "the app sends the bytes itself: its hand-off is switched off",
-        meaning: "The app's answer is the file, and no hand-off header, although it got the \
-                  headers that should switch it on. A misspelt setting, or a rule that does not \
-                  match this file, does so silently, at the cost of a worker for each download.",
+        summary: "The app sends the file itself: its hand-off is disabled",
+        meaning: "The app's response is the file without a hand-off header, although the request \
+                  had the headers that enable the hand-off. Typical causes: a misspelled setting, \
+                  or a rule that does not match this file. Neither causes an error, but each \
+                  download occupies a worker.",
         remedy: Remedy::any(
-            "check the spelling of the app's hand-off setting and whether its rules cover this \
-             file: an unknown name is often ignored",
+            "Check the spelling of the app's hand-off setting, and whether its rules cover this \
+             file: unknown settings are often ignored",
         ),
         matches: |r| {
             let silent = r.handoff().is_none() && r.engaged().is_none();
             let app = r.app().filter(|it| silent && it.status == 200)?;
             r.evidence.is_dummy(&app.body).then(|| {
-                Match::sure("the app, asked directly, sends the file itself and no hand-off header")
+                Match::sure(
+                    "Requested directly, the app sends the file itself without a hand-off header",
+                )
             })
         },
     },
@@ -28,11 +31,11 @@ pub(super) const RULES: &[Rule] = &[
         id: "app.wrong-content-type",
         culprit: Culprit::App,
         severity: Severity::Degraded,
-        summary: "the app sends a wrong Content-Type, and it is kept",
-        meaning: "The proxy keeps the app's Content-Type. Frameworks that set none leave their \
-                  default, such as text/html, and browsers then show or save the file as a web \
+        summary: "The app sends a wrong Content-Type, which reaches the client",
+        meaning: "The proxy keeps the app's Content-Type. Frameworks that set none fall back to a \
+                  default such as text/html, and browsers then display or save the file as a web \
                   page.",
-        remedy: Remedy::any("set the file's own type in the app when it hands over"),
+        remedy: Remedy::any("In the app, set the file's own Content-Type on the hand-off"),
         matches: |r| {
             let (app, full) = delivered(r)?;
             let wanted = expected(r, "content-type").map(media_type)?;
@@ -40,7 +43,7 @@ pub(super) const RULES: &[Rule] = &[
             let kept = sent.is_some() && sent == came && came.as_ref() != Some(&wanted);
             kept.then(|| {
                 Match::sure(format!(
-                    "the app sends {}; {wanted} was meant",
+                    "The app sends {}; expected {wanted}",
                     came.unwrap_or_default()
                 ))
             })
@@ -50,25 +53,28 @@ pub(super) const RULES: &[Rule] = &[
         id: "app.wrong-content-encoding",
         culprit: Culprit::App,
         severity: Severity::Broken,
-        summary: "the app says that the file is compressed, it is not, and the proxy keeps it",
+        summary: "The app sends a Content-Encoding for a file that is not compressed, and the \
+                  proxy keeps it",
         meaning: "The app's hand-off carries a Content-Encoding, often from a middleware that \
-                  compresses responses. lighttpd and Caddy pass it on beside the plain file, and a \
-                  browser shows an error.",
-        remedy: Remedy::any("keep compression away from hand-offs in the app"),
+                  compresses responses. lighttpd and Caddy pass it on with the uncompressed file, \
+                  and browsers show an error.",
+        remedy: Remedy::any("Disable response compression for hand-offs in the app"),
         matches: |r| {
             let (app, full) = delivered(r)?;
             let (coding, _) = encoding(app).zip(encoding(full))?;
-            Some(Match::sure(format!("the app sends content-encoding: {coding}, and it is kept")))
+            Some(Match::sure(format!(
+                "The app sends content-encoding: {coding}, and the client gets it"
+            )))
         },
     },
     Rule {
         id: "app.head-refused",
         culprit: Culprit::App,
         severity: Severity::Warning,
-        summary: "HEAD does not get what GET gets, from the app on",
-        meaning: "The app does not hand over for HEAD, or was not asked: download managers and players, \
-                  which ask so first, learn nothing of the file.",
-        remedy: Remedy::any("let the app answer HEAD as it answers GET"),
+        summary: "The app responds to HEAD differently than to GET",
+        meaning: "The app sends no hand-off for HEAD, or was not requested. Download managers and \
+                  players send HEAD first and learn nothing about the file.",
+        remedy: Remedy::any("In the app, respond to HEAD as to GET"),
         matches: |r| {
             let full = r.evidence.full.answer()?;
             let head = r.repeated(ProbeId::Head)?;
@@ -80,8 +86,8 @@ pub(super) const RULES: &[Rule] = &[
             });
             let differs = head.status != full.status || shorter;
             let because = match (head.status != full.status, length(head)) {
-                (false, Some(it)) => format!("HEAD announces {it} bytes, and GET does not"),
-                _ => format!("GET gives {}, HEAD {}", full.status, head.status),
+                (false, Some(it)) => format!("HEAD announces {it} bytes; GET does not"),
+                _ => format!("GET returns {}; HEAD returns {}", full.status, head.status),
             };
             let found = if app.is_some() { Match::sure(because) } else { Match::possible(because) };
             (differs && !hands_over).then(|| found.shown_by(ProbeId::Head))
@@ -91,10 +97,10 @@ pub(super) const RULES: &[Rule] = &[
         id: "app.wrong-header",
         culprit: Culprit::App,
         severity: Severity::Degraded,
-        summary: "a header that should reach the visitor is wrong from the start",
-        meaning: "The app, asked directly, sends another value than the one that was declared \
-                  with --expect-header, or none.",
-        remedy: Remedy::any("set the header in the app's answer"),
+        summary: "A response header is already wrong in the app's response",
+        meaning: "Requested directly, the app sends another value than the one declared with \
+                  --expect-header, or none.",
+        remedy: Remedy::any("Set the header in the app's response"),
         matches: |r| {
             let (app, full) = delivered(r)?;
             let wrong = |(name, value): &&(String, String)| {
@@ -104,20 +110,20 @@ pub(super) const RULES: &[Rule] = &[
             };
             let (name, value) = r.evidence.intent.expect.iter().find(wrong)?;
             let sent = app.header(name).unwrap_or("none");
-            Some(Match::sure(format!("{name} should be `{value}`; the app sends {sent}")))
+            Some(Match::sure(format!("{name}: expected `{value}`; the app sends {sent}")))
         },
     },
     Rule {
         id: "app.duplicate-header",
         culprit: Culprit::App,
         severity: Severity::Degraded,
-        summary: "the app sends a header twice",
-        meaning: "Two Content-Disposition, Content-Type or Content-Length lines contradict each \
-                  other; the proxy passes both on, and Chrome refuses the response. Several \
-                  Cache-Control lines count as one and may stand, but not where one lets every cache \
-                  keep the file and another forbids it.",
+        summary: "The app sends a header twice",
+        meaning: "Several Content-Disposition, Content-Type or Content-Length lines contradict \
+                  each other. The proxy passes them on, and Chrome rejects the response. Several \
+                  Cache-Control lines are combined into one and are allowed, unless one permits \
+                  every cache to store the file and another forbids it.",
         remedy: Remedy::any(
-            "set the header once; often a framework and the app's own code both add it",
+            "Set the header once; often a framework and the app's own code both add it",
         ),
         matches: |r| {
             let app = r.app().filter(|_| !r.storage_to_blame())?;
@@ -126,22 +132,25 @@ pub(super) const RULES: &[Rule] = &[
             let repeated = once.find(|name| app.all(name).count() > 1);
             let Some(twice) = repeated else { return contradicts_itself(r) };
             let times = app.all(twice).count();
-            Some(Match::sure(format!("the app sends {} {times} times", dialect::spelling(twice))))
+            Some(Match::sure(format!("The app sends {} {times} times", dialect::spelling(twice))))
         },
     },
     Rule {
         id: "app.contradictory-lengths",
         culprit: Culprit::App,
         severity: Severity::Degraded,
-        summary: "the app announces its answer's end in contradictory ways",
-        meaning: "Asked directly, the app sends a Content-Length that is no number, or several that \
-                  differ. Beside a hand-off nginx 1.22, Apache 2.4 and lighttpd 1.4.69 do not mind, \
-                  and Caddy 2.6 answers 502 (measured); whoever reads the body is at odds. Often a \
-                  framework and the app's own code both set it.",
-        remedy: Remedy::any("let the app set Content-Length once, to the length of its own body"),
+        summary: "The app sends an invalid Content-Length, or several that differ",
+        meaning: "Requested directly, the app sends a Content-Length that is not a number, or \
+                  several that differ. On a hand-off, nginx 1.22, Apache 2.4 and lighttpd 1.4.69 \
+                  ignore this, and Caddy 2.6 returns 502 (measured); readers of the body disagree \
+                  about its end. Typical cause: a framework and the app's own code both set the \
+                  header.",
+        remedy: Remedy::any(
+            "In the app, set Content-Length once, to the length of the response's own body",
+        ),
         matches: |r| {
             let failure = r.evidence.app.seen.failure()?;
-            let because = format!("the app's answer cannot be read: {}", failure.chain);
+            let because = format!("The app's response cannot be parsed: {}", failure.chain);
             (failure.kind == FailureKind::Lengths).then(|| Match::sure(because))
         },
     },
@@ -149,18 +158,21 @@ pub(super) const RULES: &[Rule] = &[
         id: "app.body-beside-handoff",
         culprit: Culprit::App,
         severity: Severity::Degraded,
-        summary: "the app sends a body beside its hand-off, and the rest of it follows the file",
-        meaning: "Behind the file came more bytes than the response announced. mod_xsendfile sends \
-                  what is left of an app's body after the file once it is longer than 8192 bytes; \
-                  on a connection that is kept open, a client takes it for the next response \
-                  (measured with 0.12 and 1.0).",
-        remedy: Remedy::any("let the app hand over with an empty body and Content-Length: 0"),
+        summary: "The app sends a body with its hand-off, and part of it follows the file",
+        meaning: "More bytes than announced follow the file. If the app's body is longer than 8192 \
+                  bytes, mod_xsendfile sends the rest of it after the file; on a persistent \
+                  connection, a client takes these bytes for the next response (measured with 0.12 \
+                  and 1.0).",
+        remedy: Remedy::any(
+            "In the app, send the hand-off with an empty body and Content-Length: 0",
+        ),
         matches: |r| {
             let full = r.evidence.full.answer().filter(|_| r.delivered)?;
             let again = [ProbeId::Range, ProbeId::Gzip].into_iter();
             let mut answers = [full].into_iter().chain(again.filter_map(|id| r.repeated(id)));
             let longer = answers.find(|it| it.body.beyond > 0)?;
-            let because = format!("{} bytes came behind the announced end", longer.body.beyond);
+            let because =
+                format!("{} bytes follow the announced end of the response", longer.body.beyond);
             let body = r.app().is_some_and(|it| it.body.size > 0);
             Some(if body { Match::sure(because) } else { Match::likely(because) })
         },
@@ -169,15 +181,15 @@ pub(super) const RULES: &[Rule] = &[
         id: "app.open-to-anybody",
         culprit: Culprit::App,
         severity: Severity::Exposed,
-        summary: "the app hands the file over to visitors without rights",
-        meaning: "With --private, the app was asked without the visitor's own headers, and \
-                  handed over all the same.",
-        remedy: Remedy::any("check the visitor's rights before the hand-off"),
+        summary: "The app sends the hand-off to clients without permission",
+        meaning: "With --private, the check requested the app without the client's own headers, \
+                  and the app sent the hand-off nevertheless.",
+        remedy: Remedy::any("In the app, check the client's permissions before the hand-off"),
         matches: |r| {
             let app = r.probe(ProbeId::AppAnonymous)?;
             let open = dialect::handoff_of(app, r.evidence.intent.header.as_deref()).is_some();
-            let because = "without the visitor's headers the app hands over, and the site gives \
-                           the file";
+            let because = "Without the client's headers, the app sends the hand-off and the site \
+                           returns the file";
             let found = || Match::sure(because).shown_by(ProbeId::Anonymous);
             (open && r.gives_dummy(ProbeId::Anonymous)).then(found)
         },
@@ -186,31 +198,34 @@ pub(super) const RULES: &[Rule] = &[
         id: "app.handoff-differs",
         culprit: Culprit::App,
         severity: Severity::Warning,
-        summary: "the download is right, and the hand-off is not the one that was declared",
-        meaning: "A visitor gets the file, and the app hands over with another header or value than \
-                  --handoff says. The declaration is out of date, or the app's answer works by luck.",
-        remedy: Remedy::any("correct --handoff, or the app's setting, so that the two agree"),
+        summary: "The download succeeds, but the hand-off differs from the declared one",
+        meaning: "The client gets the file, but the app sends another header or value than \
+                  --handoff declares. The declaration is out of date, or the download works only \
+                  by coincidence.",
+        remedy: Remedy::any("Correct --handoff or the app's setting so that both agree"),
         matches: |r| {
             let (name, value) = r.handoff().filter(|_| r.delivered && !r.app_right())?;
             let declared = r.evidence.intent.header.is_some() && !r.by_contract();
-            let sent = format!("the app sends {}: {value}", dialect::spelling(name));
+            let sent = format!("The app sends {}: {value}", dialect::spelling(name));
             declared.then(|| Match::sure(sent))
         },
     },
 ];
 
-/// Several Cache-Control lines of which one forbids what another allows, from the app to the visitor.
+/// Finds Cache-Control lines that contradict each other in the app's response and in the client's.
 fn contradicts_itself(r: &Reading<'_>) -> Option<Match> {
     let (app, full) = delivered(r)?;
     let lines: Vec<_> = app.all("cache-control").collect();
     let arrived: Vec<_> = full.all("cache-control").collect();
     let found = lines.len() > 1 && contradictory(&lines) && contradictory(&arrived);
     let listed = lines.join("` and `");
-    found.then(|| Match::sure(format!("the app sends Cache-Control `{listed}`, and both arrive")))
+    found.then(|| {
+        Match::sure(format!("The app sends Cache-Control `{listed}`, and the client gets both"))
+    })
 }
 
-/// Whether Cache-Control lines at once allow every cache to keep a response and forbid it, or name
-/// two ages.
+/// Whether Cache-Control lines both permit every cache to store a response and forbid it, or give
+/// two different ages.
 fn contradictory(lines: &[&str]) -> bool {
     let words = lines.iter().flat_map(|it| it.split(','));
     let words: Vec<_> = words.map(|it| it.trim().to_ascii_lowercase()).collect();
@@ -221,10 +236,11 @@ fn contradictory(lines: &[&str]) -> bool {
     has("public") && (has("private") || has("no-store")) || ages.len() > 1
 }
 
-/// Headers that may stand in a response once.
+/// Headers that may occur only once in a response.
 const ONCE: [&str; 3] = ["content-disposition", "content-type", "content-length"];
 
-/// The app's and the visitor's response, where the bytes arrive and the app hands over.
+/// The app's and the client's response, if the client gets the file and the app sends a
+/// hand-off.
 fn delivered<'a>(r: &Reading<'a>) -> Option<(&'a Response, &'a Response)> {
     let full = r.evidence.full.answer().filter(|_| r.delivered)?;
     match &r.evidence.app.seen {

@@ -1,5 +1,5 @@
-//! The app hands over a link to a store, and the store does not accept what the app signs, or not
-//! with the method that is used.
+//! Rules about signed links: the store does not accept what the app signs, or not for the method in
+//! use.
 
 use super::super::{Culprit, Match, Reading, Remedy, Rule, Severity};
 use sendfile_evidence::{
@@ -13,15 +13,15 @@ const REFUSED: Rule = Rule {
     id: "app.signature-refused",
     culprit: Culprit::App,
     severity: Severity::Broken,
-    summary: "the store does not accept what the app signs",
-    meaning: "The app hands over a signed link. With another signature the same file comes the same \
-              way, and with the app's it does not: its key, the secret of that key, the region, the \
-              host that it signs for or its clock is wrong, or the link had run out when it was used. \
-              Known from the direct location or the store, asked with the app's own query, or from \
-              the store's own words.",
+    summary: "The store rejects the app's signature",
+    meaning: "The app hands off a signed link. With another signature the same file is returned, \
+              but with the app's it is not. Typical causes: a wrong access key, secret key, region \
+              or host in the signature, a wrong clock, or a link that had expired when it was \
+              used. Known from requests to the direct location or the store with the app's own \
+              query, or from the store's error.",
     remedy: Remedy::any(
-        "give the app the key, secret, region and endpoint of the store as the proxy reaches it; let \
-         it sign each link anew, for longer than the proxy keeps an answer",
+        "Set the app's key, secret, region and endpoint to those of the store as the proxy reaches \
+         it. Sign every link anew, with an expiry longer than the proxy caches a response",
     ),
     matches: |r| {
         let full = r.lost_after_app().filter(|it| refusal(it).is_some())?;
@@ -32,19 +32,22 @@ const REFUSED: Rule = Rule {
         }
         let told = |it: &Response| refusal(it).map(|it| it.said);
         if let Some(said) = r.probe(ProbeId::DirectAsApp).and_then(told) {
-            let because =
-                "the direct location gives the file for another signature, and for the app's";
+            let because = "The direct location returns the file for another signature; for the \
+                           app's signature it returns";
             return Some(Match::likely(format!("{because} {said}")).shown_by(ProbeId::DirectAsApp));
         }
         let at_store = r.probe(ProbeId::StoreAsApp).and_then(refusal);
         if let Some(refusal) = &at_store {
-            let because = format!("the store itself answers the app's query with {}", refusal.said);
+            let because = format!(
+                "Requested directly with the app's query, the store returns {}",
+                refusal.said
+            );
             let found =
                 if refusal.of_app { Match::likely(because) } else { Match::possible(because) };
             return Some(found.shown_by(ProbeId::StoreAsApp));
         }
         let refusal = refusal(full).filter(|it| it.of_app)?;
-        Some(Match::likely(format!("the store answers {}", refusal.said)))
+        Some(Match::likely(format!("The store returns {}", refusal.said)))
     },
 };
 
@@ -52,34 +55,36 @@ const FOR_ANOTHER_METHOD: Rule = Rule {
     id: "app.signed-for-other-method",
     culprit: Culprit::App,
     severity: Severity::Degraded,
-    summary: "a signed link does not cover the method that is used",
-    meaning: "A link to a store is signed for one method. The app hands over with a signed link, and \
-              the file comes for another method than the one that the visitor uses. Where only HEAD \
-              fails, download managers and players, which ask so first, do.",
+    summary: "The signed link does not cover the request method",
+    meaning: "A link to a store is signed for one method. The app hands off a signed link, and the \
+              file is returned for a method other than the client's. Where only HEAD fails, \
+              download managers and players fail too, because they send HEAD first.",
     remedy: Remedy {
         nginx: Some(
-            "proxy_method GET; in the internal location, or let the app sign for the visitor's method",
+            "Set `proxy_method GET;` in the internal location, or sign for the client's method in \
+             the app",
         ),
         caddy: Some(
-            "`method GET` in handle_response, before the reverse_proxy to the store, or let the app \
-             sign for the visitor's method",
+            "Set `method GET` in handle_response, before the reverse_proxy to the store, or sign \
+             for the client's method in the app",
         ),
         ..Remedy::any(
-            "let the app sign for the visitor's method, or let the proxy always ask the store with GET",
+            "Sign for the client's method in the app, or make the proxy always send GET to the \
+             store",
         )
     },
     matches: |r| by_get(r).or_else(|| for_get(r)).or_else(|| for_head(r)).or_else(|| as_it_came(r)),
 };
 
-/// The same download comes with GET.
+/// The same download succeeds with GET.
 fn by_get(r: &Reading<'_>) -> Option<Match> {
     let full = r.wrong_full().filter(|_| r.gives_dummy(ProbeId::FullGet))?;
     let method = &r.evidence.full.asked.method;
-    let because = || format!("GET gives the file; {method} gives {}", r.describe(full));
+    let because = || format!("GET returns the file; {method} returns {}", r.describe(full));
     r.handoff().filter(|(_, value)| is_signed(value)).map(|_| Match::sure(because()))
 }
 
-/// What the app hands over for HEAD is signed for GET: the store itself says so.
+/// The link that the app hands off for HEAD is signed for GET, as the store itself shows.
 pub(in super::super) fn for_get(r: &Reading<'_>) -> Option<Match> {
     let head = r.repeated(ProbeId::Head).filter(|it| it.status >= 400)?;
     let app = r.probe(ProbeId::AppHead)?;
@@ -87,31 +92,32 @@ pub(in super::super) fn for_get(r: &Reading<'_>) -> Option<Match> {
     let by_get = r.probe(ProbeId::StoreAsApp).filter(|it| it.status == 200)?;
     let by_head = r.probe(ProbeId::StoreAsAppHead).filter(|it| matches!(it.status, 401 | 403))?;
     let at_store = format!(
-        "the store itself, asked with the query that the app hands over for HEAD, answers {} to GET \
-         and {} to HEAD",
+        "Requested directly with the query of the app's hand-off for HEAD, the store returns {} to \
+         GET and {} to HEAD",
         by_get.status, by_head.status
     );
-    let because = format!("GET gives the file; HEAD gives {}", head.status);
-    // It may be a store that refuses every HEAD.
+    let because = format!("GET returns the file; HEAD returns {}", head.status);
+    // The store may reject every HEAD request.
     let found = || Match::likely(because).also(at_store).shown_by(ProbeId::StoreAsAppHead);
     is_signed(value).then(found)
 }
 
-/// What the app hands over for GET is signed for HEAD.
+/// The link that the app hands off for GET is signed for HEAD.
 fn for_head(r: &Reading<'_>) -> Option<Match> {
     let get = r.lost_after_app().and(r.probe(ProbeId::StoreAsApp)).and_then(refusal)?;
     let head = r.probe(ProbeId::StoreAsAppHead).filter(|it| it.status == 200)?;
     let length = head.header("content-length")?.parse().ok();
     let the_file = r.evidence.dummy.as_ref().map(|it| it.size) == length;
     let because = format!(
-        "the store itself, asked with the app's query, answers {} to GET and 200 to HEAD",
+        "Requested directly with the app's query, the store returns {} to GET and 200 to HEAD",
         get.said
     );
     let asked = r.evidence.full.asked.method == "GET";
     (asked && the_file).then(|| Match::sure(because).shown_by(ProbeId::StoreAsAppHead))
 }
 
-/// Caddy asks the store with the visitor's own method, and the store accepts the app's query with GET.
+/// Caddy forwards the client's own method to the store, and the store accepts the app's query with
+/// GET.
 fn as_it_came(r: &Reading<'_>) -> Option<Match> {
     let full = r
         .lost_after_app()
@@ -120,7 +126,7 @@ fn as_it_came(r: &Reading<'_>) -> Option<Match> {
     let kept = r.server == Some(Product::Caddy) && !matches!(method.as_str(), "GET" | "HEAD");
     let accepted = r.gives_dummy(ProbeId::StoreAsApp);
     let because = format!(
-        "the store itself accepts the app's query with GET; to the site's {method} it answers {}",
+        "The store accepts the app's query with GET; the site's {method} returns {}",
         full.status
     );
     (kept && accepted).then(|| Match::likely(because).shown_by(ProbeId::StoreAsApp))
@@ -130,15 +136,15 @@ fn is_signed(value: &str) -> bool {
     signed_link(value).is_some()
 }
 
-/// What a store says instead of giving the file.
+/// A store's error in place of the file.
 struct Refusal {
     said: String,
-    /// Whether nobody but who has signed can be the cause.
+    /// Whether only the signer can be the cause.
     of_app: bool,
 }
 
 fn refusal(response: &Response) -> Option<Refusal> {
-    // Two proofs at once, or a parameter that nobody signed: no word about the signature.
+    // Two authentication methods at once, or an unsigned parameter: not about the signature.
     if store_error(&response.body).as_deref() == Some("InvalidArgument") {
         return None;
     }
@@ -154,7 +160,7 @@ fn refusal(response: &Response) -> Option<Refusal> {
     Some(Refusal { said: format!("{} {code}", response.status), of_app })
 }
 
-/// Whether the direct location gave the file for the very query that the app signs.
+/// Whether the direct location returned the file for the same query that the app signs.
 fn by_own_query(r: &Reading<'_>, value: &str) -> bool {
     let asked = r.evidence.direct.asked.url.split_once('?').map(|(_, query)| query);
     r.direct_right() && asked.is_some() && asked == value.split_once('?').map(|(_, query)| query)

@@ -1,4 +1,4 @@
-//! A configuration that says otherwise than what was measured: it is not the one in force.
+//! Detects a configuration that contradicts the measurements: it is not the one in force.
 
 use super::{
     super::{Reached, Reading, handoff::swallower},
@@ -10,7 +10,7 @@ use sendfile_evidence::{
     log::{Entry, Event, Of},
 };
 
-/// How the configuration contradicts what was measured, if it does.
+/// How the configuration contradicts the measurements, if it does.
 pub(in super::super) fn contradiction(r: &Reading<'_>) -> Option<Vec<String>> {
     let full = r.left_over()?;
     let local = &r.evidence.local;
@@ -18,13 +18,15 @@ pub(in super::super) fn contradiction(r: &Reading<'_>) -> Option<Vec<String>> {
     if has(r, &[Says::Unsure, Says::Unread]) {
         return None;
     }
-    // Where the port is mapped, this may be another server's configuration.
+    // If the port is mapped, this may be another server's configuration.
     let ours = !has(r, &[Says::ListensElsewhere]);
-    // Who is refused by a guard meets the server's own page, whatever the rules behind it say.
+    // A request that an access rule rejects receives the server's own page, whatever the later
+    // rules say.
     let guarded = has(r, &[Says::Guarded]);
     let by_rule = || other_rule(r, full).filter(|_| ours && !guarded);
     let found = other_path(r).or_else(by_rule).or_else(|| {
-        // Where an inner proxy was asked and takes the header away, the others do as they are told.
+        // If an inner proxy was requested and drops the header, the others follow their
+        // configuration.
         let asked = r.lost_after_app().is_some() && swallower(r).is_none();
         let fine = says(&Says::Fine).filter(|_| ours && asked)?;
         let own = r.own_page(full).is_some() && matches!(full.status, 403 | 404 | 500);
@@ -44,8 +46,8 @@ fn other_path(r: &Reading<'_>) -> Option<Vec<String>> {
     (asks && tidy(written) != tidy(logged)).then(|| vec![config.line(), log.line()])
 }
 
-/// The log names the very path that the configuration leads to: it is in force, whatever else keeps
-/// the file from being read.
+/// Whether the log names the same path as the configuration: then it is in force, whatever else
+/// prevents the file from being read.
 fn same_path(r: &Reading<'_>) -> bool {
     paths(r).is_some_and(|((_, written), (_, logged))| tidy(written) == tidy(logged))
 }
@@ -54,10 +56,10 @@ fn tidy(path: &str) -> String {
     path.replace("//", "/").trim_end_matches('/').to_owned()
 }
 
-/// A fact, and the path that it tells.
+/// A fact, and the path that it names.
 type Told<'a> = (&'a Fact, &'a str);
 
-/// What the hand-off opens by the configuration, and what it opened by the log.
+/// What the hand-off opens according to the configuration, and what it opened according to the log.
 fn paths<'a>(r: &Reading<'a>) -> Option<(Told<'a>, Told<'a>)> {
     let local = &r.evidence.local;
     let written = local.iter().find_map(|it| match &it.says {
@@ -74,12 +76,12 @@ fn paths<'a>(r: &Reading<'a>) -> Option<(Told<'a>, Told<'a>)> {
     written.zip(logged)
 }
 
-/// The configuration sends the download elsewhere than it went.
+/// The configuration routes the download to another place than the measured one.
 fn other_rule(r: &Reading<'_>, full: &Response) -> Option<Vec<String>> {
     let local = &r.evidence.local;
     let find = |wanted: &[Says]| local.iter().find(|it| wanted.contains(&it.says));
     let fact = match &r.reached {
-        // An error of the server itself comes before the app is asked, whatever the rules say.
+        // The server's own 5xx errors occur before the app is contacted, whatever the rules say.
         Reached::Not(_) => find(&[Says::DownloadAsksApp]).filter(|_| {
             full.status < 500 && r.own_page(full).is_some() && r.own_page(full) == r.server
         })?,
@@ -95,5 +97,5 @@ fn other_rule(r: &Reading<'_>, full: &Response) -> Option<Vec<String>> {
         | Reached::Not(how) => (*how).to_owned(),
         Reached::Unknown => String::new(),
     };
-    Some(vec![fact.line(), format!("but {how}")])
+    Some(vec![fact.line(), format!("Measured: {how}")])
 }

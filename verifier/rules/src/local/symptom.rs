@@ -1,4 +1,4 @@
-//! What must have been measured for a fact to explain it.
+//! The symptoms that must have been measured for a fact to explain them.
 
 use super::{
     super::{
@@ -15,8 +15,8 @@ use sendfile_evidence::{
     log::{Entry, Event, Of},
 };
 
-/// The proxy answers after the hand-off that there is no such file, or refuses, or with what it has
-/// been told to say then; not the app, which was asked once only.
+/// After the hand-off, the proxy responds that the file does not exist, denies access, or sends the
+/// response configured for that case; not the app, which was requested only once.
 pub(super) fn inside(r: &Reading<'_>) -> Option<String> {
     let full = r.lost_after_app().filter(|_| r.handoff().is_some())?;
     let masked = r.evidence.local.iter().any(|it| it.says == Says::ErrorsMasked);
@@ -25,19 +25,19 @@ pub(super) fn inside(r: &Reading<'_>) -> Option<String> {
     (masked && full.status < 500 || says_so && once).then(|| r.visitor_gets())
 }
 
-/// The same, or a store answers that it has no such file, or that the link is not for what it is
-/// asked.
+/// The same, or a store responds that the file does not exist, or that the link does not cover the
+/// request.
 fn inside_or_at_store(r: &Reading<'_>) -> Option<String> {
     let asks = r.evidence.local.iter().any(|it| it.says == Says::TargetAsksStore);
     inside(r).or_else(|| refused_by_store(r, &[]).filter(|_| asks))
 }
 
-/// The hand-off is answered that there is no such file, and the direct location gives it.
+/// The hand-off results in a missing file, but the direct location returns it.
 pub(super) fn inside_unlike_direct(r: &Reading<'_>) -> Option<String> {
     inside(r).filter(|_| r.direct_right())
 }
 
-/// The same, or another file comes, and the path that is opened has one.
+/// The same, or another file is returned, and one exists at the path that is opened.
 pub(super) fn misled(r: &Reading<'_>) -> Option<String> {
     let there = |it: &Fact| match &it.says {
         Says::TargetOpens { state, .. } => matches!(state, State::Readable | State::There),
@@ -51,7 +51,7 @@ pub(super) fn misled(r: &Reading<'_>) -> Option<String> {
     inside_or_at_store(r).or_else(other)
 }
 
-/// An error that neither the proxy nor the app gives, where the app is asked as it should be.
+/// An error from neither the proxy nor the app, while requests to the app are routed correctly.
 pub(super) fn kept_error(r: &Reading<'_>) -> Option<String> {
     let caches = |it: &Fact| it.says == Says::CachesErrors;
     let led =
@@ -62,7 +62,7 @@ pub(super) fn kept_error(r: &Reading<'_>) -> Option<String> {
     (known && !matches!(instead(r.evidence, full), Instead::AppPage)).then(|| r.visitor_gets())
 }
 
-/// Something else than the file comes, and no gateway error.
+/// Something other than the file is returned, and it is not a gateway error.
 pub(super) fn astray(r: &Reading<'_>) -> Option<String> {
     let full = r.lost_after_app().filter(|_| r.handoff().is_some())?;
     (!matches!(full.status, 502..=504)).then(|| r.visitor_gets())
@@ -75,11 +75,11 @@ pub(super) fn refused(r: &Reading<'_>) -> Option<String> {
 
 pub(super) fn own_500(r: &Reading<'_>) -> Option<String> {
     let full = r.left_over().filter(|it| it.status == 500)?;
-    r.own_page(full).map(|it| format!("{} itself answers 500", it.name()))
+    r.own_page(full).map(|it| format!("{} itself returns 500", it.name()))
 }
 
-/// The direct location was not asked, and the proxy refuses after the hand-off. Or the log says that
-/// the file was closed, whatever an error_page makes of that.
+/// The direct location was not requested, and the proxy denies access after the hand-off. Or the
+/// log says that the file cannot be read, whatever an error_page makes of that.
 pub(super) fn shut_out(r: &Reading<'_>) -> Option<String> {
     let full = r.unread()?;
     if r.evidence.local.iter().any(|it| logged_closed(r, it)) {
@@ -104,24 +104,24 @@ pub(super) fn bad_gateway(r: &Reading<'_>) -> Option<String> {
     (full.body.size == 0 || r.own_page(full).is_some()).then(|| r.visitor_gets())
 }
 
-/// The same, or the direct location gets no answer of the store either.
+/// The same, or the direct location receives no response from the store either.
 pub(super) fn no_store(r: &Reading<'_>) -> Option<String> {
     let direct =
-        || store_fails(r).map(|it| format!("the direct location gives {}", r.describe(it)));
+        || store_fails(r).map(|it| format!("The direct location returns {}", r.describe(it)));
     bad_gateway(r).or_else(direct)
 }
 
-/// A gateway error of the proxy, or something comes that is neither the app's nor the proxy's own.
+/// A gateway error of the proxy, or a response that comes from neither the app nor the proxy.
 pub(super) fn asked_elsewhere(r: &Reading<'_>) -> Option<String> {
     let other = |it: &&Response| r.own_page(it).is_none() && it.status < 500;
-    // Without the snippet it is the site's own app that answers, and rightly so.
+    // Without the snippet, the site's own app responds, which is right.
     let snippet = !r.by_contract() || r.direct_right();
     let stranger =
         || r.lost_before_app().filter(|it| snippet && other(it)).map(|_| r.visitor_gets());
     bad_gateway(r).or_else(stranger)
 }
 
-/// A store's error, none of these, or something like one.
+/// An error from a store other than these, or a response like one.
 pub(super) fn refused_by_store(r: &Reading<'_>, not: &[&str]) -> Option<String> {
     let status = |it: &Response| store_status(it).unwrap_or(it.status);
     let full = r.lost_after_app().filter(|it| (400..500).contains(&status(it)))?;
@@ -139,7 +139,7 @@ pub(super) fn passed_on(r: &Reading<'_>) -> Option<String> {
     (full.header(name).is_some() || empty).then(|| r.visitor_gets())
 }
 
-/// A page of the app, or of nobody in particular.
+/// A page from the app, or of unknown origin.
 pub(super) fn app_page(r: &Reading<'_>) -> Option<String> {
     let full = r.left_over().filter(|it| it.body.size > 0 && r.own_page(it).is_none())?;
     (!(500..600).contains(&full.status)).then(|| r.visitor_gets())
@@ -153,10 +153,10 @@ pub(super) fn before_app(r: &Reading<'_>) -> Option<String> {
 
 pub(super) fn comes_by_handoff(r: &Reading<'_>) -> Option<String> {
     let by_handoff = r.delivered && r.handoff().is_some() && !r.evidence.streamed();
-    by_handoff.then(|| "the download comes by this hand-off".to_owned())
+    by_handoff.then(|| "The download is served through this hand-off".to_owned())
 }
 
 pub(super) fn open_target(r: &Reading<'_>) -> Option<String> {
-    let because = || "anybody gets the file at the hand-off's own URI".to_owned();
+    let because = || "Anyone can download the file at the hand-off's own URI".to_owned();
     r.gives_dummy(ProbeId::TargetOutside).then(because)
 }

@@ -1,12 +1,11 @@
-//! Answers by which a site shows something else than the proxy's own 403 or 404.
+//! Responses by which a site masks the proxy's own 403 or 404.
 
 use super::super::{Reached, Reading, instead::alike};
 use sendfile_evidence::{ProbeId, Response, dialect::store_error};
 
 impl<'a> Reading<'a> {
-    /// What comes after the hand-off, where the direct location gives the same, and other paths of
-    /// the site don't: whatever the proxy says where it cannot read the file, in other words than
-    /// its own.
+    /// The response after the hand-off, if the direct location returns the same and other paths of
+    /// the site do not: the site's own wording for a file that the proxy cannot read.
     pub(in super::super) fn masked(&self) -> Option<&'a Response> {
         let full = self.unread().filter(|_| matches!(self.reached, Reached::App(_)))?;
         let (direct, elsewhere) = (self.direct_wrong()?, self.probe(ProbeId::Elsewhere)?);
@@ -16,7 +15,7 @@ impl<'a> Reading<'a> {
         (same && error && !plain && !alike(full, elsewhere)).then_some(full)
     }
 
-    /// The visitor's wrong answer, where storage and app are right, and the direct location is not.
+    /// The client's wrong response, if storage and app are right and the direct location is not.
     pub(in super::super) fn unread(&self) -> Option<&'a Response> {
         let others = !self.storage_to_blame() && self.app_right();
         self.wrong_full().filter(|_| others && !self.direct_right())

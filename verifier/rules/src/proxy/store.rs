@@ -1,4 +1,4 @@
-//! The proxy asks a store, and does not bring what it gets.
+//! Rules about a proxy that requests the file from a store, but does not deliver it.
 
 use super::super::{
     Culprit, Match, Reading, Remedy, Rule, Severity,
@@ -14,26 +14,28 @@ pub(in super::super) const RULES: &[Rule] = &[
         id: "proxy.breaks-off",
         culprit: Culprit::Proxy,
         severity: Severity::Broken,
-        summary: "the proxy breaks off in the middle of a file from the store",
-        meaning: "The store gives this program the whole file. Through the proxy it begins right, and the \
-              connection ends before the announced length. A proxy that reads faster than the visitor \
-              keeps the rest on a disk: where that disk is full, or the folder cannot be written to, \
-              small files arrive and large ones break off.",
+        summary: "The proxy closes the connection in the middle of a file from the store",
+        meaning: "The store returns the whole file to this program. Through the proxy its \
+                  beginning is right, but the connection closes before the announced length. A \
+                  proxy that reads faster than the client buffers the rest on disk: if that disk \
+                  is full or the directory is not writable, small files arrive and large ones are \
+                  cut off.",
         remedy: Remedy {
             nginx: Some(
-                "see the error log; let nginx's user write to proxy_temp_path and see that its disk has \
-             room, or let nothing be kept there: proxy_max_temp_file_size 0; in the location that asks \
-             the store",
+                "Check the error log. Give nginx's user write permission on proxy_temp_path and \
+                 free disk space there, or disable disk buffering with `proxy_max_temp_file_size \
+                 0;` in the location that passes requests to the store",
             ),
             ..Remedy::any(
-                "see the proxy's error log, and the disk on which it keeps what visitors have not read yet",
+                "Check the proxy's error log, and the disk on which it buffers responses for slow \
+                 clients",
             )
         },
         matches: |r| {
             let cut = |it: &&Response| breaks_off(r, it);
             let (who, response) = match r.direct_wrong().filter(cut) {
-                Some(direct) => ("the direct location gives", direct),
-                None => ("a visitor gets", r.lost_after_app().filter(cut)?),
+                Some(direct) => ("The direct location returns", direct),
+                None => ("The client gets", r.lost_after_app().filter(cut)?),
             };
             Some(Match::likely(format!("{who} {}", r.describe(response))))
         },
@@ -42,21 +44,24 @@ pub(in super::super) const RULES: &[Rule] = &[
         id: "proxy.store-not-trusted",
         culprit: Culprit::Proxy,
         severity: Severity::Broken,
-        summary: "the proxy does not accept the store's certificate",
-        meaning: "The proxy asks the store over TLS, and refuses its certificate: somebody signed it \
-              whom the proxy does not know, it is for another name than the one that the proxy \
-              checks, or it is over. nginx answers 502, and says why in its error log alone.",
+        summary: "The proxy does not trust the store's certificate",
+        meaning: "The proxy connects to the store over TLS and rejects its certificate. Typical \
+                  causes: an issuer that the proxy does not trust, a certificate for another name \
+                  than the one that the proxy verifies, or an expired certificate. nginx returns \
+                  502 and gives the reason only in its error log.",
         remedy: Remedy {
             nginx: Some(
-                "let proxy_ssl_trusted_certificate name the file with the store's authority, and \
-             proxy_ssl_name the name in the store's certificate; proxy_ssl_server_name on; where \
-             the store has several",
+                "Point proxy_ssl_trusted_certificate to the CA file of the store and set \
+                 proxy_ssl_name to the name in its certificate; if the store has several \
+                 certificates, add `proxy_ssl_server_name on;`",
             ),
             caddy: Some(
-                "in reverse_proxy: transport http with tls_trusted_ca_certs FILE and tls_server_name \
-             NAME",
+                "In reverse_proxy, set `transport http` with `tls_trusted_ca_certs FILE` and \
+                 `tls_server_name NAME`",
             ),
-            ..Remedy::any("let the proxy trust the authority that signs the store's certificates")
+            ..Remedy::any(
+                "Configure the proxy to trust the authority that signs the store's certificates",
+            )
         },
         matches: |r| {
             let direct = store_fails(r)?;
@@ -64,7 +69,7 @@ pub(in super::super) const RULES: &[Rule] = &[
             let tls = asked.http.as_ref().unwrap_or(&asked.url).starts_with("https://");
             tls.then(|| {
                 Match::possible(format!(
-                    "the proxy answers {} where it should ask the storage, which speaks TLS",
+                    "The proxy returns {}, instead of a response from the storage, which uses TLS",
                     r.describe(direct)
                 ))
             })
@@ -72,7 +77,7 @@ pub(in super::super) const RULES: &[Rule] = &[
     },
 ];
 
-/// Whether an answer is the beginning of what the store gives whole.
+/// Whether a response is the beginning of a file that the store returns whole.
 pub(super) fn breaks_off(r: &Reading<'_>, response: &Response) -> bool {
     let begins = matches!(instead(r.evidence, response), Instead::Truncated);
     let signed = r.handoff().is_some_and(|(_, value)| value.contains('?'));
@@ -81,7 +86,7 @@ pub(super) fn breaks_off(r: &Reading<'_>, response: &Response) -> bool {
     whole && begins && response.status == 200 && response.body.end == End::Cut
 }
 
-/// nginx's own gateway error where a store should be asked for a signed link.
+/// nginx's own gateway error in response to a signed link to a store.
 pub(super) fn reaches_no_store<'a>(r: &Reading<'a>) -> Option<&'a Response> {
     let full = r.lost_after_app().filter(|it| it.status == 502 && store_refusal(it).is_none())?;
     let signed = r.handoff().is_some_and(|(_, value)| value.contains('?'));
@@ -89,9 +94,9 @@ pub(super) fn reaches_no_store<'a>(r: &Reading<'a>) -> Option<&'a Response> {
     (signed && kept && r.own_page(full) == Some(Product::Nginx)).then_some(full)
 }
 
-/// A gateway error of the proxy for a storage that is a server.
+/// A gateway error of the proxy where the storage is a server.
 pub(in super::super) fn store_fails<'a>(r: &Reading<'a>) -> Option<&'a Response> {
-    // What a fixture reads back may lie on a disk, unless the app signs links to it.
+    // Files that a fixture reads back may be on a disk, unless the app signs links to them.
     let linked = r.handoff().is_some_and(|(_, value)| signed_link(value).is_some());
     let linked = linked || r.app().is_some_and(|it| link_of(it).is_some());
     let server = r.stored_at().is_none() && (linked || r.evidence.journal.is_none());
@@ -103,7 +108,7 @@ pub(in super::super) fn store_fails<'a>(r: &Reading<'a>) -> Option<&'a Response>
     })
 }
 
-/// Whether the hand-off itself carries a host's name, which is then looked up at run time.
+/// Whether the hand-off itself contains a host name, which is then resolved at run time.
 pub(super) fn names_host(r: &Reading<'_>) -> bool {
     let Some((_, value)) = r.handoff() else { return false };
     let path = value.split('?').next().unwrap_or(value);
