@@ -1,4 +1,4 @@
-//! The lines that proxies write into their error logs when a download fails.
+//! The lines that proxies write to their error logs when a download fails.
 //!
 //! The texts are those of nginx 1.22.1 and 1.31, Apache 2.4 with mod_xsendfile 0.12, and lighttpd
 //! 1.4.69, all provoked.
@@ -6,83 +6,83 @@
 use self::What::{Begins, Behind, Between, WordBefore};
 use super::{Fact, Question, Says, uri::decoded};
 
-/// What a line says.
+/// The meaning of a line.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Entry {
     /// What happened.
     pub event: Event,
-    /// To which request.
+    /// The request that it belongs to.
     pub of: Of,
-    /// The path or the name that the line gives.
+    /// The path or the name in the line.
     pub what: Option<String>,
 }
 
-/// What happened, as far as rules tell it apart.
+/// What happened, as far as rules distinguish it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Event {
-    /// A path was opened and is not there.
+    /// A path was opened but does not exist.
     Missing,
-    /// A path was opened and is closed to the server's user.
+    /// A path was opened but the server's user has no access.
     Closed,
-    /// A path leads through a link, which is not followed.
+    /// A path contains a symbolic link that is not followed.
     Link,
-    /// A path is a folder.
+    /// A path is a directory.
     Folder,
-    /// A rule of access refuses.
+    /// An access rule refused the request.
     Refused,
-    /// The path is outside the folders that may be sent.
+    /// The path is outside the directories that may be sent.
     NotAllowed,
-    /// A directive stands where it is not allowed.
+    /// A directive is in a place where it is not allowed.
     OverrideForbidden,
-    /// The value is called unsafe.
+    /// The value was rejected as unsafe.
     Unsafe,
-    /// A name cannot be looked up: nobody to ask.
+    /// A name cannot be resolved: no resolver is configured.
     NoResolver,
-    /// A name cannot be looked up: nobody knows it.
+    /// A name cannot be resolved: it does not exist.
     NotResolved,
-    /// The upstream does not take the connection.
+    /// The upstream does not accept connections.
     NotConnected,
-    /// The upstream is silent.
+    /// The upstream does not respond.
     TimedOut,
-    /// The upstream closes, or speaks another protocol.
+    /// The upstream closes the connection, or uses another protocol.
     Closes,
-    /// The upstream's certificate is not accepted.
+    /// The upstream's certificate is not trusted.
     NotTrusted,
-    /// The upstream's header is too long for the buffer.
+    /// The upstream's header is larger than the buffer.
     HeaderTooBig,
-    /// Redirects go in circles.
+    /// Redirects form a loop.
     Cycle,
 }
 
-/// To which request a line belongs.
+/// The request that a line belongs to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Of {
     /// The download.
     Download,
     /// The direct location.
     Direct,
-    /// It names the file or the hand-off's URI, and no request.
+    /// The line contains the file or the hand-off URI, but no request.
     Unknown,
 }
 
-/// What stands in a line, what it means, and where the path or name stands.
+/// A text to search for in a line, its meaning, and the position of the path or name.
 struct Mark {
     text: &'static str,
     event: Event,
     what: What,
 }
 
-/// Where a path or a name stands in a line.
+/// The position of a path or a name in a line.
 enum What {
     /// Nowhere.
     None,
-    /// Between these.
+    /// Between these texts.
     Between(&'static str, &'static str),
-    /// Behind this, to the end.
+    /// After this text, to the end.
     Behind(&'static str),
-    /// It is the last word before this.
+    /// The last word before this text.
     WordBefore(&'static str),
-    /// It is what the message begins with, up to this.
+    /// The beginning of the message, up to this text.
     Begins(&'static str),
 }
 
@@ -93,13 +93,13 @@ const fn mark(text: &'static str, event: Event, what: What) -> Mark {
 const OPENED: What = Between("\"", "\" ");
 const UPSTREAM: What = Between("upstream: \"", "\"");
 
-/// The first that fits counts.
+/// The first one that matches applies.
 const MARKS: [Mark; 29] = [
     mark("upstream SSL certificate verify error", Event::NotTrusted, UPSTREAM),
     mark("upstream SSL certificate does not match", Event::NotTrusted, UPSTREAM),
     mark("SSL_do_handshake() failed", Event::Closes, UPSTREAM),
     mark("upstream timed out", Event::TimedOut, UPSTREAM),
-    // A socket that is not there, or closed, is no file that was opened.
+    // A missing or inaccessible socket is not a file that was opened.
     mark(" while connecting to upstream", Event::NotConnected, UPSTREAM),
     mark("failed (2: No such file or directory)", Event::Missing, OPENED),
     mark("failed (20: Not a directory)", Event::Missing, OPENED),
@@ -131,7 +131,7 @@ const MARKS: [Mark; 29] = [
     mark("not a regular file", Event::Missing, Behind(" -> ")),
 ];
 
-/// What a line of an error log says, if it is one of those that are known.
+/// The meaning of a line of an error log, if it is a known one.
 pub fn entry(line: &str, question: &Question) -> Option<Entry> {
     let mark = MARKS.iter().find(|it| line.contains(it.text))?;
     let of =
@@ -140,23 +140,23 @@ pub fn entry(line: &str, question: &Question) -> Option<Entry> {
     Some(Entry { event: mark.event, of, what })
 }
 
-/// The facts of the lines that belong to a download; each thing is said once.
+/// The facts of the lines that belong to a download, without repetitions.
 pub fn facts(lines: &[String], question: &Question) -> Vec<Fact> {
     let mut facts: Vec<Fact> = Vec::new();
     for line in lines {
         let Some(entry) = entry(line, question) else { continue };
         let says = Says::Logged(entry);
         if !facts.iter().any(|it| it.says == says) && facts.len() < MOST {
-            facts.push(Fact::of(says, format!("the error log says: {line}")));
+            facts.push(Fact::of(says, format!("Error log: {line}")));
         }
     }
     facts
 }
 
-/// So many lines are remembered.
+/// Maximum number of lines.
 const MOST: usize = 16;
 
-/// To which of the requests a line belongs; `None` for those of others.
+/// The request that a line belongs to; `None` for requests of others.
 fn owner(line: &str, question: &Question) -> Option<Of> {
     if let Some(request) = between(line, "request: \"", "\"") {
         let target = request.split(' ').nth(1)?;
@@ -227,7 +227,7 @@ mod tests {
         let open = "open() \"/srv/filesa b.bin\" failed (2: No such file or directory)";
         let missing = (Event::Missing, Of::Download, Some("/srv/filesa b.bin".to_owned()));
         assert_eq!(check(&line(open, "/download/1?x=1")), Some(missing));
-        assert_eq!(check(&line(open, "/other")), None, "somebody else's");
+        assert_eq!(check(&line(open, "/other")), None, "another client's request");
         let resolver = line("no resolver defined to resolve s3.test", "/_direct/a.bin");
         let unknown = line("s3.test could not be resolved (3: Host not found)", "/_direct/a.bin");
         let name = Some("s3.test".to_owned());

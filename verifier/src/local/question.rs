@@ -1,31 +1,31 @@
-//! The question that a configuration is asked: one download, as the evidence has it.
+//! The query to a configuration: one download, from the evidence.
 
 use crate::evidence::{Asked, Evidence};
 
-/// One download, in the words of a request.
+/// One download, as requests and headers.
 #[derive(Clone, Debug, Default)]
 pub struct Question {
-    /// What the visitor asks.
+    /// The client's request.
     pub site: Request,
-    /// The status that the visitor gets.
+    /// The status returned to the client.
     pub status: Option<u16>,
-    /// What the direct location is asked.
+    /// The request to the direct location.
     pub direct: Option<Request>,
-    /// Whether the direct location gives the file.
+    /// Whether the direct location serves the file.
     pub direct_right: bool,
-    /// What the app is asked.
+    /// The request to the app.
     pub app: Option<Request>,
     /// The hand-off header's name.
     pub header: Option<String>,
-    /// The hand-off header's value, as the app sends it, or else as it is meant.
+    /// The hand-off header's value as sent by the app, else as intended.
     pub value: Option<String>,
-    /// The hand-off header's value, as it is meant.
+    /// The hand-off header's intended value.
     pub meant: Option<String>,
-    /// All headers of the app's answer.
+    /// All headers of the app's response.
     pub answer: Vec<(String, String)>,
     /// The file's path on disk.
     pub file: Option<String>,
-    /// The file's place on a server that speaks HTTP.
+    /// The file's URL on an HTTP server, as a request.
     pub store: Option<Request>,
 }
 
@@ -34,11 +34,11 @@ pub struct Question {
 pub struct Request {
     /// Its method.
     pub method: String,
-    /// Whom it asks.
+    /// The address that it is sent to.
     pub address: Address,
-    /// Whether TLS is spoken.
+    /// Whether TLS is used.
     pub https: bool,
-    /// Its path, as it is sent.
+    /// Its path, as sent.
     pub path: String,
     /// Its query, without the question mark.
     pub query: Option<String>,
@@ -46,10 +46,10 @@ pub struct Request {
     pub headers: Vec<(String, String)>,
 }
 
-/// Where a server listens.
+/// The address of a server.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Address {
-    /// A name or an address without brackets; the path of a Unix socket.
+    /// A name, or an address without brackets; the path of a Unix socket.
     pub host: String,
     /// The port; 0 for a Unix socket.
     pub port: u16,
@@ -72,14 +72,14 @@ impl Address {
         Self { host, port: port.unwrap_or(default_port) }
     }
 
-    /// Whether both are the same place, where names of this machine are one.
+    /// Whether both are the same address; names of this host count as equal.
     pub fn is(&self, other: &Self) -> bool {
         let local = |it: &str| matches!(it, "localhost" | "::1" | "") || it.starts_with("127.");
         self.port == other.port
             && (self.host == other.host || local(&self.host) && local(&other.host))
     }
 
-    /// Whether it is an address, not a name.
+    /// Whether it is a numeric address, not a name.
     pub fn is_number(&self) -> bool {
         self.port == 0 || self.host.parse::<std::net::IpAddr>().is_ok()
     }
@@ -135,7 +135,7 @@ impl Request {
         }
     }
 
-    /// The authority as a client writes it into Host: without the scheme's own port.
+    /// The authority as a client writes it in Host: without the scheme's default port.
     pub fn host(&self) -> String {
         let usual = if self.https { 443 } else { 80 };
         let text = self.address.to_string();
@@ -145,18 +145,18 @@ impl Request {
         }
     }
 
-    /// A header that it carries.
+    /// A header of the request.
     pub fn header(&self, name: &str) -> Option<&str> {
         self.headers.iter().find(|(n, _)| n.eq_ignore_ascii_case(name)).map(|(_, v)| v.as_str())
     }
 }
 
-/// Whether a request header switches the hand-off of Rack, Symfony and their kin on.
+/// Whether a request header enables the hand-off of Rack, Symfony and similar frameworks.
 pub(super) fn is_switch(name: &str) -> bool {
     ["x-sendfile-type", "x-accel-mapping"].iter().any(|it| name.eq_ignore_ascii_case(it))
 }
 
-/// A request header as its users write it.
+/// A request header's name in the usual spelling.
 pub(super) fn spelled(name: &str) -> &str {
     match name.to_ascii_lowercase().as_str() {
         "x-sendfile-type" => "X-Sendfile-Type",
@@ -166,7 +166,7 @@ pub(super) fn spelled(name: &str) -> &str {
 }
 
 impl Question {
-    /// The question about a target; `None` where the site was not asked at a URL.
+    /// The query for a target; `None` if the site was not requested by URL.
     pub fn of(evidence: &Evidence) -> Option<Self> {
         let mut site = Request::of(&evidence.full.asked)?;
         if let Some(host) = site.header("host") {
@@ -180,7 +180,7 @@ impl Question {
         let value = sent.map(|(_, value)| value).or(intent.value.as_deref());
         let right = evidence.direct.answer().filter(|it| it.status == 200);
         let storage = &evidence.storage.asked.url;
-        // What the fixture reads back comes from a URL of the fixture, not of the storage.
+        // The fixture reads back through its own URL, which is not the storage's.
         let key = evidence.dummy.as_ref().and_then(|it| it.key.as_deref());
         let of_store =
             |it: &Request| key.is_none_or(|key| crate::dialect::decoded(&it.path).ends_with(key));
@@ -202,12 +202,12 @@ impl Question {
         })
     }
 
-    /// Whether the hand-off's header is this one.
+    /// Whether this is the hand-off's header.
     pub fn hands_over_by(&self, name: &str) -> bool {
         self.header.as_deref().is_some_and(|it| it.eq_ignore_ascii_case(name))
     }
 
-    /// Whether an address is the app's; `None` where the app's is not known.
+    /// Whether an address is the app's; `None` if the app's address is unknown.
     pub fn is_app(&self, address: &Address) -> Option<bool> {
         self.app.as_ref().map(|it| it.address.is(address))
     }

@@ -1,5 +1,5 @@
-//! Opens connections: name look-up with the operator's overrides, TCP, TLS, Unix sockets; each
-//! within the limit of connecting.
+//! Opens connections: name resolution with the operator's overrides, TCP, TLS, Unix sockets; each
+//! within the connect timeout.
 
 use std::{
     fmt, io,
@@ -24,16 +24,16 @@ use crate::{
     url::Url,
 };
 
-/// How the network is reached.
+/// How to connect to hosts.
 #[derive(Clone, Debug)]
 pub struct Network {
-    /// Addresses to take instead of a look-up, as with curl's `--resolve`.
+    /// Addresses that replace name resolution, like curl's `--resolve`.
     pub resolve: Vec<Resolve>,
-    /// Hosts to connect to instead, as with curl's `--connect-to`.
+    /// Hosts to connect to instead, like curl's `--connect-to`.
     pub connect_to: Vec<ConnectTo>,
     /// Which certificates are trusted.
     pub trust: Trust,
-    /// The limit for looking up, connecting and agreeing on TLS together.
+    /// Maximum time for name resolution, TCP connect and TLS handshake together.
     pub connect_timeout: Duration,
 }
 
@@ -53,20 +53,20 @@ impl Network {
 /// One `HOST:PORT:ADDRESS`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Resolve {
-    /// The host as it stands in the URL.
+    /// The host, as in the URL.
     pub host: String,
-    /// The port as it stands in the URL.
+    /// The port, as in the URL.
     pub port: u16,
-    /// Where to connect.
+    /// The address to connect to.
     pub address: IpAddr,
 }
 
 /// One `HOST1:PORT1:HOST2:PORT2`; an empty part means any, or unchanged.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ConnectTo {
-    /// The host and port as they stand in the URL.
+    /// The host and port, as in the URL.
     pub from: (Option<String>, Option<u16>),
-    /// Where to connect.
+    /// The host and port to connect to.
     pub to: (Option<String>, Option<u16>),
 }
 
@@ -98,16 +98,16 @@ pub enum Trust {
     System,
     /// The certificates of this PEM file.
     File(PathBuf),
-    /// Anything.
+    /// Any certificate.
     Anything,
 }
 
-/// A byte stream, whatever it runs over.
+/// A byte stream over any transport.
 pub(crate) trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
 impl<T: AsyncRead + AsyncWrite + Send + Unpin> Stream for T {}
 
-/// Opens connections. Root certificates cost milliseconds to load, so they are loaded when the
-/// first https URL is asked.
+/// Opens connections. Loading root certificates takes milliseconds, so they are loaded when the
+/// first https URL is requested.
 pub(crate) struct Connector {
     network: Network,
     tls: OnceLock<Result<Arc<rustls::ClientConfig>, Failure>>,
@@ -118,7 +118,7 @@ impl Connector {
         Self { network, tls: OnceLock::new() }
     }
 
-    /// Connects to a URL's origin, or to a Unix socket in its place.
+    /// Connects to a URL's origin, or to a Unix socket instead.
     pub(crate) async fn open(
         &self,
         url: &Url,
@@ -171,17 +171,17 @@ impl Connector {
         opened.unwrap_or_else(|_| Err(self.too_late()))
     }
 
-    /// The TLS settings, made when they are first needed.
+    /// The TLS settings, created on first use.
     pub(crate) fn tls(&self) -> Result<Arc<rustls::ClientConfig>, Failure> {
         self.tls.get_or_init(|| tls::config(&self.network.trust)).clone()
     }
 
-    /// The limit for connecting.
+    /// The connect timeout.
     pub(crate) fn timeout(&self) -> Duration {
         self.network.connect_timeout
     }
 
-    /// Where a URL's host is, after all that the operator said about it; within the limit.
+    /// The addresses of a URL's host, with the operator's overrides applied; within the timeout.
     pub(crate) async fn resolved(&self, url: &Url) -> Result<Vec<SocketAddr>, Failure> {
         let (host, port) = self.connect_to(url.host(), url.port());
         let found = tokio::time::timeout(self.timeout(), self.addresses(&host, port)).await;
@@ -208,11 +208,11 @@ impl Connector {
         }
         Err(last.unwrap_or(Failure {
             kind: FailureKind::NameNotResolved,
-            chain: format!("cannot resolve `{host}`: the name has no address"),
+            chain: format!("cannot resolve `{host}`: no address found"),
         }))
     }
 
-    /// What the operator said about the way to a URL, as options of curl.
+    /// The operator's connection options for a URL, as options of curl.
     pub(crate) fn through(&self, url: &Url) -> Vec<String> {
         let mut words = Vec::new();
         if let Some(it) = self.network.told_to(url.host(), url.port()) {
@@ -264,5 +264,5 @@ fn refused(place: &str, error: &io::Error) -> Failure {
 }
 
 fn tls_failure(error: &(dyn std::error::Error + 'static)) -> Failure {
-    Failure { kind: FailureKind::Tls, chain: format!("no TLS: {}", chain(error)) }
+    Failure { kind: FailureKind::Tls, chain: format!("TLS handshake failed: {}", chain(error)) }
 }

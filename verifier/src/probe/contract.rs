@@ -1,5 +1,6 @@
-//! Talks to the fixture itself: its contract, its journal, what it reads back. None of this is
-//! judged, so an ordinary client does: reqwest, without proxies and without redirects.
+//! Communicates with the fixture itself: its contract, its request log, and files read back. These
+//! requests are not judged, so they use an ordinary client: reqwest, without proxies and without
+//! redirects.
 
 use std::{collections::BTreeMap, time::Instant};
 
@@ -16,10 +17,10 @@ use crate::{
     evidence::{Asked, Body, End, Failure, FailureKind, Journalled, Probed, Seen},
 };
 
-/// What the fixture says about itself: the part of it that the verifier needs.
+/// The fixture's contract: the parts that the verifier needs.
 #[derive(Debug, Deserialize)]
 pub struct Contract {
-    /// The version of this form.
+    /// The version of the format.
     pub version: u32,
     /// The running instance.
     pub instance: String,
@@ -27,20 +28,20 @@ pub struct Contract {
     pub base: String,
     /// Its dialect.
     pub handoff: ContractHandoff,
-    /// What it placed.
+    /// The dummies that it placed.
     pub dummies: Vec<ContractDummy>,
     /// Its probes.
     pub probes: Vec<ContractProbe>,
 }
 
-/// A view with another value, so that one wrong setting shows at a time.
+/// A view with a different value, which tests one setting in isolation.
 #[derive(Debug, Deserialize)]
 pub struct ContractProbe {
     /// Its id: `double-slash` …
     pub id: String,
-    /// Its path at the fixture, base and all.
+    /// Its path at the fixture, including the base path.
     pub path: String,
-    /// The SHA-256 of what a visitor gets when the proxy is set up well, if that is a dummy.
+    /// The SHA-256 of what a client gets if the proxy is configured correctly, if that is a dummy.
     pub sha256: Option<String>,
 }
 
@@ -54,9 +55,9 @@ pub struct ContractHandoff {
 /// A dummy that was placed.
 #[derive(Debug, Deserialize)]
 pub struct ContractDummy {
-    /// Its part: `main`, `html` …
+    /// Its role: `main`, `html` …
     pub id: String,
-    /// Its name below the folder of dummies.
+    /// Its name below the dummies' directory.
     pub name: String,
     /// Its key below the storage's root.
     pub key: String,
@@ -72,7 +73,7 @@ pub struct ContractDummy {
     pub content_disposition: Option<String>,
     /// The hand-off's value.
     pub handoff: String,
-    /// The signed query that a private bucket wants, if the dummy lies in one.
+    /// The signed query that a private bucket requires, if the dummy is in one.
     #[serde(default)]
     pub query: Option<String>,
     /// The content before the last rotation.
@@ -107,38 +108,39 @@ enum ReadBack {
     Fail { kind: String, error: String },
 }
 
-/// Why the fixture's word could not be had.
+/// Why the fixture's contract could not be read.
 #[derive(Debug, Error)]
 pub enum ContractError {
-    /// It does not answer.
-    #[error("the fixture does not answer at `{url}`: {chain}\nhint: {hint}")]
+    /// The fixture cannot be reached.
+    #[error("cannot reach the fixture at `{url}`: {chain}\nhint: {hint}")]
     Unreachable {
-        /// What was asked.
+        /// The URL that was requested.
         url: String,
         /// The causes.
         chain: String,
         /// What to do.
         hint: &'static str,
     },
-    /// What answers is no fixture.
+    /// The response is not a contract.
     #[error(
-        "`{url}` is no contract of a sendfile-fixture: {problem}\nhint: --fixture takes the \
+        "`{url}` is not the contract of a sendfile-fixture: {problem}\nhint: --fixture expects the \
          fixture's own address, not the site's"
     )]
     NotAContract {
-        /// What was asked.
+        /// The URL that was requested.
         url: String,
         /// What is wrong.
         problem: String,
     },
 }
 
-/// No answer of the fixture is longer.
+/// Maximum size of a response from the fixture.
 const ANSWER_LIMIT: usize = 1 << 20;
 
-const NOT_RUNNING: &str = "start it with `sendfile-fixture serve`, or check --fixture";
+const NOT_RUNNING: &str = "start it with `sendfile-fixture serve`, or correct --fixture";
 
-/// The client for the fixture's own URLs; names and certificates are those of all other requests.
+/// The client for the fixture's own URLs. Names and certificates are handled as for all other
+/// requests.
 pub(crate) struct Control<'a> {
     pub(crate) connector: &'a Connector,
     pub(crate) timeout: std::time::Duration,
@@ -164,12 +166,12 @@ impl Control<'_> {
             serde_json::from_slice(&text).map_err(|error| not(error.to_string()))?;
         match contract.version {
             1 => Ok(contract),
-            other => Err(not(format!("its version is {other}, and this program knows version 1"))),
+            other => Err(not(format!("version {other} is not supported (expected 1)"))),
         }
     }
 
-    /// What the journal has about a nonce; nothing where it cannot be read, since no verdict may
-    /// hang on it alone.
+    /// The request log's entries for a nonce; `None` if they cannot be read, since no verdict may
+    /// depend on them alone.
     pub(crate) async fn journal(&self, fixture: &FixtureAt, nonce: &str) -> Option<Journal> {
         let answer: JournalAnswer = self.json(fixture, &format!("requests/{nonce}")).await.ok()?;
         let read = |it: JournalRequest| Journalled {
@@ -180,8 +182,8 @@ impl Control<'_> {
         Some(answer.requests.into_iter().map(read).collect())
     }
 
-    /// Which of these headers came with the requests that carried this nonce; none is known if no
-    /// such request came.
+    /// Which of these headers arrived with the requests that had this nonce; `None` if there was no
+    /// such request.
     pub(crate) async fn reached(
         &self,
         fixture: &FixtureAt,
@@ -239,7 +241,7 @@ impl Control<'_> {
                 builder.resolve_to_addrs(fixture.url.host(), &addresses)
             }
         };
-        // Root certificates cost milliseconds to load, and plain HTTP needs none.
+        // Loading root certificates takes milliseconds, and plain HTTP does not need them.
         builder = match fixture.url.is_https() {
             true => builder.tls_backend_preconfigured(self.connector.tls()?.as_ref().clone()),
             false => builder.tls_backend_preconfigured(tls::none()?),
@@ -248,14 +250,17 @@ impl Control<'_> {
         let client = builder.build().map_err(other)?;
         let mut response = client.get(&url).send().await.map_err(other)?;
         if !response.status().is_success() {
-            return Err(failure(FailureKind::NotHttp, format!("it answers {}", response.status())));
+            return Err(failure(
+                FailureKind::NotHttp,
+                format!("unexpected status {}", response.status()),
+            ));
         }
         let mut text = Vec::new();
         while let Some(chunk) = response.chunk().await.map_err(other)? {
             if text.len() + chunk.len() > ANSWER_LIMIT {
                 return Err(failure(
                     FailureKind::NotHttp,
-                    format!("the answer is longer than {ANSWER_LIMIT} bytes"),
+                    format!("the response is longer than {ANSWER_LIMIT} bytes"),
                 ));
             }
             text.extend_from_slice(&chunk);
