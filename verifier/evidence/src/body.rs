@@ -1,31 +1,30 @@
-//! The bytes of a body, as far as they are worth remembering.
+//! The content of a body, as far as evidence stores it.
 
 use super::Sha256;
 
-/// The bytes of a body, as far as they are worth remembering.
+/// The content of a body, as far as evidence stores it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Body {
-    /// How many bytes came.
+    /// The number of bytes received.
     pub size: u64,
-    /// The SHA-256 of the bytes that came.
+    /// The SHA-256 of the bytes received.
     pub sha256: Sha256,
     /// Its beginning, at most [`HEAD_BYTES`], secrets redacted.
     pub head: Vec<u8>,
     /// How it ended.
     pub end: End,
-    /// What it unpacks to, where it begins as gzip does.
+    /// Its decompressed content, if it begins as gzip does.
     pub gunzipped: Option<Gunzipped>,
-    /// Bytes that came after the end that the response had announced.
+    /// Bytes received after the announced end of the response.
     pub beyond: u64,
-    /// Compared with the dummy: how many bytes at the beginning are the same. `None` where nothing
-    /// could be compared.
+    /// How many bytes at the beginning equal the dummy's; `None` if there was nothing to compare.
     pub same: Option<Same>,
 }
 
-/// What a compressed body unpacks to.
+/// The decompressed content of a compressed body.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Gunzipped {
-    /// How many bytes these are.
+    /// The number of bytes.
     pub size: u64,
     /// Their SHA-256.
     pub sha256: Sha256,
@@ -33,7 +32,7 @@ pub struct Gunzipped {
     pub head: Vec<u8>,
 }
 
-/// How much of a body's beginning is remembered.
+/// How many bytes of a body's beginning are stored.
 pub const HEAD_BYTES: usize = 512;
 
 /// How a body ended.
@@ -43,19 +42,19 @@ pub enum End {
     Whole,
     /// Before the announced end.
     Cut,
-    /// It was longer than it may be; the rest was not read.
+    /// It exceeded the maximum size; the rest was not read.
     TooLong,
-    /// Too slow; the rest was not waited for.
+    /// It was too slow; the rest was not read.
     TimedOut,
-    /// It was not waited for, because only the head matters.
+    /// It was not read, because only the head matters.
     NotAwaited,
 }
 
-/// How far a body is the same as the dummy.
+/// How much of a body equals the dummy.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Same {
-    /// Exactly so many bytes are the same; the next one differs or is missing.
+    /// Exactly this many bytes are equal; the next one differs or is missing.
     Exactly(u64),
-    /// At least so many bytes are the same.
+    /// At least this many bytes are equal.
     AtLeast(u64),
 }

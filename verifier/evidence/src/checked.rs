@@ -1,4 +1,4 @@
-//! Which checks were made, and which were not.
+//! Which checks were made, and which were skipped.
 
 use super::ProbeId;
 use crate::Check;
@@ -8,15 +8,15 @@ use crate::Check;
 pub struct Checked {
     /// Which one.
     pub check: Check,
-    /// How it was made, or why it was not.
+    /// How it was made, or why it was skipped.
     pub made: Made,
 }
 
 /// Whether a check was made.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Made {
-    /// By these probes, beside the layers; by the layers alone, if there are none.
+    /// By these probes and the layers; by the layers alone if the list is empty.
     By(Vec<ProbeId>),
-    /// It was not, for this reason.
+    /// It was skipped, for this reason.
     Skipped(String),
 }

@@ -1,5 +1,5 @@
-//! What nginx itself says in the headers of the snippet's `echo.conf`: the file it looked for, and
-//! what the upstreams answered. Nothing is sent without the operator's token.
+//! The response headers of the snippet's `echo.conf`, in which nginx reports the file it looked for
+//! and the responses of the upstreams. Nothing is sent without the operator's token.
 
 use crate::{Evidence, Response};
 use crate::{
@@ -10,10 +10,10 @@ use crate::{
 /// The file that nginx looked for.
 const FILE: &str = "x-sendfile-echo-file";
 
-/// The statuses of all upstreams that were asked, and the hand-off of the last.
+/// The statuses of all contacted upstreams, and the hand-off of the last.
 const UPSTREAM: &str = "x-sendfile-echo-upstream";
 
-/// The fact that the headers tell of a download that failed after its hand-off.
+/// The fact that these headers reveal about a download that failed after its hand-off.
 pub fn facts(evidence: &Evidence) -> Vec<Fact> {
     let full = evidence.full.answer().filter(|_| !evidence.delivered());
     full.and_then(fact).into_iter().collect()
@@ -26,16 +26,16 @@ fn fact(full: &Response) -> Option<Fact> {
         _ => return None,
     };
     let path = full.header(FILE).filter(|it| !it.is_empty())?;
-    // A second group is a store behind the hand-off, or the app again: neither is a file.
+    // A second group is a store after the hand-off, or the app again: neither is a file.
     let asked = upstreams(full).filter(|it| it.len() == 1)?;
     let entry = Entry { event, of: Of::Download, what: Some(path.to_owned()) };
     let detail =
-        format!("nginx says in {FILE}: after the app's {} it looked for {path}", asked.first()?);
+        format!("{FILE}: after the app's {} response, nginx looked for {path}", asked.first()?);
     Some(Fact::of(Says::Logged(entry), detail))
 }
 
-/// What each group of upstreams that nginx asked for a download answered, in turn, if it tells;
-/// none if it asked nobody. A group of several servers shows all that were tried.
+/// The responses of each group of upstreams that nginx contacted for a download, in order, if
+/// reported; empty if it contacted none. A group of several servers lists all that were tried.
 pub fn upstreams(full: &Response) -> Option<Vec<&str>> {
     let (statuses, _) = full.header(UPSTREAM)?.split_once('|')?;
     Some(statuses.split(" : ").filter(|it| !it.is_empty()).collect())
@@ -68,7 +68,7 @@ mod tests {
         assert!(asked("200|"), "after the hand-off nginx has forgotten the header");
         assert!(asked("502, 200|"), "a second server of the same group");
         assert!(!asked("200 : 404|"), "the app again, or a store");
-        assert!(!asked("|"), "the app was not asked");
+        assert!(!asked("|"), "the app was not contacted");
         assert!(!asked("x"));
         assert!(fact(&full(500, "200|")).is_none());
         assert_eq!(upstreams(&full(404, "200 : 404|")), Some(vec!["200", "404"]));

@@ -1,7 +1,7 @@
-//! What each proxy means by a hand-off header: which name it acts on, how it reads the value, what
-//! its own pages look like.
+//! How each proxy interprets a hand-off header: which name it acts on, how it reads the value, what
+//! its own error pages look like.
 //!
-//! Reads hand-offs only. The fixture writes them with code of its own, so that neither borrows the
+//! Only reads hand-offs. The fixture writes them with its own code, so that neither inherits the
 //! other's errors.
 
 use percent_encoding::percent_decode_str;
@@ -16,7 +16,7 @@ pub use etag::file_seen;
 pub use link::{link_of, signed_link};
 pub use value::{ValueFault, compare_values};
 
-/// The servers that are told apart.
+/// The servers that are distinguished.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Product {
     /// nginx and its forks.
@@ -34,7 +34,7 @@ pub enum Product {
 }
 
 impl Product {
-    /// The name that its users call it by.
+    /// The name that its users know it by.
     pub fn name(self) -> &'static str {
         match self {
             Self::Nginx => "nginx",
@@ -53,10 +53,10 @@ impl Product {
         matches!(self, Self::Nginx | Self::Lighttpd | Self::H2o | Self::BuiltIn)
     }
 
-    /// Whether a file's name of this kind is known to be lost in some version, whatever its
-    /// configuration says.
+    /// Whether a file name of this kind is known to be mangled by some version, whatever its
+    /// configuration.
     ///
-    /// Measured with mod_xsendfile 0.12 and 1.0, Caddy 2.6.2 and 2.11.7; nginx and lighttpd lose
+    /// Measured with mod_xsendfile 0.12 and 1.0, Caddy 2.6.2 and 2.11.7; nginx and lighttpd mangle
     /// none.
     pub fn loses(self, name: OddName) -> bool {
         match self {
@@ -66,7 +66,7 @@ impl Product {
         }
     }
 
-    /// Whether it acts on this hand-off header; what Caddy acts on is its configuration's choice.
+    /// Whether it acts on this hand-off header. For Caddy this depends on its configuration.
     pub fn acts_on(self, header: &str) -> bool {
         let among = |names: &[&str]| names.iter().any(|it| it.eq_ignore_ascii_case(header));
         match self {
@@ -78,7 +78,7 @@ impl Product {
         }
     }
 
-    /// The header that its users send, if it acts on one without being told.
+    /// The header that its users send, if it acts on one by default.
     pub fn header(self) -> Option<&'static str> {
         match self {
             Self::Nginx => Some("X-Accel-Redirect"),
@@ -88,8 +88,7 @@ impl Product {
         }
     }
 
-    /// The product that sent a response: its `Server` header, or else the look of its own error
-    /// page.
+    /// The product that sent a response: by its `Server` header, or else by its own error page.
     pub fn of(response: &Response) -> Option<Self> {
         response
             .header("server")
@@ -102,7 +101,7 @@ impl Product {
         SERVER_NAMES.iter().find(|(name, _)| value.starts_with(name)).map(|(_, product)| *product)
     }
 
-    /// The product whose own error page this is: written by the proxy, not by the app.
+    /// The product that wrote this error page, if a proxy wrote it and not the app.
     pub fn by_error_page(response: &Response) -> Option<Self> {
         if response.status < 300 {
             return None;
@@ -130,8 +129,8 @@ const SERVER_NAMES: [(&str, Product); 9] = [
     ("sendfile-fixture", Product::BuiltIn),
 ];
 
-/// Marks of the proxies' own pages, measured with nginx 1.22.1, Apache 2.4.71 and lighttpd 1.4.69;
-/// older Apache says HTML 2.0.
+/// Distinctive parts of the proxies' own error pages, measured with nginx 1.22.1, Apache 2.4.71 and
+/// lighttpd 1.4.69; older Apache sends HTML 2.0.
 const ERROR_PAGES: [(&str, Product); 7] = [
     ("<center>nginx", Product::Nginx),
     ("<center>openresty", Product::Nginx),
@@ -142,31 +141,31 @@ const ERROR_PAGES: [(&str, Product); 7] = [
     ("sendfile-fixture proxy", Product::BuiltIn),
 ];
 
-/// What the value of a hand-off header names.
+/// What the value of a hand-off header refers to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Names {
     /// A URI of the proxy.
     Uri,
-    /// A file on the proxy's machine.
+    /// A file on the proxy's host.
     Path,
 }
 
 /// A hand-off header that some server acts on.
 pub struct Header {
-    /// Its name as its users write it.
+    /// Its name in the usual spelling.
     pub name: &'static str,
-    /// What its value names.
+    /// What its value refers to.
     pub names: Names,
-    /// Who acts on it.
+    /// The servers that act on it.
     pub servers: &'static str,
 }
 
-/// Every hand-off header that is known, those of the past included.
+/// All known hand-off headers, including obsolete ones.
 pub const HEADERS: [Header; 8] = [
     Header {
         name: "X-Accel-Redirect",
         names: Names::Uri,
-        servers: "nginx, and Caddy by configuration",
+        servers: "nginx, and Caddy if configured",
     },
     Header {
         name: "X-Sendfile",
@@ -176,12 +175,12 @@ pub const HEADERS: [Header; 8] = [
     Header {
         name: "X-LIGHTTPD-send-file",
         names: Names::Path,
-        servers: "lighttpd of old, with FastCGI only",
+        servers: "old versions of lighttpd, with FastCGI only",
     },
     Header {
         name: "X-Sendfile2",
         names: Names::Path,
-        servers: "lighttpd of old, with FastCGI only",
+        servers: "old versions of lighttpd, with FastCGI only",
     },
     Header { name: "X-Sendfile-Temporary", names: Names::Path, servers: "mod_xsendfile 1.0" },
     Header { name: "X-Reproxy-URL", names: Names::Uri, servers: "h2o, Perlbal" },
@@ -189,18 +188,18 @@ pub const HEADERS: [Header; 8] = [
     Header { name: "X-LiteSpeed-Location", names: Names::Uri, servers: "LiteSpeed" },
 ];
 
-/// The known header of this name, in whatever case.
+/// The known header with this name, in any case.
 pub fn header_named(name: &str) -> Option<&'static Header> {
     HEADERS.iter().find(|it| it.name.eq_ignore_ascii_case(name))
 }
 
-/// A header's name as its users write it; an unknown one as it came.
+/// A header's name in the usual spelling; an unknown name is unchanged.
 pub fn spelling(name: &str) -> &str {
     header_named(name).map_or(name, |it| it.name)
 }
 
-/// The known header that a name was surely meant to be: the same letters with other punctuation, or
-/// two letters off.
+/// The known header for which a name is surely a typo: the same letters with other punctuation, or
+/// an edit distance of at most two.
 pub fn header_meant(name: &str) -> Option<&'static Header> {
     let wanted = letters(name);
     if header_named(name).is_some() || wanted.len() < 6 {
@@ -211,14 +210,14 @@ pub fn header_meant(name: &str) -> Option<&'static Header> {
         .find(|it| letters(it.name) == wanted || edit_distance(&letters(it.name), &wanted) <= 2)
 }
 
-/// Whether a header's name has a word of another one's in it, such as `Redirect` of
+/// Whether a header's name contains a word of another one, such as `Redirect` of
 /// `X-Accel-Redirect`.
 pub fn shares_word(name: &str, other: &str) -> bool {
     let name = letters(name);
     other.split('-').map(letters).any(|it| it.len() >= 4 && name.contains(&it))
 }
 
-/// The first hand-off header of a response: the intended one if it is there, else any known one.
+/// The first hand-off header of a response: the intended one if present, else any known one.
 pub fn handoff_of<'a>(
     response: &'a Response,
     intended: Option<&str>,
@@ -236,25 +235,27 @@ pub fn store_error(body: &Body) -> Option<String> {
     rest.split_once("</Code>").map(|(code, _)| code.trim().to_owned())
 }
 
-/// What the store has answered, where the proxy keeps its page back and tells the status alone: in
-/// `X-Sendfile-Store`, as `$upstream_status` of nginx has it, the last server's at its end.
+/// The status that the store returned, if the proxy replaces the store's error page and reports
+/// only the status: in `X-Sendfile-Store`, from nginx's `$upstream_status`, which ends with the
+/// last server's status.
 pub fn store_status(response: &Response) -> Option<u16> {
     let told = response.header("x-sendfile-store")?;
     told.rsplit([',', ':', ' ']).next()?.parse().ok()
 }
 
-/// The same, but where no store answered: then the status is the proxy's own.
+/// The same, but only if no store responded: then the status is the proxy's own.
 pub fn store_refusal(response: &Response) -> Option<u16> {
     store_status(response).filter(|it| !matches!(it, 502 | 504))
 }
 
-/// Whether the proxy has asked no store, because the app's link leads to none that it knows: so the
-/// shipped snippet tells it, in the place of a status.
+/// Whether the proxy did not contact a store because the app's link does not point to one that it
+/// allows: the shipped snippet reports this in place of a status.
 pub fn link_not_allowed(response: &Response) -> bool {
     response.header("x-sendfile-store") == Some("not-allowed")
 }
 
-/// The path of a hand-off URI: without its query, percent-decoded, as bytes that may be no UTF-8.
+/// The path of a hand-off URI: without its query, percent-decoded, as bytes that may not be valid
+/// UTF-8.
 pub fn decoded(value: &str) -> String {
     percent_decode_str(value).decode_utf8_lossy().into_owned()
 }

@@ -1,11 +1,11 @@
-//! Reads the first line of the fixture's dummies, so that a wrong file can be told by name.
+//! Reads the first line of the fixture's dummies, which identifies a wrong file.
 
-/// What a dummy says of itself.
+/// The information in a dummy's first line.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DummyLine {
     /// The fixture's instance.
     pub instance: String,
-    /// How many contents this instance had placed before, plus one.
+    /// The number of contents that this instance has placed, counted from 1.
     pub generation: u64,
     /// The nonce of the content.
     pub nonce: String,
@@ -18,7 +18,7 @@ pub struct DummyLine {
 }
 
 impl DummyLine {
-    /// The line at the beginning of these bytes, if it is one.
+    /// Parses the line at the beginning of these bytes, if it is one.
     pub fn read(head: &[u8]) -> Option<Self> {
         let end = head.iter().position(|byte| *byte == b'\n')?;
         let line = std::str::from_utf8(&head[..end]).ok()?;

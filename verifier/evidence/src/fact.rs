@@ -1,4 +1,4 @@
-//! What a configuration or an error log says: the facts that rules may know.
+//! The facts in a configuration or an error log that rules may use.
 
 use std::fmt;
 
@@ -18,7 +18,7 @@ pub enum Kind {
     Caddy,
 }
 
-/// The names of the kinds, as `--proxy-config` takes them.
+/// The names of the servers, as in `--proxy-config`.
 pub const KINDS: [(&str, Kind); 4] = [
     ("nginx", Kind::Nginx),
     ("apache", Kind::Apache),
@@ -27,7 +27,7 @@ pub const KINDS: [(&str, Kind); 4] = [
 ];
 
 impl Kind {
-    /// The name that its users call it by.
+    /// The name that its users know it by.
     pub fn name(self) -> &'static str {
         match self {
             Self::Nginx => "nginx",
@@ -38,25 +38,25 @@ impl Kind {
     }
 }
 
-/// One thing that a configuration or an error log says.
+/// One fact from a configuration or an error log.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Fact {
-    /// What it is, for rules.
+    /// The kind of fact, for rules.
     pub says: Says,
-    /// Where it stands.
+    /// Its position.
     pub at: Option<Place>,
-    /// What it means, for people.
+    /// Its meaning, as a text.
     pub detail: String,
-    /// The change that mends it, if one can be named.
+    /// The change that fixes the problem, if known.
     pub fix: Option<String>,
 }
 
-/// A directive: its file, its line, and its text, secrets redacted.
+/// The position of a directive: file, line, and text with secrets redacted.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Place {
     /// The file.
     pub file: String,
-    /// The line, from 1; 0 where the form has no lines.
+    /// The line, counted from 1; 0 if the format has no lines.
     pub line: u32,
     /// The directive.
     pub text: String,
@@ -72,7 +72,7 @@ impl fmt::Display for Place {
 }
 
 impl Place {
-    /// `FILE:LINE`, or what stands for it.
+    /// `FILE:LINE`, or the file alone.
     pub fn line(&self) -> String {
         match self.line {
             0 => self.file.clone(),
@@ -82,26 +82,26 @@ impl Place {
 }
 
 impl Fact {
-    /// A fact at a place.
+    /// A fact at a position.
     pub fn at(says: Says, at: Place, detail: impl Into<String>) -> Self {
         Self { says, at: Some(at), detail: detail.into(), fix: None }
     }
 
-    /// A fact of the whole configuration.
+    /// A fact about the whole configuration.
     pub fn of(says: Says, detail: impl Into<String>) -> Self {
         Self { says, at: None, detail: detail.into(), fix: None }
     }
 
-    /// The same with the change that mends it.
+    /// The same fact with the change that fixes the problem.
     #[must_use]
     pub fn mended_by(self, fix: impl Into<String>) -> Self {
         Self { fix: Some(fix.into()), ..self }
     }
 
-    /// The same as it may be shown: without secrets, and of sane length.
+    /// The same fact, redacted and limited in length.
     #[must_use]
     pub fn shown(self) -> Self {
-        /// Nobody reads more of one directive.
+        /// Maximum number of characters of each text.
         const LONGEST: usize = 1_000;
         let shown = |text: String| match text.char_indices().nth(LONGEST) {
             Some((end, _)) => format!("{}…", crate::secret::text(&text[..end])),
@@ -111,7 +111,7 @@ impl Fact {
         Self { at, detail: shown(self.detail), fix: self.fix.map(shown), ..self }
     }
 
-    /// The fact in one line.
+    /// The fact as one line.
     pub fn line(&self) -> String {
         match &self.at {
             Some(at) => format!("{at}: {}", self.detail),
@@ -120,110 +120,111 @@ impl Fact {
     }
 }
 
-/// What a fact says.
+/// The kinds of facts.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Says {
-    /// A file of the configuration could not be read, so that nothing is sure.
+    /// A file of the configuration could not be read, so nothing is certain.
     Unread,
     /// An error log could not be read.
     LogUnread,
-    /// None of the configurations listens where the visitor asked: the port may be mapped.
+    /// None of the configurations listens on the client's address: the port may be mapped.
     ListensElsewhere,
-    /// Something in the configuration is beyond this reader, so that nothing is sure.
+    /// Something in the configuration is not supported, so nothing is certain.
     Unsure,
-    /// A rule takes the visitor's URL and asks the app.
+    /// A rule matches the download URL and passes it to the app.
     DownloadAsksApp,
-    /// A rule takes the visitor's URL and answers without the app; one that asks it matches too.
+    /// A rule matches the download URL and responds without the app; a rule that would pass it to
+    /// the app matches too.
     DownloadShadowed,
-    /// A rule takes the visitor's URL and answers without the app; no rule that asks it matches.
+    /// A rule matches the download URL and responds without the app; no matching rule passes it to
+    /// the app.
     DownloadNotRouted,
-    /// A rule redirects the visitor.
+    /// A rule redirects the client.
     DownloadRedirected,
-    /// The rule that would ask the app refuses first, or does so on a condition.
+    /// The rule that would pass the request to the app refuses it first, perhaps conditionally.
     DownloadRefused,
-    /// A login is asked for before the app is.
+    /// A login is required before the request reaches the app.
     LoginAsked,
-    /// Whether a request is let in, or which page an error gets, hangs on what only the running
-    /// server knows.
+    /// Whether a request is admitted, or which page replaces an error, is known only at run time.
     Guarded,
-    /// The app is asked for another path than the visitor's.
+    /// The path requested from the app differs from the client's.
     PathRewritten,
-    /// The proxy asks another address, or speaks another protocol, than the app's.
+    /// The proxy contacts an address, or uses a protocol, other than the app's.
     AppElsewhere,
     /// The proxy acts on the hand-off header.
     HeaderObeyed,
     /// The proxy does not act on the hand-off header.
     FeatureOff,
-    /// A directive stands where it is not allowed.
+    /// A directive is in a place where it is not allowed.
     OverrideForbidden,
-    /// A proxy that acts on the header is not in the way of this download.
+    /// A proxy that acts on the header is not on the path of this download.
     Bypassed,
-    /// An inner proxy acts on the header; the one in front would serve it right.
+    /// An inner proxy acts on the header; the one in front would serve the file.
     SwallowedBetween,
-    /// A header that switches the app's hand-off on is not sent, or with another value.
+    /// A header that enables the app's hand-off is not sent, or has another value.
     NotAnnounced,
-    /// The mapping that is sent does not make the intended URI of the file's path.
+    /// The mapping that is sent does not map the file's path to the intended URI.
     MappingWrong,
-    /// Only a general rule takes the hand-off's URI.
+    /// Only a general rule matches the hand-off URI.
     TargetFallsThrough,
-    /// Another rule takes the hand-off's URI before the internal one.
+    /// Another rule matches the hand-off URI before the internal one.
     TargetShadowed,
-    /// Another virtual server has the location of the hand-off's URI.
+    /// Another virtual server has the location of the hand-off URI.
     TargetInOtherServer,
-    /// The rule that takes the hand-off's URI refuses it.
+    /// The rule that matches the hand-off URI refuses it.
     TargetRefused,
     /// The hand-off leads to this path on disk.
     TargetOpens {
         /// The path.
         path: String,
-        /// What is there.
+        /// What exists there.
         state: State,
-        /// What is wrong with it, if anything is.
+        /// Which misconfiguration led to it, if any.
         wrong: Option<Wrong>,
     },
-    /// The hand-off leads to the app once more.
+    /// The hand-off leads back to the app.
     TargetAsksApp,
-    /// The hand-off's path hangs on a variable that is only known while the server runs.
+    /// The hand-off's path depends on a variable that is known only at run time.
     TargetPathUnknown,
-    /// The hand-off leads to this place on a server.
+    /// The hand-off leads to this path on a server.
     TargetAsksStore,
-    /// The path of the hand-off is outside the folders that may be sent.
+    /// The path of the hand-off is outside the directories that may be sent.
     PathNotAllowed,
-    /// The path is built from something else than the header.
+    /// The path is not built from the header.
     ValueNotRead,
-    /// Headers of the app do not reach the visitor.
+    /// Headers of the app do not reach the client.
     HeadersDropped,
-    /// The hand-off's target is open to anybody.
+    /// Any client can request the hand-off's target.
     NotInternal,
-    /// An error after the hand-off is answered as success.
+    /// An error after the hand-off is returned as success.
     ErrorsMasked,
-    /// A name in a variable, and nobody to look it up.
+    /// A host name in a variable, without a resolver.
     NoResolver,
-    /// The store is sent another Host than its own.
+    /// The Host header sent to the store is not its own.
     HostWrong,
-    /// The visitor's Authorization header is sent to the store.
+    /// The client's Authorization header is sent to the store.
     AuthorizationForwarded,
-    /// The store is sent the decoded path.
+    /// The path is sent to the store decoded.
     PathDecoded,
-    /// The store is not sent the query.
+    /// The query is not sent to the store.
     QueryDropped,
-    /// The store is asked for another key than the file's.
+    /// The key requested from the store is not the file's.
     StoreKeyWrong,
-    /// The same, because a capture has too much or too little.
+    /// The same, because a capture is too long or too short.
     StoreKeyCaptured,
-    /// The same, because a variable holds something else.
+    /// The same, because a variable has another value.
     StoreKeyOfVariable,
-    /// The same, because the prefix of the location stays in it.
+    /// The same, because it still contains the location's prefix.
     StorePrefixKept,
-    /// Whatever server the app names is asked.
+    /// The app chooses the upstream host.
     Relays,
-    /// Whatever server a visitor names is asked.
+    /// Any client chooses the upstream host.
     RelaysForAnybody,
-    /// A filter changes the bytes of what is served.
+    /// A filter changes the served content.
     BytesChanged,
-    /// Contents or errors are kept for a while.
+    /// Content or errors are cached.
     Cached,
-    /// The app's errors of the visitor's status are kept for a while.
+    /// Errors of the app with the client's status are cached.
     CachesErrors,
     /// The direct location leads to this path on disk.
     DirectOpens {
@@ -231,30 +232,30 @@ pub enum Says {
         path: String,
         /// What is there.
         state: State,
-        /// Whether it is another file than the storage's.
+        /// Whether it is not the storage's file.
         other: bool,
     },
     /// The workers are older than the configuration.
     Edited,
-    /// The configuration, as it reads, gives the visitor the file.
+    /// According to the configuration, the client gets the file.
     Fine,
     /// A line of the error log.
     Logged(log::Entry),
 }
 
-/// What is at a path, for the proxy's workers.
+/// What the proxy's workers find at a path.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum State {
     /// A file that they can read.
     Readable,
-    /// A file; nobody knows whether they can read it.
+    /// A file; whether they can read it is unknown.
     There,
     /// Nothing.
     Missing,
-    /// A folder.
+    /// A directory.
     Folder,
-    /// It, or a folder above it, is closed to them.
+    /// They cannot access it or one of its parent directories.
     Closed,
-    /// Nobody knows.
+    /// Unknown.
     Unknown,
 }

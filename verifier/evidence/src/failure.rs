@@ -1,58 +1,58 @@
-//! Why nothing came: the kinds that rules tell apart, the same for every proxy and every store.
+//! Why no response was received: the kinds that rules distinguish, the same for every proxy and
+//! every store.
 
 use std::error::Error;
 
-/// Why a probe got no answer.
+/// Why a probe got no response.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Failure {
     /// The kind, for rules.
     pub kind: FailureKind,
-    /// The whole chain of causes, for people.
+    /// The whole chain of causes, as a text.
     pub chain: String,
 }
 
-/// The kinds of failure that rules tell apart.
+/// The kinds of failure that rules distinguish.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FailureKind {
-    /// The name could not be looked up.
+    /// The name could not be resolved.
     NameNotResolved,
-    /// Nobody listens there, or the network does not reach it.
+    /// Nothing listens there, or the network does not reach it.
     Refused,
-    /// A limit of time ran out.
+    /// A time limit was exceeded.
     TimedOut,
-    /// TLS could not be agreed on, or the certificate is not trusted.
+    /// The TLS handshake failed, or the certificate is not trusted.
     Tls,
-    /// The connection ended before a whole response head came.
+    /// The connection closed before a complete response head was received.
     Closed,
-    /// What came is not HTTP.
+    /// The response is not HTTP.
     NotHttp,
-    /// The head that came contradicts itself about where the answer ends.
+    /// The response head is contradictory about where the body ends.
     Lengths,
     /// The storage has no such file.
     NotFound,
     /// The storage has no such bucket or container.
     BucketMissing,
-    /// The storage does not let the verifier read the file.
+    /// The verifier has no permission to read the file in the storage.
     Denied,
-    /// The storage does not know the key, or the signature is not made with it.
+    /// The storage does not recognise the key, or the signature does not match it.
     KeyRefused,
-    /// The request was signed for another region than the bucket's.
+    /// The request was signed for a region other than the bucket's.
     WrongRegion,
-    /// The storage's clock and this machine's are too far apart for a signature.
+    /// The storage's clock and this host's differ too much for a signature.
     ClockSkewed,
     /// Anything else.
     Other,
 }
 
 impl FailureKind {
-    /// Whether it says something about the key by which the storage was asked, and nothing about
-    /// the file.
+    /// Whether it concerns the key used to access the storage, and not the file.
     pub fn is_of_the_key(self) -> bool {
         matches!(self, Self::Denied | Self::KeyRefused | Self::WrongRegion | Self::ClockSkewed)
     }
 }
 
-/// An error with all its causes, the outermost first, each said once.
+/// An error with all its causes, the outermost first, without repetitions.
 pub fn cause_chain(error: &(dyn Error + 'static)) -> String {
     let mut text = error.to_string();
     let mut next = error.source();

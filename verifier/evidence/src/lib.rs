@@ -1,7 +1,8 @@
-//! What was seen: facts only, no opinion and no I/O.
+//! What was observed: facts only, no judgement and no I/O.
 //!
-//! Everything that a rule may know is in here, so that a saved report can be judged again without
-//! the servers. What is secret never gets in: the probes redact at the edge (see `secret`).
+//! It contains everything that a rule may use, so that a saved report can be judged again without
+//! the servers. It never contains secrets: the probes redact them when evidence is made (see
+//! `secret`).
 
 use std::{
     fmt,
@@ -38,19 +39,19 @@ pub use spelling::Spelling;
 
 use fact::Fact;
 
-/// The result of a probe. Like `Option`, but an absence always has its reason.
+/// The outcome of a probe. Like `Option`, but an absence always has its reason.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Seen<T> {
-    /// Something answered.
+    /// A response was received.
     Answer(T),
-    /// It was asked, and no answer came.
+    /// The request was sent, but no response was received.
     Nothing(Failure),
-    /// It was not asked; the text says why.
+    /// The request was not sent, for this reason.
     Skipped(String),
 }
 
 impl<T> Seen<T> {
-    /// The answer, if there is one.
+    /// The response, if there is one.
     pub fn answer(&self) -> Option<&T> {
         match self {
             Self::Answer(it) => Some(it),
@@ -58,7 +59,7 @@ impl<T> Seen<T> {
         }
     }
 
-    /// Why nothing came, if it was asked in vain.
+    /// Why no response was received, if a request was sent.
     pub fn failure(&self) -> Option<&Failure> {
         match self {
             Self::Nothing(failure) => Some(failure),
@@ -67,43 +68,43 @@ impl<T> Seen<T> {
     }
 }
 
-/// One thing asked and what came of it.
+/// A request and its outcome.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Probed<T> {
-    /// What was asked.
+    /// The request.
     pub asked: Asked,
-    /// What came.
+    /// The outcome.
     pub seen: Seen<T>,
     /// How long it took.
     pub took: Duration,
 }
 
 impl<T> Probed<T> {
-    /// A probe that was not made.
+    /// A probe that was not run.
     pub fn skipped(reason: impl Into<String>) -> Self {
         Self { asked: Asked::default(), seen: Seen::Skipped(reason.into()), took: Duration::ZERO }
     }
 
-    /// The answer, if there is one.
+    /// The response, if there is one.
     pub fn answer(&self) -> Option<&T> {
         self.seen.answer()
     }
 }
 
-/// A request as it was made, with its secrets redacted: enough to make it again by hand.
+/// A request as it was sent, with secrets redacted: enough to repeat it by hand.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Asked {
-    /// The method, or empty where the storage is no HTTP server.
+    /// The method; empty if the storage is not an HTTP server.
     pub method: String,
     /// The URL.
     pub url: String,
     /// Headers beyond those that every request has.
     pub headers: Vec<(String, String)>,
-    /// The Unix socket it went through, if any.
+    /// The Unix socket that it was sent through, if any.
     pub unix_socket: Option<String>,
-    /// What the operator said of the way there, as curl's options: `--resolve`, `--cacert` …
+    /// The operator's connection options, as curl's: `--resolve`, `--cacert` …
     pub through: Vec<String>,
-    /// What a name such as `s3://bucket/key` stands for over HTTP, where that is known.
+    /// The HTTP URL of a name such as `s3://bucket/key`, if known.
     pub http: Option<String>,
 }
 
@@ -112,7 +113,7 @@ pub struct Asked {
 pub struct Response {
     /// The status code.
     pub status: u16,
-    /// All header lines in the order in which they came for each name; names in lower case.
+    /// All header lines, in the order received for each name; names in lower case.
     pub headers: Vec<(String, String)>,
     /// The body.
     pub body: Body,
@@ -132,17 +133,17 @@ impl Response {
             .map(|(_, v)| v.as_str())
     }
 
-    /// Whether it says which content of a file it is: by a strong ETag or a time.
+    /// Whether it identifies a version of the file: by a strong ETag or a time.
     pub fn is_of_file(&self) -> bool {
         let strong = self.header("etag").is_some_and(|it| it.starts_with('"'));
         self.body.size > 0 && (strong || self.header("last-modified").is_some())
     }
 
-    /// Whether it says that it is of the same content as another one.
+    /// Whether it identifies the same version of the file as another response.
     pub fn is_of_same_file(&self, other: &Self) -> bool {
         let etag = |it: &Self| {
             let tag = it.header("etag")?.trim_start_matches("W/").trim_matches('"');
-            // Apache marks what it compresses.
+            // Apache adds this suffix when it compresses.
             Some(tag.trim_end_matches("-gzip").to_owned())
         };
         let time = |it: &Self| it.header("last-modified").map(str::to_owned);
@@ -163,74 +164,75 @@ pub fn media_type(value: &str) -> String {
     value.split(';').next().unwrap_or_default().trim().to_ascii_lowercase()
 }
 
-/// The bytes that all layers should give.
+/// The content that every layer should return.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Dummy {
     /// Size in bytes.
     pub size: u64,
     /// SHA-256.
     pub sha256: Sha256,
-    /// Who says so.
+    /// Where it is known from.
     pub source: Source,
-    /// The nonce of its content, where the fixture placed it.
+    /// The nonce of its content, if the fixture placed it.
     pub nonce: Option<String>,
-    /// The fixture's instance, where the fixture placed it.
+    /// The fixture's instance, if the fixture placed it.
     pub instance: Option<String>,
-    /// Its key in the storage, where the fixture placed it.
+    /// Its key in the storage, if the fixture placed it.
     pub key: Option<String>,
-    /// Whether a twin was placed where `root` instead of `alias` leads to.
+    /// Whether a twin was placed where `root` instead of `alias` would lead.
     pub twin: bool,
     /// The SHA-256 of the content before the last rotation.
     pub previous: Option<Sha256>,
 }
 
-/// Who says which bytes are right.
+/// Where the expected content is known from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Source {
-    /// The fixture that placed them.
+    /// The fixture that placed it.
     Contract,
     /// The storage.
     Storage,
-    /// The direct location, because the storage could not be asked.
+    /// The direct location, because the storage could not be read.
     Direct,
-    /// Nobody: they are what the visitor got, and serve to compare the site's other answers with.
+    /// No reference copy: it is the downloaded content, which serves only to compare the site's
+    /// other responses with.
     Visitor,
 }
 
-/// What the operator wants, as far as it was said.
+/// What the operator expects, as far as it is declared.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Intent {
     /// The hand-off header's name.
     pub header: Option<String>,
     /// The hand-off header's value.
     pub value: Option<String>,
-    /// Headers that must reach the visitor.
+    /// Headers that must reach the client.
     pub expect: Vec<(String, String)>,
-    /// Whether a visitor without rights must be refused.
+    /// Whether anonymous clients must be refused.
     pub access: Access,
-    /// The site's certificate should be good for more days than these.
+    /// The site's certificate should be valid for more days than this.
     pub cert_days: u32,
 }
 
 /// Who may download.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Access {
-    /// Nothing was said.
+    /// Not declared.
     #[default]
     Unsaid,
-    /// Only those who send the visitor's headers.
+    /// Only clients that send the declared headers.
     Private,
 }
 
-/// A certificate should be good for more days than these, unless the operator says otherwise.
+/// A certificate should be valid for more days than this, unless the operator sets another number.
 pub const CERT_DAYS: u32 = 14;
 
-/// The certificate that a site shows.
+/// The certificate that a site presents.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Certificate {
-    /// The last moment at which it is good.
+    /// The end of its validity.
     pub until: SystemTime,
-    /// Whole days until then, counted when it was seen; negative when it is over.
+    /// Whole days until then, counted at the time of the probe; negative if it has expired.
     pub days_left: i64,
 }
 
@@ -239,69 +241,69 @@ pub struct Certificate {
 pub struct Further {
     /// Which one.
     pub id: ProbeId,
-    /// What came.
+    /// The outcome.
     pub probed: Probed<Response>,
-    /// The SHA-256 of what should come, where that is not the dummy.
+    /// The SHA-256 of the expected content, if it is not the dummy's.
     pub wants: Option<Sha256>,
-    /// What the fixture's journal has about this request; `None` where it was not asked.
+    /// The fixture's log entries for this request; `None` if the log was not read.
     pub journal: Option<Vec<Journalled>>,
 }
 
-/// All that was seen of one target.
+/// All observations about one target.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Evidence {
     /// The target's name.
     pub target: String,
-    /// What the operator wants.
+    /// What the operator expects.
     pub intent: Intent,
-    /// The bytes that should come; `None` where nothing tells.
+    /// The expected content; `None` if there is no reference copy.
     pub dummy: Option<Dummy>,
     /// Can the dummy be read from storage?
     pub storage: Probed<Body>,
-    /// Does the app, asked without the proxy, hand over?
+    /// Does the app, requested without the proxy, send a hand-off?
     pub app: Probed<Response>,
     /// Can the proxy serve the dummy without the app?
     pub direct: Probed<Response>,
-    /// Does a visitor get the dummy?
+    /// Does a client get the dummy?
     pub full: Probed<Response>,
-    /// Whatever else was asked.
+    /// All other probes.
     pub probes: Vec<Further>,
     /// The checks beyond the layers.
     pub checks: Vec<Checked>,
-    /// What the fixture's journal has about the `full` request; `None` without a fixture.
+    /// The fixture's log entries for the `full` request; `None` without a fixture.
     pub journal: Option<Vec<Journalled>>,
-    /// What the proxies' configurations and error logs say, where they may be read.
+    /// What the proxies' configurations and error logs show, if they may be read.
     pub local: Vec<Fact>,
-    /// Which of the headers that choose a hand-off reached the fixture from a visitor, where the
-    /// journal tells.
+    /// Which of the headers that choose a hand-off reached the fixture from a client, if the
+    /// request log shows it.
     pub spoofed: Option<Vec<String>>,
-    /// The site's certificate, where it speaks TLS.
+    /// The site's certificate, if it uses TLS.
     pub certificate: Option<Certificate>,
 }
 
-/// A request that the fixture saw.
+/// A request that the fixture received.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Journalled {
     /// Method.
     pub method: String,
-    /// Target as it arrived.
+    /// Target as received.
     pub target: String,
-    /// What the fixture answered: `view`, `probe`, `denied`, `fall-through` …
+    /// The fixture's response: `view`, `probe`, `denied`, `fall-through` …
     pub answer: String,
 }
 
 impl Evidence {
-    /// The answer to a further probe, if it was made and something answered.
+    /// The response to a further probe, if it was run and got one.
     pub fn probe(&self, id: ProbeId) -> Option<&Response> {
         self.probed(id).and_then(Probed::answer)
     }
 
-    /// A further probe, answered or not.
+    /// A further probe, with or without a response.
     pub fn probed(&self, id: ProbeId) -> Option<&Probed<Response>> {
         self.probes.iter().find(|it| it.id == id).map(|it| &it.probed)
     }
 
-    /// Whether a visitor gets the dummy.
+    /// Whether a client gets the dummy.
     pub fn delivered(&self) -> bool {
         let Some(full) = self.full.answer() else { return false };
         if full.status != 200 || full.body.end != End::Whole {
@@ -314,8 +316,9 @@ impl Evidence {
         }
     }
 
-    /// Whether the visitor's bytes lack what a file served by a proxy has, its time, by which caches
-    /// and ranges work; or have the ETag with which the app itself sends them.
+    /// Whether the downloaded response lacks the modification time of a file served by a proxy, on
+    /// which caches and range requests depend; or has the ETag with which the app itself sends the
+    /// file.
     pub fn streamed(&self) -> bool {
         let Some(full) = self.full.answer() else { return false };
         let etag = full.header("etag");
@@ -326,26 +329,26 @@ impl Evidence {
         }
     }
 
-    /// Whether the visitor's bytes lack the ETag that the proxy gives the same file by itself: the app
-    /// may have sent them, though with the file's time.
+    /// Whether the downloaded response lacks the ETag that the proxy itself gives the same file:
+    /// the app may have sent it, though with the file's time.
     pub fn lacks_etag(&self) -> bool {
         let tagged = |it: &Response| it.header("etag").is_some();
         let own = self.direct.answer().filter(|it| self.is_dummy(&it.body));
         own.is_some_and(tagged) && !self.full.answer().is_none_or(tagged)
     }
 
-    /// Whether something beside the download itself tells which bytes are right.
+    /// Whether there is a reference copy independent of the download.
     pub fn has_yardstick(&self) -> bool {
         self.dummy.as_ref().is_some_and(|it| it.source != Source::Visitor)
     }
 
-    /// What the right bytes are called: only the fixture's are a dummy.
+    /// What to call the expected content: only the fixture's files are dummies.
     pub fn file_is_called(&self) -> &'static str {
         let dummy = self.dummy.as_ref().is_none_or(|it| it.source == Source::Contract);
         if dummy { "the dummy" } else { "the file" }
     }
 
-    /// Whether a body is the dummy, whole and nothing but it.
+    /// Whether a body is exactly the dummy.
     pub fn is_dummy(&self, body: &Body) -> bool {
         let same = |it: &Dummy| it.sha256 == body.sha256 && it.size == body.size;
         self.dummy.as_ref().is_some_and(same) && body.end == End::Whole

@@ -1,60 +1,60 @@
-//! What an error log says about a download: the kinds of lines that rules tell apart.
+//! The kinds of error log lines that rules distinguish.
 
-/// What a line says.
+/// The meaning of a line.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Entry {
     /// What happened.
     pub event: Event,
-    /// To which request.
+    /// The request that it belongs to.
     pub of: Of,
-    /// The path or the name that the line gives.
+    /// The path or the name in the line.
     pub what: Option<String>,
 }
 
-/// What happened, as far as rules tell it apart.
+/// What happened, as far as rules distinguish it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Event {
-    /// A path was opened and is not there.
+    /// A path was opened but does not exist.
     Missing,
-    /// A path was opened and is closed to the server's user.
+    /// A path was opened but the server's user has no access.
     Closed,
-    /// A path leads through a link, which is not followed.
+    /// A path contains a symbolic link that is not followed.
     Link,
-    /// A path is a folder.
+    /// A path is a directory.
     Folder,
-    /// A rule of access refuses.
+    /// An access rule refused the request.
     Refused,
-    /// The path is outside the folders that may be sent.
+    /// The path is outside the directories that may be sent.
     NotAllowed,
-    /// A directive stands where it is not allowed.
+    /// A directive is in a place where it is not allowed.
     OverrideForbidden,
-    /// The value is called unsafe.
+    /// The value was rejected as unsafe.
     Unsafe,
-    /// A name cannot be looked up: nobody to ask.
+    /// A name cannot be resolved: no resolver is configured.
     NoResolver,
-    /// A name cannot be looked up: nobody knows it.
+    /// A name cannot be resolved: it does not exist.
     NotResolved,
-    /// The upstream does not take the connection.
+    /// The upstream does not accept connections.
     NotConnected,
-    /// The upstream is silent.
+    /// The upstream does not respond.
     TimedOut,
-    /// The upstream closes, or speaks another protocol.
+    /// The upstream closes the connection, or uses another protocol.
     Closes,
-    /// The upstream's certificate is not accepted.
+    /// The upstream's certificate is not trusted.
     NotTrusted,
-    /// The upstream's header is too long for the buffer.
+    /// The upstream's header is larger than the buffer.
     HeaderTooBig,
-    /// Redirects go in circles.
+    /// Redirects form a loop.
     Cycle,
 }
 
-/// To which request a line belongs.
+/// The request that a line belongs to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Of {
     /// The download.
     Download,
     /// The direct location.
     Direct,
-    /// It names the file or the hand-off's URI, and no request.
+    /// The line contains the file or the hand-off URI, but no request.
     Unknown,
 }

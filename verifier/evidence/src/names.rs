@@ -1,7 +1,7 @@
-//! The odd names that a fixture's dummies can have: each is lost in another way between an app and
-//! its proxy.
+//! The odd file names that a fixture's dummies can have: each is mangled in a different way between
+//! an app and its proxy.
 
-/// The probes' names behind `name-`, and what is odd about the file's name.
+/// The suffixes of the probes' names after `name-`, and what is odd about the file name.
 const ODD_NAMES: [(&str, &str); 14] = [
     ("space", "a space"),
     ("percent", "a percent sign"),
@@ -12,11 +12,11 @@ const ODD_NAMES: [(&str, &str); 14] = [
     ("semicolon", "a semicolon"),
     ("ampersand", "`&` and `=`"),
     ("quotes", "quotes"),
-    ("nfc", "an `é` of one character"),
-    ("nfd", "an `é` of two characters"),
-    ("dot", "a dot at its beginning"),
-    ("deep", "seven folders above it"),
-    ("long", "200 bytes"),
+    ("nfc", "an `é` as one code point"),
+    ("nfd", "an `é` as two code points"),
+    ("dot", "a leading dot"),
+    ("deep", "seven parent directories"),
+    ("long", "a length of 200 bytes"),
 ];
 
 /// What is odd about a file's name.
@@ -29,17 +29,17 @@ impl OddName {
         ODD_NAMES.iter().map(Self)
     }
 
-    /// The one that a probe's name stands for.
+    /// The one with this suffix in a probe's name.
     pub fn named(id: &str) -> Option<Self> {
         Self::all().find(|it| it.id() == id)
     }
 
-    /// Its name in that of the probe.
+    /// Its suffix in the probe's name.
     pub fn id(self) -> &'static str {
         self.0.0
     }
 
-    /// What is odd, for people.
+    /// What is odd, as a text.
     pub fn what(self) -> &'static str {
         self.0.1
     }

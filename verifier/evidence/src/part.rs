@@ -1,23 +1,23 @@
-//! The requests for parts of a file, by name.
+//! The range requests, by name.
 
 use super::ProbeId;
 
-/// A request for a part of the file.
+/// A range request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Part {
-    /// A part from the middle.
+    /// A range from the middle.
     Middle,
     /// The last bytes.
     Suffix,
-    /// All from a byte on.
+    /// Everything from an offset on.
     Open,
-    /// A part behind the end.
+    /// A range beyond the end.
     Beyond,
-    /// Two parts at once.
+    /// Two ranges at once.
     Several,
-    /// A part, if the file is still the one of its ETag.
+    /// A range, if the ETag still matches.
     IfSame,
-    /// A part, if the file is still one that it never was.
+    /// A range, if another ETag matches, which it never does.
     IfOther,
 }
 
@@ -32,17 +32,17 @@ const PARTS: [(Part, ProbeId); 7] = [
 ];
 
 impl Part {
-    /// All of them, in the order in which they are asked.
+    /// All of them, in the order in which they are requested.
     pub fn all() -> impl Iterator<Item = Self> {
         PARTS.into_iter().map(|(part, _)| part)
     }
 
-    /// The probe by which the site is asked for it.
+    /// The probe that requests it from the site.
     pub fn of_site(self) -> ProbeId {
         PARTS.iter().find(|(part, _)| *part == self).map_or(ProbeId::Range, |(_, id)| *id)
     }
 
-    /// The part that a probe of the site asks for.
+    /// The range that a probe of the site requests.
     pub fn asked_by(id: ProbeId) -> Option<Self> {
         PARTS.iter().find(|(_, of_site)| *of_site == id).map(|(part, _)| *part)
     }

@@ -1,14 +1,14 @@
 //! Reads partial responses: Content-Range, and the parts of multipart/byteranges (RFC 9110 §14.4 and
 //! §14.6).
 
-/// What a Content-Range says.
+/// The value of a Content-Range header.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ContentRange {
     /// The first byte.
     pub first: u64,
     /// The last byte.
     pub last: u64,
-    /// The size of the whole, if it is told.
+    /// The size of the whole, if known.
     pub total: Option<u64>,
 }
 
@@ -26,13 +26,13 @@ impl ContentRange {
         (unit.eq_ignore_ascii_case("bytes") && first <= last).then_some(Self { first, last, total })
     }
 
-    /// How many bytes these are.
+    /// The number of bytes.
     pub fn size(self) -> u64 {
         self.last - self.first + 1
     }
 }
 
-/// The first and the last byte of the one range of a request, of a file of this size.
+/// The first and the last byte that a request with a single range asks for, of a file of this size.
 pub fn asked(value: &str, size: u64) -> Option<(u64, u64)> {
     let (first, last) = value.strip_prefix("bytes=")?.split_once('-')?;
     match (first, last) {
@@ -42,7 +42,7 @@ pub fn asked(value: &str, size: u64) -> Option<(u64, u64)> {
     }
 }
 
-/// The boundary that a Content-Type announces, if it is that of several parts.
+/// The boundary in a Content-Type, if it is that of a multipart response.
 pub fn boundary(content_type: &str) -> Option<&str> {
     let (kind, parameters) = content_type.split_once(';')?;
     if !kind.trim().eq_ignore_ascii_case("multipart/byteranges") {
@@ -53,8 +53,8 @@ pub fn boundary(content_type: &str) -> Option<&str> {
     Some(value.trim_matches('"'))
 }
 
-/// The parts of a body, each with its place in the whole; nothing, if the body is not whole or not
-/// of this form.
+/// The parts of a body, each with its position in the whole; `None` if the body is incomplete or
+/// not multipart.
 pub fn parts<'a>(body: &'a [u8], boundary: &str) -> Option<Vec<(ContentRange, &'a [u8])>> {
     let delimiter = format!("--{boundary}");
     let mut parts = Vec::new();
@@ -65,7 +65,7 @@ pub fn parts<'a>(body: &'a [u8], boundary: &str) -> Option<Vec<(ContentRange, &'
         let mut lines = head.lines().filter_map(|line| line.split_once(':'));
         let (_, value) = lines.find(|(name, _)| name.eq_ignore_ascii_case("content-range"))?;
         let range = ContentRange::read(value)?;
-        // The length comes from the range, not from a search: the bytes may hold anything.
+        // The length comes from the range, not from a search: the content may contain anything.
         let bytes = &rest[end_of_head + 4..];
         let size = usize::try_from(range.size()).ok()?;
         let part = bytes.get(..size)?;

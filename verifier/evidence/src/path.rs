@@ -1,23 +1,23 @@
 //! Paths that a server opens: which misconfiguration leads from one to another.
 
-/// What is wrong with a path.
+/// The misconfiguration that leads to a path.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Wrong {
-    /// The prefix of the location stays in it: `root` where `alias` is meant.
+    /// The location's prefix stays in the path: `root` instead of `alias`.
     Root,
-    /// The prefix of the location is lost: `alias` where `root` is meant.
+    /// The location's prefix is missing from the path: `alias` instead of `root`.
     Alias,
-    /// A slash is lost between the folder and the name.
+    /// A slash is missing between the directory and the name.
     Slash,
-    /// A capture has too much or too little.
+    /// A capture is too long or too short.
     Capture,
-    /// A variable holds something else.
+    /// A variable has another value.
     Variable,
-    /// Another folder.
+    /// Another directory.
     Folder,
 }
 
-/// Which habit leads to a path that was opened, where only the URI and the file are known.
+/// The misconfiguration that leads to an opened path, if only the URI and the file are known.
 pub fn habit(path: &str, uri: &str, file: &str) -> Option<Wrong> {
     if tidy(path) == tidy(file) {
         return None;
@@ -34,7 +34,7 @@ pub fn habit(path: &str, uri: &str, file: &str) -> Option<Wrong> {
     Some(if slash { Wrong::Slash } else { Wrong::Folder })
 }
 
-/// How much two texts have in common at their beginning, and what is left of the first behind it.
+/// The length of the common beginning of two texts, and of the rest of the first.
 fn split_alike(a: &str, b: &str) -> (usize, usize) {
     let alike = a.char_indices().zip(b.chars()).take_while(|((_, x), y)| x == y).last();
     let before = alike.map_or(0, |((at, c), _)| at + c.len_utf8());
@@ -51,7 +51,7 @@ pub fn joined(folder: &str, name: &str) -> String {
     format!("{}/{}", folder.trim_end_matches('/'), name.trim_start_matches('/'))
 }
 
-/// A path on disk with single slashes, and no slash at its end.
+/// A path on disk with single slashes and no trailing slash.
 pub fn tidy(path: &str) -> String {
     let parts: Vec<&str> = path.split('/').filter(|it| !it.is_empty() && *it != ".").collect();
     format!("/{}", parts.join("/"))

@@ -1,14 +1,15 @@
-//! A file of the user's own is no evidence: its hash is. What a report remembers of its bytes is
-//! what tells the kind of file, and no more.
+//! A user's own file is not stored as evidence; its hash is. Reports keep only enough of its bytes
+//! to identify the kind of file.
 
 use super::{Body, Evidence, Same, Seen, Sha256};
 use crate::{dummy_line::DummyLine, partial};
 
-/// So much tells a PDF from a gzip and one part of a file from another.
+/// Enough bytes to distinguish a PDF from a gzip, and one range of a file from another.
 const KIND: usize = 16;
 
 impl Evidence {
-    /// Forgets the beginning of all that is the file, or a part of it; dummies are nobody's secret.
+    /// Discards the beginning of every body that is the file, or a range of it; dummies are not
+    /// secret.
     pub fn forget_file(&mut self) {
         let Some(file) = self.dummy.as_ref().map(|it| it.sha256) else { return };
         if let Seen::Answer(body) = &mut self.storage.seen {
@@ -17,7 +18,7 @@ impl Evidence {
         let probes = self.probes.iter_mut().map(|it| &mut it.probed);
         for probed in [&mut self.app, &mut self.direct, &mut self.full].into_iter().chain(probes) {
             if let Seen::Answer(it) = &mut probed.seen {
-                // Several parts are read from their answer; they are short.
+                // The ranges of a multipart response are read from its body; they are short.
                 let several = it.header("content-type").and_then(partial::boundary).is_some();
                 let part = it.status == 206 || it.header("content-range").is_some();
                 forget(&mut it.body, file, part && !several);

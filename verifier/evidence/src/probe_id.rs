@@ -4,129 +4,133 @@ use std::fmt;
 
 use super::{OddName, Part, Spelling};
 
-/// The further probes; the numbers count from 1 where several of a kind can be asked.
+/// The further probes. Numbers count from 1 where there can be several of a kind.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ProbeId {
-    /// The hand-off's URI asked by a visitor: an internal location refuses.
+    /// The hand-off URI, requested by a client: an internal location refuses it.
     TargetOutside,
     /// The same with OPTIONS: only a location that is not internal looks at the method.
     TargetOptions,
-    /// A neighbour of the hand-off's URI, without an ending: a rule for endings does not take it.
+    /// A neighbour of the hand-off URI without a file extension: a rule for extensions does not
+    /// match it.
     TargetBare,
-    /// The hand-off's URI asked at the app: what the visitor sees if a hand-off falls through.
+    /// The hand-off URI, requested from the app: shows what clients get if a hand-off falls
+    /// through.
     AppTarget,
-    /// A neighbour of the download's URL that surely does not exist, asked at the site.
+    /// A neighbour of the download URL that surely does not exist, requested from the site.
     Neighbour,
-    /// The same neighbour asked at the app.
+    /// The same neighbour, requested from the app.
     AppNeighbour,
     /// A path at the root of the site that surely does not exist.
     Elsewhere,
-    /// The same path asked at the app.
+    /// The same path, requested from the app.
     AppElsewhere,
-    /// The app without the headers that the proxy is meant to send.
+    /// The app without the headers that the proxy should send.
     AppBare,
-    /// The app, told to hand over by the request headers of Rack, Symfony and their kin.
+    /// The app with the request headers that enable the hand-off of Rack, Symfony and similar
+    /// frameworks.
     AppEngaged,
-    /// The app as a visitor without rights asks it.
+    /// The app, requested by an anonymous client.
     AppAnonymous,
-    /// The site as a visitor without rights.
+    /// The site, requested by an anonymous client.
     Anonymous,
-    /// The site without the visitor's Authorization header.
+    /// The site without the client's Authorization header.
     WithoutAuthorization,
-    /// The site with a fresh query, past any cache.
+    /// The site with a unique query, which bypasses any cache.
     FreshQuery,
-    /// The fixture's download without the query that makes it fresh, as visitors ask for it.
+    /// The fixture's download without the query that makes it unique, as clients request it.
     WithoutQuery,
-    /// The very same request once more.
+    /// The identical request, repeated.
     Again,
-    /// The site under a name that it surely does not have.
+    /// The site under a host name that it surely does not have.
     OtherHost,
-    /// The download over HTTP/2, where the site speaks it.
+    /// The download over HTTP/2, if the site supports it.
     Http2,
-    /// The site with GET, where the download uses another method.
+    /// The site with GET, if the download uses another method.
     FullGet,
-    /// The fixture's probe that answers with a body of its own and no hand-off.
+    /// The fixture's probe that returns its own body and no hand-off.
     Plain,
-    /// The fixture's probe that hands over to the direct location.
+    /// The fixture's probe whose hand-off points to the direct location.
     DirectUri,
-    /// The fixture's probe with a second slash behind the map.
+    /// The fixture's probe with a second slash after the path prefix.
     DoubleSlash,
-    /// The fixture's probe for a dummy without an ending.
+    /// The fixture's probe for a dummy without a file extension.
     NoExtension,
-    /// The fixture's probe for a file that is surely not there.
+    /// The fixture's probe for a file that surely does not exist.
     Missing,
     /// The fixture's probe for a prefix that surely has no location.
     Nowhere,
     /// The fixture's probe for a file with an odd name.
     Name(OddName),
-    /// The fixture's probe for a dummy of type text/html, asked as a browser does.
+    /// The fixture's probe for a dummy of type text/html, requested as a browser does.
     Html,
-    /// The fixture's probe for a dummy without bytes, if it is another than the download.
+    /// The fixture's probe for the empty dummy, if it is not the download.
     Empty,
-    /// A part from the middle of the download.
+    /// A range from the middle of the download.
     Range,
     /// Its last bytes.
     RangeSuffix,
-    /// All from a byte on.
+    /// Everything from an offset on.
     RangeOpen,
-    /// A part behind its end.
+    /// A range beyond its end.
     RangeBeyond,
-    /// Two parts at once.
+    /// Two ranges at once.
     RangeSeveral,
-    /// A part, if the file is still the one of its ETag.
+    /// A range, if the ETag still matches.
     RangeIfSame,
-    /// A part, if the file is still one that it never was.
+    /// A range, if another ETag matches, which it never does.
     RangeIfOther,
-    /// The download, if it is another than the one that came.
+    /// The download, unless it has the ETag already received.
     NotModified,
-    /// The download, if it is another than one that it never was.
+    /// The download, unless it has an ETag that it never had.
     OtherEtag,
-    /// The download, if it changed since long ago.
+    /// The download, if it was modified since a date long ago.
     ModifiedSince,
-    /// The head of the download alone.
+    /// The download with HEAD.
     Head,
-    /// The same at the app.
+    /// The same, requested from the app.
     AppHead,
-    /// The download, as a browser asks that accepts gzip.
+    /// The download, requested as by a browser that accepts gzip.
     Gzip,
-    /// The hand-off's URI in another spelling, asked by a visitor.
+    /// The hand-off URI in another spelling, requested by a client.
     Spelled(Spelling),
-    /// The hand-off's URI at whatever server answers for a name that nobody has.
+    /// The hand-off URI, requested from whichever server handles an unknown host name.
     TargetOtherHost,
-    /// The file in the storage's folder, as sites publish one.
+    /// The file in the storage directory, under the URL at which sites usually publish it.
     StoragePublic,
-    /// The direct location, left for the folder above it.
+    /// The direct location, with a path that leaves it for its parent directory.
     DirectUp,
-    /// The fixture's probe that leaves the storage and comes back.
+    /// The fixture's probe whose path leaves the storage and returns to it.
     Parent,
-    /// The fixture's probe whose link leads away from the store.
+    /// The fixture's probe whose link points to another host than the store.
     Relay,
-    /// The hand-off's URI with the fixture's address in the place of the store's, asked by a visitor.
+    /// The hand-off URI with the fixture's address instead of the store's, requested by a client.
     RelayOutside,
-    /// The fixture's page that refuses.
+    /// The fixture's page that refuses access.
     Denied,
-    /// The download, for a visitor who sends the headers that choose a hand-off.
+    /// The download, requested by a client that sends the headers which choose a hand-off.
     Spoofed,
-    /// The same at the app.
+    /// The same, requested from the app.
     AppSpoofed,
     /// The direct location, with the signature of the app's hand-off.
     DirectAsApp,
-    /// The store itself, with the signature of the app's hand-off; of that for HEAD, where HEAD fails.
+    /// The store itself, with the signature of the app's hand-off; with the one for HEAD if HEAD
+    /// fails.
     StoreAsApp,
     /// The same with HEAD.
     StoreAsAppHead,
-    /// The direct location, for a part of the file.
+    /// A range from the direct location.
     DirectRange,
-    /// The store itself, for a part of the file.
+    /// A range from the store itself.
     AtStore(Part),
     /// An inner proxy.
     Inner(u8),
-    /// A URL that must not give the dummy.
+    /// A URL that must not return the dummy.
     Refused(u8),
 }
 
 impl ProbeId {
-    /// Whether it asks for the download once more, in another way, and should get it.
+    /// Whether it repeats the download in another way and should succeed.
     pub fn repeats_download(self) -> bool {
         matches!(
             self,
@@ -147,7 +151,7 @@ impl ProbeId {
         )
     }
 
-    /// Whether a visitor could ask so: at the site, not at the app or behind the front.
+    /// Whether any client could send it: to the site, not to the app or an inner proxy.
     pub fn at_site(self) -> bool {
         !matches!(
             self,

@@ -1,4 +1,4 @@
-//! A request and the address it goes to, as configurations see them.
+//! A request and the address it goes to, in the terms of configurations.
 
 use crate::Asked;
 
@@ -7,11 +7,11 @@ use crate::Asked;
 pub struct Request {
     /// Its method.
     pub method: String,
-    /// Whom it asks.
+    /// The address that it is sent to.
     pub address: Address,
-    /// Whether TLS is spoken.
+    /// Whether TLS is used.
     pub https: bool,
-    /// Its path, as it is sent.
+    /// Its path, as sent.
     pub path: String,
     /// Its query, without the question mark.
     pub query: Option<String>,
@@ -19,10 +19,10 @@ pub struct Request {
     pub headers: Vec<(String, String)>,
 }
 
-/// Where a server listens.
+/// The address of a server.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Address {
-    /// A name or an address without brackets; the path of a Unix socket.
+    /// A name, or an address without brackets; the path of a Unix socket.
     pub host: String,
     /// The port; 0 for a Unix socket.
     pub port: u16,
@@ -45,14 +45,14 @@ impl Address {
         Self { host, port: port.unwrap_or(default_port) }
     }
 
-    /// Whether both are the same place, where names of this machine are one.
+    /// Whether both are the same address; names of this host count as equal.
     pub fn is(&self, other: &Self) -> bool {
         let local = |it: &str| matches!(it, "localhost" | "::1" | "") || it.starts_with("127.");
         self.port == other.port
             && (self.host == other.host || local(&self.host) && local(&other.host))
     }
 
-    /// Whether it is an address, not a name.
+    /// Whether it is a numeric address, not a name.
     pub fn is_number(&self) -> bool {
         self.port == 0 || self.host.parse::<std::net::IpAddr>().is_ok()
     }
@@ -109,7 +109,7 @@ impl Request {
         }
     }
 
-    /// The authority as a client writes it into Host: without the scheme's own port.
+    /// The authority as a client writes it in Host: without the scheme's default port.
     pub fn host(&self) -> String {
         let usual = if self.https { 443 } else { 80 };
         let text = self.address.to_string();
@@ -119,7 +119,7 @@ impl Request {
         }
     }
 
-    /// A header that it carries.
+    /// A header of the request.
     pub fn header(&self, name: &str) -> Option<&str> {
         self.headers.iter().find(|(n, _)| n.eq_ignore_ascii_case(name)).map(|(_, v)| v.as_str())
     }

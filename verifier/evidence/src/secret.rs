@@ -1,7 +1,7 @@
-//! Keeps secrets out of the evidence, and so out of every report, log and error.
+//! Keeps secrets out of the evidence, and therefore out of every report, log and error.
 //!
 //! Redaction happens once, where evidence is made. A signature in a query becomes a fingerprint
-//! with a salt of this run, so that two values can still be compared without either being known.
+//! with a per-run salt, so that two values can be compared without revealing either.
 
 use sha2::{Digest, Sha256};
 
@@ -11,7 +11,7 @@ pub struct Redactor {
     salt: [u8; 16],
 }
 
-/// Header names that carry secrets as a whole.
+/// Header names whose whole value is secret.
 const SECRET_WORDS: [&str; 11] = [
     "auth",
     "cookie",
@@ -26,11 +26,11 @@ const SECRET_WORDS: [&str; 11] = [
     "access-key",
 ];
 
-/// The header with which nginx is asked to tell its paths; those that tell them are no secrets.
+/// The header that asks nginx to reveal its paths; the headers that reveal them are not secrets.
 const ECHO_TOKEN: &str = "x-sendfile-echo";
 
-/// Names of query parameters that carry signatures and keys: S3, Google, Azure, and what apps call
-/// theirs.
+/// Names of query parameters that carry signatures and keys: S3, Google, Azure, and common names in
+/// apps.
 const SECRET_PARAMETERS: [&str; 11] = [
     "sign",
     "credential",
@@ -45,7 +45,8 @@ const SECRET_PARAMETERS: [&str; 11] = [
     "md5",
 ];
 
-/// The same where it is the whole name, or its last word: too short to be looked for inside others.
+/// The same, but matched only as the whole name or its last word: too short to search for inside
+/// others.
 const SHORT_PARAMETERS: [&str; 6] = ["sig", "code", "pw", "pwd", "st", "hdnea"];
 
 /// Elements of a store's error page that repeat what was signed.
@@ -59,17 +60,17 @@ const SECRET_ELEMENTS: [&str; 6] = [
 ];
 
 impl Redactor {
-    /// A redactor with this salt.
+    /// Creates a redactor with this salt.
     pub fn new(salt: [u8; 16]) -> Self {
         Self { salt }
     }
 
-    /// A header's value as it may be shown.
+    /// A header's value, redacted.
     pub fn header(&self, name: &str, value: &str) -> String {
         if is_secret(name) { "REDACTED".to_owned() } else { self.url(value) }
     }
 
-    /// A URL, or a hand-off's value, without the secrets of its query and without a password.
+    /// A URL, or a hand-off's value, without a password and without the secrets of its query.
     pub fn url(&self, url: &str) -> String {
         let url = without_password(url);
         let Some((path, query)) = url.split_once('?') else { return url };
@@ -77,7 +78,7 @@ impl Redactor {
         format!("{path}?{}", shown.join("&"))
     }
 
-    /// A line of a log, its URLs as they may be shown.
+    /// A line of a log with its URLs redacted.
     pub fn text(&self, text: &str) -> String {
         each_word(text, |word| self.url(word))
     }
@@ -91,7 +92,7 @@ impl Redactor {
         format!("{name}=REDACTED-{:02x}{:02x}{:02x}{:02x}", hash[0], hash[1], hash[2], hash[3])
     }
 
-    /// The beginning of a body: a store's XML error repeats keys and signatures.
+    /// The beginning of a body, redacted: a store's XML error repeats keys and signatures.
     pub fn body(&self, head: &[u8]) -> Vec<u8> {
         let Ok(text) = std::str::from_utf8(head) else { return head.to_vec() };
         if !text.contains("<Error") {
@@ -104,14 +105,14 @@ impl Redactor {
     }
 }
 
-/// Whether a header of this name carries a secret as a whole.
+/// Whether the whole value of a header with this name is secret.
 fn is_secret(name: &str) -> bool {
     let name = name.to_ascii_lowercase();
     name == ECHO_TOKEN || SECRET_WORDS.iter().any(|word| name.contains(word))
 }
 
-/// A directive of a configuration as it may be shown: what stands behind the name of a secret, and
-/// the secrets of URLs, are left out. What begins with `$` or `{` is a variable, not a secret.
+/// A directive of a configuration, redacted: the value after a secret's name, and the secrets of
+/// URLs, are omitted. A word that begins with `$` or `{` is a variable, not a secret.
 pub fn directive(name: &str, words: &[String]) -> String {
     let mut shown = vec![name.to_owned()];
     let mut secret = ["password", "secret"].iter().any(|it| name.contains(it));
@@ -127,7 +128,7 @@ pub fn directive(name: &str, words: &[String]) -> String {
     shown.join(" ")
 }
 
-/// What is said of a configuration, as it may be shown.
+/// A text about a configuration, redacted.
 pub fn text(text: &str) -> String {
     each_word(text, plain)
 }
@@ -142,7 +143,7 @@ fn each_word(text: &str, shown: impl Fn(&str) -> String) -> String {
     pieces.map(one).collect()
 }
 
-/// A word of a configuration: a URL, `secret=…`, or anything.
+/// A word of a configuration: a URL, `secret=…`, or any other.
 fn plain(word: &str) -> String {
     let is_name = |it: &str| it.chars().all(|c| c.is_alphanumeric() || matches!(c, '-' | '_'));
     let is_login = |it: &str| {
@@ -157,7 +158,7 @@ fn plain(word: &str) -> String {
     }
 }
 
-/// Whether it is a value: no variable, and no fingerprint of one.
+/// Whether it is a literal value: neither a variable nor a fingerprint.
 fn is_value(text: &str) -> bool {
     !text.is_empty() && !text.starts_with(['$', '{', '%']) && !text.starts_with("REDACTED")
 }
@@ -175,11 +176,11 @@ fn without_signature(word: &str) -> String {
     format!("{path}?{}", query.split('&').map(pair).collect::<Vec<_>>().join("&"))
 }
 
-/// Whether a query's parameter of this name is a secret.
+/// Whether a query parameter with this name is secret.
 fn names_secret(name: &str) -> bool {
     let name = name.to_ascii_lowercase();
     let last = name.rsplit(['-', '_']).next().unwrap_or(&name);
-    // Which headers are signed is what one wants to know.
+    // The list of signed headers is needed for diagnosis.
     !name.ends_with("signedheaders")
         && (SHORT_PARAMETERS.contains(&last)
             || SECRET_PARAMETERS.iter().any(|it| name.contains(it)))
@@ -194,7 +195,7 @@ fn without_password(url: &str) -> String {
     }
 }
 
-/// Empties an element; one that is cut off at the end of what was read as well.
+/// Empties an element, even if it is cut off at the end of what was read.
 fn without_element(text: &str, name: &str) -> String {
     let open = format!("<{name}>");
     let Some((before, rest)) = text.split_once(&open) else { return text.to_owned() };

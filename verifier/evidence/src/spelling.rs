@@ -1,4 +1,4 @@
-//! Other spellings of a path, which one server reads as the same and another does not.
+//! Other spellings of a path, which some servers treat as equal and others do not.
 
 /// How a path is spelled.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -9,7 +9,7 @@ pub enum Spelling {
     Letter,
     /// `/x/%2e%2e/p/a`
     Dots,
-    /// `/x/..;/p/a`, which Java servers read as dots
+    /// `/x/..;/p/a`, which Java servers normalise like `..`
     Semicolon,
     /// `/P/a`
     Case,
@@ -35,12 +35,12 @@ impl Spelling {
         SPELLINGS.iter().map(|(it, _)| *it)
     }
 
-    /// The one of this name.
+    /// The one with this name.
     pub fn named(name: &str) -> Option<Self> {
         SPELLINGS.iter().find(|(_, it)| *it == name).map(|(it, _)| *it)
     }
 
-    /// Its name in that of the probe.
+    /// Its name within the probe's name.
     pub fn name(self) -> &'static str {
         SPELLINGS.iter().find(|(it, _)| *it == self).map_or("?", |(_, name)| name)
     }

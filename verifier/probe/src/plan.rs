@@ -1,5 +1,5 @@
-//! What to ask: first the four layers, then what splits the causes that are still possible. Pure;
-//! `probe` does the asking.
+//! Plans the probes: first the four layers, then those that narrow down the possible causes. Pure;
+//! `probe` runs them.
 
 use http::{HeaderName, header};
 use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
@@ -23,47 +23,47 @@ pub use further::further;
 pub use request::{Ask, Wants};
 pub use store::{as_app_for_head, odd_parts, past_handoff};
 
-/// What to ask about one target.
+/// The probes for one target.
 #[derive(Debug)]
 pub struct Plan {
     /// The target's name.
     pub target: String,
-    /// The nonce of the `full` request, by which the fixture's journal knows it.
+    /// The nonce of the `full` request, which identifies it in the fixture's request log.
     pub nonce: String,
-    /// What is sent, and what should come.
+    /// What is sent, and what is expected.
     pub wish: Wish,
-    /// The right bytes, if they are known beforehand.
+    /// The expected content, if it is known beforehand.
     pub dummy: Option<Dummy>,
-    /// The file's size, if the contract or the disk tells it.
+    /// The file's size, if the contract or the disk provides it.
     pub size: Option<u64>,
     /// How to read the storage.
     pub storage: StoragePlan,
-    /// The app, or why it is not asked.
+    /// The request to the app, or why it is skipped.
     pub app: Result<Ask, &'static str>,
-    /// The direct location, or why it is not asked.
+    /// The request to the direct location, or why it is skipped.
     pub direct: Result<Ask, &'static str>,
     /// The download.
     pub full: Ask,
-    /// The app's hand-off with the signature that evidence leaves out, once the app has answered.
+    /// The app's hand-off including the signature that evidence omits, once the app has responded.
     pub handoff: Option<String>,
     /// The fixture, if there is one.
     pub fixture: Option<FixtureAt>,
-    /// The fixture's own probes that split causes.
+    /// The fixture's own probes that narrow down the causes.
     pub fixture_probes: Vec<FurtherAsk>,
-    /// Those that checks need.
+    /// The probes that the checks need.
     pub check_probes: Vec<FurtherAsk>,
 }
 
-/// A further probe that is to be made.
+/// A further probe to run.
 #[derive(Clone, Debug)]
 pub struct FurtherAsk {
     /// Which one.
     pub id: ProbeId,
     /// The request.
     pub ask: Ask,
-    /// The SHA-256 of what should come, where that is not the dummy.
+    /// The SHA-256 of the expected content, if it is not the dummy's.
     pub wants: Option<Sha256>,
-    /// The most bytes that are worth reading, where that is less than the whole.
+    /// Maximum number of bytes worth reading, if less than the whole body.
     pub most: Option<u64>,
 }
 
@@ -76,11 +76,11 @@ impl FurtherAsk {
 /// How to read the storage.
 #[derive(Debug)]
 pub enum StoragePlan {
-    /// Not at all, for this reason.
+    /// Do not read it, for this reason.
     Skip(&'static str),
-    /// At this place.
+    /// Read it at this location.
     Read(StorageAt),
-    /// The fixture reads back for us.
+    /// The fixture reads it back.
     Fixture {
         /// The fixture.
         fixture: FixtureAt,
@@ -90,19 +90,19 @@ pub enum StoragePlan {
 }
 
 impl Plan {
-    /// A GET as the visitor makes it.
+    /// A GET request as the client sends it.
     fn by_visitor(&self, url: Url) -> Ask {
         by_visitor(&self.wish, url)
     }
 
-    /// The intention as it may be shown.
+    /// The intent, redacted.
     pub fn intent(&self, redactor: &Redactor) -> Intent {
         let intent = &self.wish.intent;
         Intent { value: intent.value.as_deref().map(|it| redactor.url(it)), ..intent.clone() }
     }
 }
 
-/// Characters that a request target cannot carry as they are.
+/// Characters that a request target cannot contain unencoded.
 const UNSAFE: &AsciiSet = &CONTROLS
     .add(b' ')
     .add(b'"')
@@ -116,13 +116,13 @@ const UNSAFE: &AsciiSet = &CONTROLS
     .add(b'|')
     .add(b'}');
 
-/// Characters that a name in a path cannot carry as they are.
+/// Characters that a name in a path cannot contain unencoded.
 const NAME_UNSAFE: &AsciiSet = &UNSAFE.add(b'%').add(b'?');
 
-/// The name of the parameter by which the fixture's own URLs are made fresh.
+/// The name of the query parameter that makes the fixture's own URLs unique.
 const PARAMETER: &str = "sendfile-check";
 
-/// The plan for any app: each layer as it was given.
+/// The plan for any app, from the URLs given for each layer.
 pub fn plan_of_urls(
     target: &Target,
     nonce: String,
@@ -151,7 +151,7 @@ pub fn plan_of_urls(
     }
 }
 
-/// The plan for a fixture: its contract says the rest.
+/// The plan for a fixture: its contract provides the rest.
 pub fn plan_of_contract(
     target: &Target,
     nonce: String,
@@ -166,7 +166,7 @@ pub fn plan_of_contract(
         .dummies
         .iter()
         .find(|it| it.id == "main")
-        .ok_or_else(|| wrong("it has no dummy `main`".to_owned()))?;
+        .ok_or_else(|| wrong("no dummy `main`".to_owned()))?;
     let at = |url: &Url, path: &str| {
         let target = format!(
             "{}{}{path}?{PARAMETER}={nonce}",
@@ -221,7 +221,7 @@ pub fn plan_of_contract(
     })
 }
 
-/// What the operator wishes, with what the contract knows better.
+/// The operator's expectations, completed from the contract.
 fn wish_of(
     target: &Target,
     contract: &Contract,
@@ -239,18 +239,18 @@ fn wish_of(
     wish
 }
 
-/// A dummy's direct URL with the query that a private bucket wants. All of it is signed: nothing of ours may stand
-/// beside it.
+/// A dummy's direct URL with the query that a private bucket requires. The whole query is signed,
+/// so no parameter may be added.
 fn signed(direct: Url, dummy: &ContractDummy) -> Url {
     let query = dummy.query.as_deref();
     let signed = query.map(|query| direct.with_target(&format!("{}?{query}", direct.path())));
     signed.and_then(Result::ok).unwrap_or(direct)
 }
 
-const NO_FIXTURE: &str = "the fixture, which places the dummy, does not answer";
+const NO_FIXTURE: &str = "the fixture, which places the dummy, does not respond";
 
-/// The plan for a fixture that does not answer: the site can still be asked, the app is known to be
-/// silent.
+/// The plan for a fixture that does not respond: the site can still be probed, and the app is known
+/// to be down.
 pub fn plan_without_contract(
     target: &Target,
     nonce: String,
@@ -270,8 +270,8 @@ pub fn plan_without_contract(
     Some(plan)
 }
 
-/// The app as the proxy asks it: with the proxy's own headers, and those of the visitor that it passes
-/// on.
+/// The request to the app as the proxy sends it: with the proxy's own headers, and those of the
+/// client that it forwards.
 fn ask_app(wish: &Wish, url: Url) -> Ask {
     let own = |name: &HeaderName| wish.app_headers.iter().any(|(it, _)| it == name);
     let passed_on =
@@ -285,7 +285,7 @@ fn ask_app(wish: &Wish, url: Url) -> Ask {
     }
 }
 
-/// A GET with the visitor's headers: a login may stand before the whole site.
+/// A GET request with the client's headers: the whole site may require a login.
 fn by_visitor(wish: &Wish, url: Url) -> Ask {
     Ask { headers: wish.full_headers.clone(), ..Ask::get(url) }
 }
@@ -313,7 +313,7 @@ pub(crate) fn encoded(text: &str) -> String {
     utf8_percent_encode(text, NAME_UNSAFE).to_string()
 }
 
-/// The fixture's probes that split causes, asked through the site.
+/// The fixture's probes that narrow down causes, requested through the site.
 fn fixture_probes(contract: &Contract, at: impl Fn(&str) -> Option<Ask>) -> Vec<FurtherAsk> {
     let known = [
         ProbeId::Plain,
@@ -330,7 +330,7 @@ fn fixture_probes(contract: &Contract, at: impl Fn(&str) -> Option<Ask>) -> Vec<
 const CHECK_PROBES: [ProbeId; 5] =
     [ProbeId::Html, ProbeId::Empty, ProbeId::Missing, ProbeId::Parent, ProbeId::Relay];
 
-/// Those of the fixture's probes that it has.
+/// Those of these probes that the fixture offers.
 fn offered(
     contract: &Contract,
     ids: impl IntoIterator<Item = ProbeId>,

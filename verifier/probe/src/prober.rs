@@ -1,4 +1,4 @@
-//! All the input and output there is: makes what a plan asks for and writes down what came.
+//! Does all input and output: runs the probes of a plan and records the responses.
 
 use std::sync::Arc;
 
@@ -48,7 +48,7 @@ pub enum StartError {
     Certificates(String),
 }
 
-/// Makes probes.
+/// Runs probes.
 pub struct Prober {
     client: Client,
     concurrency: usize,
@@ -80,8 +80,8 @@ impl Prober {
         })
     }
 
-    /// Collects the evidence about a target: the four layers, `full` first, then what splits the
-    /// possible causes.
+    /// Collects the evidence about a target: the four layers, `full` first, then the probes that
+    /// narrow down the possible causes.
     pub async fn examine(&self, target: &Target) -> Result<Evidence, ContractError> {
         let paths = target.wish.local.logs.clone();
         let logs =
@@ -103,7 +103,7 @@ impl Prober {
         Ok(evidence)
     }
 
-    /// Asks what splits the possible causes, and what the checks need.
+    /// Runs the probes that narrow down the possible causes, and those that the checks need.
     async fn beyond_layers(&self, plan: &Plan, evidence: &mut Evidence, download: &Trace) {
         let part = |range| download.part(range);
         let (depth, wanted, part) = (self.depth, self.checks.as_slice(), &part);
@@ -138,7 +138,7 @@ impl Prober {
         }
     }
 
-    /// What to ask: of the fixture's contract, or as each layer was given.
+    /// Makes the plan: from the fixture's contract, or from the URLs given for each layer.
     async fn plan(&self, target: &Target) -> Result<Plan, ContractError> {
         match &target.places {
             Places::Fixture { fixture, site, storage } => {
@@ -164,13 +164,14 @@ impl Prober {
         }
     }
 
-    /// Collects the evidence about several targets, in their order, a few at a time.
+    /// Collects the evidence about several targets, in order, a few at a time.
     pub async fn examine_all(&self, targets: &[Target]) -> Vec<Result<Evidence, ContractError>> {
         let all = stream::iter(targets).map(|it| self.examine(it));
         all.buffered(self.concurrency).collect().await
     }
 
-    /// The layers, and what evidence does not have of the download and of the app's answer.
+    /// Probes the layers; also returns the traces of the download and of the app's response, which
+    /// evidence does not contain.
     async fn layers(&self, plan: &Plan) -> (Evidence, Trace, Trace) {
         let cap = self.cap(plan);
         let (mut full, full_trace) = self.client.ask(&plan.full, &plan.nonce, cap).await;
@@ -208,12 +209,12 @@ impl Prober {
         (evidence, full_trace, app_trace)
     }
 
-    /// How much of a body is read.
+    /// How many bytes of a body to read.
     fn cap(&self, plan: &Plan) -> u64 {
         self.client.limits.cap(plan.size)
     }
 
-    /// The file's size, if the contract or the disk tells it.
+    /// The file's size, if the contract or the disk provides it.
     async fn size(&self, plan: &Plan) -> Option<u64> {
         if let Some(dummy) = &plan.dummy {
             return Some(dummy.size);
@@ -255,7 +256,7 @@ impl Prober {
         made.into_iter().map(|(further, _)| further).collect()
     }
 
-    /// The same, each with the hand-off that evidence leaves the signature out of.
+    /// The same, each with the hand-off including the signature that evidence omits.
     async fn with_handoffs(
         &self,
         plan: &Plan,
@@ -263,16 +264,16 @@ impl Prober {
         download: &Trace,
     ) -> Vec<(Further, Option<String>)> {
         let cap = self.cap(plan);
-        // The client's permits bound how many are made at once, whatever their order.
+        // The client's permits limit how many run at once, whatever their order.
         let made = asks.into_iter().map(async |FurtherAsk { id, ask, wants, most }| {
             let cap = most.map_or(cap, |most| cap.min(most));
             let nonce = self.nonce();
             let (mut probed, trace) = self.client.ask(&ask, &nonce, cap).await;
             if let Seen::Answer(it) = &mut probed.seen {
-                // What is not read to its end can only be compared.
+                // A body that is not read to its end can only be compared.
                 it.body.same = most.map(|_| trace.same(download));
             }
-            // Who answered matters only where the answer is another one.
+            // The sender matters only if the response differs.
             let right = plan.dummy.as_ref().map(|it| it.sha256);
             let other = probed.answer().is_some_and(|it| Some(it.body.sha256) != right);
             let matters = id == ProbeId::WithoutQuery && other;
@@ -285,14 +286,14 @@ impl Prober {
         join_all(made).await
     }
 
-    /// What the fixture's journal tells of the visitor who chooses the hand-off himself.
+    /// What the fixture's request log shows about the client that chooses the hand-off itself.
     async fn spoofed(&self, plan: &Plan, evidence: &Evidence) -> Option<Vec<String>> {
         evidence.probed(ProbeId::Spoofed)?;
         let fixture = plan.fixture.as_ref()?;
         self.control().reached(fixture, &spoofing_nonce(plan), &SPOOFED).await
     }
 
-    /// What only a site with TLS has: its certificate, and HTTP/2.
+    /// Probes that apply only to a site with TLS: its certificate, and HTTP/2.
     async fn over_tls(
         &self,
         plan: &Plan,
@@ -307,11 +308,11 @@ impl Prober {
         contract::Control { connector: &self.client.connector, timeout: self.client.limits.timeout }
     }
 
-    /// A fresh nonce: 16 hexadecimal digits.
+    /// A fresh nonce of 16 hexadecimal digits.
     pub(crate) fn nonce(&self) -> String {
         let mut bytes = [0; 8];
-        // Without fresh randomness the salt of this run still keeps the nonce apart from those of
-        // other runs.
+        // Without fresh randomness, the salt of this run still distinguishes the nonce from those
+        // of other runs.
         if getrandom::fill(&mut bytes).is_err() {
             bytes.copy_from_slice(&self.salt[..8]);
         }

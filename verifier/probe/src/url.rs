@@ -1,4 +1,4 @@
-//! URLs as an operator gives them: checked once, then asked exactly as they were written.
+//! URLs as given by the operator: validated once, then requested exactly as written.
 
 use std::{fmt, str::FromStr};
 
@@ -9,9 +9,9 @@ use thiserror::Error;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Url(Uri);
 
-/// What is wrong with a URL.
+/// Why a URL is invalid.
 #[derive(Debug, Error)]
-#[error("`{url}` is no URL that can be asked: {problem}\nhint: {hint}")]
+#[error("invalid URL `{url}`: {problem}\nhint: {hint}")]
 pub struct UrlError {
     url: String,
     problem: String,
@@ -24,7 +24,7 @@ impl Url {
         &self.0
     }
 
-    /// The host without brackets.
+    /// The host, without the brackets of an IPv6 address.
     pub fn host(&self) -> &str {
         self.0.host().unwrap_or_default().trim_start_matches('[').trim_end_matches(']')
     }
@@ -34,7 +34,7 @@ impl Url {
         self.0.port_u16().unwrap_or(if self.is_https() { 443 } else { 80 })
     }
 
-    /// Whether TLS is spoken.
+    /// Whether the scheme is https.
     pub fn is_https(&self) -> bool {
         self.0.scheme_str() == Some("https")
     }
@@ -55,7 +55,7 @@ impl Url {
 
     /// Another path, with or without a query, on the same origin.
     pub fn with_target(&self, target: &str) -> Result<Self, UrlError> {
-        // Without its slash the target would be a part of the host's name.
+        // Without the slash, the target would become part of the host name.
         let slash = if target.starts_with('/') { "" } else { "/" };
         format!("{}{slash}{target}", self.origin()).parse()
     }
@@ -75,35 +75,35 @@ impl FromStr for Url {
         let wrong =
             |problem: &str, hint| UrlError { url: shown(text), problem: problem.to_owned(), hint };
         let Some((scheme, rest)) = text.split_once("://") else {
-            return Err(wrong("it has no scheme", "begin it with `http://` or `https://`"));
+            return Err(wrong("missing scheme", "start it with `http://` or `https://`"));
         };
         if !matches!(scheme, "http" | "https") {
             return Err(wrong(
-                &format!("`{scheme}` is not asked here"),
-                "begin it with `http://` or `https://`",
+                &format!("unsupported scheme `{scheme}`"),
+                "start it with `http://` or `https://`",
             ));
         }
         if rest.split(['/', '?']).next().is_some_and(|authority| authority.contains('@')) {
             return Err(wrong(
-                "it carries a user name",
-                "give `--app-header 'Authorization: …'` instead",
+                "it contains a user name",
+                "use `--app-header 'Authorization: …'` instead",
             ));
         }
         let text = text.split('#').next().unwrap_or(text);
         let uri: Uri = text.parse().map_err(|error: http::uri::InvalidUri| {
             wrong(
                 &error.to_string(),
-                "percent-encode what is not allowed in a URL, a space as `%20`",
+                "percent-encode characters that a URL cannot contain, e.g. a space as `%20`",
             )
         })?;
         match uri.host() {
             Some(host) if !host.is_empty() => Ok(Self(uri)),
-            _ => Err(wrong("it has no host", "write `http://HOST:PORT/PATH`")),
+            _ => Err(wrong("missing host", "write `http://HOST:PORT/PATH`")),
         }
     }
 }
 
-/// A user name and a password are not repeated in an error.
+/// An error must not repeat a user name and password.
 pub(crate) fn shown(text: &str) -> String {
     sendfile_evidence::secret::Redactor::new([0; 16]).url(text)
 }

@@ -1,4 +1,5 @@
-//! Apache httpd with mod_xsendfile: its configuration, and what it says about one download.
+//! Apache httpd with mod_xsendfile: its configuration, and the facts that it contains about one
+//! download.
 
 use sendfile_evidence::{
     fact::{Fact, Kind, Says},
@@ -31,7 +32,7 @@ use self::{
     tree::Tree,
 };
 
-/// A configuration of Apache.
+/// An Apache configuration.
 pub(super) struct Apache {
     tree: Tree,
     matcher: Matcher,
@@ -43,7 +44,7 @@ impl Apache {
         Self { tree: tree::read(path, disk, unread), matcher: Matcher::default() }
     }
 
-    /// Who reads the files.
+    /// The user that reads the files.
     pub(super) fn worker(&self) -> Worker {
         let word = |name: &str| {
             let found = self.tree.main.iter().rev().find(|it| it.name == name)?;
@@ -57,12 +58,12 @@ impl Apache {
         }
     }
 
-    /// Whether it listens at an address.
+    /// Whether it listens on an address.
     pub(super) fn listens(&self, address: &Address) -> bool {
         server::listens(&self.tree.main, address)
     }
 
-    /// How it treats the download.
+    /// How it handles the download.
     pub(super) fn treatment(
         &self,
         question: &Question,
@@ -98,8 +99,8 @@ impl Apache {
         treatment
     }
 
-    /// What takes the app's hand-off header away. A `Header always` has a table of its own, in which
-    /// the headers of an upstream are not.
+    /// A directive that removes the app's hand-off header. `Header always` uses a separate table,
+    /// which does not contain the headers of an upstream.
     fn unset(&self, question: &Question, scope: &Scope<'_>) -> Option<Fact> {
         let name = question.header.as_deref()?;
         let by = scope.all("header").find(|it| {
@@ -111,13 +112,13 @@ impl Apache {
                 && words.next().is_none()
         })?;
         self.loads("headers_module").then(|| {
-            let fix = format!("in {}, remove `{}`", by.place().line(), by.place().text);
-            Fact::at(Says::FeatureOff, by.place(), format!("takes {} away", spelled(name)))
+            let fix = format!("In {}, remove `{}`", by.place().line(), by.place().text);
+            Fact::at(Says::FeatureOff, by.place(), format!("removes {}", spelled(name)))
                 .mended_by(fix)
         })
     }
 
-    /// Whether a module is loaded, as far as the configuration names any.
+    /// Whether a module is loaded. Without any `LoadModule`, all are assumed to be.
     fn loads(&self, module: &str) -> bool {
         self.tree.modules.is_empty() || self.tree.modules.iter().any(|it| it == module)
     }
@@ -128,7 +129,7 @@ impl Apache {
         Site { main, host, disk, matcher: &self.matcher }
     }
 
-    /// Headers that switch the app's hand-off on, and that are not sent.
+    /// Headers that enable the app's hand-off but are not sent.
     fn announced(
         &self,
         question: &Question,
@@ -152,10 +153,10 @@ impl Apache {
                 let at = asked.by.clone();
                 let line = format!("RequestHeader set {} {value}", spelled(name));
                 let place = host.map_or_else(|| at.line(), |it| it.place().line());
-                let module = if loaded { "" } else { " and load mod_headers (a2enmod headers)" };
-                let detail = format!("the app is sent no {}", spelled(name));
+                let module = if loaded { "" } else { " and load mod_headers (`a2enmod headers`)" };
+                let detail = format!("{} is not sent to the app", spelled(name));
                 Fact::at(Says::NotAnnounced, at, detail)
-                    .mended_by(format!("in the virtual host at {place}, add `{line}`{module}"))
+                    .mended_by(format!("In the virtual host at {place}, add `{line}`{module}"))
             })
             .collect()
     }
@@ -173,37 +174,37 @@ impl Apache {
     }
 }
 
-/// Writes down what becomes of the visitor's URL.
+/// Records how the download URL is handled.
 fn download(site: &Site<'_>, found: &Found<'_>, question: &Question, treatment: &mut Treatment) {
     let path = decoded(&question.site.path);
     let fact = match &found.end {
         End::Asks(asked) => {
             treatment.asks = asked.addresses.last().cloned();
-            let detail = format!("takes the visitor's URL and asks {}", asked.shown());
+            let detail = format!("matches the download URL and passes it to {}", asked.shown());
             treatment.download.extend(wrongly_asked(asked, question));
             treatment.download.extend(guarded(&found.scope));
             Fact::at(Says::DownloadAsksApp, asked.by.clone(), detail)
         }
         End::Redirects(to, by) => {
-            Fact::at(Says::DownloadRedirected, by.clone(), format!("redirects the visitor to {to}"))
+            Fact::at(Says::DownloadRedirected, by.clone(), format!("redirects the client to {to}"))
         }
         End::Unknown(reason) => {
             treatment.unsure = true;
             Fact::of(Says::Unsure, reason.clone())
         }
         End::Answers(status, by) => {
-            let what = format!("takes the visitor's URL and answers {status} by itself");
+            let what = format!("matches the download URL and returns {status}");
             not_asking(site, &path, &what, Some(by.clone()))
         }
         End::Opens(file, by) => {
-            let what = format!("takes the visitor's URL and opens {file}");
+            let what = format!("matches the download URL and opens {file}");
             not_asking(site, &path, &what, by.clone())
         }
     };
     treatment.download.push(fact);
 }
 
-/// A rule of access: who is let in, only the running server knows.
+/// An access rule: whom it admits is known only at run time.
 fn guarded(scope: &Scope<'_>) -> Option<Fact> {
     let open = |it: &&Directive| it.arg(0) == "all" && it.arg(1) == "granted";
     let denies = ["deny", "authtype", "secruleengine"].into_iter().flat_map(|it| scope.all(it));
@@ -211,7 +212,7 @@ fn guarded(scope: &Scope<'_>) -> Option<Fact> {
     Some(Fact::at(Says::Guarded, by.place(), "may refuse a request"))
 }
 
-/// A rule that does not ask the app: does it keep one from it that would?
+/// A rule that does not pass the request to the app: does it override one that would?
 fn not_asking(
     site: &Site<'_>,
     path: &str,
@@ -222,24 +223,27 @@ fn not_asking(
     if let (Some(excluded), Some(pass)) = (site.excluded(path), site.other_pass(path)) {
         let (at, pass) = (excluded.place(), pass.place());
         let fix = format!(
-            "in {}, narrow `{}`, so that `{}` ({}) takes the download",
+            "In {}, narrow `{}` so that `{}` ({}) matches the download",
             at.line(),
             at.text,
             pass.text,
             pass.line()
         );
-        let detail =
-            format!("{what}; without it, `{}` in {} would ask the app", pass.text, pass.line());
+        let detail = format!(
+            "{what}; without it, `{}` ({}) would pass the request to the app",
+            pass.text,
+            pass.line()
+        );
         return Fact::at(Says::DownloadShadowed, at, detail).mended_by(fix);
     }
     let fix = here().map(|it| {
-        format!("in the virtual host at {}, add a ProxyPass for the download's path", it.line())
+        format!("In the virtual host at {}, add a `ProxyPass` for the download path", it.line())
     });
-    let detail = format!("{what}; no ProxyPass or RewriteRule asks the app");
+    let detail = format!("{what}; no `ProxyPass` or `RewriteRule` passes it to the app");
     Fact { says: Says::DownloadNotRouted, at: by.or_else(here), detail, fix }
 }
 
-/// Another address, protocol or path than the app's.
+/// An upstream address, protocol or path other than the app's.
 fn wrongly_asked(asked: &Asked, question: &Question) -> Vec<Fact> {
     let Some(app) = &question.app else { return Vec::new() };
     let at = || asked.by.clone();
@@ -247,19 +251,20 @@ fn wrongly_asked(asked: &Asked, question: &Question) -> Vec<Fact> {
     let https = asked.scheme == "https";
     let http = https || asked.scheme == "http";
     if !asked.is_at(&app.address) {
-        let detail = format!("asks {}; the app answers at {}", asked.shown(), app.address);
-        let fix = format!("in {}, name the app's address http://{}", at().line(), app.address);
+        let detail =
+            format!("passes requests to {}, but the app is at {}", asked.shown(), app.address);
+        let fix = format!("In {}, set the app's address: http://{}", at().line(), app.address);
         facts.push(Fact::at(Says::AppElsewhere, at(), detail).mended_by(fix));
     } else if !http || https != app.https {
         let speaks = &asked.scheme;
         let answers = if app.https { "HTTPS" } else { "HTTP" };
-        let detail = format!("speaks {speaks} to {}, which answers {answers}", app.address);
+        let detail = format!("uses {speaks} with {}, which expects {answers}", app.address);
         facts.push(Fact::at(Says::AppElsewhere, at(), detail));
     }
     if http && decoded(&asked.path) != decoded(&app.path) {
-        let detail = format!("asks the app for {}; the download is {}", asked.path, app.path);
+        let detail = format!("requests {} from the app; expected {}", asked.path, app.path);
         let fix = format!(
-            "in {}, end both the path and the URL with a slash, or neither (now {})",
+            "In {}, end both the path and the URL with a slash, or neither (now {})",
             at().line(),
             asked.written
         );

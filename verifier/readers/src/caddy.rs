@@ -1,4 +1,4 @@
-//! Caddy: a Caddyfile or its JSON, and what it says about one download.
+//! Caddy: a Caddyfile or its JSON, and the facts that it contains about one download.
 
 use sendfile_evidence::{
     fact::{Fact, Place, Says},
@@ -30,7 +30,7 @@ use self::{
     walk::{End, Walk},
 };
 
-/// A configuration of Caddy.
+/// A Caddy configuration.
 pub(super) struct Caddy {
     sites: Vec<Directive>,
     matcher: Matcher,
@@ -47,10 +47,7 @@ impl Caddy {
                     Err(_) => sites.extend(tree::read(&path, &text, disk, unread)),
                 },
                 Err(reason) => {
-                    unread.push(Fact::of(
-                        Says::Unread,
-                        format!("`{path}` could not be read: {reason}"),
-                    ));
+                    unread.push(Fact::of(Says::Unread, format!("Cannot read `{path}`: {reason}")));
                 }
             }
         }
@@ -58,12 +55,12 @@ impl Caddy {
         Self { sites, matcher: Matcher::default() }
     }
 
-    /// Whether a site listens at an address.
+    /// Whether a site listens on an address.
     pub(super) fn listens(&self, address: &Address) -> bool {
         self.sites.iter().any(|it| addresses(it).any(|it| it.port == address.port))
     }
 
-    /// The site for a request: by its port, then by its name, the longest name first.
+    /// The site for a request: by port, then by name, the longest name first.
     fn site(&self, request: &Request) -> Option<&Directive> {
         let at_port = |it: &&Directive| addresses(it).any(|it| it.port == request.address.port);
         let mut sites: Vec<&Directive> = self.sites.iter().filter(at_port).collect();
@@ -78,7 +75,7 @@ impl Caddy {
         sites.into_iter().filter(|it| fit(it).is_some()).max_by_key(fit)
     }
 
-    /// How it treats the download.
+    /// How it handles the download.
     pub(super) fn treatment(
         &self,
         question: &Question,
@@ -114,7 +111,7 @@ impl Caddy {
     }
 }
 
-/// The addresses of a site: a scheme, a name and a port, each of which may be missing.
+/// The addresses of a site: scheme, name and port, each of which may be missing.
 fn addresses(site: &Directive) -> impl Iterator<Item = Address> {
     let words = [site.spelled.as_str()].into_iter().chain(site.args.iter().map(String::as_str));
     words.flat_map(|it| it.split(',')).filter(|it| !it.trim().is_empty()).map(|it| {
@@ -138,32 +135,33 @@ fn download(
     let (at, what) = match end {
         Some(End::Asks(proxy)) => return asks(proxy, walk, question),
         Some(End::Redirects(to, at)) => {
-            let detail = format!("redirects the visitor to {to}");
+            let detail = format!("redirects the client to {to}");
             return vec![Fact::at(Says::DownloadRedirected, at.clone(), detail)];
         }
         Some(End::Login(at)) => {
-            let detail = "asks the visitor for a login before the app is asked";
+            let detail = "requires a login before the request reaches the app";
             return vec![Fact::at(Says::LoginAsked, at.clone(), detail)];
         }
         Some(End::Opens(file, at)) => {
-            (at.clone(), format!("takes the visitor's URL and opens {file}"))
+            (at.clone(), format!("matches the download URL and opens {file}"))
         }
         Some(End::Answers(said, at)) => {
-            (at.clone(), format!("takes the visitor's URL and answers {said} by itself"))
+            (at.clone(), format!("matches the download URL and returns {said}"))
         }
         None if walk.unsure.is_some() => return Vec::new(),
-        None => (site.place(), "has nothing that takes the visitor's URL".to_owned()),
+        None => (site.place(), "no directive matches the download URL".to_owned()),
     };
     match any_proxy(site.inside(), &path, 0) {
         Some(other) => {
             let there = other.place();
             let detail = format!(
-                "{what}; without it, `{}` in {} would ask the app",
+                "{what}; otherwise `{}` ({}) would pass the request to the app",
                 there.text,
                 there.line()
             );
             let fix = format!(
-                "put both into `handle` blocks, that of `{}` ({}) with the download's path",
+                "Put both into `handle` blocks, and use the download path as the matcher of the \
+                 one with `{}` ({})",
                 there.text,
                 there.line()
             );
@@ -171,17 +169,17 @@ fn download(
         }
         None => {
             let fix = format!(
-                "in the site at {}, add a `handle` for the download's path with a reverse_proxy to \
+                "In the site at {}, add a `handle` for the download path with a `reverse_proxy` to \
                  the app",
                 site.place().line()
             );
-            let detail = format!("{what}; no reverse_proxy for it asks the app");
+            let detail = format!("{what}; no matching `reverse_proxy` passes it to the app");
             vec![Fact::at(Says::DownloadNotRouted, at, detail).mended_by(fix)]
         }
     }
 }
 
-/// The address that is the app's, or else the first that is asked, and whether TLS is spoken there.
+/// The app's address if it is an upstream, else the first upstream, and whether TLS is used.
 fn asked(proxy: &Directive, question: &Question) -> Option<(Address, bool)> {
     let all = upstreams(proxy);
     let app = all.iter().find(|(address, _)| question.is_app(address) == Some(true));
@@ -191,31 +189,30 @@ fn asked(proxy: &Directive, question: &Question) -> Option<(Address, bool)> {
 fn asks(proxy: &Directive, walk: &Walk<'_>, question: &Question) -> Vec<Fact> {
     let Some((address, https)) = asked(proxy, question) else { return Vec::new() };
     let at = proxy.place();
-    let detail = format!("takes the visitor's URL and asks {address}");
+    let detail = format!("matches the download URL and passes it to {address}");
     let mut facts = vec![Fact::at(Says::DownloadAsksApp, at.clone(), detail)];
     let guard = walk.guard.clone();
     facts.extend(guard.map(|it| Fact::at(Says::Guarded, it, "may refuse a request")));
     let Some(app) = &question.app else { return facts };
     let http = proxy.name == "reverse_proxy";
     if !address.is(&app.address) {
-        let detail = format!("asks {address}; the app answers at {}", app.address);
-        let fix = format!("in {}, name the app's address {}", at.line(), app.address);
+        let detail = format!("passes requests to {address}, but the app is at {}", app.address);
+        let fix = format!("In {}, set the app's address: {}", at.line(), app.address);
         facts.push(Fact::at(Says::AppElsewhere, at.clone(), detail).mended_by(fix));
     } else if !http || https != app.https {
         let speaks = if http { "TLS" } else { "FastCGI" };
-        let detail = format!("speaks {speaks} to {}, which does not", app.address);
+        let detail = format!("uses {speaks} with {}, which does not support it", app.address);
         facts.push(Fact::at(Says::AppElsewhere, at.clone(), detail));
     }
     if http && walk.subject.path != decoded(&app.path) {
-        let detail =
-            format!("asks the app for {}; the download is {}", walk.subject.path, app.path);
+        let detail = format!("requests {} from the app; expected {}", walk.subject.path, app.path);
         let by = walk.rewrites.last().map_or(at, |it| it.place());
         facts.push(Fact::at(Says::PathRewritten, by, detail));
     }
     facts
 }
 
-/// Headers that switch the app's hand-off on, and that are not sent.
+/// Headers that enable the app's hand-off but are not sent.
 fn announced(question: &Question, proxy: &Directive, walk: &Walk<'_>) -> Vec<Fact> {
     let Some(app) = &question.app else { return Vec::new() };
     let set = |name: &str| {
@@ -236,14 +233,15 @@ fn announced(question: &Question, proxy: &Directive, walk: &Walk<'_>) -> Vec<Fac
                 value.clone()
             };
             let name = spelled(name);
-            let fix = format!("in `{}` ({}), add `header_up {name} {value}`", at.text, at.line());
-            Fact::at(Says::NotAnnounced, at, format!("the app is sent no {name}")).mended_by(fix)
+            let fix = format!("In `{}` ({}), add `header_up {name} {value}`", at.text, at.line());
+            Fact::at(Says::NotAnnounced, at, format!("{name} is not sent to the app"))
+                .mended_by(fix)
         })
         .collect()
 }
 
 impl Fate {
-    /// Whether an answer's header goes on as it came.
+    /// Whether a response header is passed on unchanged.
     fn of(stripped: bool) -> Self {
         if stripped { Self::Dropped } else { Self::Passed }
     }

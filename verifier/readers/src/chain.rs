@@ -1,5 +1,5 @@
-//! Several proxies in a row: which of them the visitor meets, whom each asks, and which acts on the
-//! hand-off.
+//! Chains of several proxies: which one the client reaches, which upstream each uses, and which
+//! acts on the hand-off.
 
 use sendfile_evidence::{
     fact::{Fact, Place, Says, State},
@@ -8,10 +8,10 @@ use sendfile_evidence::{
 
 use super::{Config, Disk, Fate, Question, Treatment};
 
-/// Longer rows are circles.
+/// Longer chains are loops.
 const LONGEST: usize = 8;
 
-/// What the configurations say about a download.
+/// The facts of the configurations about a download.
 pub fn facts(configs: &[Config], question: &Question, disk: &dyn Disk) -> Vec<Fact> {
     let (question, treated) = treatments(configs, question, disk);
     let row = row(configs, &treated, &question.site.address);
@@ -20,7 +20,7 @@ pub fn facts(configs: &[Config], question: &Question, disk: &dyn Disk) -> Vec<Fa
     for n in &row {
         let Some(it) = treated.get(*n) else { continue };
         let is_last = row.last() == Some(n);
-        // Whom an outer proxy asks is the next one, not the app.
+        // The upstream of an outer proxy is the next proxy, not the app.
         let about_app = |it: &&Fact| matches!(it.says, Says::AppElsewhere | Says::PathRewritten);
         facts.extend(it.download.iter().filter(|it| is_last || !about_app(it)).cloned());
         if is_last {
@@ -46,8 +46,9 @@ pub fn facts(configs: &[Config], question: &Question, disk: &dyn Disk) -> Vec<Fa
     facts
 }
 
-/// How each treats the download. Where the direct location gives the file from a path that is not on
-/// this disk, the proxy sees another disk, in a container perhaps: there the file is at that path.
+/// How each proxy handles the download. If the direct location serves the file from a path that
+/// does not exist on this disk, the proxy sees another disk, perhaps in a container: there, the
+/// file is at that path.
 fn treatments(
     configs: &[Config],
     question: &Question,
@@ -78,17 +79,17 @@ fn elsewhere(configs: &[Config], question: &Question) -> Option<Fact> {
         return None;
     }
     let says = if configs.len() > 1 { Says::Unsure } else { Says::ListensElsewhere };
-    Some(Fact::of(says, format!("no configuration listens at {address}")))
+    Some(Fact::of(says, format!("No configuration listens on {address}")))
 }
 
 fn those(facts: &[Fact], wanted: &[Says]) -> Vec<Fact> {
     facts.iter().filter(|it| wanted.contains(&it.says)).cloned().collect()
 }
 
-/// The proxies that the visitor's request passes, the outermost first.
+/// The proxies that the client's request passes through, the outermost first.
 fn row(configs: &[Config], treated: &[Treatment], site: &Address) -> Vec<usize> {
     let listening = |address: &Address| configs.iter().position(|it| it.listens(address));
-    // A port that nobody listens on is mapped to another one; the last one given is then taken.
+    // A port without a listener is mapped to another one; then the last configuration is used.
     let Some(front) = listening(site).or(configs.len().checked_sub(1)) else { return Vec::new() };
     let mut row = vec![front];
     while row.len() < LONGEST {
@@ -101,7 +102,8 @@ fn row(configs: &[Config], treated: &[Treatment], site: &Address) -> Vec<usize> 
     row
 }
 
-/// The proxy that acts on the header: the nearest to the app, unless those behind it let it pass.
+/// The proxy that acts on the header: the one nearest to the app, unless the proxies behind it
+/// remove the header.
 fn acting(row: &[usize], treated: &[Treatment]) -> Option<usize> {
     for n in row.iter().rev() {
         match treated.get(*n)?.fate {
@@ -113,7 +115,7 @@ fn acting(row: &[usize], treated: &[Treatment]) -> Option<usize> {
     None
 }
 
-/// No proxy of the row acts on the header: another one would, or one has it switched off.
+/// No proxy of the chain acts on the header: another one would, or one has the feature disabled.
 fn nobody_acts(configs: &[Config], row: &[usize], treated: &[Treatment]) -> Vec<Fact> {
     let beside = (0..configs.len()).filter(|it| !row.contains(it));
     let mut acts = beside.filter(|it| treated.get(*it).is_some_and(|it| it.fate == Fate::Obeyed));
@@ -121,12 +123,13 @@ fn nobody_acts(configs: &[Config], row: &[usize], treated: &[Treatment]) -> Vec<
         let asks = treated.get(*last).into_iter().flat_map(|it| &it.download);
         let at = asks.filter(|it| it.says == Says::DownloadAsksApp).find_map(|it| it.at.clone());
         let detail = format!(
-            "asks the app itself; the proxy of {} acts on the hand-off, and is not asked",
+            "passes requests directly to the app, so the proxy configured in {}, which acts on the \
+             hand-off, is bypassed",
             other.path
         );
         let fix = at.as_ref().map(|at| {
             format!(
-                "in {}, pass the request to the proxy of {} instead of the app",
+                "In {}, pass the request to the proxy configured in {} instead of the app",
                 at.line(),
                 other.path
             )
@@ -138,7 +141,7 @@ fn nobody_acts(configs: &[Config], row: &[usize], treated: &[Treatment]) -> Vec<
     all.flat_map(|it| it.header.iter().filter(off)).cloned().collect()
 }
 
-/// Whether what a hand-off leads to is right, as far as it is known.
+/// Whether the hand-off leads to the file, as far as it is known.
 fn leads_right(treatment: &Treatment) -> bool {
     let wrong = |it: &Fact| {
         use Says as S;
@@ -169,7 +172,7 @@ fn leads_right(treatment: &Treatment) -> bool {
     treatment.target.iter().any(some) && !treatment.target.iter().any(wrong)
 }
 
-/// An inner proxy acts on the header and leads nowhere, while one before it would lead to the file.
+/// An inner proxy acts on the header but cannot serve the file, while an outer one could.
 fn swallowed(
     configs: &[Config],
     row: &[usize],
@@ -188,12 +191,12 @@ fn swallowed(
     let obeys = inner.header.iter().find(|it| it.says == Says::HeaderObeyed);
     let at: Place = obeys.and_then(|it| it.at.clone())?;
     let detail = format!(
-        "acts on the header, and leads nowhere; the proxy of {} would serve the file",
+        "acts on the header but cannot serve the file; the proxy configured in {} could",
         serving.path
     );
     let by_nginx = at.text.contains("_pass ");
     let fix = format!(
-        "beside {}, add `proxy_ignore_headers X-Accel-Redirect; proxy_pass_header \
+        "After {}, add `proxy_ignore_headers X-Accel-Redirect; proxy_pass_header \
          X-Accel-Redirect;`",
         at.line()
     );
@@ -201,7 +204,7 @@ fn swallowed(
     Some(if by_nginx { fact.mended_by(fix) } else { fact })
 }
 
-/// An inner proxy drops the header, and one before it would act on it.
+/// An inner proxy removes the header, on which an outer one would act.
 fn dropped(configs: &[Config], row: &[usize], treated: &[Treatment]) -> Option<Fact> {
     let passed = |n: &&usize| treated.get(**n).is_some_and(|it| it.fate == Fate::Passed);
     let inner = row.iter().rev().find(|n| !passed(n))?;
@@ -209,16 +212,18 @@ fn dropped(configs: &[Config], row: &[usize], treated: &[Treatment]) -> Option<F
     let acts = |n: &&usize| treated.get(**n).is_some_and(|it| it.fate == Fate::Obeyed);
     let serving = configs.get(*outer.filter(acts).last()?)?;
     let inner = treated.get(*inner)?;
-    let detail = format!("drops the header, on which the proxy of {} would act", serving.path);
-    // Where one directive does it, it is that one.
+    let detail =
+        format!("removes the header, on which the proxy configured in {} would act", serving.path);
+    // If a single directive causes it, name that one.
     let off = inner.header.iter().rev().find(|it| it.says == Says::FeatureOff);
     let asks = || inner.download.iter().find(|it| it.says == Says::DownloadAsksApp);
     let at = off.or_else(asks)?.at.clone()?;
-    let fix = format!("at {}, let the header pass on to the proxy of {}", at.line(), serving.path);
+    let fix =
+        format!("In {}, pass the header on to the proxy configured in {}", at.line(), serving.path);
     Some(Fact::at(Says::SwallowedBetween, at, detail).mended_by(fix))
 }
 
-/// The direct location is that of the proxy that listens there, or of the first of the row.
+/// The direct location is that of the proxy that listens there, else of the first of the chain.
 fn direct(
     configs: &[Config],
     row: &[usize],
@@ -231,7 +236,7 @@ fn direct(
     of.map_or_else(Vec::new, |it| it.direct.clone())
 }
 
-/// The configurations, as they read, give the visitor the file.
+/// According to the configurations, the client gets the file.
 fn fine(
     facts: &[Fact],
     row: &[usize],

@@ -1,4 +1,4 @@
-//! A directive: what the configurations of nginx, Apache and Caddy are made of.
+//! A directive, the element of the configurations of nginx, Apache and Caddy.
 
 use std::rc::Rc;
 
@@ -7,53 +7,53 @@ use sendfile_evidence::fact::Place;
 /// A directive, with its block if it has one.
 #[derive(Clone, Debug)]
 pub(super) struct Directive {
-    /// Its name, as it is looked up.
+    /// Its name, normalised for look-up.
     pub(super) name: String,
-    /// Its name as it is written; a section's with its bracket.
+    /// Its name as written; for a section, including the bracket.
     pub(super) spelled: String,
-    /// The words behind it.
+    /// Its arguments.
     pub(super) args: Vec<String>,
     /// Its file.
     pub(super) file: Rc<str>,
     /// Its line.
     pub(super) line: u32,
-    /// What its block has, where it has one.
+    /// The directives of its block, if it has one.
     pub(super) block: Option<Vec<Self>>,
 }
 
 impl Directive {
-    /// How many bytes it takes without its block, roughly.
+    /// Its approximate size in bytes, without its block.
     pub(super) fn weight(&self) -> usize {
         let words = self.args.iter().map(|it| it.len() + 64).sum::<usize>();
         256 + 2 * self.spelled.len() + words
     }
 
-    /// The n-th word behind the name, or nothing.
+    /// The n-th argument, or an empty text.
     pub(super) fn arg(&self, n: usize) -> &str {
         self.args.get(n).map_or("", String::as_str)
     }
 
-    /// What its block has, or nothing.
+    /// The directives of its block, if any.
     pub(super) fn inside(&self) -> &[Self] {
         self.block.as_deref().unwrap_or_default()
     }
 
-    /// The last directive of this name in the block.
+    /// The last directive with this name in the block.
     pub(super) fn child(&self, name: &str) -> Option<&Self> {
         self.inside().iter().rev().find(|it| it.name == name)
     }
 
-    /// All directives of this name in the block.
+    /// All directives with this name in the block.
     pub(super) fn children<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a Self> {
         self.inside().iter().filter(move |it| it.name == name)
     }
 
-    /// Where it stands, its secrets redacted.
+    /// Its position, with secrets redacted.
     pub(super) fn place(&self) -> Place {
         Place { file: self.file.to_string(), line: self.line, text: self.text() }
     }
 
-    /// It as it is written, its secrets redacted.
+    /// Its text as written, with secrets redacted.
     pub(super) fn text(&self) -> String {
         let text = sendfile_evidence::secret::directive(&self.spelled, &self.args);
         if self.spelled.starts_with('<') { format!("{text}>") } else { text }

@@ -1,15 +1,16 @@
-//! What the readers ask of the disk; `probe::local` answers for this machine, tests on paper.
+//! The readers' access to the disk; implemented by `probe::local` for this host, and in memory for
+//! tests.
 
-/// What can be asked of the disk.
+/// Access to the disk.
 pub trait Disk {
-    /// The files that a path or a pattern of an include names, in their order; a plain path that is
-    /// not there is one text with a reason, a pattern that matches nothing is none.
+    /// The files that a path or a pattern of an include matches, in order. A plain path that does
+    /// not exist yields one text with a reason, a pattern without matches yields none.
     fn read(&mut self, pattern: &str) -> Vec<Text>;
-    /// The text of a small file beside the configuration, such as a .htaccess, if it can be read.
+    /// The text of a small file next to the configuration, such as .htaccess, if it can be read.
     fn text(&self, path: &str) -> Option<String>;
-    /// What is at a path.
+    /// What exists at a path.
     fn look(&self, path: &str) -> Look;
-    /// The path with all links resolved.
+    /// The path with all symbolic links resolved.
     fn real(&self, path: &str) -> Option<String>;
     /// Whether the workers may read a path.
     fn access(&self, path: &str, worker: &Worker) -> Access;
@@ -24,46 +25,46 @@ pub struct Text {
     pub text: Result<String, String>,
 }
 
-/// What is at a path.
+/// What exists at a path.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Look {
     /// A file.
     File,
-    /// A folder.
+    /// A directory.
     Folder,
     /// Nothing.
     Missing,
-    /// It could not be seen.
+    /// It could not be determined.
     Unknown,
 }
 
-/// Who reads the files, as far as the configuration says.
+/// The user that reads the files, as far as the configuration specifies it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Worker {
-    /// Whose workers they are, for people.
+    /// The server that the workers belong to, as a text.
     pub server: &'static str,
-    /// The user's name or number.
+    /// The user's name or numeric id.
     pub user: Option<String>,
-    /// The group's name or number.
+    /// The group's name or numeric id.
     pub group: Option<String>,
-    /// The file with the master's process number.
+    /// The PID file of the master process.
     pub pid_file: Option<String>,
 }
 
 /// Whether the workers may read a path.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Access {
-    /// As far as owner, group and mode tell.
+    /// Yes, according to owner, group and mode.
     Open,
-    /// What is closed, how it is closed, and a command that opens it.
+    /// The inaccessible path, the reason, and a command that grants access.
     Closed {
-        /// The first folder or file that is closed.
+        /// The first inaccessible directory or file.
         path: String,
-        /// Its mode and owner, and the user that is shut out.
+        /// Its owner and mode, and the user without access.
         why: String,
-        /// A command that opens it.
+        /// A command that grants access.
         fix: String,
     },
-    /// It cannot be told.
+    /// Unknown.
     Unknown,
 }

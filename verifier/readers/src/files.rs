@@ -1,17 +1,17 @@
-//! The files of one configuration, read within limits: what is beyond them is a fact, so that no
-//! text is too large, includes itself too often, or grows without end.
+//! Reads the files of one configuration within limits. Exceeding a limit is a fact, so that no text
+//! is too large, includes itself too often, or grows without limit.
 
 use sendfile_evidence::fact::{Fact, Says};
 
 use super::{Disk, Text, directive::Directive};
 
-/// So many files are read, whichever way they are included.
+/// Maximum number of files, counting repeated includes.
 const MOST: usize = 500;
 
-/// So many bytes are kept of all that is read, as often as it is included.
+/// Maximum number of bytes kept, counting repeated includes.
 const ROOM: usize = 128 << 20;
 
-/// So many things that could not be read are named.
+/// Maximum number of problems that are reported.
 const NAMED: usize = 20;
 
 /// Reads the files of one configuration.
@@ -23,29 +23,29 @@ pub(super) struct Files<'a> {
 }
 
 impl<'a> Files<'a> {
-    /// Nothing is read yet.
+    /// Starts with nothing read.
     pub(super) fn new(disk: &'a mut dyn Disk, unread: &'a mut Vec<Fact>) -> Self {
         Self { disk, unread, left: MOST, room: ROOM }
     }
 
-    /// The disk, for what is no file of the configuration.
+    /// The disk, for files that are not part of the configuration.
     pub(super) fn disk(&mut self) -> &mut dyn Disk {
         self.disk
     }
 
-    /// Remembers what could not be read.
+    /// Records something that could not be read.
     pub(super) fn not_read(&mut self, what: &str, reason: &str) {
         match self.unread.len() {
-            NAMED => self.unread.push(Fact::of(Says::Unread, "more could not be read")),
+            NAMED => self.unread.push(Fact::of(Says::Unread, "Further files could not be read")),
             named if named > NAMED => {}
             _ => {
-                let detail = format!("`{what}` could not be read: {reason}");
+                let detail = format!("Cannot read `{what}`: {reason}");
                 self.unread.push(Fact::of(Says::Unread, detail));
             }
         }
     }
 
-    /// Remembers what could not be understood.
+    /// Records something that is not supported.
     pub(super) fn unsure(&mut self, reason: &str) {
         let fact = Fact::of(Says::Unsure, reason);
         if self.unread.len() < NAMED && !self.unread.contains(&fact) {
@@ -53,7 +53,7 @@ impl<'a> Files<'a> {
         }
     }
 
-    /// The files that a path or a pattern names, and their texts.
+    /// The files that a path or a pattern matches, and their texts.
     pub(super) fn named(&mut self, pattern: &str) -> Vec<(String, String)> {
         let mut found = Vec::new();
         if self.left == 0 {
@@ -82,14 +82,14 @@ impl<'a> Files<'a> {
         left.is_some()
     }
 
-    /// Whether there is room for so many bytes more.
+    /// Whether this many more bytes may be kept.
     pub(super) fn has_room(&mut self, bytes: usize) -> bool {
         let room = self.room.checked_sub(bytes);
         self.room = room.unwrap_or(0);
         room.is_some()
     }
 
-    /// Whether there is room for a directive with its block.
+    /// Whether a directive with its block may be kept.
     pub(super) fn has_room_for(&mut self, directive: &Directive) -> bool {
         self.has_room(directive.weight())
             && directive.inside().iter().all(|it| self.has_room_for(it))
@@ -98,5 +98,5 @@ impl<'a> Files<'a> {
 
 const TOO_MANY: &str = "too many files";
 
-/// Why reading ends where there is no more room.
+/// Why reading stops at the size limit.
 pub(super) const TOO_LARGE: &str = "the configuration is too large";

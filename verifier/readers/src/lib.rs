@@ -1,9 +1,9 @@
-//! What the proxies' own configuration says about one download: which rule takes a URL, what it
-//! does with the hand-off, which file it would open, and the line to change.
+//! Reads the proxies' own configuration for one download: which rule matches a URL, what it does
+//! with the hand-off, which file it would open, and which line to change.
 //!
-//! Pure: texts in, facts out. Whatever lies on disk is asked through [`Disk`]; `probe::local` reads
-//! it. A fact is what the configuration says, never what the running server does: what was measured
-//! beats what was read.
+//! Pure: texts in, facts out. Everything on disk is accessed through [`Disk`]; `probe::local` reads
+//! it. A fact describes what the configuration says, never what the running server does:
+//! measurements take precedence over configuration.
 
 use sendfile_evidence::{
     fact::{Fact, Kind},
@@ -31,9 +31,9 @@ pub use disk::{Access, Disk, Look, Text, Worker};
 pub use pattern::glob;
 pub use question::Question;
 
-/// A configuration, parsed.
+/// A parsed configuration.
 pub struct Config {
-    /// The file as it was given.
+    /// The path of the file, as given.
     pub path: String,
     parsed: Parsed,
     unread: Vec<Fact>,
@@ -47,7 +47,7 @@ enum Parsed {
 }
 
 impl Config {
-    /// Reads a configuration and parses it; what could not be read is a fact of it.
+    /// Reads and parses a configuration. Anything that could not be read becomes a fact.
     pub fn read(kind: Kind, path: &str, disk: &mut dyn Disk) -> Self {
         let mut unread = Vec::new();
         let parsed = match kind {
@@ -61,7 +61,7 @@ impl Config {
         Self { path: path.to_owned(), parsed, unread }
     }
 
-    /// Who reads the files.
+    /// The user that reads the files.
     pub fn worker(&self) -> Worker {
         match &self.parsed {
             Parsed::Nginx(it) => it.worker(),
@@ -71,7 +71,7 @@ impl Config {
         }
     }
 
-    /// Whether it listens where an address is.
+    /// Whether it listens on an address.
     fn listens(&self, address: &Address) -> bool {
         match &self.parsed {
             Parsed::Nginx(it) => it.listens(address),
@@ -96,34 +96,34 @@ impl Config {
     }
 }
 
-/// How one proxy treats the download, as far as its configuration tells.
+/// How one proxy handles the download, as far as its configuration shows.
 #[derive(Debug, Default)]
 struct Treatment {
-    /// About the visitor's URL.
+    /// Facts about the download URL.
     download: Vec<Fact>,
-    /// About the hand-off header.
+    /// Facts about the hand-off header.
     header: Vec<Fact>,
-    /// About what the hand-off leads to.
+    /// Facts about the hand-off's target.
     target: Vec<Fact>,
-    /// About the direct location.
+    /// Facts about the direct location.
     direct: Vec<Fact>,
-    /// Whom it asks for the visitor's URL.
+    /// The upstream that it passes the download URL to.
     asks: Option<Address>,
-    /// What becomes of the hand-off header.
+    /// What it does with the hand-off header.
     fate: Fate,
-    /// Whether something was beyond the reader.
+    /// Whether something in the configuration could not be evaluated.
     unsure: bool,
 }
 
-/// What becomes of a hand-off header in an answer that passes through.
+/// What a proxy does with a hand-off header in a response that passes through it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 enum Fate {
-    /// It is acted on.
+    /// It acts on the header.
     Obeyed,
-    /// It goes on to whoever asked.
+    /// It passes the header on to the client.
     #[default]
     Passed,
-    /// It is taken away.
+    /// It removes the header.
     Dropped,
 }
 
@@ -133,7 +133,7 @@ mod tests {
 
     use super::{paper::Paper, *};
 
-    /// A small generator of numbers, so that what fails can be repeated.
+    /// A small pseudo-random number generator with a fixed seed, so that failures can be repeated.
     struct Dice(u64);
 
     impl Dice {

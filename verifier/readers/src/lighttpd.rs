@@ -1,4 +1,4 @@
-//! lighttpd: its configuration, and what it says about one download.
+//! lighttpd: its configuration, and the facts that it contains about one download.
 
 use sendfile_evidence::{
     fact::{Fact, Kind, Says},
@@ -23,7 +23,7 @@ use self::{
     tree::{Branch, Item},
 };
 
-/// A configuration of lighttpd.
+/// A lighttpd configuration.
 pub(super) struct Lighttpd {
     items: Vec<Item>,
     matcher: Matcher,
@@ -43,7 +43,7 @@ impl Lighttpd {
         found.filter(|it| !it.is_empty())
     }
 
-    /// Who reads the files.
+    /// The user that reads the files.
     pub(super) fn worker(&self) -> Worker {
         Worker {
             server: Kind::Lighttpd.name(),
@@ -53,7 +53,7 @@ impl Lighttpd {
         }
     }
 
-    /// Whether it listens at an address.
+    /// Whether it listens on an address.
     pub(super) fn listens(&self, address: &Address) -> bool {
         let port = self.word("server.port").and_then(|it| it.parse().ok()).unwrap_or(80);
         let main = Address::of(&self.word("server.bind").unwrap_or_default(), port);
@@ -65,7 +65,7 @@ impl Lighttpd {
         })
     }
 
-    /// How it treats the download.
+    /// How it handles the download.
     pub(super) fn treatment(
         &self,
         question: &Question,
@@ -108,7 +108,7 @@ impl Lighttpd {
         let fact = match end {
             End::Asks(hosts) => {
                 let Some(host) = meant(hosts, question) else { return Vec::new() };
-                let detail = format!("takes the visitor's URL and asks {}", host.address);
+                let detail = format!("matches the download URL and passes it to {}", host.address);
                 let mut facts = wrongly_asked(host, settings, question);
                 facts.push(Fact::at(Says::DownloadAsksApp, host.place(), detail));
                 facts.extend(guarded(settings));
@@ -117,45 +117,47 @@ impl Lighttpd {
             End::Redirects(to, at) => Fact::at(
                 Says::DownloadRedirected,
                 at.clone(),
-                format!("redirects the visitor to {to}"),
+                format!("redirects the client to {to}"),
             ),
             End::Login(at) => Fact::at(
                 Says::LoginAsked,
                 at.clone(),
-                "asks the visitor for a login before the app is asked",
+                "requires a login before the request reaches the app",
             ),
             End::Answers(status, at) => {
-                let detail = format!("takes the visitor's URL and answers {status} by itself");
+                let detail = format!("matches the download URL and returns {status}");
                 Fact::at(Says::DownloadShadowed, at.clone(), detail)
             }
             End::Opens(path, at) => {
-                let what = format!("takes the visitor's URL and opens {path}");
+                let what = format!("matches the download URL and opens {path}");
                 let gateway = effective::any_gateway(&self.items, &settings.path);
                 let lacking = gateway.and_then(|it| settings.lacks(&it.key));
                 let (detail, fix) = match (gateway.map(tree::Setting::place), lacking) {
                     (Some(there), Some(module)) => (
                         format!(
-                            "{what}; `{}` in {} says nothing without {module}, which \
-                             server.modules does not name",
+                            "{what}; `{}` ({}) has no effect without {module}, which is not in \
+                             `server.modules`",
                             there.text,
                             there.line()
                         ),
-                        format!("add \"{module}\" to server.modules"),
+                        format!("Add \"{module}\" to `server.modules`"),
                     ),
                     (Some(there), None) => (
                         format!(
-                            "{what}; the condition around `{}` in {} does not hold for it",
+                            "{what}; the condition around `{}` ({}) does not match it",
                             there.text,
                             there.line()
                         ),
                         format!(
-                            "let the condition around {} hold for the download's URL as well",
+                            "Extend the condition around {} to match the download URL",
                             there.line()
                         ),
                     ),
                     (None, _) => (
-                        format!("{what}; no proxy.server or fastcgi.server asks the app"),
-                        "add a proxy.server for the download's path".to_owned(),
+                        format!(
+                            "{what}; no `proxy.server` or `fastcgi.server` passes it to the app"
+                        ),
+                        "Add a `proxy.server` for the download path".to_owned(),
                     ),
                 };
                 Fact::at(Says::DownloadNotRouted, at.clone(), detail).mended_by(fix)
@@ -166,12 +168,12 @@ impl Lighttpd {
     }
 }
 
-/// The host that is the app, or else the first.
+/// The host that is the app, else the first one.
 fn meant<'h, 'a>(hosts: &'h [Host<'a>], question: &Question) -> Option<&'h Host<'a>> {
     hosts.iter().find(|it| question.is_app(&it.address) == Some(true)).or(hosts.first())
 }
 
-/// A login that the visitor may know: only the running server can tell.
+/// A login whose credentials the client may have: known only at run time.
 fn guarded(settings: &Settings<'_>) -> Option<Fact> {
     let by = settings.setting("auth.require")?;
     Some(Fact::at(Says::Guarded, by.place(), "may refuse a request"))
@@ -195,27 +197,27 @@ fn sockets(items: &[Item], all: &mut Vec<Address>) {
 fn acts(host: &Host<'_>, question: &Question) -> (Fate, Fact) {
     let at = host.place();
     let value = question.value.as_deref().unwrap_or_default();
-    let folder = value.rsplit_once('/').map_or("/FOLDER", |(folder, _)| folder);
+    let folder = value.rsplit_once('/').map_or("/DIRECTORY", |(folder, _)| folder);
     match host.sends {
         true => {
             let fact =
-                Fact::at(Says::HeaderObeyed, at, "acts on X-Sendfile in what comes from the app");
+                Fact::at(Says::HeaderObeyed, at, "acts on X-Sendfile in the app's responses");
             (Fate::Obeyed, fact)
         }
         false => {
             let fix = format!(
-                "in {}, add `\"x-sendfile\" => \"enable\", \"x-sendfile-docroot\" => \
-                 ( \"{folder}/\" )` to the host's entry",
+                "In {}, add `\"x-sendfile\" => \"enable\", \"x-sendfile-docroot\" => ( \
+                 \"{folder}/\" )` to the host's entry",
                 at.line()
             );
             let fact =
-                Fact::at(Says::FeatureOff, at, "has no \"x-sendfile\" => \"enable\" for this host");
+                Fact::at(Says::FeatureOff, at, "no `\"x-sendfile\" => \"enable\"` for this host");
             (Fate::Dropped, fact.mended_by(fix))
         }
     }
 }
 
-/// What the header's path leads to: decoded, and below one of the folders where any are named.
+/// What the header's path refers to: decoded, and below one of the directories if any are set.
 fn target(question: &Question, host: &Host<'_>, disk: &dyn Disk, worker: &Worker) -> Vec<Fact> {
     let Some(value) = question.value.as_deref().filter(|it| it.starts_with('/')) else {
         return Vec::new();
@@ -233,16 +235,16 @@ fn target(question: &Question, host: &Host<'_>, disk: &dyn Disk, worker: &Worker
         let (detail, wanted) = match through.and_then(|it| Some((it, disk.real(it)?))) {
             Some((link, real)) => (
                 format!(
-                    "{path} is outside of {}: {link} leads to {real} by a link, and links are not \
+                    "{path} is outside {}: {link} is a symbolic link to {real}, and links are not \
                      resolved",
                     folders.join(", ")
                 ),
                 real,
             ),
-            None => (format!("{path} is outside of {}", folders.join(", ")), folder.to_owned()),
+            None => (format!("{path} is outside {}", folders.join(", ")), folder.to_owned()),
         };
         let fix = format!(
-            "in {}, add \"{}/\" to \"x-sendfile-docroot\"",
+            "In {}, add \"{}/\" to `x-sendfile-docroot`",
             at.line(),
             wanted.trim_end_matches('/')
         );
@@ -259,7 +261,7 @@ fn target(question: &Question, host: &Host<'_>, disk: &dyn Disk, worker: &Worker
     facts
 }
 
-/// Headers that switch the app's hand-off on, and that are not sent.
+/// Headers that enable the app's hand-off but are not sent.
 fn announced(question: &Question, settings: &Settings<'_>, host: &Host<'_>) -> Vec<Fact> {
     let Some(app) = &question.app else { return Vec::new() };
     let set = |name: &str| {
@@ -275,11 +277,11 @@ fn announced(question: &Question, settings: &Settings<'_>, host: &Host<'_>) -> V
         .map(|(name, value)| {
             let name = spelled(name);
             let fix = format!(
-                "beside {}, add `setenv.add-request-header = ( \"{name}\" => \"{value}\" )` \
-                 (with mod_setenv)",
+                "Before {}, add `setenv.add-request-header = ( \"{name}\" => \"{value}\" )` \
+                 (requires mod_setenv)",
                 host.place().line()
             );
-            let detail = format!("the app is sent no {name}");
+            let detail = format!("{name} is not sent to the app");
             Fact::at(Says::NotAnnounced, host.place(), detail).mended_by(fix)
         })
         .collect()
@@ -290,16 +292,17 @@ fn wrongly_asked(host: &Host<'_>, settings: &Settings<'_>, question: &Question) 
     let at = host.place();
     let mut facts = Vec::new();
     if !host.address.is(&app.address) {
-        let detail = format!("asks {}; the app answers at {}", host.address, app.address);
-        let fix = format!("in {}, name the app's address {}", at.line(), app.address);
+        let detail =
+            format!("passes requests to {}, but the app is at {}", host.address, app.address);
+        let fix = format!("In {}, set the app's address: {}", at.line(), app.address);
         facts.push(Fact::at(Says::AppElsewhere, at.clone(), detail).mended_by(fix));
     } else if !host.http {
-        let detail = format!("speaks FastCGI to {}, which answers HTTP", app.address);
+        let detail = format!("uses FastCGI with {}, which expects HTTP", app.address);
         facts.push(Fact::at(Says::AppElsewhere, at.clone(), detail));
     }
     let asked = settings.sent_path();
     if host.http && asked != decoded(&app.path) {
-        let detail = format!("asks the app for {asked}; the download is {}", app.path);
+        let detail = format!("requests {asked} from the app; expected {}", app.path);
         facts.push(Fact::at(Says::PathRewritten, at, detail));
     }
     facts

@@ -1,4 +1,4 @@
-//! The lines that proxies write into their error logs when a download fails.
+//! The lines that proxies write to their error logs when a download fails.
 //!
 //! The texts are those of nginx 1.22.1 and 1.31, Apache 2.4 with mod_xsendfile 0.12, and lighttpd
 //! 1.4.69, all provoked.
@@ -11,24 +11,24 @@ use sendfile_evidence::{
 
 use super::{Question, uri::decoded};
 
-/// What stands in a line, what it means, and where the path or name stands.
+/// A text to search for in a line, its meaning, and the position of the path or name.
 struct Mark {
     text: &'static str,
     event: Event,
     what: What,
 }
 
-/// Where a path or a name stands in a line.
+/// The position of a path or a name in a line.
 enum What {
     /// Nowhere.
     None,
-    /// Between these.
+    /// Between these texts.
     Between(&'static str, &'static str),
-    /// Behind this, to the end.
+    /// After this text, to the end.
     Behind(&'static str),
-    /// It is the last word before this.
+    /// The last word before this text.
     WordBefore(&'static str),
-    /// It is what the message begins with, up to this.
+    /// The beginning of the message, up to this text.
     Begins(&'static str),
 }
 
@@ -39,13 +39,13 @@ const fn mark(text: &'static str, event: Event, what: What) -> Mark {
 const OPENED: What = Between("\"", "\" ");
 const UPSTREAM: What = Between("upstream: \"", "\"");
 
-/// The first that fits counts.
+/// The first one that matches applies.
 const MARKS: [Mark; 29] = [
     mark("upstream SSL certificate verify error", Event::NotTrusted, UPSTREAM),
     mark("upstream SSL certificate does not match", Event::NotTrusted, UPSTREAM),
     mark("SSL_do_handshake() failed", Event::Closes, UPSTREAM),
     mark("upstream timed out", Event::TimedOut, UPSTREAM),
-    // A socket that is not there, or closed, is no file that was opened.
+    // A missing or inaccessible socket is not a file that was opened.
     mark(" while connecting to upstream", Event::NotConnected, UPSTREAM),
     mark("failed (2: No such file or directory)", Event::Missing, OPENED),
     mark("failed (20: Not a directory)", Event::Missing, OPENED),
@@ -77,7 +77,7 @@ const MARKS: [Mark; 29] = [
     mark("not a regular file", Event::Missing, Behind(" -> ")),
 ];
 
-/// What a line of an error log says, if it is one of those that are known.
+/// The meaning of a line of an error log, if it is a known one.
 pub fn entry(line: &str, question: &Question) -> Option<Entry> {
     let mark = MARKS.iter().find(|it| line.contains(it.text))?;
     let of =
@@ -86,23 +86,23 @@ pub fn entry(line: &str, question: &Question) -> Option<Entry> {
     Some(Entry { event: mark.event, of, what })
 }
 
-/// The facts of the lines that belong to a download; each thing is said once.
+/// The facts of the lines that belong to a download, without repetitions.
 pub fn facts(lines: &[String], question: &Question) -> Vec<Fact> {
     let mut facts: Vec<Fact> = Vec::new();
     for line in lines {
         let Some(entry) = entry(line, question) else { continue };
         let says = Says::Logged(entry);
         if !facts.iter().any(|it| it.says == says) && facts.len() < MOST {
-            facts.push(Fact::of(says, format!("the error log says: {line}")));
+            facts.push(Fact::of(says, format!("Error log: {line}")));
         }
     }
     facts
 }
 
-/// So many lines are remembered.
+/// Maximum number of lines.
 const MOST: usize = 16;
 
-/// To which of the requests a line belongs; `None` for those of others.
+/// The request that a line belongs to; `None` for requests of others.
 fn owner(line: &str, question: &Question) -> Option<Of> {
     if let Some(request) = between(line, "request: \"", "\"") {
         let target = request.split(' ').nth(1)?;
@@ -173,7 +173,7 @@ mod tests {
         let open = "open() \"/srv/filesa b.bin\" failed (2: No such file or directory)";
         let missing = (Event::Missing, Of::Download, Some("/srv/filesa b.bin".to_owned()));
         assert_eq!(check(&line(open, "/download/1?x=1")), Some(missing));
-        assert_eq!(check(&line(open, "/other")), None, "somebody else's");
+        assert_eq!(check(&line(open, "/other")), None, "another client's request");
         let resolver = line("no resolver defined to resolve s3.test", "/_direct/a.bin");
         let unknown = line("s3.test could not be resolved (3: Host not found)", "/_direct/a.bin");
         let name = Some("s3.test".to_owned());

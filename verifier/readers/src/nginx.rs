@@ -1,4 +1,4 @@
-//! nginx: its configuration, and what it says about one download.
+//! nginx: its configuration, and the facts that it contains about one download.
 
 use sendfile_evidence::{
     fact::{Fact, Kind},
@@ -29,7 +29,7 @@ mod variables;
 
 use self::{route::Walk, server::Server, tree::Directive, variables::Env};
 
-/// A configuration of nginx.
+/// An nginx configuration.
 pub(super) struct Nginx {
     main: Vec<Directive>,
     http: Directive,
@@ -48,7 +48,7 @@ impl Nginx {
         Some(directive.arg(n).to_owned()).filter(|it| !it.is_empty())
     }
 
-    /// Who reads the files.
+    /// The user that reads the files.
     pub(super) fn worker(&self) -> Worker {
         Worker {
             server: Kind::Nginx.name(),
@@ -58,7 +58,7 @@ impl Nginx {
         }
     }
 
-    /// Whether a server listens at an address.
+    /// Whether a server listens on an address.
     pub(super) fn listens(&self, address: &Address) -> bool {
         self.servers().iter().any(|it| it.listens(address))
     }
@@ -67,7 +67,7 @@ impl Nginx {
         self.http.children("server").map(Server::of).collect()
     }
 
-    /// How it treats the download.
+    /// How it handles the download.
     pub(super) fn treatment(
         &self,
         question: &Question,
@@ -102,8 +102,8 @@ impl Nginx {
     }
 }
 
-/// A file may be a whole configuration, a site's file without the `http` around it, or a snippet
-/// with nothing but locations.
+/// A file may be a complete configuration, a site's file without the `http` around it, or a snippet
+/// with locations only.
 fn http(path: &str, main: &mut Vec<Directive>) -> Directive {
     if let Some(at) = main.iter().position(|it| it.name == "http") {
         return main.remove(at);
@@ -125,7 +125,7 @@ fn http(path: &str, main: &mut Vec<Directive>) -> Directive {
     }
 }
 
-/// One question to one configuration.
+/// One query to one configuration.
 #[derive(Clone, Copy)]
 struct Case<'a> {
     question: &'a Question,
@@ -135,7 +135,7 @@ struct Case<'a> {
 }
 
 impl<'a> Case<'a> {
-    /// A request as it comes in; `None` for a path that leads above the root.
+    /// A request as received; `None` for a path that leads above the root.
     fn env(&self, request: &'a Request, maps: &'a [&'a Directive]) -> Option<Env<'a>> {
         let blocks = [self.walk.server, self.walk.http];
         let merge = blocks.iter().find_map(|it| it.child("merge_slashes"));

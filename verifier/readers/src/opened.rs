@@ -1,5 +1,5 @@
-//! A path that a server opens, held against the file that it should open: which habit of
-//! configuring leads from one to the other.
+//! Compares a path that a server opens with the file that it should open: which misconfiguration
+//! leads from one to the other.
 
 use sendfile_evidence::path::{ends, joined, tidy};
 
@@ -7,47 +7,47 @@ use sendfile_evidence::fact::{Fact, Place, Says, State, Wrong};
 
 use super::{Access, Disk, Look, Question, Worker};
 
-/// How a path came about.
+/// The components of a path.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Opened {
     /// The path.
     pub(super) path: String,
-    /// The folder that is written down, its variables replaced.
+    /// The configured directory, with variables replaced.
     pub(super) folder: String,
     /// The URI.
     pub(super) uri: String,
-    /// The part of the URI that the location's prefix is.
+    /// The part of the URI that is the location's prefix.
     pub(super) prefix: String,
-    /// How the folder and the URI make the path.
+    /// How the directory and the URI are combined.
     pub(super) by: By,
-    /// Whether the folder is built with variables other than captures.
+    /// Whether the directory contains variables other than captures.
     pub(super) variables: bool,
 }
 
-/// How a folder and a URI make a path.
+/// How a directory and a URI are combined.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) enum By {
-    /// The folder, then the whole URI.
+    /// The directory, followed by the whole URI.
     #[default]
     Root,
-    /// The folder, then what the prefix leaves of the URI.
+    /// The directory, followed by the URI without the prefix.
     Alias,
-    /// The folder alone, in a location with a regular expression.
+    /// The directory alone, in a location with a regular expression.
     Captures,
 }
 
 impl Opened {
-    /// What the URI has behind the prefix.
+    /// The rest of the URI after the prefix.
     fn rest(&self) -> &str {
         self.uri.strip_prefix(&self.prefix).unwrap_or(&self.uri)
     }
 
-    /// The URI without one, two … of its first segments.
+    /// The URI without its first segment, without its first two segments, and so on.
     fn ends(&self) -> impl Iterator<Item = &str> {
         ends(&self.uri)
     }
 
-    /// What is wrong with the path; `None` where it is the file's, or nothing is known to be wrong.
+    /// The misconfiguration; `None` if the path is the file's, or no misconfiguration is known.
     pub(super) fn wrong(&self, file: Option<&str>, disk: &dyn Disk) -> Option<Wrong> {
         let right = |path: &str| match file {
             Some(file) => same(path, file, disk),
@@ -60,7 +60,7 @@ impl Opened {
             By::Root if self.ends().any(|it| right(&joined(&self.folder, it))) => Some(Wrong::Root),
             By::Alias if right(&joined(&self.folder, self.rest())) => Some(Wrong::Slash),
             By::Alias if right(&joined(&self.folder, &self.uri)) => Some(Wrong::Alias),
-            // A link that cannot be seen may lead there.
+            // A symbolic link that cannot be inspected may lead there.
             _ if disk.look(&self.path) == Look::Unknown => None,
             _ if self.variables => Some(Wrong::Variable),
             By::Captures => Some(Wrong::Capture),
@@ -68,22 +68,22 @@ impl Opened {
         }
     }
 
-    /// The folder that an `alias` should name so that the URI leads to the file.
+    /// The directory that an `alias` should name so that the URI leads to the file.
     pub(super) fn right_alias(&self, file: &str) -> Option<String> {
         let rest = self.rest().trim_start_matches('/');
         let folder = file.strip_suffix(rest).filter(|it| it.ends_with('/'))?;
         (!rest.is_empty() && folder != "/").then(|| folder.to_owned())
     }
 
-    /// The folder that a `root` should name so that the URI leads to the file.
+    /// The directory that a `root` should name so that the URI leads to the file.
     pub(super) fn right_root(&self, file: &str) -> Option<String> {
         let folder = file.strip_suffix(&self.uri)?;
         (!folder.is_empty()).then(|| folder.to_owned())
     }
 }
 
-/// The prefix that a URI has and the folder that it stands for, where both end alike: what they end
-/// with is the file's name below both.
+/// The prefix of a URI and the directory that it maps to, if the URI and the file have a common
+/// end: the file's name below both.
 pub(super) fn mapped(uri: &str, file: &str) -> Option<(String, String)> {
     let (uri, file): (Vec<&str>, Vec<&str>) = (uri.split('/').collect(), file.split('/').collect());
     let alike = uri.iter().rev().zip(file.iter().rev()).take_while(|(a, b)| a == b).count();
@@ -92,13 +92,13 @@ pub(super) fn mapped(uri: &str, file: &str) -> Option<(String, String)> {
     known.then(|| (format!("{}/", prefix.join("/")), format!("{}/", folder.join("/"))))
 }
 
-/// Whether two paths are one file.
+/// Whether two paths refer to the same file.
 pub(super) fn same(a: &str, b: &str, disk: &dyn Disk) -> bool {
     tidy(a) == tidy(b) && !a.ends_with('/')
         || disk.real(a).is_some_and(|real| Some(real) == disk.real(b))
 }
 
-/// What is at a path, for the workers.
+/// What the workers find at a path.
 pub(super) fn state(path: &str, disk: &dyn Disk, worker: &Worker) -> State {
     match disk.look(path) {
         Look::Missing => State::Missing,
@@ -126,7 +126,7 @@ pub(super) fn direct(
     Fact { fix, ..Fact::at(says, at, format!("the direct location opens {detail}")) }
 }
 
-/// A path and what is there, in words, and what opens it if it is closed.
+/// A path and what exists there, as a text, and a command that grants access if it is missing.
 pub(super) fn seen(
     path: &str,
     disk: &dyn Disk,
@@ -141,14 +141,14 @@ pub(super) fn seen(
     }
 }
 
-/// What is at a path, in words.
+/// What exists at a path, as a text.
 pub(super) fn words(state: State) -> &'static str {
     match state {
-        State::Readable | State::There => "which is there",
-        State::Missing => "which is not there",
-        State::Folder => "which is a folder",
-        State::Closed => "which is closed to the proxy's user",
-        State::Unknown => "which this program cannot see",
+        State::Readable | State::There => "which exists",
+        State::Missing => "which does not exist",
+        State::Folder => "which is a directory",
+        State::Closed => "which the proxy's user cannot access",
+        State::Unknown => "which this program cannot inspect",
     }
 }
 

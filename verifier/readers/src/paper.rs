@@ -1,4 +1,4 @@
-//! A disk on paper, for tests.
+//! A disk in memory, for tests.
 
 use std::collections::BTreeMap;
 
@@ -6,7 +6,7 @@ use sendfile_evidence::path::tidy;
 
 use super::{Access, Disk, Look, Text, Worker, directive::Directive, pattern, uri};
 
-/// A disk on paper.
+/// A disk in memory.
 #[derive(Default)]
 pub(crate) struct Paper {
     files: BTreeMap<String, String>,
@@ -76,7 +76,7 @@ impl Disk for Paper {
         match self.closed.iter().find(|it| uri::is_below(path, it)) {
             Some(closed) => Access::Closed {
                 path: closed.clone(),
-                why: "0700 root, closed to www-data".to_owned(),
+                why: "owned by root with mode 0700, not accessible to www-data".to_owned(),
                 fix: format!("chmod o+rx {closed}"),
             },
             None => Access::Open,
@@ -84,7 +84,7 @@ impl Disk for Paper {
     }
 }
 
-/// Directives in one line, with their blocks.
+/// Directives in one line, including their blocks.
 pub(super) fn shape(directives: &[Directive]) -> String {
     let one = |it: &Directive| {
         let words = [&[it.name.clone()][..], &it.args].concat().join("|");

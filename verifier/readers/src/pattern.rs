@@ -1,8 +1,8 @@
 //! The regular expressions of configurations, which are PCRE, and the patterns of file names.
 //!
-//! Look-around stands in the configurations that Laravel, Symfony and h5bp hand out
-//! (`/\.(?!well-known)`), so a backtracking matcher it is, with a limit on its steps. What it does
-//! not understand is unknown, never a guess.
+//! The configurations recommended by Laravel, Symfony and h5bp use look-around
+//! (`/\.(?!well-known)`), so the matcher backtracks, with a limit on its steps. A pattern that it
+//! does not support yields "unknown", never a guess.
 
 use std::cell::Cell;
 
@@ -10,16 +10,16 @@ use fancy_regex::{Regex, RegexBuilder};
 
 use super::uri::LONGEST as LONGEST_URI;
 
-/// Steps of one match; more is unknown.
+/// Maximum number of steps of one match; beyond it, the result is unknown.
 const STEPS: usize = 20_000;
 
-/// Patterns of one configuration that are tried; more is unknown.
+/// Maximum number of matches for one configuration; beyond it, the result is unknown.
 const TRIES: u32 = 10_000;
 
-/// No sane pattern is longer.
+/// Maximum length of a pattern.
 const LONGEST: usize = 4_096;
 
-/// Whether a pattern looks at the case of letters.
+/// Whether a pattern is case-sensitive.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Case {
     /// It does.
@@ -28,11 +28,11 @@ pub(super) enum Case {
     Ignored,
 }
 
-/// A pattern that is beyond this reader, or a match that takes too long.
+/// A pattern that is not supported, or a match that takes too long.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct NotUnderstood;
 
-/// What a match captured.
+/// The captures of a match.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Captured {
     /// By number; 0 is the whole match.
@@ -75,7 +75,7 @@ pub(super) struct Matcher {
 }
 
 impl Matcher {
-    /// What a pattern captures of a text; `None` where it does not match.
+    /// The captures of a pattern in a text; `None` if it does not match.
     pub(super) fn captures(
         &self,
         pattern: &str,
@@ -102,7 +102,7 @@ impl Matcher {
         Ok(Some(Captured { groups, names }))
     }
 
-    /// Counts a step that a hostile configuration could repeat without end.
+    /// Counts a step that a malicious configuration could repeat without limit.
     pub(super) fn spend(&self) -> Result<(), NotUnderstood> {
         self.tried.set(self.tried.get().saturating_add(1));
         if self.tried.get() > TRIES { Err(NotUnderstood) } else { Ok(()) }
@@ -128,13 +128,14 @@ fn compiled(pattern: &str, case: Case) -> Result<Regex, NotUnderstood> {
         .map_err(|_| NotUnderstood)
 }
 
-/// Whether a name matches a pattern of `*`, `?` and `[…]`, as a shell's do; `*` does not cross a
-/// slash where `slash` keeps it from it.
+/// Whether a name matches a shell pattern of `*`, `?` and `[…]`; with `slash`, `*` does not match a
+/// slash.
 pub fn glob(pattern: &str, name: &str) -> bool {
     let (pattern, name): (Vec<char>, Vec<char>) =
         (pattern.chars().collect(), name.chars().collect());
     let (mut p, mut n) = (0, 0);
-    // Where the last star stands and what it has taken so far: one level of going back is enough.
+    // The position of the last star and what it has matched so far: one level of backtracking is
+    // sufficient.
     let mut star: Option<(usize, usize)> = None;
     while n < name.len() {
         match pattern.get(p) {
@@ -166,7 +167,7 @@ pub fn glob(pattern: &str, name: &str) -> bool {
     pattern[p..].iter().all(|it| *it == '*')
 }
 
-/// Where the pattern goes on behind a class that has this letter.
+/// The position after a class, if it contains this character.
 fn class(pattern: &[char], at: usize, letter: char) -> Option<usize> {
     let negated = matches!(pattern.get(at + 1), Some('!' | '^'));
     let begin = at + 1 + usize::from(negated);
@@ -212,7 +213,7 @@ mod tests {
     fn patterns_of_names() {
         assert!(glob("*.conf", "site.conf"));
         assert!(glob("/etc/nginx/*/[a-c]?.conf", "/etc/nginx/sites/b1.conf"));
-        assert!(!glob("/etc/*.conf", "/etc/nginx/x.conf"), "a star stays in its folder");
+        assert!(!glob("/etc/*.conf", "/etc/nginx/x.conf"), "a star does not match a slash");
         assert!(!glob("[!a]x", "ax") && glob("[!a]x", "bx"));
         assert!(!glob(&"*a".repeat(50), &"b".repeat(500)));
     }

@@ -1,43 +1,43 @@
-//! The question that a configuration is asked: one download, as the evidence has it.
+//! The query to a configuration: one download, from the evidence.
 
 use sendfile_evidence::{
     Evidence,
     request::{Address, Request},
 };
 
-/// One download, in the words of a request.
+/// One download, as requests and headers.
 #[derive(Clone, Debug, Default)]
 pub struct Question {
-    /// What the visitor asks.
+    /// The client's request.
     pub site: Request,
-    /// The status that the visitor gets.
+    /// The status returned to the client.
     pub status: Option<u16>,
-    /// What the direct location is asked.
+    /// The request to the direct location.
     pub direct: Option<Request>,
-    /// Whether the direct location gives the file.
+    /// Whether the direct location serves the file.
     pub direct_right: bool,
-    /// What the app is asked.
+    /// The request to the app.
     pub app: Option<Request>,
     /// The hand-off header's name.
     pub header: Option<String>,
-    /// The hand-off header's value, as the app sends it, or else as it is meant.
+    /// The hand-off header's value as sent by the app, else as intended.
     pub value: Option<String>,
-    /// The hand-off header's value, as it is meant.
+    /// The hand-off header's intended value.
     pub meant: Option<String>,
-    /// All headers of the app's answer.
+    /// All headers of the app's response.
     pub answer: Vec<(String, String)>,
     /// The file's path on disk.
     pub file: Option<String>,
-    /// The file's place on a server that speaks HTTP.
+    /// The file's URL on an HTTP server, as a request.
     pub store: Option<Request>,
 }
 
-/// Whether a request header switches the hand-off of Rack, Symfony and their kin on.
+/// Whether a request header enables the hand-off of Rack, Symfony and similar frameworks.
 pub(super) fn is_switch(name: &str) -> bool {
     ["x-sendfile-type", "x-accel-mapping"].iter().any(|it| name.eq_ignore_ascii_case(it))
 }
 
-/// A request header as its users write it.
+/// A request header's name in the usual spelling.
 pub(super) fn spelled(name: &str) -> &str {
     match name.to_ascii_lowercase().as_str() {
         "x-sendfile-type" => "X-Sendfile-Type",
@@ -47,7 +47,7 @@ pub(super) fn spelled(name: &str) -> &str {
 }
 
 impl Question {
-    /// The question about a target; `None` where the site was not asked at a URL.
+    /// The query for a target; `None` if the site was not requested by URL.
     pub fn of(evidence: &Evidence) -> Option<Self> {
         let mut site = Request::of(&evidence.full.asked)?;
         if let Some(host) = site.header("host") {
@@ -62,7 +62,7 @@ impl Question {
         let value = sent.map(|(_, value)| value).or(intent.value.as_deref());
         let right = evidence.direct.answer().filter(|it| it.status == 200);
         let storage = &evidence.storage.asked.url;
-        // What the fixture reads back comes from a URL of the fixture, not of the storage.
+        // The fixture reads back through its own URL, which is not the storage's.
         let key = evidence.dummy.as_ref().and_then(|it| it.key.as_deref());
         let of_store = |it: &Request| {
             key.is_none_or(|key| sendfile_evidence::dialect::decoded(&it.path).ends_with(key))
@@ -85,12 +85,12 @@ impl Question {
         })
     }
 
-    /// Whether the hand-off's header is this one.
+    /// Whether this is the hand-off's header.
     pub fn hands_over_by(&self, name: &str) -> bool {
         self.header.as_deref().is_some_and(|it| it.eq_ignore_ascii_case(name))
     }
 
-    /// Whether an address is the app's; `None` where the app's is not known.
+    /// Whether an address is the app's; `None` if the app's address is unknown.
     pub fn is_app(&self, address: &Address) -> Option<bool> {
         self.app.as_ref().map(|it| it.address.is(address))
     }

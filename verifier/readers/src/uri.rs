@@ -2,11 +2,11 @@
 
 use sendfile_evidence::path::tidy;
 
-/// No URI and no path is longer, however often a rule doubles it.
+/// Maximum length of a URI or a path, however often a rule doubles it.
 pub(super) const LONGEST: usize = 16 * 1024;
 
-/// Percent-decodes as nginx does: what follows a `%` and is no hexadecimal digit is taken as it is,
-/// and the `%` is lost (ngx_unescape_uri).
+/// Percent-decodes as nginx does: a non-hexadecimal character after a `%` is kept, and the `%` is
+/// dropped (ngx_unescape_uri).
 pub(super) fn decoded_by_nginx(text: &str) -> String {
     let mut bytes = Vec::with_capacity(text.len());
     let mut rest = text.bytes();
@@ -31,21 +31,21 @@ fn hex(byte: u8) -> Option<u8> {
     char::from(byte).to_digit(16).and_then(|it| u8::try_from(it).ok())
 }
 
-/// Percent-decodes; what is no escape stays.
+/// Percent-decodes; invalid escapes are kept.
 pub(super) fn decoded(text: &str) -> String {
     sendfile_evidence::dialect::decoded(text)
 }
 
-/// Whether slashes that follow each other become one.
+/// Whether consecutive slashes are merged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Slashes {
-    /// They do.
+    /// Yes.
     Merged,
-    /// They stay.
+    /// No.
     Kept,
 }
 
-/// A decoded path without `.` and `..`; `None` where it leads above the root.
+/// A decoded path without `.` and `..`; `None` if it leads above the root.
 pub(super) fn normalised(path: &str, slashes: Slashes) -> Option<String> {
     let mut parts: Vec<&str> = Vec::new();
     let mut segments = path.strip_prefix('/').unwrap_or(path).split('/').peekable();
@@ -67,7 +67,8 @@ pub(super) fn normalised(path: &str, slashes: Slashes) -> Option<String> {
     Some(format!("/{}", parts.join("/")))
 }
 
-/// What an nginx hand-off asks for: a decoded path and a query; `None` where nginx calls it unsafe.
+/// The target of an nginx hand-off: a decoded path and a query; `None` if nginx rejects it as
+/// unsafe.
 pub(super) fn of_handoff(value: &str) -> Option<(String, Option<String>)> {
     let (path, query) = match value.split_once('?') {
         Some((path, query)) => (path, Some(query.to_owned())),
@@ -78,7 +79,7 @@ pub(super) fn of_handoff(value: &str) -> Option<(String, Option<String>)> {
     (!path.is_empty() && !climbs && !path.contains('\0')).then_some((path, query))
 }
 
-/// Whether a path is a folder or lies below it.
+/// Whether a path is a directory or is below it.
 pub(super) fn is_below(path: &str, folder: &str) -> bool {
     let (path, folder) = (tidy(path), tidy(folder));
     folder == "/"

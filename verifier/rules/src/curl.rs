@@ -1,8 +1,8 @@
-//! Writes a request as a `curl` command, so that a person can see the same with their own eyes.
+//! Writes a request as a `curl` command, so that a person can repeat it.
 
 use sendfile_evidence::Asked;
 
-/// The command. Secrets were redacted before; curl shows where they belong.
+/// The command. Secrets have already been redacted; placeholders show where they belong.
 pub(crate) fn line(asked: &Asked) -> String {
     if let Some(path) = asked.url.strip_prefix("file://") {
         return format!("sha256sum {}", quoted(path));
@@ -37,7 +37,7 @@ pub(crate) fn line(asked: &Asked) -> String {
     format!("{line} {}", quoted(&asked.url))
 }
 
-/// A word for a POSIX shell.
+/// A word quoted for a POSIX shell.
 fn quoted(word: &str) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || "-_./:=,@+%".contains(c);
     if !word.is_empty() && word.chars().all(plain) {

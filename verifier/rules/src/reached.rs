@@ -60,7 +60,7 @@ fn by_journal(evidence: &Evidence) -> Option<Reached> {
 /// nginx reports which upstreams it contacted, if the operator enables that. The second may be a
 /// store, or the app again.
 fn by_echo(full: &Response) -> Option<Reached> {
-    match echo::upstreams(full)?.len() {
+    match debug_headers::upstreams(full)?.len() {
         0 => Some(Reached::Not("nginx reports that it contacted no upstream")),
         1 => Some(Reached::App("nginx reports that it contacted one upstream, once")),
         _ => None,

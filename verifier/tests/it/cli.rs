@@ -88,7 +88,7 @@ fn what_people_read() {
           ok    app      200, X-Accel-Redirect: /protected/a.bin
           ok    direct   200, the file, 4096 bytes
           ok    checks   10 right; skipped: refusal (no --private), names (no fixture),
-                         spoofing (only with --thorough), tls, protocol (the site is
+                         spoofing (only with --thorough), tls, protocol (the site uses
                          http)
     "#);
     assert_snapshot!(Case::Broken.text(&[]), @r#"
@@ -98,7 +98,7 @@ fn what_people_read() {
           ok    storage  the file, 4096 bytes
           ok    app      200, X-Accel-Redirect: /protected/a.bin
           ok    direct   200, the file, 4096 bytes
-          skip  checks   not made: the download is not right
+          skip  checks   not made: the download failed
 
         handoff.feature-off (sure)
           The proxy ignores the hand-off header
@@ -116,8 +116,8 @@ fn what_people_read() {
           ok    app      200, X-Accel-Redirect: /protected/a.bin
           skip  direct   no --direct was given
           ok    checks   9 right; skipped: refusal (no --private), names (no fixture),
-                         freshness (nothing tells which bytes are right), spoofing (only
-                         with --thorough), tls, protocol (the site is http)
+                         freshness (no reference copy), spoofing (only with --thorough),
+                         tls, protocol (the site uses http)
     "#);
     assert_snapshot!(Case::Broken.text(&["-o", "short"]), @r#"
         broken download: the hand-off is guilty (handoff.feature-off)
@@ -242,7 +242,7 @@ fn a_server_that_never_answers_is_given_up() {
     let site = site(|_, _| thread::sleep(PATIENCE * 2));
     let output = verify(&site).args(["--timeout", "300ms"]).output().expect("the program runs");
     assert_eq!(output.status.code(), Some(1), "{}", out(&output));
-    assert!(out(&output).contains("no answer within 300ms"), "{}", out(&output));
+    assert!(out(&output).contains("no response within 300ms"), "{}", out(&output));
 }
 
 #[test]

@@ -1,28 +1,28 @@
-//! What an ETag tells of the file that a server saw.
+//! What an ETag reveals about the file that a server opened.
 //!
-//! Measured with nginx 1.22.1, h2o 2.2.5, Caddy 2.6.2 and 2.11.7. Apache's and lighttpd's are
-//! hashes and tell nothing.
+//! Measured with nginx 1.22.1, h2o 2.2.5, Caddy 2.6.2 and 2.11.7. Apache's and lighttpd's ETags are
+//! hashes and reveal nothing.
 
 use std::time::{Duration, SystemTime};
 
 use super::Product;
 
-/// A file as the server saw it when it was opened.
+/// The state of a file when the server opened it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct FileSeen {
-    /// When it was changed last.
+    /// When it was last modified.
     pub modified: SystemTime,
     /// Its size in bytes.
     pub size: u64,
 }
 
-/// No file was changed after the year 9999, with which dates in four digits end.
+/// The end of the year 9999: later dates do not fit four digits.
 const LATEST: Duration = Duration::from_secs(253_402_300_799);
 
-/// The time's digits in the ETag of Caddy 2.6, until 2038.
+/// The number of digits of the time in Caddy 2.6's ETag, until 2038.
 const SECONDS_DIGITS: usize = 6;
 
-/// Reads an ETag of a product whose ETags are made of time and size.
+/// Parses an ETag of a product whose ETags consist of time and size.
 pub fn file_seen(product: Product, etag: &str) -> Option<FileSeen> {
     let text = etag.strip_prefix("W/").unwrap_or(etag).strip_prefix('"')?.strip_suffix('"')?;
     let (modified, size) = match product {

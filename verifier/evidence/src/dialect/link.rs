@@ -1,12 +1,12 @@
-//! Signed links: who has one has the file, for a while and without the app.
+//! Signed links: they give access to a file for a limited time, without the app.
 
 use super::header_named;
 use crate::Response;
 
-/// The parameters that prove a right: of S3, Google, Azure, and of CloudFront and the S3 of old.
+/// The parameters that carry a signature: of S3, Google, Azure, CloudFront and legacy S3.
 const SIGNATURES: [&str; 4] = ["x-amz-signature", "x-goog-signature", "sig", "signature"];
 
-/// The header by which an app tells its proxy a whole link, beside the hand-off, and the link.
+/// The header in which an app sends its proxy a complete link beside the hand-off, and the link.
 pub fn link_of(response: &Response) -> Option<(&str, &str)> {
     let beside =
         |name: &str| !name.eq_ignore_ascii_case("location") && header_named(name).is_none();
@@ -17,7 +17,7 @@ pub fn link_of(response: &Response) -> Option<(&str, &str)> {
     links.map(|(name, value)| (name.as_str(), value.as_str())).next()
 }
 
-/// A signed link, or the part of one that stands in a hand-off: what is before its query.
+/// A signed link, or the part of one that a hand-off contains: everything before the query.
 pub fn signed_link(value: &str) -> Option<&str> {
     let (place, query) = value.split_once('?')?;
     let names = query.split('&').filter_map(|it| it.split_once('=')).map(|(name, _)| name);

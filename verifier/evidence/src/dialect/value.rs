@@ -7,26 +7,26 @@ use super::{Names, Product, decoded, header_named};
 /// What is wrong with a hand-off's value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ValueFault {
-    /// A path on disk where a URI is wanted.
+    /// A filesystem path where a URI is expected.
     FilesystemPath,
-    /// A relative name where an absolute one is wanted.
+    /// A relative name where an absolute one is expected.
     Relative,
-    /// It needs percent-encoding and has none, or one layer too few.
+    /// It lacks percent-encoding, or one layer of it.
     NotEncoded,
     /// It is encoded for a server that does not decode.
     WronglyEncoded,
-    /// It is encoded by the rules of something else than a path in UTF-8.
+    /// It is encoded by rules other than those of a path in UTF-8.
     EncodedOtherwise,
-    /// Part of the name is lost.
+    /// Part of the name is missing.
     Truncated,
-    /// It names something else.
+    /// It refers to something else.
     Other,
 }
 
-/// Compares the value that came with the one that was meant; `None` where they mean the same.
+/// Compares the received value with the intended one; `None` if they are equivalent.
 ///
-/// `stored_at` is the file's path on disk, where that is known: it tells a path from a URI, and
-/// stands in for an intention that was not declared.
+/// `stored_at` is the file's path on disk, if known: it distinguishes a path from a URI, and
+/// replaces an intention that was not declared.
 pub fn compare_values(
     header: &str,
     got: &str,
@@ -54,8 +54,7 @@ fn same_meaning(got: &str, intended: &str, names: Option<Names>, reader: Option<
     same_path && parameters(got_query) == parameters(intended_query)
 }
 
-/// The names of a query's parameters: a signature is a new one each time, so values cannot be
-/// compared.
+/// The names of a query's parameters. Signatures differ each time, so values cannot be compared.
 fn parameters(query: Option<&str>) -> Vec<&str> {
     query
         .into_iter()
@@ -64,7 +63,7 @@ fn parameters(query: Option<&str>) -> Vec<&str> {
         .collect()
 }
 
-/// Where the value is a URI, a `?` begins a query; a path on disk has none.
+/// In a URI, a `?` begins a query; a filesystem path has none.
 fn split_query(value: &str, names: Option<Names>) -> (&str, Option<&str>) {
     match (names, value.split_once('?')) {
         (Some(Names::Uri), Some((path, query))) => (path, Some(query)),
@@ -108,8 +107,8 @@ fn fault(got: &str, intended: &str, names: Option<Names>, stored_at: Option<&str
     ValueFault::Other
 }
 
-/// Whether a value means this path by the rules of a form (`+` for a space), of HTML (`&amp;`), or of
-/// Latin-1.
+/// Whether a value is an encoding of this path by the rules of a form (`+` for a space), of HTML
+/// (`&amp;`), or of Latin-1.
 fn is_encoded_otherwise(got: &str, path: &str) -> bool {
     let form = || path.contains(' ') && decoded(&got.replace('+', " ")) == path;
     let html = || got.contains('&') && decoded(&without_entities(got)) == path;
@@ -117,7 +116,7 @@ fn is_encoded_otherwise(got: &str, path: &str) -> bool {
     form() || html() || latin()
 }
 
-/// A text without the entities that HTML needs.
+/// A text with HTML entities decoded.
 fn without_entities(text: &str) -> String {
     const ENTITIES: [(&str, &str); 7] = [
         ("&lt;", "<"),
@@ -132,8 +131,8 @@ fn without_entities(text: &str) -> String {
     ENTITIES.into_iter().fold(text.to_owned(), replaced)
 }
 
-/// Whether the last name has lost its beginning, as a `basename` without a locale eats it, or all
-/// letters that are not ASCII.
+/// Whether the last name has lost its beginning, as `basename` without a locale removes it, or all
+/// its non-ASCII characters.
 fn lacks_letters(got: &str, path: &str) -> bool {
     let Some(((folder, name), (of, whole))) = got.rsplit_once('/').zip(path.rsplit_once('/'))
     else {
@@ -144,7 +143,7 @@ fn lacks_letters(got: &str, path: &str) -> bool {
     lost && folder == of && (whole.ends_with(name) || ascii())
 }
 
-/// Without a declared intention only what the file's own place proves can be said.
+/// Without a declared intention, only what the file's own path proves is reported.
 fn undeclared(
     got: &str,
     names: Option<Names>,
@@ -167,7 +166,7 @@ fn undeclared(
         return Some(ValueFault::NotEncoded);
     }
     let read_as = if decodes { decoded(last) } else { last.to_owned() };
-    // Who decodes nothing takes a question mark for a part of the name too.
+    // A server that does not decode also treats a question mark as part of the name.
     let raw = !decodes && last_name(got) == name;
     if raw || read_as == name || path.starts_with('@') {
         return None;
@@ -184,8 +183,8 @@ fn undeclared(
     is_rest(&read_as, name).then_some(ValueFault::Truncated)
 }
 
-/// Whether a name is surely what was left of another one, as an app may call its file what it likes:
-/// it is cut at a sign that URLs and shells cut at, or lacks all letters that are not ASCII.
+/// Whether a name is surely a truncated form of another one, since an app may name its file freely:
+/// it ends at a character that URLs and shells treat as special, or lacks all non-ASCII characters.
 fn is_rest(name: &str, whole: &str) -> bool {
     let cut = whole.strip_prefix(name).is_some_and(|it| it.starts_with(['?', '#', ';', '&', ' ']));
     !name.is_empty()
@@ -197,8 +196,8 @@ fn last_name(path: &str) -> &str {
     path.rsplit('/').next().unwrap_or(path)
 }
 
-/// A value is a path on disk if it is the file's own, or leads into the file's folder from at least
-/// two folders above.
+/// Whether a value is a filesystem path: the file's own, or one that leads into the file's
+/// directory from at least two levels above it.
 fn is_on_disk(got: &str, stored_at: &str) -> bool {
     let got = decoded(got);
     let shared = got.split('/').zip(stored_at.split('/')).take_while(|(a, b)| a == b).count();

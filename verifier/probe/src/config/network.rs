@@ -3,16 +3,16 @@
 
 use std::{fmt, net::IpAddr, path::PathBuf, time::Duration};
 
-/// How the network is reached.
+/// How to connect to hosts.
 #[derive(Clone, Debug)]
 pub struct Network {
-    /// Addresses to take instead of a look-up, as with curl's `--resolve`.
+    /// Addresses that replace name resolution, like curl's `--resolve`.
     pub resolve: Vec<Resolve>,
-    /// Hosts to connect to instead, as with curl's `--connect-to`.
+    /// Hosts to connect to instead, like curl's `--connect-to`.
     pub connect_to: Vec<ConnectTo>,
     /// Which certificates are trusted.
     pub trust: Trust,
-    /// The limit for looking up, connecting and agreeing on TLS together.
+    /// Maximum time for name resolution, TCP connect and TLS handshake together.
     pub connect_timeout: Duration,
 }
 
@@ -43,20 +43,20 @@ impl Network {
 /// One `HOST:PORT:ADDRESS`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Resolve {
-    /// The host as it stands in the URL.
+    /// The host, as in the URL.
     pub host: String,
-    /// The port as it stands in the URL.
+    /// The port, as in the URL.
     pub port: u16,
-    /// Where to connect.
+    /// The address to connect to.
     pub address: IpAddr,
 }
 
 /// One `HOST1:PORT1:HOST2:PORT2`; an empty part means any, or unchanged.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ConnectTo {
-    /// The host and port as they stand in the URL.
+    /// The host and port, as in the URL.
     pub from: (Option<String>, Option<u16>),
-    /// Where to connect.
+    /// The host and port to connect to.
     pub to: (Option<String>, Option<u16>),
 }
 
@@ -88,23 +88,23 @@ pub enum Trust {
     System,
     /// The certificates of this PEM file.
     File(PathBuf),
-    /// Anything.
+    /// Any certificate.
     Anything,
 }
 
-/// How long and how much at most.
+/// Limits on time and size.
 #[derive(Clone, Debug)]
 pub struct Limits {
-    /// For an answer, and for each pause in one.
+    /// Maximum time to wait for a response, and for each pause within one.
     pub timeout: Duration,
-    /// For a body; without it, as much as the file's size makes sense of.
+    /// Maximum size of a body; if unset, derived from the file's size.
     pub max_bytes: Option<u64>,
 }
 
-/// A body that is slower than this many bytes a second is given up once the limit of time is over.
+/// A body slower than this many bytes per second is abandoned once the time limit has passed.
 const SLOWEST: u64 = 100 * 1024;
 
-/// Where nothing says how large the file is, no more than this is read.
+/// Maximum number of bytes to read if the file's size is unknown.
 const UNKNOWN_SIZE: u64 = 1 << 30;
 
 impl Default for Limits {
@@ -114,13 +114,13 @@ impl Default for Limits {
 }
 
 impl Limits {
-    /// How much of a body is read where a file of this size should come.
+    /// How many bytes of a body to read if a file of this size is expected.
     pub(crate) fn cap(&self, size: Option<u64>) -> u64 {
         let sensible = size.map_or(UNKNOWN_SIZE, |it| it.saturating_mul(2).saturating_add(1 << 20));
         self.max_bytes.unwrap_or(sensible)
     }
 
-    /// The time that so many bytes may take beyond the limit.
+    /// The additional time that this many bytes may take beyond the limit.
     pub(crate) fn pace(&self, bytes: u64) -> Duration {
         Duration::from_secs(bytes / SLOWEST)
     }

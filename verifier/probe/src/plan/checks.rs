@@ -1,5 +1,5 @@
-//! What the checks ask beyond the four layers, or why one cannot be made. No request changes
-//! anything: the download is asked again with GET and HEAD only.
+//! Plans the checks beyond the four layers, or says why one cannot be made. No request changes
+//! anything: the download is repeated with GET and HEAD only.
 
 use std::ops::RangeInclusive;
 
@@ -11,24 +11,25 @@ use sendfile_evidence::{
     Access, Check, Checked, End, Evidence, Made, ProbeId, Response, Same, Sha256, dialect,
 };
 
-/// What the four layers leave to be checked.
+/// The results of the four layers, from which the checks are planned.
 pub struct Scene<'a> {
-    /// What was asked of the layers.
+    /// The requests to the layers.
     pub plan: &'a Plan,
-    /// What they answered.
+    /// The responses.
     pub evidence: &'a Evidence,
-    /// Whether all is asked, or what matters most.
+    /// Whether to send all requests, or only the most important ones.
     pub depth: Depth,
-    /// Which checks are wanted.
+    /// The selected rules.
     pub checks: &'a [Check],
-    /// The SHA-256 of a part of the download, if its bytes are known.
+    /// The SHA-256 of a range of the download, if its content is known.
     pub part: &'a (dyn Fn(RangeInclusive<u64>) -> Option<Sha256> + Sync),
 }
 
-/// What a check asks, or why it cannot be made.
+/// The requests of a check, or why it cannot be made.
 type Asks = Result<Vec<FurtherAsk>, String>;
 
-/// Notes which checks are made, and adds what they ask; takes out of `asks` what none needs.
+/// Records which checks are made and adds their requests; removes from `asks` those that no check
+/// needs.
 pub fn checks(scene: &Scene<'_>, asks: &mut Vec<FurtherAsk>) -> Vec<Checked> {
     if scene.evidence.delivered() {
         asks.retain(|it| !exposes(it.id) || scene.checks.contains(&Check::Exposure));
@@ -39,7 +40,7 @@ pub fn checks(scene: &Scene<'_>, asks: &mut Vec<FurtherAsk>) -> Vec<Checked> {
     Check::all().map(checked).collect()
 }
 
-/// Whether the dummy must not come.
+/// Whether the response must not be the dummy.
 fn exposes(id: ProbeId) -> bool {
     let by_path =
         matches!(id, ProbeId::TargetOutside | ProbeId::TargetOtherHost | ProbeId::Spelled(_));
@@ -48,18 +49,18 @@ fn exposes(id: ProbeId) -> bool {
         || matches!(id, ProbeId::Refused(_) | ProbeId::StoragePublic | ProbeId::DirectUp)
 }
 
-/// Whether a visitor without rights asks.
+/// Whether it is sent by an anonymous client.
 fn refuses(id: ProbeId) -> bool {
     matches!(id, ProbeId::Anonymous | ProbeId::AppAnonymous)
 }
 
-/// Whether a visitor asks who chooses the hand-off.
+/// Whether it is sent by a client that chooses the hand-off.
 fn spoofs(id: ProbeId) -> bool {
     matches!(id, ProbeId::Spoofed | ProbeId::AppSpoofed)
 }
 
-/// What splits the causes where a check failed: whether the download can be asked twice at all, and
-/// whether the app answers HEAD.
+/// Narrows down the causes if a check failed: whether the download can be requested twice at all,
+/// and whether the app responds to HEAD.
 pub fn doubts(scene: &Scene<'_>) -> Vec<FurtherAsk> {
     let evidence = scene.evidence;
     let mut repeats = evidence.probes.iter().filter(|it| it.id.repeats_download());
@@ -82,13 +83,13 @@ pub fn doubts(scene: &Scene<'_>) -> Vec<FurtherAsk> {
     asks
 }
 
-/// Why a check cannot be made without a right file.
-const UNTOLD: &str = "nothing tells which bytes are right";
+/// Why a check cannot be made without a reference copy.
+const UNTOLD: &str = "no reference copy";
 
 /// Why a check is not made by default.
 const ONLY_THOROUGH: &str = "only with --thorough";
 
-/// Whether an answer to the download asked once more may be of a site that gives it once only: an
+/// Whether the response to a repeated download may be that of a site that serves it only once: an
 /// error, a redirect, another page.
 fn is_odd(evidence: &Evidence, id: ProbeId, answer: &Response) -> bool {
     let length = |it: &Response| it.header("content-length").map(str::to_owned);
@@ -106,19 +107,19 @@ fn is_odd(evidence: &Evidence, id: ProbeId, answer: &Response) -> bool {
     }
 }
 
-/// Where only the beginning matters, no more than this is read.
+/// If only the beginning matters, no more than this is read.
 pub(super) const ENOUGH: u64 = 128 * 1024;
 
-/// A file up to this size is read once more as a whole.
+/// A file up to this size is downloaded completely once more.
 const SMALL: u64 = 4 << 20;
 
 impl Scene<'_> {
     fn check(&self, check: Check, asks: &mut Vec<FurtherAsk>) -> Made {
         if !self.checks.contains(&check) {
-            return Made::Skipped("its rules are left out".to_owned());
+            return Made::Skipped("excluded by the selection of rules".to_owned());
         }
         match self.asks(check, asks) {
-            // Asked in its own way, by whoever speaks HTTP/2.
+            // Sent separately, over HTTP/2.
             Ok(_) if check == Check::Protocol => Made::By(vec![ProbeId::Http2]),
             Ok(own) => {
                 let ids = own.iter().map(|it| it.id).collect();
@@ -138,7 +139,7 @@ impl Scene<'_> {
         };
         match check {
             Check::Exposure => {
-                let asked = among(exposes, "the hand-off names no URL, and --refused none");
+                let asked = among(exposes, "the hand-off names no URL, and no --refused was given");
                 let beyond = [ProbeId::Parent, ProbeId::Relay].map(|it| self.of_fixture(it));
                 let beyond: Vec<_> = beyond.into_iter().flatten().collect();
                 match beyond.is_empty() || !self.thorough() {
@@ -151,7 +152,11 @@ impl Scene<'_> {
                 let private = self.plan.wish.intent.access == Access::Private;
                 let asked = among(
                     refuses,
-                    if private { "no --full-header, so no stranger" } else { "no --private" },
+                    if private {
+                        "no --full-header, so the download is anonymous already"
+                    } else {
+                        "no --private"
+                    },
                 );
                 match denied {
                     Some(denied) => Ok(asked.into_iter().flatten().chain([denied]).collect()),
@@ -180,35 +185,35 @@ impl Scene<'_> {
         }
     }
 
-    /// The download, where it is right: what is wrong with a wrong one is told by the layers.
+    /// The download, if it is correct: the layers explain an incorrect one.
     fn right(&self) -> Result<&Response, String> {
         let full = self.evidence.full.answer().filter(|_| self.evidence.delivered());
         let reason = match self.evidence.dummy {
-            Some(_) => "the download is not right",
+            Some(_) => "the download failed",
             None => UNTOLD,
         };
         full.ok_or_else(|| reason.to_owned())
     }
 
-    /// The download, where it may be asked once more.
+    /// The download, if it may be repeated.
     fn repeatable(&self) -> Result<&Response, String> {
         let method = &self.plan.full.method;
         let full = self.right()?;
         match *method == Method::GET {
             true => Ok(full),
-            false => Err(format!("the download is asked with {method}")),
+            false => Err(format!("the download uses {method}")),
         }
     }
 
-    /// A cache in front has what visitors ask for, not what carries a fresh query; a compressed copy
-    /// shows only to those who accept it.
+    /// A cache in front stores what clients request, not requests with a unique query; a compressed
+    /// copy is returned only to clients that accept it.
     fn freshness(&self) -> Asks {
         if !self.evidence.has_yardstick() {
             return Err(UNTOLD.to_owned());
         }
         let mut asks = vec![self.gzip()?];
         let full = self.plan.full.clone();
-        // A real app's URL is asked as it was given: that is what visitors ask for.
+        // A real app's URL is requested as given: that is what clients request.
         if self.plan.fixture.is_some() {
             let url = full.url.with_target(full.url.path()).map_err(|it| it.to_string())?;
             asks.push(FurtherAsk::new(ProbeId::WithoutQuery, Ask { url, ..full }));
@@ -216,18 +221,18 @@ impl Scene<'_> {
         Ok(asks)
     }
 
-    /// What the layers tell, if the app was asked.
+    /// For checks that the layers decide, if the app was requested.
     fn by_app(&self) -> Asks {
         self.right()?;
         match (&self.plan.app, self.evidence.app.answer()) {
             (Err(reason), _) => Err((*reason).to_owned()),
-            (Ok(_), None) => Err("the app does not answer".to_owned()),
+            (Ok(_), None) => Err("the app does not respond".to_owned()),
             (Ok(_), Some(app)) => {
                 let intended = self.plan.wish.intent.header.as_deref();
                 let tells = dialect::handoff_of(app, intended).is_some() || app.status == 200;
                 match tells {
                     true => Ok(Vec::new()),
-                    false => Err(format!("the app answers {} and hands nothing over", app.status)),
+                    false => Err(format!("the app returns {} and no hand-off", app.status)),
                 }
             }
         }
@@ -242,10 +247,10 @@ impl Scene<'_> {
         let full = self.repeatable()?;
         let size = self.evidence.dummy.as_ref().map_or(0, |it| it.size);
         if size < 4 {
-            return Err(format!("the file has {size} bytes"));
+            return Err(format!("the file is only {size} bytes long"));
         }
         if full.header("accept-ranges").is_some_and(|it| it.eq_ignore_ascii_case("none")) {
-            return Err("the answer says `Accept-Ranges: none`".to_owned());
+            return Err("the response has `Accept-Ranges: none`".to_owned());
         }
         let first = (size / 4).min(16 * 1024);
         let middle = first..=first + (size / 4).min(4096) - 1;
@@ -284,7 +289,9 @@ impl Scene<'_> {
         let own = match (etag, time) {
             (Some(etag), _) => (header::IF_NONE_MATCH, etag),
             (None, Some(time)) => (header::IF_MODIFIED_SINCE, time),
-            (None, None) => return Err("the answer has no ETag and no Last-Modified".to_owned()),
+            (None, None) => {
+                return Err("the response has neither ETag nor Last-Modified".to_owned());
+            }
         };
         let ask = |id, name: HeaderName, value: &str| {
             let ask = self.ask(id, &[(name, value.to_owned())])?;
@@ -316,14 +323,14 @@ impl Scene<'_> {
         Ok(FurtherAsk { most: large.then_some(ENOUGH), ..gzip })
     }
 
-    /// Beyond the number of requests that the other checks keep to: one for each name.
+    /// Not subject to the limit on the other checks' requests: one request for each name.
     fn names(&self) -> Asks {
         self.right()?;
         let named = |it: &&FurtherAsk| matches!(it.id, ProbeId::Name(_));
         let asks: Vec<_> = self.plan.check_probes.iter().filter(named).cloned().collect();
         match (asks.is_empty(), self.thorough()) {
             (true, _) if self.plan.fixture.is_none() => Err("no fixture".to_owned()),
-            (true, _) => Err("the fixture has none".to_owned()),
+            (true, _) => Err("the fixture offers none".to_owned()),
             (false, false) => Err(ONLY_THOROUGH.to_owned()),
             (false, true) => Ok(asks),
         }
@@ -333,12 +340,12 @@ impl Scene<'_> {
         match self.plan.full.url.is_https() {
             true if check == Check::Protocol => self.repeatable().map(|_| Vec::new()),
             true => Ok(Vec::new()),
-            false => Err("the site is http".to_owned()),
+            false => Err("the site uses http".to_owned()),
         }
     }
 
-    /// The empty dummy, if it is another than the download. It is of another size: nginx and Caddy
-    /// give files of the same second and size the same ETag.
+    /// The empty dummy, if it is not the download. Its size differs: nginx and Caddy give files of
+    /// the same second and size the same ETag.
     fn another_file(&self, full: &Response) -> Option<FurtherAsk> {
         let etag = HeaderValue::from_str(full.header("etag")?).ok()?;
         let mut empty = self.of_fixture(ProbeId::Empty)?;
@@ -350,7 +357,8 @@ impl Scene<'_> {
         self.plan.check_probes.iter().find(|it| it.id == id).cloned()
     }
 
-    /// The download with further headers, in place of the visitor's own of these names.
+    /// The download with additional headers, which replace the client's own headers of the same
+    /// name.
     fn ask(&self, id: ProbeId, headers: &[(HeaderName, String)]) -> Result<FurtherAsk, String> {
         self.repeatable()?;
         let mut ask = self.plan.full.clone();
@@ -372,17 +380,17 @@ impl Scene<'_> {
     }
 }
 
-/// Two parts within what evidence remembers of a body; far enough apart that no server has reason
-/// to join them (lighttpd joins what is less than 80 bytes apart).
+/// Two ranges within the part of a body that evidence stores; far enough apart that no server has
+/// reason to merge them (lighttpd merges ranges less than 80 bytes apart).
 const SEVERAL: &str = "bytes=0-15,200-215";
 
-/// The size that a file needs for them.
+/// The size that a file needs for these ranges.
 const SEVERAL_END: u64 = 216;
 
-/// Before any file was changed.
+/// A date before any file was modified.
 const LONG_AGO: &str = "Thu, 01 Jan 1970 00:00:01 GMT";
 
-/// An ETag by which parts may be put together (RFC 9110 §13.1.5).
+/// An ETag with which ranges may be combined (RFC 9110 §13.1.5).
 fn strong_etag(response: &Response) -> Option<&str> {
     response.header("etag").filter(|it| it.starts_with('"'))
 }

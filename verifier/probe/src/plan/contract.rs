@@ -3,10 +3,10 @@
 use serde::Deserialize;
 use thiserror::Error;
 
-/// What the fixture says about itself: the part of it that the verifier needs.
+/// The fixture's contract: the parts that the verifier needs.
 #[derive(Debug, Deserialize)]
 pub struct Contract {
-    /// The version of this form.
+    /// The version of the format.
     pub version: u32,
     /// The running instance.
     pub instance: String,
@@ -14,20 +14,20 @@ pub struct Contract {
     pub base: String,
     /// Its dialect.
     pub handoff: ContractHandoff,
-    /// What it placed.
+    /// The dummies that it placed.
     pub dummies: Vec<ContractDummy>,
     /// Its probes.
     pub probes: Vec<ContractProbe>,
 }
 
-/// A view with another value, so that one wrong setting shows at a time.
+/// A view with a different value, which tests one setting in isolation.
 #[derive(Debug, Deserialize)]
 pub struct ContractProbe {
     /// Its id: `double-slash` …
     pub id: String,
-    /// Its path at the fixture, base and all.
+    /// Its path at the fixture, including the base path.
     pub path: String,
-    /// The SHA-256 of what a visitor gets when the proxy is set up well, if that is a dummy.
+    /// The SHA-256 of what a client gets if the proxy is configured correctly, if that is a dummy.
     pub sha256: Option<String>,
 }
 
@@ -41,9 +41,9 @@ pub struct ContractHandoff {
 /// A dummy that was placed.
 #[derive(Debug, Deserialize)]
 pub struct ContractDummy {
-    /// Its part: `main`, `html` …
+    /// Its role: `main`, `html` …
     pub id: String,
-    /// Its name below the folder of dummies.
+    /// Its name below the dummies' directory.
     pub name: String,
     /// Its key below the storage's root.
     pub key: String,
@@ -59,7 +59,7 @@ pub struct ContractDummy {
     pub content_disposition: Option<String>,
     /// The hand-off's value.
     pub handoff: String,
-    /// The signed query that a private bucket wants, if the dummy lies in one.
+    /// The signed query that a private bucket requires, if the dummy is in one.
     #[serde(default)]
     pub query: Option<String>,
     /// The content before the last rotation.
@@ -73,26 +73,26 @@ pub struct ContractPrevious {
     pub sha256: String,
 }
 
-/// Why the fixture's word could not be had.
+/// Why the fixture's contract could not be read.
 #[derive(Debug, Error)]
 pub enum ContractError {
-    /// It does not answer.
-    #[error("the fixture does not answer at `{url}`: {chain}\nhint: {hint}")]
+    /// The fixture cannot be reached.
+    #[error("cannot reach the fixture at `{url}`: {chain}\nhint: {hint}")]
     Unreachable {
-        /// What was asked.
+        /// The URL that was requested.
         url: String,
         /// The causes.
         chain: String,
         /// What to do.
         hint: &'static str,
     },
-    /// What answers is no fixture.
+    /// The response is not a contract.
     #[error(
-        "`{url}` is no contract of a sendfile-fixture: {problem}\nhint: --fixture takes the \
+        "`{url}` is not the contract of a sendfile-fixture: {problem}\nhint: --fixture expects the \
          fixture's own address, not the site's"
     )]
     NotAContract {
-        /// What was asked.
+        /// The URL that was requested.
         url: String,
         /// What is wrong.
         problem: String,

@@ -1,8 +1,8 @@
-//! Who else can have the file: whoever asks for the hand-off's target, under its own name or another
-//! spelling of it, at another server of the same port, in the storage's folder; and whoever has no
-//! rights, or chooses the hand-off himself.
+//! Plans the probes for exposure: the hand-off target requested directly, under its own name or
+//! another spelling, on another server of the same port, or in the storage directory; clients
+//! without access rights; and clients that choose the hand-off themselves.
 //!
-//! Everything that is asked for is the download's own file.
+//! Every probe requests the download's own file.
 
 use http::{HeaderName, HeaderValue, header};
 use percent_encoding::utf8_percent_encode;
@@ -18,8 +18,8 @@ use sendfile_evidence::{
     dialect::{self, Names},
 };
 
-/// Request headers by which Rack, Symfony and their kin let the proxy choose the hand-off, and those
-/// that name a file themselves.
+/// Request headers by which Rack, Symfony and similar frameworks accept a hand-off chosen by the
+/// proxy, and those that name a file themselves.
 pub(crate) const SPOOFED: [HeaderName; 4] = [
     HeaderName::from_static("x-sendfile-type"),
     HeaderName::from_static("x-accel-mapping"),
@@ -27,21 +27,21 @@ pub(crate) const SPOOFED: [HeaderName; 4] = [
     HeaderName::from_static("x-sendfile"),
 ];
 
-/// What is asked always, whatever the layers say, and what a thorough run asks beside.
+/// The probes that are always sent, whatever the layers return, and those that a thorough run adds.
 pub(super) fn exposure(plan: &Plan, evidence: &Evidence, depth: Depth) -> Vec<(ProbeId, Ask)> {
     let refused = plan.wish.refused.iter().zip(1..);
     let mut asks: Vec<_> =
         refused.map(|(url, n)| (ProbeId::Refused(n), Ask::get(url.clone()))).collect();
     let outside = target(plan, evidence, &plan.full.url);
     asks.extend(outside.clone().map(|url| (ProbeId::TargetOutside, plan.by_visitor(url))));
-    // Without headers of his own a visitor is a stranger himself.
+    // Without headers of its own, the client is already anonymous.
     let rights = !plan.wish.full_headers.is_empty();
     let private = rights && plan.wish.intent.access == Access::Private;
     if private {
         let stranger = Ask { headers: Vec::new(), ..plan.full.clone() };
         asks.push((ProbeId::Anonymous, stranger));
     }
-    // Where the download fails, the visitor's rights may be what was lost on the way.
+    // If the download fails, the credentials may have been lost on the way.
     if private || rights && !evidence.delivered() {
         asks.extend(
             plan.app
@@ -60,7 +60,7 @@ pub(super) fn exposure(plan: &Plan, evidence: &Evidence, depth: Depth) -> Vec<(P
     asks
 }
 
-/// The target in other spellings, and at whatever server answers for a name that nobody has.
+/// The target in other spellings, and on whichever server handles an unknown host name.
 fn spelled(url: &Url, plan: &Plan) -> Vec<(ProbeId, Ask)> {
     let path = url.path();
     let spellings = Spelling::all().filter_map(|it| Some((it, respelled(it, path)?)));
@@ -79,7 +79,7 @@ fn spelled(url: &Url, plan: &Plan) -> Vec<(ProbeId, Ask)> {
     asks
 }
 
-/// A path that some servers read as this one, and others as another.
+/// A path that some servers treat as equal to this one, and others do not.
 fn respelled(spelling: Spelling, path: &str) -> Option<String> {
     let inner = path.strip_prefix('/')?;
     let first = inner.chars().next().filter(char::is_ascii_alphanumeric)?;
@@ -101,8 +101,8 @@ fn respelled(spelling: Spelling, path: &str) -> Option<String> {
     })
 }
 
-/// The target with the fixture's address in the place of a server's that stands in the path, as in
-/// `/fetch/http/10.0.0.7:9000/bucket/a.bin`: nobody else is asked.
+/// The target with the fixture's address in place of a server's within the path, as in
+/// `/fetch/http/10.0.0.7:9000/bucket/a.bin`: no other host is contacted.
 fn relayed(plan: &Plan, url: &Url) -> Option<Url> {
     let fixture = plan.fixture.as_ref().filter(|it| it.unix_socket.is_none())?;
     let authority = fixture.url.uri().authority()?;
@@ -122,10 +122,11 @@ fn relayed(plan: &Plan, url: &Url) -> Option<Url> {
         .ok()
 }
 
-/// The file in the storage's folder, as sites publish one: `/media/a.bin` for `/srv/media/a.bin`.
+/// The file in the storage directory, under the URL at which sites usually publish it:
+/// `/media/a.bin` for `/srv/media/a.bin`.
 ///
-/// An app may serve that path itself to whoever may have the file. Only a stranger proves anything,
-/// and only where he is not the visitor.
+/// An app may serve that path itself to authorised clients. Only an anonymous request is proof, and
+/// only if the download is not anonymous.
 fn public(plan: &Plan) -> Option<Url> {
     if plan.fixture.is_none() && plan.wish.full_headers.is_empty() {
         return None;
@@ -143,8 +144,8 @@ fn public(plan: &Plan) -> Option<Url> {
     (!own && !declared(plan, &url)).then_some(url)
 }
 
-/// The direct location left by its own door: `/direct../healthcheck/a.bin`, which an alias behind a
-/// location without its slash reads as a folder beside its own.
+/// A path that leaves the direct location: `/direct../healthcheck/a.bin`, which an alias in a
+/// location without a trailing slash maps to a sibling directory.
 fn up(plan: &Plan) -> Option<Url> {
     let direct = &plan.direct.as_ref().ok()?.url;
     let StoragePlan::Read(StorageAt::File(path)) = &plan.storage else { return None };
@@ -154,8 +155,8 @@ fn up(plan: &Plan) -> Option<Url> {
     (!location.is_empty()).then(|| direct.with_target(&target).ok())?
 }
 
-/// A visitor who chooses the hand-off himself. What he sends has a mark of its own, and the fixture's
-/// journal knows it by a nonce of its own.
+/// A client that chooses the hand-off itself. Its value has a distinct mark, and the request has
+/// its own nonce in the fixture's request log.
 fn spoofed(plan: &Plan) -> Vec<(ProbeId, Ask)> {
     let nonce = spoofing_nonce(plan);
     let mark = format!("/sendfile-check-{}", plan.nonce);
@@ -186,18 +187,19 @@ fn spoofed(plan: &Plan) -> Vec<(ProbeId, Ask)> {
 
 const NONCE: HeaderName = HeaderName::from_static("x-sendfile-check");
 
-/// The nonce by which the fixture's journal has the visitor who chooses.
+/// The nonce of the client that chooses the hand-off, in the fixture's request log.
 pub(crate) fn spoofing_nonce(plan: &Plan) -> String {
     format!("{}-spoofed", plan.nonce)
 }
 
-/// The headers that the proxy sends to the app for a stranger: those that no visitor brings.
+/// The headers that the proxy sends to the app for an anonymous client: those that no client
+/// provides.
 fn stranger_to_app(plan: &Plan) -> Vec<(HeaderName, http::HeaderValue)> {
     let visitor = |name: &HeaderName| plan.wish.full_headers.iter().any(|(it, _)| it == name);
     plan.wish.app_headers.iter().filter(|(name, _)| !visitor(name)).cloned().collect()
 }
 
-/// The hand-off's URI on another origin, where the hand-off names a URI at all.
+/// The hand-off URI on another origin, if the hand-off contains a URI at all.
 pub(super) fn target(plan: &Plan, evidence: &Evidence, origin: &Url) -> Option<Url> {
     let intended = plan.wish.intent.header.as_deref().zip(plan.wish.intent.value.as_deref());
     let sent = evidence
@@ -212,14 +214,14 @@ pub(super) fn target(plan: &Plan, evidence: &Evidence, origin: &Url) -> Option<U
     (!declared(plan, &url)).then_some(url)
 }
 
-/// Whether a URL is the direct location's, which is public by declaration.
+/// Whether a URL belongs to the direct location, which is declared public.
 fn declared(plan: &Plan, url: &Url) -> bool {
     let same = |it: &Ask| it.url.path() == url.path() && it.url.origin() == url.origin();
     plan.direct.as_ref().is_ok_and(same)
 }
 
-/// A hand-off's value as a request target: what a request line cannot carry is encoded, and nothing
-/// is encoded twice.
+/// A hand-off's value as a request target: characters that a request line cannot contain are
+/// encoded, and nothing is encoded twice.
 fn as_target(value: &str) -> String {
     let mut target = String::new();
     for (n, part) in value.split('%').enumerate() {

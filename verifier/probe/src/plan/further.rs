@@ -1,5 +1,5 @@
-//! What to ask when the four layers have answered: whether the file is exposed, always; what splits
-//! the causes that are still possible, where the download fails.
+//! Plans the probes that follow the four layers: whether the file is exposed, always; and what
+//! narrows down the possible causes, if the download fails.
 
 use http::{HeaderName, Method};
 
@@ -14,7 +14,7 @@ use sendfile_evidence::{
     dialect::{self, Product},
 };
 
-/// What to ask when the four layers have answered.
+/// The probes that follow the four layers.
 pub fn further(plan: &Plan, evidence: &Evidence, depth: Depth) -> Vec<FurtherAsk> {
     let mut asks = exposure(plan, evidence, depth);
     let lost = !evidence.delivered();
@@ -40,8 +40,8 @@ pub fn further(plan: &Plan, evidence: &Evidence, depth: Depth) -> Vec<FurtherAsk
     asks.chain(of_fixture).collect()
 }
 
-/// The app, told to hand over, where it does not by itself: Rack, Symfony and their kin do so only
-/// if the proxy's request says so.
+/// The app with the request headers that enable its hand-off, if it does not send one by default:
+/// Rack, Symfony and similar frameworks send it only if the proxy requests it.
 fn engaged(plan: &Plan, evidence: &Evidence) -> Option<Ask> {
     let app = evidence.app.answer().filter(|it| it.status == 200)?;
     if dialect::handoff_of(app, plan.wish.intent.header.as_deref()).is_some() {
@@ -66,17 +66,17 @@ fn engaged(plan: &Plan, evidence: &Evidence) -> Option<Ask> {
 const SENDFILE_TYPE: HeaderName = HeaderName::from_static("x-sendfile-type");
 const ACCEL_MAPPING: HeaderName = HeaderName::from_static("x-accel-mapping");
 
-/// A storage without the file, or an app that does not hand over, needs no further question.
+/// If the storage lacks the file, or the app sends no hand-off, no further probe is needed.
 fn undecided(evidence: &Evidence) -> bool {
     let no_storage = matches!(evidence.storage.seen, Seen::Nothing(_));
     let no_direct = evidence.direct.answer().is_none_or(|it| !evidence.is_dummy(&it.body));
-    // Something came, and nothing tells whether it is right: no further question would tell.
+    // There is a response but no reference copy: no further probe would help.
     let no_yardstick =
         evidence.dummy.is_none() && evidence.full.answer().is_some_and(|it| it.status == 200);
     !(no_yardstick || no_storage && no_direct)
 }
 
-/// Who answers for the download, for its neighbours, and for any path: app or proxy.
+/// Which server responds for the download, for its neighbours, and for any path: app or proxy.
 fn who_answers(plan: &Plan, evidence: &Evidence) -> Vec<(ProbeId, Ask)> {
     let full = &plan.full.url;
     let elsewhere = format!("/sendfile-check-{}", plan.nonce);
@@ -105,8 +105,8 @@ fn who_answers(plan: &Plan, evidence: &Evidence) -> Vec<(ProbeId, Ask)> {
     asks
 }
 
-/// A URI beside the hand-off's that has no ending, where a rule for endings may take the latter: what
-/// came is not nginx's own page, and the fixture has no file to ask for instead.
+/// A URI next to the hand-off's without a file extension, if a rule for extensions may match the
+/// latter: the response is not nginx's own page, and the fixture has no file for this probe.
 fn bare_target(plan: &Plan, evidence: &Evidence) -> Option<Url> {
     let full = evidence.full.answer().filter(|it| Product::of(it) == Some(Product::Nginx))?;
     let own = Product::by_error_page(full).is_some() || !plan.fixture_probes.is_empty();
@@ -116,15 +116,15 @@ fn bare_target(plan: &Plan, evidence: &Evidence) -> Option<Url> {
     name.contains('.').then(|| plan.full.url.with_target(&bare))?.ok()
 }
 
-/// A path beside another one, with the same ending, that surely names nothing.
+/// A path next to another one, with the same extension, that surely does not exist.
 fn neighbour(path: &str, nonce: &str) -> String {
     let (folder, name) = path.trim_end_matches('/').rsplit_once('/').unwrap_or(("", path));
     let ending = name.rsplit_once('.').map_or(String::new(), |(_, ending)| format!(".{ending}"));
     format!("{folder}/sendfile-check-{nonce}{ending}")
 }
 
-/// The same download asked in other ways: once more, past a cache, under another name, with GET,
-/// without a login, at the inner proxies.
+/// The same download requested in other ways: repeated, bypassing a cache, under another name, with
+/// GET, without a login, from the inner proxies.
 fn other_visitors(plan: &Plan) -> Vec<(ProbeId, Ask)> {
     let full = &plan.full;
     let mut asks = Vec::new();
@@ -151,7 +151,7 @@ fn other_visitors(plan: &Plan) -> Vec<(ProbeId, Ask)> {
     asks
 }
 
-/// The download asked of whatever server answers for a name that nobody has.
+/// The download, requested from whichever server handles an unknown host name.
 fn under_another_name(plan: &Plan) -> Option<Ask> {
     let name = http::HeaderValue::from_str(&format!("{}.invalid", plan.nonce)).ok()?;
     let others = plan.full.headers.iter().filter(|(name, _)| name != http::header::HOST);

@@ -6,16 +6,16 @@ use http::{HeaderName, HeaderValue};
 
 use crate::url::Url;
 
-/// A request to be made.
+/// A request to send.
 #[derive(Clone, Debug)]
 pub struct Ask {
     /// The method.
     pub method: http::Method,
     /// The URL.
     pub url: Url,
-    /// Further headers, in order.
+    /// Additional headers, in order.
     pub headers: Vec<(HeaderName, HeaderValue)>,
-    /// The Unix socket to go through.
+    /// The Unix socket to connect to.
     pub unix_socket: Option<PathBuf>,
     /// How much of the body matters.
     pub wants: Wants,
@@ -24,19 +24,18 @@ pub struct Ask {
 /// How much of a response's body matters.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Wants {
-    /// All of it.
+    /// The whole body.
     Body,
-    /// Nothing after the head if that hands over: by the intended header, if one was declared, or
-    /// any known one.
+    /// Nothing after the head if the response is a hand-off: by the intended header, if one was
+    /// declared, or any known one.
     ///
-    /// Real apps announce the file's length and send nothing (measured with django-downloadview,
-    /// django-sendfile2 and Flask), so waiting for that body would take until somebody loses
-    /// patience.
+    /// Real apps announce the file's length and send no body (measured with django-downloadview,
+    /// django-sendfile2 and Flask), so waiting for that body would take until a timeout.
     HandOff(Option<String>),
 }
 
 impl Ask {
-    /// A GET of the whole.
+    /// A GET request for the whole body.
     pub fn get(url: Url) -> Self {
         Self {
             method: http::Method::GET,

@@ -1,5 +1,5 @@
-//! What to ask a store itself, where a download from it is wrong: whether it accepts what the app
-//! signs, for GET and for HEAD, and whether it gives parts any better.
+//! Plans the probes of a store itself, if a download from it fails: whether it accepts the app's
+//! signatures, for GET and for HEAD, and whether it handles range requests better.
 
 use http::{HeaderName, Method};
 
@@ -7,14 +7,14 @@ use super::{FurtherAsk, Plan, Scene, StoragePlan, checks::ENOUGH};
 use crate::{config::StorageAt, plan::Ask, url::Url};
 use sendfile_evidence::{Evidence, Part, ProbeId, Response, dialect::signed_link};
 
-/// The app's own signature, brought to the direct location and to the store, where both give the file
-/// to another one.
+/// The app's own signature, sent to the direct location and to the store, if both return the file
+/// for another signature.
 pub(super) fn as_app(plan: &Plan, evidence: &Evidence) -> Vec<(ProbeId, Ask)> {
     let Some(query) = plan.handoff.as_deref().and_then(signed_query) else { return Vec::new() };
     let right = |it: &&Response| it.status == 200 && evidence.is_dummy(&it.body);
     let direct =
         plan.direct.as_ref().ok().filter(|_| evidence.direct.answer().is_some_and(|it| right(&it)));
-    // A location that gives the file without a signature refuses a second proof, whoever made it.
+    // A location that serves the file without a signature rejects a second proof, whoever made it.
     let signed = |it: &&Ask| {
         let own = it.url.uri().query().unwrap_or_default();
         own != query && signed_query(&format!("?{own}")).is_some()
@@ -28,7 +28,7 @@ pub(super) fn as_app(plan: &Plan, evidence: &Evidence) -> Vec<(ProbeId, Ask)> {
     direct.into_iter().chain(store).collect()
 }
 
-/// The store, asked with what the app signs for HEAD.
+/// The store, requested with the app's signature for HEAD.
 pub fn as_app_for_head(plan: &Plan, handoff: &str) -> Vec<FurtherAsk> {
     let store = signed_query(handoff).and_then(|query| store_with(plan, query));
     let asks = store.into_iter().flat_map(by_methods);
@@ -40,7 +40,7 @@ fn by_methods(url: Url) -> [(ProbeId, Ask); 2] {
     [(ProbeId::StoreAsApp, Ask::get(url)), (ProbeId::StoreAsAppHead, head)]
 }
 
-/// The file's URL at the store with another query, where the storage is one that looks at signatures.
+/// The file's URL at the store with another query, if the storage is one that checks signatures.
 fn store_with(plan: &Plan, query: &str) -> Option<Url> {
     match &plan.storage {
         StoragePlan::Read(StorageAt::Bucket(at)) => {
@@ -60,7 +60,7 @@ fn signed_query(value: &str) -> Option<&str> {
     value.split_once('?').map(|(_, query)| query)
 }
 
-/// The requests for parts whose answers are odd.
+/// The range requests with an incorrect response.
 pub fn odd_parts(evidence: &Evidence) -> Vec<Part> {
     let odd = |it: &Part| {
         let further = evidence.probes.iter().find(|further| further.id == it.of_site());
@@ -79,7 +79,7 @@ pub fn odd_parts(evidence: &Evidence) -> Vec<Part> {
     Part::all().filter(odd).collect()
 }
 
-/// The same parts, asked of the store itself, and the one from the middle of the direct location.
+/// The same ranges, requested from the store itself, and the middle one from the direct location.
 pub fn past_handoff(scene: &Scene<'_>, parts: &[Part], store: Option<&Ask>) -> Vec<FurtherAsk> {
     let at_store = |store: &Ask| {
         let ask = |part: &Part| part_of(scene, *part, ProbeId::AtStore(*part), store);
@@ -90,7 +90,7 @@ pub fn past_handoff(scene: &Scene<'_>, parts: &[Part], store: Option<&Ask>) -> V
     store.map(at_store).into_iter().flatten().chain(direct).collect()
 }
 
-/// A part that the site was asked for, asked elsewhere.
+/// A range that was requested from the site, requested elsewhere.
 fn part_of(scene: &Scene<'_>, part: Part, id: ProbeId, whole: &Ask) -> Option<FurtherAsk> {
     let site = scene.evidence.probes.iter().find(|it| it.id == part.of_site())?;
     let mut ask = whole.clone();

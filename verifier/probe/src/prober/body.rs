@@ -1,5 +1,5 @@
-//! Watches a body go by: hashes it, remembers its beginning, and marks by which it can be compared
-//! without being kept.
+//! Processes a body while it is received: hashes it, stores its beginning, and records intermediate
+//! hashes that allow comparison without storing the body.
 
 use std::{
     io::{self, Write},
@@ -14,14 +14,14 @@ use sendfile_evidence::{Body, End, Gunzipped, HEAD_BYTES, Same, Sha256, secret::
 /// How much of the beginning is kept for an exact comparison.
 const KEPT: usize = 64 * 1024;
 
-/// How much of the end is kept for the same.
+/// How much of the end is kept for the same purpose.
 const TAIL: usize = 1024;
 
-/// A decompressed body is watched no further than this: a bomb must not cost more than its lesson
-/// is worth.
+/// A decompressed body is processed only up to this size, as protection against decompression
+/// bombs.
 const GUNZIP_LIMIT: u64 = 16 << 20;
 
-/// Watches one body.
+/// Processes one body.
 pub(crate) struct Watch {
     hash: sha2::Sha256,
     size: u64,
@@ -29,8 +29,8 @@ pub(crate) struct Watch {
     gunzip: Option<GzDecoder<Digested>>,
 }
 
-/// What two bodies are compared by, which evidence does not have: their beginnings, and the hash of
-/// each beginning of 64 KiB, 128 KiB, 256 KiB …
+/// The data for comparing two bodies that evidence does not contain: their beginnings, and the
+/// hashes of the first 64 KiB, 128 KiB, 256 KiB …
 #[derive(Clone, Default)]
 pub(crate) struct Trace {
     kept: Vec<u8>,
@@ -38,7 +38,7 @@ pub(crate) struct Trace {
     tail: Vec<u8>,
     size: u64,
     marks: Vec<(u64, Sha256)>,
-    /// The app's hand-off as it came, with the signature that evidence leaves out.
+    /// The app's hand-off as received, including the signature that evidence omits.
     pub(crate) handoff: Option<String>,
 }
 
@@ -47,12 +47,13 @@ impl Watch {
         Self { hash: sha2::Sha256::new(), size: 0, trace: Trace::default(), gunzip: None }
     }
 
-    /// How many bytes went by.
+    /// The number of bytes processed.
     pub(crate) fn size(&self) -> u64 {
         self.size
     }
 
-    /// Takes the next bytes. Marks fall on exact offsets, however the bytes are cut.
+    /// Processes the next bytes. Intermediate hashes are taken at exact offsets, however the bytes
+    /// are split.
     pub(crate) fn update(&mut self, mut bytes: &[u8]) {
         self.unpack(bytes);
         let room = KEPT - self.trace.kept.len();
@@ -79,7 +80,7 @@ impl Watch {
         }
     }
 
-    /// The evidence, and what to compare it by.
+    /// The evidence, and the trace for comparisons.
     pub(crate) fn finish(self, end: End, beyond: u64, redactor: &Redactor) -> (Body, Trace) {
         let gunzipped = self.gunzip.and_then(|it| it.finish().ok());
         let head = &self.trace.kept[..self.trace.kept.len().min(HEAD_BYTES)];
@@ -101,7 +102,7 @@ impl Watch {
 }
 
 impl Trace {
-    /// The most bytes that are kept.
+    /// Maximum number of bytes that are kept.
     pub(crate) const KEPT: u64 = KEPT as u64;
 
     fn end_with(&mut self, bytes: &[u8]) {
@@ -112,7 +113,7 @@ impl Trace {
         self.tail.extend_from_slice(new);
     }
 
-    /// The SHA-256 of a part of the body, if its bytes were kept.
+    /// The SHA-256 of a range of the body, if its bytes were kept.
     pub(crate) fn part(&self, part: RangeInclusive<u64>) -> Option<Sha256> {
         let within = |kept: &'_ [u8], from: u64| {
             let first = usize::try_from(part.start().checked_sub(from)?).ok()?;
@@ -124,12 +125,12 @@ impl Trace {
         within(&self.kept, 0).or_else(|| within(&self.tail, tail_from))
     }
 
-    /// How many bytes were kept.
+    /// The number of bytes kept.
     pub(crate) fn size(&self) -> u64 {
         self.kept.len() as u64
     }
 
-    /// How far two bodies are the same.
+    /// How much of two bodies is equal.
     pub(crate) fn same(&self, other: &Self) -> Same {
         let equal = self.kept.iter().zip(&other.kept).take_while(|(a, b)| a == b).count();
         if equal < KEPT {
@@ -140,7 +141,7 @@ impl Trace {
     }
 }
 
-/// Hashes what the decompressor writes.
+/// Hashes the output of the decompressor.
 #[derive(Default)]
 struct Digested {
     hash: sha2::Sha256,

@@ -1,5 +1,5 @@
-//! Opens connections: name look-up with the operator's overrides, TCP, TLS, Unix sockets; each
-//! within the limit of connecting.
+//! Opens connections: name resolution with the operator's overrides, TCP, TLS, Unix sockets; each
+//! within the connect timeout.
 
 use std::{
     io,
@@ -24,12 +24,12 @@ use crate::{
 };
 use sendfile_evidence::{Failure, FailureKind, cause_chain};
 
-/// A byte stream, whatever it runs over.
+/// A byte stream over any transport.
 pub(crate) trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
 impl<T: AsyncRead + AsyncWrite + Send + Unpin> Stream for T {}
 
-/// Opens connections. Root certificates cost milliseconds to load, so they are loaded when the
-/// first https URL is asked.
+/// Opens connections. Loading root certificates takes milliseconds, so they are loaded when the
+/// first https URL is requested.
 pub(crate) struct Connector {
     network: Network,
     tls: OnceLock<Result<Arc<rustls::ClientConfig>, Failure>>,
@@ -40,7 +40,7 @@ impl Connector {
         Self { network, tls: OnceLock::new() }
     }
 
-    /// Connects to a URL's origin, or to a Unix socket in its place.
+    /// Connects to a URL's origin, or to a Unix socket instead.
     pub(crate) async fn open(
         &self,
         url: &Url,
@@ -93,17 +93,17 @@ impl Connector {
         opened.unwrap_or_else(|_| Err(self.too_late()))
     }
 
-    /// The TLS settings, made when they are first needed.
+    /// The TLS settings, created on first use.
     pub(crate) fn tls(&self) -> Result<Arc<rustls::ClientConfig>, Failure> {
         self.tls.get_or_init(|| tls::config(&self.network.trust)).clone()
     }
 
-    /// The limit for connecting.
+    /// The connect timeout.
     pub(crate) fn timeout(&self) -> Duration {
         self.network.connect_timeout
     }
 
-    /// Where a URL's host is, after all that the operator said about it; within the limit.
+    /// The addresses of a URL's host, with the operator's overrides applied; within the timeout.
     pub(crate) async fn resolved(&self, url: &Url) -> Result<Vec<SocketAddr>, Failure> {
         let (host, port) = self.connect_to(url.host(), url.port());
         let found = tokio::time::timeout(self.timeout(), self.addresses(&host, port)).await;
@@ -130,11 +130,11 @@ impl Connector {
         }
         Err(last.unwrap_or(Failure {
             kind: FailureKind::NameNotResolved,
-            chain: format!("cannot resolve `{host}`: the name has no address"),
+            chain: format!("cannot resolve `{host}`: no address found"),
         }))
     }
 
-    /// What the operator said about the way to a URL, as options of curl.
+    /// The operator's connection options for a URL, as options of curl.
     pub(crate) fn through(&self, url: &Url) -> Vec<String> {
         let mut words = Vec::new();
         if let Some(it) = self.network.told_to(url.host(), url.port()) {
@@ -186,5 +186,8 @@ fn refused(place: &str, error: &io::Error) -> Failure {
 }
 
 fn tls_failure(error: &(dyn std::error::Error + 'static)) -> Failure {
-    Failure { kind: FailureKind::Tls, chain: format!("no TLS: {}", cause_chain(error)) }
+    Failure {
+        kind: FailureKind::Tls,
+        chain: format!("TLS handshake failed: {}", cause_chain(error)),
+    }
 }

@@ -1,5 +1,6 @@
-//! Talks to the fixture itself: its contract, its journal, what it reads back. None of this is
-//! judged, so an ordinary client does: reqwest, without proxies and without redirects.
+//! Communicates with the fixture itself: its contract, its request log, and files read back. These
+//! requests are not judged, so they use an ordinary client: reqwest, without proxies and without
+//! redirects.
 
 use std::{collections::BTreeMap, time::Instant};
 
@@ -36,12 +37,13 @@ enum ReadBack {
     Fail { kind: String, error: String },
 }
 
-/// No answer of the fixture is longer.
+/// Maximum size of a response from the fixture.
 const ANSWER_LIMIT: usize = 1 << 20;
 
-const NOT_RUNNING: &str = "start it with `sendfile-fixture serve`, or check --fixture";
+const NOT_RUNNING: &str = "start it with `sendfile-fixture serve`, or correct --fixture";
 
-/// The client for the fixture's own URLs; names and certificates are those of all other requests.
+/// The client for the fixture's own URLs. Names and certificates are handled as for all other
+/// requests.
 pub(crate) struct Control<'a> {
     pub(crate) connector: &'a Connector,
     pub(crate) timeout: std::time::Duration,
@@ -67,12 +69,12 @@ impl Control<'_> {
             serde_json::from_slice(&text).map_err(|error| not(error.to_string()))?;
         match contract.version {
             1 => Ok(contract),
-            other => Err(not(format!("its version is {other}, and this program knows version 1"))),
+            other => Err(not(format!("version {other} is not supported (expected 1)"))),
         }
     }
 
-    /// What the journal has about a nonce; nothing where it cannot be read, since no verdict may
-    /// hang on it alone.
+    /// The request log's entries for a nonce; `None` if they cannot be read, since no verdict may
+    /// depend on them alone.
     pub(crate) async fn journal(
         &self,
         fixture: &FixtureAt,
@@ -87,8 +89,8 @@ impl Control<'_> {
         Some(answer.requests.into_iter().map(read).collect())
     }
 
-    /// Which of these headers came with the requests that carried this nonce; none is known if no
-    /// such request came.
+    /// Which of these headers arrived with the requests that had this nonce; `None` if there was no
+    /// such request.
     pub(crate) async fn reached(
         &self,
         fixture: &FixtureAt,
@@ -147,7 +149,7 @@ impl Control<'_> {
                 builder.resolve_to_addrs(fixture.url.host(), &addresses)
             }
         };
-        // Root certificates cost milliseconds to load, and plain HTTP needs none.
+        // Loading root certificates takes milliseconds, and plain HTTP does not need them.
         builder = match fixture.url.is_https() {
             true => builder.tls_backend_preconfigured(self.connector.tls()?.as_ref().clone()),
             false => builder.tls_backend_preconfigured(tls::none()?),
@@ -157,14 +159,17 @@ impl Control<'_> {
         let client = builder.build().map_err(other)?;
         let mut response = client.get(&url).send().await.map_err(other)?;
         if !response.status().is_success() {
-            return Err(failure(FailureKind::NotHttp, format!("it answers {}", response.status())));
+            return Err(failure(
+                FailureKind::NotHttp,
+                format!("unexpected status {}", response.status()),
+            ));
         }
         let mut text = Vec::new();
         while let Some(chunk) = response.chunk().await.map_err(other)? {
             if text.len() + chunk.len() > ANSWER_LIMIT {
                 return Err(failure(
                     FailureKind::NotHttp,
-                    format!("the answer is longer than {ANSWER_LIMIT} bytes"),
+                    format!("the response is longer than {ANSWER_LIMIT} bytes"),
                 ));
             }
             text.extend_from_slice(&chunk);

@@ -1,5 +1,5 @@
-//! Asks over HTTP/1.1 and writes down what came, as it came: no redirect is followed, nothing is
-//! decoded, no proxy variable is obeyed, and bytes past the announced end are counted.
+//! Sends requests over HTTP/1.1 and records the responses unchanged: redirects are not followed,
+//! nothing is decoded, proxy variables are ignored, and bytes after the announced end are counted.
 
 use std::{sync::Arc, time::Duration};
 
@@ -13,49 +13,50 @@ use hyper::{
 use hyper_util::rt::TokioIo;
 use tokio::{io::AsyncReadExt, sync::Semaphore, task::JoinHandle, time::Instant};
 
+use crate::prober::{
+    body::{Trace, Watch},
+    connect::{Connector, Stream},
+};
 use crate::{
     config::Limits,
     plan::{Ask, Wants},
-    prober::{
-        body::{Trace, Watch},
-        connect::{Connector, Stream},
-    },
 };
 use sendfile_evidence::{
     Asked, Body, End, Failure, FailureKind, Probed, Response, Seen, cause_chain, dialect,
     secret::Redactor,
 };
 
-/// hyper reads up to this much at once: with its default of 400 KiB a large body takes a third
+/// hyper reads up to this much at once: with its default of 400 KiB, a large body takes a third
 /// longer (measured).
 const READ_BUFFER: usize = 1 << 20;
 
-/// After a whole body the server has this long to close, or to show that it sends more than it
+/// After a complete body, the server has this long to close the connection, or to send more than it
 /// announced.
 const CLOSE_WAIT: Duration = Duration::from_millis(100);
 
-/// An app that hands over need not send a body, but may; what comes within this time is looked at.
+/// An app that sends a hand-off may send a body, but need not; what arrives within this time is
+/// recorded.
 const HANDED_OVER_WAIT: Duration = Duration::from_millis(100);
 
-/// Bytes past the announced end are counted up to here.
+/// Bytes after the announced end are counted up to this limit.
 const BEYOND_LIMIT: u64 = 1 << 20;
 
-/// The client.
+/// The HTTP client.
 pub(crate) struct Client {
     pub(crate) connector: Arc<Connector>,
     pub(crate) limits: Limits,
     pub(crate) redactor: Redactor,
-    /// How many requests may still be made at the same time.
+    /// How many more requests may run at the same time.
     pub(crate) permits: Semaphore,
 }
 
-/// The two halves of a response: what is shown, and what bodies are compared by.
+/// The two parts of an observed response: what is reported, and what bodies are compared by.
 pub(super) type Observed = Result<(Response, Trace), Failure>;
 
 impl Client {
-    /// Makes a request with a nonce of its own.
+    /// Sends a request with its own nonce.
     pub(crate) async fn ask(&self, ask: &Ask, nonce: &str, cap: u64) -> (Probed<Response>, Trace) {
-        // Nobody closes the semaphore, so every request gets its turn.
+        // The semaphore is never closed, so every request gets a permit.
         let _permit = self.permits.acquire().await;
         let began = Instant::now();
         let outcome = self.exchange(ask, nonce, cap, began).await;
@@ -115,7 +116,7 @@ impl Client {
 
     pub(super) fn timed_out(&self) -> Failure {
         let limit = humantime::format_duration(self.limits.timeout);
-        Failure { kind: FailureKind::TimedOut, chain: format!("no answer within {limit}") }
+        Failure { kind: FailureKind::TimedOut, chain: format!("no response within {limit}") }
     }
 
     pub(super) fn response(&self, status: u16, headers: &HeaderMap, body: Body) -> Response {
@@ -128,7 +129,7 @@ impl Client {
         headers.iter().map(|(name, value)| (name.to_string(), shown(name, value))).collect()
     }
 
-    /// Reads a body to its end, or to where it stops to matter.
+    /// Reads a body to its end, or to the point where it no longer matters.
     pub(super) async fn read(
         &self,
         ask: &Ask,
@@ -172,7 +173,7 @@ fn hands_over(headers: &HeaderMap, intended: Option<&str>, client: &Client, stat
         || head.headers.iter().any(|(name, _)| dialect::header_meant(name).is_some())
 }
 
-/// The hand-off with its secrets, where one was asked for.
+/// The hand-off with its secrets, if one was requested.
 fn handed_over(wants: &Wants, headers: &HeaderMap) -> Option<String> {
     let Wants::HandOff(intended) = wants else { return None };
     let known = dialect::HEADERS.iter().map(|it| it.name);
@@ -204,7 +205,7 @@ pub(super) fn request(ask: &Ask, nonce: &str) -> Result<http::Request<Empty<Byte
     if let Ok(nonce) = HeaderValue::from_str(nonce) {
         headers.insert("x-sendfile-check", nonce);
     }
-    // A header given by the operator replaces ours; given twice, it is sent twice.
+    // A header given by the operator replaces ours; if given twice, it is sent twice.
     for (name, _) in &ask.headers {
         headers.remove(name);
     }
@@ -214,10 +215,10 @@ pub(super) fn request(ask: &Ask, nonce: &str) -> Result<http::Request<Empty<Byte
     Ok(request)
 }
 
-/// A connection that gives its stream back when the exchange is over.
+/// A connection that returns its stream when the exchange is complete.
 type Connection = JoinHandle<hyper::Result<Parts<TokioIo<Box<dyn Stream>>>>>;
 
-/// Counts what comes after a whole body.
+/// Counts the bytes after a complete body.
 async fn beyond(connection: Connection) -> u64 {
     let abort = connection.abort_handle();
     let rest = async {
@@ -246,7 +247,7 @@ fn cancelled<T>(connection: &JoinHandle<T>) -> u64 {
 
 pub(super) fn failure(error: &hyper::Error) -> Failure {
     let chain = cause_chain(error);
-    // The only sign by which the client's library tells it apart.
+    // hyper provides no other indication of this error.
     let lengths = ["content-length", "transfer-encoding"].iter().any(|it| chain.contains(it));
     let kind = if error.is_parse() && lengths {
         FailureKind::Lengths

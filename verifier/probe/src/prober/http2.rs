@@ -1,4 +1,4 @@
-//! Asks over HTTP/2, as browsers do where a site has TLS, and looks at its certificate on the way.
+//! Sends requests over HTTP/2, as browsers do if a site has TLS, and inspects its certificate.
 
 use std::time::{Duration, SystemTime};
 
@@ -16,20 +16,21 @@ use super::http::{Client, Observed, failure, request};
 use crate::plan::Ask;
 use sendfile_evidence::{Certificate, Failure, FailureKind, Probed, Response, Seen, cause_chain};
 
-/// No answer's header block is longer.
+/// Maximum size of a response's header block.
 const HEADER_BYTES: u32 = 256 * 1024;
 
 const DAY: u64 = 24 * 60 * 60;
 
 impl Client {
-    /// Makes a request over HTTP/2, if the site speaks it; its certificate is seen in any case.
+    /// Sends a request over HTTP/2, if the site supports it; the certificate is inspected in any
+    /// case.
     pub(crate) async fn ask_http2(
         &self,
         ask: &Ask,
         nonce: &str,
         cap: u64,
     ) -> (Option<Certificate>, Probed<Response>) {
-        // Nobody closes the semaphore, so every request gets its turn.
+        // The semaphore is never closed, so every request gets a permit.
         let _permit = self.permits.acquire().await;
         let began = Instant::now();
         let probed = |seen| Probed { asked: self.asked(ask), seen, took: began.elapsed() };
@@ -40,7 +41,7 @@ impl Client {
         let (_, session) = stream.get_ref();
         let certificate = session.peer_certificates().and_then(|it| certificate(it.first()?));
         if session.alpn_protocol() != Some(b"h2") {
-            let none = Seen::Skipped("the site speaks no HTTP/2".to_owned());
+            let none = Seen::Skipped("the site does not support HTTP/2".to_owned());
             return (certificate, probed(none));
         }
         let seen = match self.exchange_http2(stream, ask, nonce, cap, began).await {
@@ -84,8 +85,8 @@ impl Client {
     }
 }
 
-/// The same request in the form of HTTP/2: the authority stands in the URI, and what is about the
-/// connection is not sent (RFC 9113, section 8.2.2).
+/// The same request in the form of HTTP/2: the authority is part of the URI, and
+/// connection-specific headers are not sent (RFC 9113, section 8.2.2).
 fn as_http2(
     mut request: http::Request<Empty<Bytes>>,
     ask: &Ask,
@@ -102,7 +103,7 @@ fn as_http2(
     Ok(request)
 }
 
-/// When a certificate ends.
+/// The expiry of a certificate.
 fn certificate(der: &CertificateDer<'_>) -> Option<Certificate> {
     let ends = x509_cert::Certificate::from_der(der).ok()?;
     let until = ends.tbs_certificate().validity().not_after.to_unix_duration();

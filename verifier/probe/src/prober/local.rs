@@ -1,7 +1,8 @@
-//! Reads what the operator lets the verifier read beside the probes: configurations with their
-//! includes, the files that would be opened, and what the error logs gained meanwhile.
+//! Reads what the operator permits the verifier to read besides the probes: configurations with
+//! their includes, the files that would be opened, and what was added to the error logs during the
+//! run.
 //!
-//! Bounded, and never an error of the run: what cannot be read is a fact.
+//! Limited in size, and never an error of the run: anything that cannot be read is a fact.
 
 use std::{
     cell::RefCell,
@@ -28,17 +29,17 @@ mod process;
 
 pub(crate) use log::Logs;
 
-/// Bytes of all files of a configuration together.
+/// Maximum size of all files of a configuration together, in bytes.
 const BYTES: usize = 4 << 20;
 
-/// Files of a configuration.
+/// Maximum number of files of a configuration.
 const FILES: usize = 500;
 
-/// So many facts are told.
+/// Maximum number of facts reported.
 const MOST: usize = 200;
 
-/// The facts that the configurations and the logs tell about what was seen. `logs` were begun
-/// before the first probe.
+/// The facts in the configurations and the logs about the observations. `logs` must have been
+/// created before the first probe.
 pub(crate) async fn examine(
     places: &LocalPlaces,
     logs: Option<Logs>,
@@ -51,10 +52,10 @@ pub(crate) async fn examine(
         return Vec::new();
     }
     let Some(logs) = logs else {
-        return vec![Fact::of(Says::LogUnread, "an error log could not be looked at in time")];
+        return vec![Fact::of(Says::LogUnread, "Reading an error log timed out")];
     };
     let read = move || read(&configs, &logs, &question, &redactor);
-    let late = || vec![Fact::of(Says::Unread, "the configuration could not be read in time")];
+    let late = || vec![Fact::of(Says::Unread, "Reading the configuration timed out")];
     on_a_thread(client.limits.timeout, read).await.unwrap_or_else(late)
 }
 
@@ -94,7 +95,7 @@ struct OnDisk {
 }
 
 impl OnDisk {
-    /// Another configuration: its limits are its own.
+    /// Starts another configuration, which has its own limits.
     fn begin(&mut self) {
         (self.bytes, self.files, self.newest) = (0, 0, None);
     }
@@ -106,7 +107,7 @@ impl OnDisk {
         self.files += 1;
         let found = std::fs::metadata(path).map_err(|error| reason(&error))?;
         if !found.is_file() {
-            return Err("it is no file".to_owned());
+            return Err("not a regular file".to_owned());
         }
         self.newest = self.newest.max(found.modified().ok());
         let left = BYTES - self.bytes;
@@ -122,11 +123,11 @@ impl OnDisk {
     }
 }
 
-/// What the system says, without its number.
+/// The system's error message, without its number.
 fn reason(error: &std::io::Error) -> String {
     match error.kind() {
         std::io::ErrorKind::NotFound => "no such file".to_owned(),
-        std::io::ErrorKind::PermissionDenied => "this program may not read it".to_owned(),
+        std::io::ErrorKind::PermissionDenied => "permission denied".to_owned(),
         _ => error.to_string(),
     }
 }
@@ -142,7 +143,7 @@ impl Disk for OnDisk {
     }
 
     fn text(&self, path: &str) -> Option<String> {
-        /// No .htaccess is longer.
+        /// Maximum size of an .htaccess file.
         const LONGEST: u64 = 64 * 1024;
         if !std::fs::metadata(path).is_ok_and(|it| it.is_file() && it.len() <= LONGEST) {
             return None;

@@ -1,4 +1,4 @@
-//! Reads the dummy from storage, and knows nothing of the app or the proxy.
+//! Reads the dummy from storage, independently of the app and the proxy.
 
 use std::{
     fs::File,
@@ -10,25 +10,23 @@ use std::{
 use object_store::{GetResultPayload, ObjectStoreExt, local::LocalFileSystem};
 use tokio::time::Instant;
 
-use crate::{
-    config::Limits,
-    prober::body::{Trace, Watch},
-};
+use crate::config::Limits;
+use crate::prober::body::{Trace, Watch};
 use sendfile_evidence::{
     Asked, Body, End, Failure, FailureKind, Probed, Response, Seen, cause_chain, secret::Redactor,
 };
 
-/// Stores refuse what is signed so long before or after their time.
+/// Stores reject signatures that are older or newer than this.
 const SKEW: Duration = Duration::from_secs(15 * 60);
 
-/// Of a store's message so much is repeated, in characters.
+/// Maximum number of characters repeated from a store's message.
 const MESSAGE: usize = 200;
 
-/// Files are read in pieces of this size.
+/// Files are read in chunks of this size.
 const PIECE: usize = 256 * 1024;
 
-/// Asks the disk on a thread of its own: a mount whose server is gone lets it wait for ever, and then
-/// nobody waits for that thread.
+/// Accesses the disk on a separate thread: a mount whose server is unavailable may block for ever,
+/// and then that thread is abandoned.
 pub(crate) async fn on_a_thread<T: Send + 'static>(
     limit: Duration,
     ask: impl FnOnce() -> T + Send + 'static,
@@ -69,7 +67,7 @@ pub(crate) async fn read_file(
 }
 
 fn silent() -> Failure {
-    Failure { kind: FailureKind::TimedOut, chain: "the storage does not answer".to_owned() }
+    Failure { kind: FailureKind::TimedOut, chain: "the storage does not respond".to_owned() }
 }
 
 async fn hash_file(
@@ -78,17 +76,20 @@ async fn hash_file(
     cap: u64,
     redactor: Redactor,
 ) -> Result<(Body, Trace), Failure> {
-    // A pipe or a device would be read for ever; opening a pipe already waits for a writer.
+    // Reading a pipe or a device may never end; opening a pipe already waits for a writer.
     let looked = path.clone();
     let found = on_a_thread(limits.timeout, move || looked.metadata()).await.ok_or_else(silent)?;
     if found.is_ok_and(|it| !it.is_file()) {
-        let chain = format!("`{}` is no regular file; name the very file", path.display());
+        let chain = format!(
+            "`{}` is not a regular file; specify the path of the file itself",
+            path.display()
+        );
         return Err(Failure { kind: FailureKind::Other, chain });
     }
     let key = object_store::path::Path::from_absolute_path(&path).map_err(|error| Failure {
         kind: FailureKind::Other,
         chain: format!(
-            "`{}` is no path that the storage takes: {}",
+            "the storage does not accept the path `{}`: {}",
             path.display(),
             cause_chain(&error)
         ),
@@ -97,13 +98,13 @@ async fn hash_file(
         .await
         .map_err(|_| Failure {
             kind: FailureKind::TimedOut,
-            chain: format!("no answer within {}", humantime::format_duration(limits.timeout)),
+            chain: format!("no response within {}", humantime::format_duration(limits.timeout)),
         })?;
     let found = found.map_err(|error| failure(&error))?;
     let GetResultPayload::File(file, _) = found.payload else {
         return Err(Failure {
             kind: FailureKind::Other,
-            chain: "the local store gave no file".to_owned(),
+            chain: "the local store returned no file".to_owned(),
         });
     };
     let hashed = tokio::task::spawn_blocking(move || hash(file, cap, &redactor)).await;
@@ -129,7 +130,7 @@ fn hash(mut file: File, cap: u64, redactor: &Redactor) -> Result<(Body, Trace), 
     }
 }
 
-/// A storage that speaks HTTP: anything but a 200 is no file.
+/// The outcome for a storage accessed over HTTP: any status but 200 is a failure.
 pub(crate) fn of_response(probed: Probed<Response>) -> Probed<Body> {
     let Probed { asked, seen, took } = probed;
     let seen = match seen {
@@ -137,7 +138,7 @@ pub(crate) fn of_response(probed: Probed<Response>) -> Probed<Body> {
             End::Whole => Seen::Answer(response.body),
             _ => Seen::Nothing(Failure {
                 kind: FailureKind::Closed,
-                chain: format!("the storage stopped after {} bytes", response.body.size),
+                chain: format!("the connection closed after {} bytes", response.body.size),
             }),
         },
         Seen::Answer(response) => {
@@ -150,9 +151,8 @@ pub(crate) fn of_response(probed: Probed<Response>) -> Probed<Body> {
     Probed { asked, seen, took }
 }
 
-/// What a store's answer means, in whichever words it says it: S3's, Azure's, Google's, or those of
-/// a plain server. Of the page only the code and the message are repeated; the rest may hold what
-/// was signed.
+/// The failure that a store's error response stands for: S3, Azure, Google, or a plain server. Only
+/// the code and the message of the error page are repeated; the rest may contain what was signed.
 pub(super) fn refusal<'a>(
     status: u16,
     header: impl Fn(&str) -> Option<&'a str>,
@@ -177,7 +177,7 @@ pub(super) fn refusal<'a>(
             _ => FailureKind::Other,
         },
     };
-    let mut chain = format!("the storage answers {status}");
+    let mut chain = format!("the storage returns {status}");
     if !code.is_empty() {
         chain.push_str(&format!(" ({code})"));
     }
@@ -191,7 +191,7 @@ pub(super) fn refusal<'a>(
     Failure { kind, chain }
 }
 
-/// Whether a store says that it does not accept the key or what was signed with it.
+/// Whether a store reports that it rejects the key or a signature made with it.
 fn names_key(code: &str, message: &str) -> bool {
     const CODES: [&str; 9] = [
         "SignatureDoesNotMatch",
@@ -204,12 +204,12 @@ fn names_key(code: &str, message: &str) -> bool {
         "invalid_grant",
         "invalid_client",
     ];
-    // Azurite says AuthorizationFailure (measured, 3.35.0), Garage AccessDenied (2.5.0).
+    // Azurite returns AuthorizationFailure (measured, 3.35.0), Garage AccessDenied (2.5.0).
     const WORDS: [&str; 3] = ["failed to authenticate", "Invalid signature", "No such key"];
     CODES.contains(&code) || WORDS.iter().any(|it| message.contains(it))
 }
 
-/// How far a server's clock is from this one.
+/// The difference between a server's clock and this one.
 fn apart(date: &str, now: SystemTime) -> Option<Duration> {
     let there = httpdate::parse_http_date(date).ok()?;
     Some(now.duration_since(there).unwrap_or_else(|error| error.duration()))
@@ -230,8 +230,8 @@ fn failure(error: &object_store::Error) -> Failure {
     Failure { kind, chain: cause_chain(error) }
 }
 
-/// object_store reports a closed file as a generic error; what the system said is further down the
-/// chain.
+/// object_store reports a file without read permission as a generic error; the system's error is
+/// further down the chain.
 fn source_kind(error: &dyn std::error::Error) -> FailureKind {
     let mut next = error.source();
     while let Some(error) = next {
@@ -251,9 +251,9 @@ fn io_kind(error: &std::io::Error) -> FailureKind {
     }
 }
 
-/// The path on disk that a `file://` text means: as it stands, or decoded where only that exists.
+/// The path on disk that a `file://` text refers to: literally, or decoded if only that exists.
 ///
-/// Operators paste paths with raw spaces, `%` and `#`; a strict reading of the URL would look for
+/// Operators paste paths with raw spaces, `%` and `#`; strict parsing as a URL would look for
 /// another file.
 pub(crate) fn on_disk(text: &str) -> PathBuf {
     let literal = PathBuf::from(text);
@@ -262,7 +262,7 @@ pub(crate) fn on_disk(text: &str) -> PathBuf {
     if !exists(&literal) && exists(&decoded) { decoded } else { literal }
 }
 
-/// The size of a file on disk, if it can be told.
+/// The size of a file on disk, if available.
 pub(crate) fn size(text: &str) -> Option<u64> {
     on_disk(text).metadata().ok().filter(std::fs::Metadata::is_file).map(|it| it.len())
 }

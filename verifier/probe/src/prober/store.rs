@@ -1,7 +1,7 @@
-//! Reads an object from S3, Azure or Google, and knows nothing of the app or the proxy.
+//! Reads an object from S3, Azure or Google, independently of the app and the proxy.
 //!
-//! `object_store` signs; the requests are made by the connector of all other probes, so that names,
-//! certificates and limits are those that the operator gave, and each failure keeps its kind.
+//! `object_store` signs; the requests use the connector of all other probes, so that names,
+//! certificates and limits are the operator's, and each failure keeps its kind.
 
 use std::{fmt, sync::Arc};
 
@@ -42,13 +42,13 @@ use sendfile_evidence::{
     Asked, Body, End, Failure, FailureKind, Probed, Seen, cause_chain, secret::Redactor,
 };
 
-/// Before what may be gone in a moment is asked for once more.
+/// Delay before a transient failure is retried.
 const PAUSE: Duration = Duration::from_millis(200);
 
-/// A link is used at once; the store's clock may differ.
+/// Validity of a link. It is used at once, but the store's clock may differ.
 const LINK_EXPIRY: Duration = Duration::from_secs(300);
 
-/// No error page of a store is longer.
+/// Maximum size of a store's error page.
 const PAGE_BYTES: usize = 64 * 1024;
 
 /// Reads an object, within the limits.
@@ -59,14 +59,14 @@ struct Reader<'a> {
     nonce: String,
 }
 
-/// The transport that `object_store` is given.
+/// The transport given to `object_store`.
 #[derive(Clone)]
 struct Wire {
     connector: Arc<Connector>,
     nonce: String,
 }
 
-/// A failure on its way through `object_store`, which keeps it among the causes.
+/// A failure that passes through `object_store`, which keeps it among the causes.
 #[derive(Clone, Debug, Error)]
 #[error("{}", failure.chain)]
 struct Broken {
@@ -74,7 +74,7 @@ struct Broken {
     again: Again,
 }
 
-/// Whether the same request may do better in a moment.
+/// Whether repeating the request may help.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Again {
     Maybe,
@@ -106,7 +106,7 @@ impl Reader<'_> {
         let (store, _) = open(at, wire).map_err(|error| self.failure(&error).failure)?;
         let path = Path::parse(&at.key).map_err(|error| Failure {
             kind: FailureKind::Other,
-            chain: format!("`{}` is no key: {}", at.key, cause_chain(&error)),
+            chain: format!("`{}` is not a valid key: {}", at.key, cause_chain(&error)),
         })?;
         let asked = async {
             match store.get(&path).await.map_err(|error| self.failure(&error)) {
@@ -137,7 +137,7 @@ impl Reader<'_> {
                 Ok(None) => return Ok(watch.finish(End::Whole, 0, self.redactor)),
                 Ok(Some(Err(error))) => {
                     let Broken { mut failure, .. } = self.failure(&error);
-                    let stopped = format!("the storage stopped after {} bytes", watch.size());
+                    let stopped = format!("the connection closed after {} bytes", watch.size());
                     failure.chain = format!("{stopped}: {}", failure.chain);
                     failure.kind = FailureKind::Closed;
                     return Err(failure);
@@ -152,11 +152,11 @@ impl Reader<'_> {
 
     fn too_late(&self) -> Failure {
         let limit = humantime::format_duration(self.limits.timeout);
-        Failure { kind: FailureKind::TimedOut, chain: format!("no answer within {limit}") }
+        Failure { kind: FailureKind::TimedOut, chain: format!("no response within {limit}") }
     }
 
-    /// Our own failure among the causes, without what `object_store` says around it; or all that it
-    /// says, without the secrets of URLs.
+    /// Our own failure among the causes, without the text that `object_store` adds; or its complete
+    /// text, without the secrets of URLs.
     fn failure(&self, error: &object_store::Error) -> Broken {
         let mut next: Option<&(dyn std::error::Error + 'static)> = Some(error);
         while let Some(error) = next {
@@ -172,12 +172,12 @@ impl Reader<'_> {
     }
 }
 
-/// A store of a bucket, and who signs links to it; nobody is asked yet.
+/// A store for a bucket, and the signer of links to it; no request is sent yet.
 fn open(
     at: &BucketAt,
     wire: Wire,
 ) -> object_store::Result<(Arc<dyn ObjectStore>, Arc<dyn Signer>)> {
-    // What is asked again is decided here, and a body that breaks off is not pieced together.
+    // Retries are decided here, and a body that is cut off is not resumed.
     let retry = RetryConfig { max_retries: 0, ..RetryConfig::default() };
     macro_rules! built {
         ($builder:expr) => {{
@@ -225,7 +225,7 @@ impl Wire {
         let stream = self.connector.open(&url, None).await.map_err(maybe)?;
         let (mut sender, connection) =
             http1::handshake(TokioIo::new(stream)).await.map_err(broken)?;
-        // It ends with the sender and the body.
+        // It ends when the sender and the body are dropped.
         tokio::spawn(connection);
         let request = self.of_wire(request, &url);
         let response = sender.send_request(request).await.map_err(broken)?;
@@ -234,7 +234,7 @@ impl Wire {
             return Ok(response.map(|body| HttpResponseBody::new(body.map_err(cut))));
         }
         let (parts, body) = response.into_parts();
-        // A page that breaks off still has its status.
+        // An error page that is cut off still has its status.
         let page =
             timeout(self.connector.timeout(), Limited::new(body, PAGE_BYTES).collect()).await;
         let page = page.ok().and_then(Result::ok).map(|it| it.to_bytes()).unwrap_or_default();
@@ -244,7 +244,8 @@ impl Wire {
         Err(Broken { failure, again: if busy { Again::Maybe } else { Again::No } })
     }
 
-    /// The request in the form of HTTP/1.1, with what every request of this program has.
+    /// The request in the form of HTTP/1.1, with the headers that every request of this program
+    /// has.
     fn of_wire(
         &self,
         mut request: HttpRequest,
@@ -276,20 +277,20 @@ fn broken(error: hyper::Error) -> Broken {
 }
 
 impl Client {
-    /// Reads an object, with the connections and limits of all other probes.
+    /// Reads an object, with the connector and limits of all other probes.
     pub(crate) async fn read_object(
         &self,
         at: &BucketAt,
         nonce: String,
         cap: u64,
     ) -> (Probed<Body>, Trace) {
-        // Nobody closes the semaphore, so every request gets its turn.
+        // The semaphore is never closed, so every request gets a permit.
         let _permit = self.permits.acquire().await;
         let Self { connector, limits, redactor, .. } = self;
         Reader { connector, limits, redactor, nonce }.read(at, cap).await
     }
 
-    /// The request for the file at the store itself, where the storage is one.
+    /// The request for the file at the store itself, if the storage is one.
     pub(crate) async fn store_itself(&self, storage: &StoragePlan, nonce: String) -> Option<Ask> {
         match storage {
             StoragePlan::Read(StorageAt::Http(url, authorization)) => {
@@ -300,8 +301,9 @@ impl Client {
         }
     }
 
-    /// A link to an object, as a check may ask it in any way; nothing where it cannot be signed.
-    /// Without a key of one's own Google's links are signed by a service that nobody named here.
+    /// A link to an object, which a check may request in any way; `None` if it cannot be signed.
+    /// Without a private key, Google's links would be signed by a service that the operator did not
+    /// name.
     async fn link(&self, at: &BucketAt, nonce: String) -> Option<Url> {
         if at.scheme == Scheme::Google {
             return None;
@@ -315,7 +317,7 @@ impl Client {
     }
 }
 
-/// A GET by whoever the operator says, where a server asks who it is.
+/// A GET request with the operator's credentials, for a server that requires them.
 pub(super) fn with_authorization(url: &Url, authorization: Option<&HeaderValue>) -> Ask {
     let header = authorization.map(|it| (header::AUTHORIZATION, it.clone()));
     Ask { headers: header.into_iter().collect(), ..Ask::get(url.clone()) }

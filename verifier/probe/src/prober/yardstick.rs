@@ -1,4 +1,4 @@
-//! Which bytes are right, where no contract says it, and how far the bodies that came are the same.
+//! Determines the expected content if there is no contract, and how much of each body equals it.
 
 use super::body::Trace;
 use sendfile_evidence::{Body, Dummy, End, Probed, Response, Same, Seen, Source};
@@ -17,7 +17,7 @@ pub(super) fn response_of(seen: &mut Seen<Response>) -> Option<&mut Body> {
     }
 }
 
-/// Notes how far each body is the same as the dummy, if one of them is the dummy and was kept.
+/// Records how much of each body equals the dummy, if one of them is the dummy and was kept.
 pub(super) fn compare<'a>(dummy: &Dummy, bodies: impl Iterator<Item = (&'a mut Body, &'a Trace)>) {
     let bodies: Vec<_> = bodies.collect();
     let model = bodies.iter().find(|(body, trace)| {
@@ -30,9 +30,9 @@ pub(super) fn compare<'a>(dummy: &Dummy, bodies: impl Iterator<Item = (&'a mut B
     }
 }
 
-/// Without a contract the storage says which bytes are right, and the direct location only if the
-/// storage was not asked. Where neither was, a file can still be compared with itself, if it says
-/// which content it is.
+/// Without a contract, the storage provides the reference copy, and the direct location only if the
+/// storage was not read. Without either, a file can still be compared with itself, if it identifies
+/// its version.
 pub(super) fn expected(
     storage: &Probed<Body>,
     direct: &Probed<Response>,
@@ -48,7 +48,7 @@ pub(super) fn expected(
         twin: false,
         previous: None,
     };
-    // A site that answers every path with the same page would be its own yardstick.
+    // A site that returns the same page for every path would be its own reference copy.
     let page = |it: &Response| it.media_type().as_deref() == Some("text/html");
     let file = |it: &&Response| it.status == 200 && it.body.end == End::Whole && !page(it);
     match (&storage.seen, &direct.seen) {

@@ -1,37 +1,37 @@
-//! Who is asked at a URL: a plain one, one with a Unix socket before it, or a balancer.
+//! The upstream of a URL: a plain one, one with a Unix socket before it, or a balancer.
 
 use sendfile_evidence::{fact::Place, request::Address};
 
 use super::super::directive::Directive;
 
-/// Who is asked.
+/// An upstream.
 #[derive(Debug)]
 pub(super) struct Asked {
     /// The directive.
     pub(super) by: Place,
     /// `http`, `https`, `fcgi` …
     pub(super) scheme: String,
-    /// Where: all the members where it is a balancer, of which the last one stands for all.
+    /// Its addresses: all members of a balancer, of which the last one represents the others.
     pub(super) addresses: Vec<Address>,
-    /// For which path.
+    /// The requested path.
     pub(super) path: String,
-    /// The URL as it is written.
+    /// The URL as written in the configuration.
     pub(super) written: String,
 }
 
 impl Asked {
-    /// Whether it is one of those that are asked.
+    /// Whether it contacts this address.
     pub(super) fn is_at(&self, address: &Address) -> bool {
         self.addresses.iter().any(|it| it.is(address))
     }
 
-    /// Where it is, for people.
+    /// The address, as a text.
     pub(super) fn shown(&self) -> String {
         self.addresses.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
     }
 }
 
-/// Who is asked at a URL: a plain one, one with a Unix socket before it, or a balancer.
+/// Parses the upstream of a URL: a plain one, one with a Unix socket before it, or a balancer.
 pub(super) fn asked(url: &str, by: Place, main: &[Directive]) -> Option<Asked> {
     let written = url.to_owned();
     if let Some((socket, url)) = url.strip_prefix("unix:").and_then(|it| it.split_once('|')) {

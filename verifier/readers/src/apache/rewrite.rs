@@ -1,4 +1,4 @@
-//! mod_rewrite, as far as a configuration and a request tell it.
+//! mod_rewrite, as far as a configuration and a request determine it.
 
 use sendfile_evidence::request::Request;
 
@@ -9,24 +9,24 @@ use super::super::{
     uri::LONGEST,
 };
 
-/// What the rules come to.
+/// The result of the rules.
 #[derive(Debug)]
 pub(super) enum Outcome<'a> {
-    /// No rule acts.
+    /// No rule applies.
     Nothing,
     /// Another path.
     Path(String),
-    /// A proxy is asked for this URL.
+    /// The request is proxied to this URL.
     Proxy(String, &'a Directive),
     /// A redirect.
     Redirect(String, &'a Directive),
-    /// Apache answers by itself.
+    /// Apache responds itself.
     Answers(u16, &'a Directive),
-    /// It hangs on what only the running server knows.
+    /// It depends on something known only at run time.
     Unknown(&'a Directive),
 }
 
-/// What the rules look at.
+/// The input of the rules.
 pub(super) struct Subject<'a> {
     /// The request.
     pub(super) request: &'a Request,
@@ -34,13 +34,13 @@ pub(super) struct Subject<'a> {
     pub(super) path: &'a str,
     /// The path on disk.
     pub(super) file: &'a str,
-    /// In a folder's rules, the folder with a slash at its end, which the rules do not see.
+    /// For per-directory rules, the directory with a trailing slash, which the rules do not see.
     pub(super) folder: Option<&'a str>,
     pub(super) disk: &'a dyn Disk,
     pub(super) matcher: &'a Matcher,
 }
 
-/// Whether the rules of a block act.
+/// Whether the rules of a block are enabled.
 pub(super) fn is_on(directives: &[Directive]) -> bool {
     let engine = directives.iter().rev().find(|it| it.name == "rewriteengine");
     engine.is_some_and(|it| it.arg(0).eq_ignore_ascii_case("on"))
@@ -133,7 +133,7 @@ fn rule<'a>(
     if has(&["L", "LAST", "END", "PT", "PASSTHROUGH"]) { Step::Last(new) } else { Step::Is(new) }
 }
 
-/// The flags in brackets, in capitals up to their `=`.
+/// The flags in brackets, in upper case up to their `=`.
 fn flags(text: &str) -> Vec<String> {
     let inside = text.trim().trim_start_matches('[').trim_end_matches(']');
     let flag = |it: &str| match it.trim().split_once('=') {
@@ -143,7 +143,7 @@ fn flags(text: &str) -> Vec<String> {
     inside.split(',').map(flag).filter(|it| !it.is_empty()).collect()
 }
 
-/// Whether all conditions hold, with what the last one captured; `None` where nobody knows.
+/// Whether all conditions hold, with the captures of the last one; `None` if unknown.
 fn holds(
     conditions: &[&Directive],
     rule: &Captured,
@@ -249,7 +249,7 @@ fn variable(name: &str, subject: &Subject<'_>) -> Option<String> {
         "REQUEST_URI" => subject.path.to_owned(),
         "REQUEST_FILENAME" | "SCRIPT_FILENAME" => match subject.folder {
             Some(_) => subject.file.to_owned(),
-            // In the rules of a server it is still the URL's path.
+            // In per-server rules it is still the URL path.
             None => subject.path.to_owned(),
         },
         "HTTP_HOST" => request.host(),

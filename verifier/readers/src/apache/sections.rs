@@ -1,4 +1,5 @@
-//! Which sections hold for a request: the server, the virtual host, folders, .htaccess, locations.
+//! Which sections apply to a request: the server, the virtual host, directories, .htaccess,
+//! locations.
 
 use sendfile_evidence::{
     fact::{Fact, Place, Says},
@@ -12,12 +13,12 @@ use super::super::{
     uri::is_below,
 };
 
-/// The blocks that hold for a request, in the order in which Apache merges them: the last wins.
+/// The blocks that apply to a request, in the order in which Apache merges them: the last one wins.
 #[derive(Debug, Default)]
 pub(super) struct Scope<'a> {
     /// The server, then the virtual host.
     pub(super) servers: Vec<&'a [Directive]>,
-    /// The sections for folders, where there is a folder.
+    /// The sections for directories, if the request maps to a directory.
     pub(super) folders: Vec<&'a Directive>,
     /// The .htaccess files that are read.
     pub(super) htaccess: Vec<Vec<Directive>>,
@@ -26,7 +27,7 @@ pub(super) struct Scope<'a> {
 }
 
 impl Scope<'_> {
-    /// All directives of a name, the one that wins last.
+    /// All directives with a name, in ascending precedence.
     pub(super) fn all<'s>(
         &'s self,
         name: &'s str,
@@ -38,7 +39,7 @@ impl Scope<'_> {
         servers.chain(folders).chain(htaccess).chain(locations).filter(move |it| it.name == name)
     }
 
-    /// The directive of a name that wins.
+    /// The directive with a name that has the highest precedence.
     pub(super) fn last<'s>(&'s self, name: &'s str) -> Option<&'s Directive> {
         self.all(name).next_back()
     }
@@ -62,7 +63,7 @@ pub(super) fn locations<'a>(
     .collect()
 }
 
-/// The sections for the folders above a path on disk, the shortest first.
+/// The sections for the parent directories of a path on disk, the shortest first.
 pub(super) fn folders<'a>(
     servers: &[&'a [Directive]],
     path: &str,
@@ -92,7 +93,7 @@ pub(super) fn folders<'a>(
     found
 }
 
-/// Whether a section's argument has a text: `~ PATTERN`, a pattern of a shell, or a plain one.
+/// Whether a section's argument matches a text: `~ PATTERN`, a shell pattern, or a plain path.
 fn matches(
     section: &Directive,
     text: &str,
@@ -110,7 +111,7 @@ fn matches(
     }
 }
 
-/// What `AllowOverride` admits in a folder.
+/// What `AllowOverride` allows in a directory.
 fn admits(
     servers: &[&[Directive]],
     folder: &str,
@@ -130,7 +131,7 @@ fn admits(
     (list || admitted, last.map(Directive::place))
 }
 
-/// Whether a folder's .htaccess is read at all.
+/// Whether a directory's .htaccess is read at all.
 fn is_read(servers: &[&[Directive]], folder: &str, matcher: &Matcher) -> bool {
     let sections = folders(servers, folder, matcher);
     let inside = || sections.iter().flat_map(|it| it.inside());
@@ -140,7 +141,7 @@ fn is_read(servers: &[&[Directive]], folder: &str, matcher: &Matcher) -> bool {
         || inside().any(|it| it.name == "allowoverridelist" && !none(it))
 }
 
-/// The .htaccess files for a path on disk, and what stands in one where it is not allowed.
+/// The .htaccess files for a path on disk, and a directive in one that is not allowed there.
 pub(super) fn htaccess(
     servers: &[&[Directive]],
     path: &str,
@@ -177,8 +178,8 @@ fn not_allowed(
         .or_else(|| directives.iter().find(|it| it.name == "xsendfile"))?;
     let at = xsendfile.place();
     if xsendfile.name == "xsendfilepath" {
-        let detail = "is not allowed in a .htaccess, whatever AllowOverride says";
-        let fix = format!("move `{}` from {} into the virtual host", at.text, at.line());
+        let detail = "is not allowed in .htaccess, regardless of AllowOverride";
+        let fix = format!("Move `{}` from {} to the virtual host", at.text, at.line());
         return Some(Fact::at(Says::OverrideForbidden, at, detail).mended_by(fix));
     }
     let (admitted, by) = admits(servers, folder, matcher, "FileInfo", "XSendFile");
@@ -187,18 +188,18 @@ fn not_allowed(
     }
     let (shown, fix) = match by {
         Some(by) => (
-            format!("`{}` in {} does not admit it", by.text, by.line()),
+            format!("`{}` ({}) does not allow it", by.text, by.line()),
             format!(
-                "in {}, write `AllowOverride FileInfo` beside what it admits (now `{}`), or move \
-                 `{}` into the virtual host",
+                "In {}, allow it with `AllowOverride FileInfo` (now `{}`), or move `{}` to the \
+                 virtual host",
                 by.line(),
                 by.text,
                 at.text
             ),
         ),
         None => (
-            "no AllowOverride admits it".to_owned(),
-            format!("move `{}` from {} into the virtual host", at.text, at.line()),
+            "no `AllowOverride` allows it".to_owned(),
+            format!("Move `{}` from {} to the virtual host", at.text, at.line()),
         ),
     };
     Some(Fact::at(Says::OverrideForbidden, at, shown).mended_by(fix))

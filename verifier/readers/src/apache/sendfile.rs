@@ -1,7 +1,7 @@
-//! mod_xsendfile 0.12: whether it is on for a request, and which folders it may send from.
+//! mod_xsendfile 0.12: whether it is enabled for a request, and which directories it may send from.
 //!
-//! What the app's answer passes through is decided by the request that was passed on: for ProxyPass
-//! the folders' sections don't hold, for a RewriteRule in a folder they do.
+//! The configuration of the proxied request decides what happens to the app's response: with
+//! ProxyPass the directory sections do not apply, with a RewriteRule in a directory they do.
 
 use sendfile_evidence::fact::{Fact, Place, Says};
 
@@ -17,7 +17,7 @@ use super::{
     tree::Tree,
 };
 
-/// A request that is passed on, and what holds for it.
+/// A proxied request, and the configuration that applies to it.
 pub(super) struct XSendFile<'a> {
     pub(super) tree: &'a Tree,
     pub(super) found: &'a Found<'a>,
@@ -33,8 +33,8 @@ impl XSendFile<'_> {
         let host = self.site.host.map_or_else(|| self.asked.by.clone(), Directive::place);
         if !there {
             let fix = format!(
-                "a2enmod xsendfile (or LoadModule xsendfile_module …), and `XSendFile On` in the \
-                 virtual host at {}",
+                "Run `a2enmod xsendfile` (or add `LoadModule xsendfile_module …`), and add \
+                 `XSendFile On` in the virtual host at {}",
                 host.line()
             );
             return Some(
@@ -46,26 +46,22 @@ impl XSendFile<'_> {
             Some(by) if on(&by) => Some(Fact::at(
                 Says::HeaderObeyed,
                 by.place(),
-                "acts on X-Sendfile in what comes from the app",
+                "acts on X-Sendfile in the app's responses",
             )),
             Some(by) => {
                 let at = by.place();
-                let fix =
-                    format!("in {}, write `XSendFile On` instead of `{}`", at.line(), at.text);
-                Some(
-                    Fact::at(Says::FeatureOff, at, "X-Sendfile is switched off here")
-                        .mended_by(fix),
-                )
+                let fix = format!("In {}, replace `{}` with `XSendFile On`", at.line(), at.text);
+                Some(Fact::at(Says::FeatureOff, at, "disables X-Sendfile").mended_by(fix))
             }
             None => Some(self.elsewhere(host)),
         }
     }
 
-    /// `XSendFile On` stands where it does not hold, or nowhere.
+    /// `XSendFile On` is set where it does not apply, or nowhere.
     fn elsewhere(&self, host: Place) -> Fact {
         let fix = |at: Option<&Place>| {
-            let from = at.map_or(String::new(), |it| format!(" (and not in {})", it.line()));
-            format!("in the virtual host at {}, write `XSendFile On`{from}", host.line())
+            let from = at.map_or(String::new(), |it| format!(" (not in {})", it.line()));
+            format!("In the virtual host at {}, add `XSendFile On`{from}", host.line())
         };
         let mut all = Vec::new();
         every(&self.tree.main, "xsendfile", "", &mut all);
@@ -74,22 +70,23 @@ impl XSendFile<'_> {
                 let at = by.place();
                 let why = match section.as_str() {
                     "directory" | "files" | "filesmatch" | "directorymatch" => {
-                        "stands in a section for a folder, which does not hold for what \
-                         ProxyPass takes"
+                        "is in a section for a directory, which does not apply to requests handled \
+                         by ProxyPass"
                     }
-                    _ => "stands where it does not hold for this download",
+                    _ => "does not apply to this download",
                 };
                 let fix = fix(Some(&at));
                 Fact::at(Says::FeatureOff, at, why).mended_by(fix)
             }
             None => {
                 let fix = fix(None);
-                Fact::at(Says::FeatureOff, host, "XSendFile is nowhere switched on").mended_by(fix)
+                Fact::at(Says::FeatureOff, host, "`XSendFile On` is not set anywhere")
+                    .mended_by(fix)
             }
         }
     }
 
-    /// What the header's path leads to.
+    /// What the header's path refers to.
     pub(super) fn target(
         &self,
         question: &Question,
@@ -106,15 +103,15 @@ impl XSendFile<'_> {
             let folder = path.rsplit_once('/').map_or("/", |(folder, _)| folder);
             let listed: Vec<&str> = folders.iter().map(|it| it.arg(0)).collect();
             let detail = match listed[..] {
-                [] => format!("no XSendFilePath holds here, and {path} is sent from nowhere"),
-                _ => format!("{path} is outside of {}", listed.join(", ")),
+                [] => format!("no `XSendFilePath` applies here, so {path} may not be sent"),
+                _ => format!("{path} is outside {}", listed.join(", ")),
             };
             let beside = self
                 .found
                 .scope
                 .last("xsendfile")
                 .map_or_else(|| at.line(), |it| it.place().line());
-            let fix = format!("beside {beside}, add `XSendFilePath {}`", quoted(folder));
+            let fix = format!("After {beside}, add `XSendFilePath {}`", quoted(folder));
             facts.push(Fact::at(Says::PathNotAllowed, at.clone(), detail).mended_by(fix));
         }
         let (state, detail, fix) = seen(path, disk, worker);
@@ -127,7 +124,7 @@ impl XSendFile<'_> {
     }
 }
 
-/// All directives of a name, wherever they stand, with the name of the section around each.
+/// All directives with a name, at any depth, with the name of the section around each.
 fn every<'a>(
     directives: &'a [Directive],
     name: &str,

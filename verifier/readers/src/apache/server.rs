@@ -1,10 +1,10 @@
-//! Which virtual host answers, as Apache chooses: by address and port, then by name.
+//! Which virtual host handles a request, as Apache selects it: by address and port, then by name.
 
 use sendfile_evidence::request::Address;
 
 use super::super::{directive::Directive, pattern::glob};
 
-/// The virtual host for an address and a Host; `None` where the main server answers.
+/// The virtual host for an address and a Host; `None` if the main server handles the request.
 pub(super) fn choose<'a>(
     main: &'a [Directive],
     address: &Address,
@@ -16,7 +16,8 @@ pub(super) fn choose<'a>(
         Some(best) => hosts.iter().copied().filter(|it| rank(it, address) == Some(best)).collect(),
         None => Vec::new(),
     };
-    // A port that no virtual host has is mapped to another one, unless the main server has it.
+    // A port that no virtual host has is assumed to be mapped to another one, unless the main
+    // server has it.
     if at.is_empty() && !listens(main, address) {
         at = hosts;
     }
@@ -24,7 +25,7 @@ pub(super) fn choose<'a>(
     at.iter().find(|it| named(it, &host)).or(at.first()).copied()
 }
 
-/// How exactly the addresses of a virtual host fit, the best first.
+/// How exactly the addresses of a virtual host match, the best first.
 fn rank(host: &Directive, address: &Address) -> Option<u8> {
     let fit = |text: &String| {
         let any_port =
@@ -32,7 +33,7 @@ fn rank(host: &Directive, address: &Address) -> Option<u8> {
         let it = Address::of(text.trim_end_matches(":*"), address.port);
         let port = any_port || it.port == address.port;
         let any = matches!(it.host.as_str(), "*" | "_default_" | "" | "0.0.0.0" | "::");
-        // A name may stand for any of the machine's addresses.
+        // A name may be any of the host's addresses.
         let unknown = !address.is_number() && address.host != "localhost";
         let here = Address { port: address.port, ..it }.is(address);
         match (any, unknown) {
@@ -51,7 +52,7 @@ fn named(server: &Directive, host: &str) -> bool {
     name || aliases.into_iter().any(|it| glob(&it.to_ascii_lowercase(), host))
 }
 
-/// Whether the server listens at an address.
+/// Whether the server listens on an address.
 pub(super) fn listens(main: &[Directive], address: &Address) -> bool {
     main.iter().filter(|it| it.name == "listen").any(|it| {
         let text = it.arg(0);

@@ -1,10 +1,10 @@
-//! What the reader says, held against what the real Apache 2.4 does with the same configuration.
+//! Compares the reader with what the real Apache 2.4 does with the same configuration.
 
 use super::{super::paper::Paper, *};
 use crate::Config;
 use sendfile_evidence::fact::State;
 
-/// Two virtual hosts at one address; the app is at port 18997.
+/// Two virtual hosts on one address; the app is on port 18997.
 const SITES: &str = r#"
 Listen 127.0.0.1:18998
 DocumentRoot /srv/main
@@ -44,7 +44,7 @@ ProxyPass /first http://127.0.0.1:18997/main
 </VirtualHost>
 "#;
 
-/// Host, target, and what answers: the app's path, a file, or a redirect.
+/// Host, target, and what handles it: the app's path, a file, or a redirect.
 const ANSWERED: [(&str, &str, &str); 20] = [
     ("a.test", "/x", "opens /srv/a/x"),
     ("www.a.test", "/x", "opens /srv/a/x"),
@@ -93,7 +93,7 @@ fn answers_are_those_of_apache() {
     }
 }
 
-/// The facts about a hand-off of `/srv/files/a.bin` to a virtual host.
+/// The facts about a hand-off of `/srv/files/a.bin` in a virtual host.
 fn told(host: &str, more: &[(&str, &str)]) -> Vec<Fact> {
     let config = format!(
         "LoadModule proxy_module m\nLoadModule xsendfile_module m\nListen 80\n\

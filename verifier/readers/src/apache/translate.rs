@@ -1,5 +1,5 @@
-//! From a URL to what answers it, in Apache's order: rewrite rules of the server, ProxyPass,
-//! Redirect, Alias, DocumentRoot, then the folder's own rules.
+//! From a URL to what handles it, in Apache's order: rewrite rules of the server, ProxyPass,
+//! Redirect, Alias, DocumentRoot, then the directory's own rules.
 
 use sendfile_evidence::{
     fact::{Fact, Place},
@@ -18,32 +18,32 @@ use super::{
     sections::{Scope, folders, htaccess, locations},
 };
 
-/// What answers a request.
+/// The result for a request.
 pub(super) struct Found<'a> {
     /// How it ends.
     pub(super) end: End,
-    /// What holds for it.
+    /// The sections that apply to it.
     pub(super) scope: Scope<'a>,
-    /// A directive of a .htaccess that is not allowed there.
+    /// A directive in a .htaccess that is not allowed there.
     pub(super) forbidden: Option<Fact>,
 }
 
-/// How a request ends.
+/// The outcome of a request.
 #[derive(Debug)]
 pub(super) enum End {
-    /// Somebody is asked.
+    /// It is passed to an upstream.
     Asks(Asked),
     /// A file is opened.
     Opens(String, Option<Place>),
     /// Apache redirects.
     Redirects(String, Place),
-    /// Apache answers by itself.
+    /// Apache responds itself.
     Answers(u16, Place),
-    /// It cannot be told.
+    /// Unknown, for this reason.
     Unknown(String),
 }
 
-/// A server, and what is needed to look into it.
+/// A server, and what is needed to evaluate it.
 #[derive(Clone, Copy)]
 pub(super) struct Site<'a> {
     /// The main server and the virtual host.
@@ -59,18 +59,20 @@ impl<'a> Site<'a> {
         [Some(self.main), self.host.map(Directive::inside)].into_iter().flatten().collect()
     }
 
-    /// The blocks of the server, the virtual host first, as URL rules are looked up.
+    /// The blocks of the server, the virtual host first: the order in which URL rules are looked
+    /// up.
     fn inner_first(&self) -> impl Iterator<Item = &'a Directive> + use<'a> {
         let host = self.host.map(Directive::inside).unwrap_or_default();
         host.iter().chain(self.main)
     }
 
-    /// The directives of the server, those of the main one first: so mod_proxy merges its own.
+    /// The directives of the server, those of the main one first: the order in which mod_proxy
+    /// merges them.
     fn passes(&self) -> impl Iterator<Item = &'a Directive> + use<'a> {
         self.main.iter().chain(self.host.map(Directive::inside).unwrap_or_default())
     }
 
-    /// What answers a request.
+    /// Determines what handles a request.
     pub(super) fn find(&self, request: &Request) -> Option<Found<'a>> {
         let path = uri::normalised(&uri::decoded(&request.path), uri::Slashes::Merged)?;
         let mut scope = Scope { servers: self.servers(), ..Scope::default() };
@@ -86,7 +88,8 @@ impl<'a> Site<'a> {
             }
         }
         scope.locations = locations(&scope.servers, &path, self.matcher);
-        // Those of a section come after all that finds a file, and still before anybody is asked.
+        // The rules of a section are evaluated after all rules that map to a file, but before the
+        // request is proxied.
         let in_sections = scope.locations.iter().flat_map(|it| it.inside());
         if let Some(end) = self.redirected(in_sections, &path) {
             return Some(Found { end, scope, forbidden: None });
@@ -129,19 +132,19 @@ impl<'a> Site<'a> {
         let end = match outcome {
             Outcome::Proxy(url, by) => match asked(&url, by.place(), self.main) {
                 Some(asked) => End::Asks(asked),
-                None => End::Unknown(format!("`{url}` is no URL that can be read")),
+                None => End::Unknown(format!("`{url}` is not a valid URL")),
             },
             Outcome::Redirect(to, by) => End::Redirects(to, by.place()),
             Outcome::Answers(status, by) => End::Answers(status, by.place()),
             Outcome::Unknown(by) => {
-                End::Unknown(format!("{} is only decided while Apache runs", by.place()))
+                End::Unknown(format!("{} can be evaluated only at run time", by.place()))
             }
             Outcome::Nothing | Outcome::Path(_) => End::Opens(path.to_owned(), None),
         };
         Found { end, scope, forbidden: None }
     }
 
-    /// The first ProxyPass that takes a path, those of locations before all.
+    /// The first ProxyPass that matches a path, those of locations before all others.
     fn proxied(&self, scope: &Scope<'_>, path: &str) -> Option<Asked> {
         for location in scope.locations.iter().rev() {
             if let Some(pass) = location
@@ -176,7 +179,7 @@ impl<'a> Site<'a> {
         None
     }
 
-    /// What a URL with `$1` is for a path that the pattern matches; without any, the path follows.
+    /// A URL with `$1` for a path that the pattern matches; without captures, the path is appended.
     fn matched(&self, pass: &Directive, pattern: &str, written: &str, path: &str) -> Option<Asked> {
         let captured = self.matcher.captures(pattern, Case::Matters, path).ok()??;
         let rest = if written.contains('$') { "" } else { path };
@@ -187,14 +190,14 @@ impl<'a> Site<'a> {
         if url == "!" { None } else { asked(&format!("{url}{rest}"), pass.place(), self.main) }
     }
 
-    /// A ProxyPass that would take the path if no `!` came before it.
+    /// A ProxyPass that would match the path if no `!` came before it.
     pub(super) fn other_pass(&self, path: &str) -> Option<&'a Directive> {
         self.passes().find(|it| {
             it.name == "proxypass" && it.arg(1) != "!" && below(path, it.arg(0)).is_some()
         })
     }
 
-    /// The `ProxyPass … !` that keeps a path from being passed on.
+    /// The `ProxyPass … !` that excludes a path from proxying.
     pub(super) fn excluded(&self, path: &str) -> Option<&'a Directive> {
         let in_locations = locations(&self.servers(), path, self.matcher).into_iter().rev();
         let mut in_locations = in_locations.filter_map(|it| it.child("proxypass"));
@@ -237,7 +240,7 @@ impl<'a> Site<'a> {
         })
     }
 
-    /// What lets a program inside Apache answer for a path: CGI, mod_wsgi, Passenger.
+    /// A directive that runs a program inside Apache for a path: CGI, mod_wsgi, Passenger.
     fn inside_apache(&self, path: &str) -> Option<&'a Directive> {
         self.inner_first()
             .take_while(|it| it.name != "alias" || below(path, it.arg(0)).is_none())
@@ -252,7 +255,7 @@ impl<'a> Site<'a> {
             })
     }
 
-    /// The path on disk: by an Alias, or below the DocumentRoot.
+    /// The path on disk: from an Alias, or below the DocumentRoot.
     fn on_disk(&self, path: &str) -> (String, Option<Place>) {
         let by_alias = self.inner_first().find_map(|it| match it.name.as_str() {
             "alias" => {
@@ -272,7 +275,8 @@ impl<'a> Site<'a> {
         })
     }
 
-    /// The folder's sections and its .htaccess: handlers, and rules that may pass it on after all.
+    /// The directory's sections and its .htaccess: handlers, and rules that may still proxy the
+    /// request.
     fn in_folder(
         &self,
         request: &Request,
@@ -305,7 +309,9 @@ impl<'a> Site<'a> {
             match rewrite::run(rules, &subject) {
                 Outcome::Nothing => {}
                 Outcome::Path(new) => {
-                    let end = End::Unknown(format!("the rules of {folder} lead on to {new}"));
+                    let end = End::Unknown(format!(
+                        "The rules in {folder} rewrite to {new}, which is not followed"
+                    ));
                     return Found { end, scope, forbidden };
                 }
                 other => {
@@ -316,13 +322,13 @@ impl<'a> Site<'a> {
         }
         let fallback = scope.last("fallbackresource").is_some_and(|it| it.arg(0) != "disabled");
         if fallback && self.disk.look(&file) == super::super::Look::Missing {
-            let end = End::Unknown("FallbackResource leads on".to_owned());
+            let end = End::Unknown("`FallbackResource` is not followed".to_owned());
             return Found { end, scope, forbidden };
         }
         Found { end: End::Opens(file, by), scope, forbidden }
     }
 
-    /// A handler that passes the request on, `SetHandler proxy:…`, or runs a program in Apache.
+    /// A handler that proxies the request, `SetHandler proxy:…`, or runs a program in Apache.
     fn handled(&self, scope: &Scope<'_>, path: &str, file: &str) -> Option<End> {
         let runs = |it: &&Directive| {
             let program = it.name == "addhandler" || it.arg(0).contains("httpd-php");
@@ -346,18 +352,18 @@ fn is_default(handler: &str) -> bool {
     ["none", "default-handler"].iter().any(|it| handler.eq_ignore_ascii_case(it))
 }
 
-/// A program answers, which may be the app.
+/// A program responds, which may be the app.
 fn beyond(by: &Directive) -> End {
     let by = by.place();
-    End::Unknown(format!("{by} lets a program answer, which is beyond this reader"))
+    End::Unknown(format!("{by} runs a program, which is not supported"))
 }
 
-/// Whether the first word of a Redirect is its status.
+/// Whether the first word of a Redirect is a status.
 fn is_status(word: &str) -> bool {
     word.parse::<u16>().is_ok() || matches!(word, "permanent" | "temp" | "seeother" | "gone")
 }
 
-/// What a path has behind a prefix, where the prefix ends at a segment (mod_alias, mod_proxy).
+/// The rest of a path after a prefix, if the prefix ends at a segment (mod_alias, mod_proxy).
 fn below<'p>(path: &'p str, prefix: &str) -> Option<&'p str> {
     let rest = path.strip_prefix(prefix)?;
     (prefix.ends_with('/') || rest.is_empty() || rest.starts_with('/')).then_some(rest)

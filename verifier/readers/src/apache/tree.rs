@@ -1,6 +1,7 @@
-//! Apache's configuration as a tree of directives: lines, quotes, sections, variables, includes.
+//! Parses Apache's configuration into a tree of directives: lines, quotes, sections, variables,
+//! includes.
 //!
-//! `<IfModule>`, `<IfDefine>` and `<IfVersion>` are resolved while it is read, as Apache does.
+//! `<IfModule>`, `<IfDefine>` and `<IfVersion>` are resolved while parsing, as in Apache.
 
 use std::{collections::HashMap, rc::Rc};
 
@@ -13,18 +14,18 @@ use super::super::{
     uri::LONGEST,
 };
 
-/// Sections and includes in each other beyond this depth are not read.
+/// Maximum depth of nested sections and includes.
 const DEEPEST: usize = 24;
 
-/// A configuration, read.
+/// A parsed configuration.
 pub(super) struct Tree {
-    /// The directives outside of every section, and the sections.
+    /// The directives outside of all sections, and the sections.
     pub(super) main: Vec<Directive>,
-    /// The modules that are loaded, by their names; nothing where no LoadModule was seen.
+    /// The names of the loaded modules; empty if there is no LoadModule.
     pub(super) modules: Vec<String>,
 }
 
-/// Reads a file with all that it includes.
+/// Reads a file with all its includes.
 pub(super) fn read(path: &str, disk: &mut dyn Disk, unread: &mut Vec<Fact>) -> Tree {
     let folder = path.rsplit_once('/').map_or("", |(folder, _)| folder).to_owned();
     let mut loader = Loader {
@@ -37,14 +38,14 @@ pub(super) fn read(path: &str, disk: &mut dyn Disk, unread: &mut Vec<Fact>) -> T
     Tree { main, modules: loader.modules }
 }
 
-/// The directives of a text, sections and all, without includes.
+/// The directives and sections of a text, without includes.
 pub(super) fn plain(path: &str, text: &str) -> Vec<Directive> {
     let file: Rc<str> = Rc::from(path);
     let plain = lines(text).into_iter().filter(|(_, text)| !text.starts_with('<'));
     plain.filter_map(|(line, text)| written(&file, line, &text)).collect()
 }
 
-/// What Debian's apachectl exports before it starts Apache.
+/// The variables that Debian's apachectl exports before it starts Apache.
 fn environment(folder: &str, disk: &mut dyn Disk) -> HashMap<String, String> {
     let text = disk.read(&format!("{folder}/envvars")).into_iter().next();
     let Some(Ok(text)) = text.map(|it| it.text) else { return HashMap::new() };
@@ -61,7 +62,7 @@ struct Loader<'a> {
     modules: Vec<String>,
 }
 
-/// A section that is open: its head, what stood around it, and whether it is read at all.
+/// An open section: its head, the directives around it, and whether it is read at all.
 struct Open {
     head: Directive,
     around: Vec<Directive>,
@@ -69,11 +70,11 @@ struct Open {
 }
 
 enum Section {
-    /// A real one.
+    /// A real section.
     Kept,
-    /// One whose content stands as if the section were not there.
+    /// A section whose content is treated as if the section did not exist.
     Transparent,
-    /// One that is not read.
+    /// A section that is not read.
     Skipped,
 }
 
@@ -94,7 +95,7 @@ impl Loader<'_> {
         all
     }
 
-    /// Whether a file may be missing, and is.
+    /// Whether a file is missing and optional.
     fn is_left_out(&mut self, include: &Directive) -> bool {
         let path = self.absolute(include.arg(0));
         include.name == "includeoptional"
@@ -118,7 +119,8 @@ impl Loader<'_> {
                 head.spelled = format!("<{}", head.spelled);
                 let kind = if skipped { Section::Skipped } else { self.section(&head) };
                 if open.len() >= DEEPEST {
-                    self.files.not_read(&format!("{path}:{line}"), "sections go too deep");
+                    self.files
+                        .not_read(&format!("{path}:{line}"), "sections are nested too deeply");
                     break;
                 }
                 open.push(Open { head, around: std::mem::take(&mut now), kind });
@@ -132,7 +134,7 @@ impl Loader<'_> {
         now
     }
 
-    /// A plain directive; some act while the file is read.
+    /// A plain directive; some take effect during parsing.
     fn take(&mut self, directive: Directive, now: &mut Vec<Directive>, depth: usize) {
         match directive.name.as_str() {
             "include" | "includeoptional" if self.is_left_out(&directive) => {}
@@ -140,7 +142,7 @@ impl Loader<'_> {
                 now.extend(self.read(directive.arg(0), depth + 1));
             }
             "include" | "includeoptional" => {
-                self.files.not_read(&directive.place().line(), "includes go too deep");
+                self.files.not_read(&directive.place().line(), "includes are nested too deeply");
             }
             "define" => {
                 self.variables.insert(directive.arg(0).to_owned(), directive.arg(1).to_owned());
@@ -150,7 +152,7 @@ impl Loader<'_> {
             }
             "serverroot" => self.root = directive.arg(0).trim_end_matches('/').to_owned(),
             "loadmodule" => self.modules.push(directive.arg(0).to_owned()),
-            "use" => self.files.unsure("macros are beyond this reader"),
+            "use" => self.files.unsure("Macros are not supported"),
             _ => now.push(directive),
         }
     }
@@ -165,7 +167,7 @@ impl Loader<'_> {
             "ifdefine" => self.variables.contains_key(name),
             "ifversion" => true,
             "ifdirective" | "iffile" | "ifsection" | "if" | "else" | "elseif" => {
-                self.files.unsure(&format!("{}> is beyond this reader", head.spelled));
+                self.files.unsure(&format!("{}> is not supported", head.spelled));
                 return Section::Skipped;
             }
             _ => return Section::Kept,
@@ -173,8 +175,8 @@ impl Loader<'_> {
         if holds != not { Section::Transparent } else { Section::Skipped }
     }
 
-    /// Whether a module is loaded, by `x_module` or `mod_x.c`. Without any LoadModule this is a part
-    /// of a configuration, and what it is made for is there.
+    /// Whether a module is loaded, by `x_module` or `mod_x.c`. Without any LoadModule, this is part
+    /// of a configuration, and the modules that it needs are assumed to be loaded.
     fn has_module(&self, name: &str) -> bool {
         let of_file = name.strip_prefix("mod_").and_then(|it| it.strip_suffix(".c"));
         let module = of_file.map_or(name.to_owned(), |it| format!("{it}_module"));
@@ -186,7 +188,7 @@ impl Loader<'_> {
     fn directive(&mut self, file: &Rc<str>, line: u32, text: &str) -> Option<Directive> {
         let filled = self.filled(text);
         if filled.is_none() {
-            self.files.not_read(&format!("{file}:{line}"), "a variable grows without end");
+            self.files.not_read(&format!("{file}:{line}"), "a variable grows without limit");
         }
         let directive = written(file, line, &filled?)?;
         let room = self.files.has_room_for(&directive);
@@ -196,7 +198,7 @@ impl Loader<'_> {
         room.then_some(directive)
     }
 
-    /// `${NAME}` replaced, where it is known.
+    /// Replaces `${NAME}`, if it is known.
     fn filled(&self, text: &str) -> Option<String> {
         let mut whole = String::new();
         let mut rest = text;
@@ -220,7 +222,7 @@ impl Loader<'_> {
     }
 }
 
-/// A line as a directive; a section's head as well.
+/// Parses a line, or the head of a section, as a directive.
 fn written(file: &Rc<str>, line: u32, text: &str) -> Option<Directive> {
     let mut words = words(text).into_iter();
     let spelled = words.next()?;
@@ -229,7 +231,7 @@ fn written(file: &Rc<str>, line: u32, text: &str) -> Option<Directive> {
     Some(Directive { name, spelled, args: words.collect(), file, line, block: None })
 }
 
-/// Modules that are in every server.
+/// Modules that every server has.
 const BUILT_IN: [&str; 6] = [
     "core_module",
     "so_module",
@@ -249,7 +251,7 @@ fn closed(open: Open, inside: Vec<Directive>) -> Vec<Directive> {
     around
 }
 
-/// The lines that say something, continued ones joined, each with its number.
+/// The non-empty lines, with continued ones joined, each with its number.
 fn lines(text: &str) -> Vec<(u32, String)> {
     let mut all = Vec::new();
     let mut begun: Option<(u32, String)> = None;
@@ -273,8 +275,8 @@ fn lines(text: &str) -> Vec<(u32, String)> {
     all
 }
 
-/// Words as Apache reads them (ap_getword_conf): quotes hold a word together, and a backslash keeps
-/// a quote or a backslash in it.
+/// Splits words as Apache does (ap_getword_conf): quotes keep a word together, and a backslash
+/// escapes a quote or a backslash within it.
 pub(super) fn words(text: &str) -> Vec<String> {
     let mut words = Vec::new();
     let mut rest = text.trim_start();

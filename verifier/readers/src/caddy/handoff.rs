@@ -1,4 +1,4 @@
-//! What Caddy does with the app's hand-off: `handle_response` in a reverse_proxy, or `intercept`
+//! How Caddy handles the app's hand-off: `handle_response` in a reverse_proxy, or `intercept`
 //! around it.
 
 use sendfile_evidence::fact::{Fact, Place, Says, State, Wrong};
@@ -16,7 +16,7 @@ use super::{
     walk::{End, Walk},
 };
 
-/// Writes down what becomes of the header, and what it leads to.
+/// Records how the header is handled, and what it leads to.
 pub(super) fn treat<'a>(
     question: &'a Question,
     proxy: &'a Directive,
@@ -53,7 +53,7 @@ pub(super) fn treat<'a>(
     treatment.target.extend(copied(response));
 }
 
-/// The `handle_response` that takes an answer with the header.
+/// The `handle_response` that matches a response with the header.
 fn handler<'a>(proxy: &'a Directive, header: &str, question: &Question) -> Option<&'a Directive> {
     proxy.children("handle_response").find(|it| match it.arg(0) {
         "" => true,
@@ -65,8 +65,8 @@ fn handler<'a>(proxy: &'a Directive, header: &str, question: &Question) -> Optio
     })
 }
 
-/// A `handle_response` before the one that takes the answer, for the same header with another value:
-/// it was surely meant.
+/// A `handle_response` before the one that matches the response, for the same header with another
+/// value: it was surely intended.
 fn passed_by(proxy: &Directive, taken: &Directive, header: &str) -> Option<Fact> {
     let before = proxy.children("handle_response").take_while(|it| !std::ptr::eq(*it, taken));
     let meant = before.into_iter().find_map(|it| {
@@ -76,12 +76,13 @@ fn passed_by(proxy: &Directive, taken: &Directive, header: &str) -> Option<Fact>
         names.concat().iter().any(has).then_some(defined)
     })?;
     let at = meant.place();
-    let detail = format!("does not take the hand-off's value; `{}` does", taken.place().text);
-    let fix = format!("in {}, let `{}` take the prefix that the app sends", at.line(), at.text);
+    let detail = format!("does not match the hand-off value; `{}` does", taken.place().text);
+    let fix =
+        format!("In {}, change `{}` to match the prefix that the app sends", at.line(), at.text);
     Some(Fact::at(Says::TargetFallsThrough, at, detail).mended_by(fix))
 }
 
-/// Whether a matcher of answers takes one with the header.
+/// Whether a response matcher matches a response with the header.
 fn takes(defined: &Directive, header: &str, question: &Question) -> bool {
     let one = |name: &str, args: &[String]| match name {
         "header" => {
@@ -110,23 +111,23 @@ fn off(proxy: &Directive, header: &str, question: &Question) -> (Fact, Fate) {
         Some(other) => {
             let there = other.place();
             format!(
-                "has `{}` ({}), which does not take an answer with {header}",
+                "contains `{}` ({}), which does not match responses with {header}",
                 there.text,
                 there.line()
             )
         }
-        None => format!("has no handle_response for {header}"),
+        None => format!("no `handle_response` for {header}"),
     };
     let file = question.file.as_deref().zip(question.value.as_deref());
     let below = file.and_then(|(file, value)| file.strip_suffix(value));
     let root = match header.eq_ignore_ascii_case("X-Sendfile") {
         true => "/",
-        false => below.unwrap_or("/FOLDER"),
+        false => below.unwrap_or("/DIRECTORY"),
     };
     let fix = format!(
-        "in {}, write `{} {{ @handoff header {header} *; handle_response @handoff {{ \
-         root * {root}; \
-         rewrite * {{rp.header.{header}}}; file_server }} }}`, each part on a line of its own",
+        "In {}, write `{} {{ @handoff header {header} *; handle_response @handoff {{ root * \
+         {root}; rewrite * {{rp.header.{header}}}; file_server }} }}`, with each part on its own \
+         line",
         at.line(),
         at.text
     );
@@ -136,7 +137,7 @@ fn off(proxy: &Directive, header: &str, question: &Question) -> (Fact, Fate) {
     (Fact::at(Says::FeatureOff, at, detail).mended_by(fix), Fate::of(stripped))
 }
 
-/// Whether the app's headers reach the visitor.
+/// Whether the app's headers reach the client.
 fn copied(response: &Directive) -> Option<Fact> {
     let at = response.place();
     let copy = response.child("copy_response_headers");
@@ -157,9 +158,9 @@ fn copied(response: &Directive) -> Option<Fact> {
     if missing.is_empty() {
         return None;
     }
-    let detail = format!("copies no {} of the app's answer", missing.join(", "));
+    let detail = format!("does not copy {} from the app's response", missing.join(", "));
     let fix = format!(
-        "in `{}` ({}), write `copy_response_headers {{ include {} }}`",
+        "In `{}` ({}), write `copy_response_headers {{ include {} }}`",
         at.text,
         at.line(),
         [&included[..], &missing[..]].concat().join(" ")
@@ -186,15 +187,15 @@ impl Target<'_, '_> {
             Some(End::Asks(store)) => {
                 let detail = match upstreams(store).first() {
                     Some((address, _)) => {
-                        format!("the hand-off asks {address} for {}", self.walk.subject.path)
+                        format!("the hand-off requests {} from {address}", self.walk.subject.path)
                     }
-                    None => "the hand-off asks a store".to_owned(),
+                    None => "the hand-off leads to a store".to_owned(),
                 };
                 facts.push(Fact::at(Says::TargetAsksStore, store.place(), detail));
                 facts.extend(self.authorization(store));
             }
             Some(End::Answers(said, at)) => {
-                let detail = format!("answers the hand-off {said} by itself");
+                let detail = format!("responds to the hand-off with {said}");
                 facts.push(Fact::at(Says::TargetRefused, at, detail));
             }
             Some(End::Redirects(to, at)) => {
@@ -208,19 +209,19 @@ impl Target<'_, '_> {
                 facts.push(Fact::at(
                     Says::TargetRefused,
                     at,
-                    "asks for a login after the hand-off",
+                    "requires a login after the hand-off",
                 ));
             }
             None => {
                 let at = self.response.place();
-                let detail = "takes the hand-off, and nothing in it serves a file";
+                let detail = "matches the hand-off but does not serve a file";
                 facts.push(Fact::at(Says::TargetRefused, at, detail));
             }
         }
         facts
     }
 
-    /// The path is built from something else than the header.
+    /// The path is not built from the header.
     fn not_read(&self) -> Option<Fact> {
         let reads = |it: &&&Directive| {
             let words = it.args.iter().flat_map(|it| it.split('{').skip(1));
@@ -237,14 +238,14 @@ impl Target<'_, '_> {
         Some(match rewrites.last() {
             Some(by) => {
                 let at = by.place();
-                let fix = format!("in {}, write `{right}` instead of `{}`", at.line(), at.text);
-                let detail = format!("does not read {}, which is what the app sends", self.header);
+                let fix = format!("In {}, replace `{}` with `{right}`", at.line(), at.text);
+                let detail = format!("does not use {}, which the app sends", self.header);
                 Fact::at(Says::ValueNotRead, at, detail).mended_by(fix)
             }
             None => {
                 let at = self.response.place();
-                let fix = format!("in `{}` ({}), add `{right}`", at.text, at.line());
-                let detail = format!("has no rewrite to the value of {}", self.header);
+                let fix = format!("In `{}` ({}), add `{right}`", at.text, at.line());
+                let detail = format!("no `rewrite` to the value of {}", self.header);
                 Fact::at(Says::ValueNotRead, at, detail).mended_by(fix)
             }
         })
@@ -263,7 +264,7 @@ impl Target<'_, '_> {
             by: By::Root,
             ..Opened::default()
         };
-        // Caddy 2.6 takes the value as it is, later ones decode it.
+        // Caddy 2.6 uses the value unchanged, later versions decode it.
         let either = disk.look(path) == Look::Missing && decoded(path) != path;
         let (state, detail, fix) = seen(path, disk, self.worker);
         let wrong = match either && opened_decoded(&opened).wrong(file, disk).is_none() {
@@ -274,7 +275,7 @@ impl Target<'_, '_> {
         let fix = fix.or_else(|| self.mended(&opened, &at, wrong?));
         let says = Says::TargetOpens { path: path.to_owned(), state, wrong };
         let meant = match (wrong, file) {
-            (Some(_), Some(file)) => format!("; the file is {file}"),
+            (Some(_), Some(file)) => format!("; expected {file}"),
             _ => String::new(),
         };
         Fact { fix, ..Fact::at(says, at, format!("the hand-off opens {detail}{meant}")) }
@@ -285,14 +286,14 @@ impl Target<'_, '_> {
         let (prefix, folder) = mapped(&opened.uri, file).unwrap_or_default();
         match wrong {
             Wrong::Root if !prefix.is_empty() => Some(format!(
-                "beside {}, behind the rewrite, add `uri strip_prefix {}`",
+                "Near {}, after the rewrite, add `uri strip_prefix {}`",
                 at.line(),
                 prefix.trim_end_matches('/')
             )),
             _ => {
                 let root = opened.right_root(file).or((!folder.is_empty()).then_some(folder))?;
                 let root = root.trim_end_matches('/');
-                Some(format!("in {}, write `root * {root}` instead of `{}`", at.line(), at.text))
+                Some(format!("In {}, replace `{}` with `root * {root}`", at.line(), at.text))
             }
         }
     }
@@ -307,8 +308,8 @@ impl Target<'_, '_> {
             return None;
         }
         let at = store.place();
-        let fix = format!("in `{}` ({}), add `header_up -Authorization`", at.text, at.line());
-        let detail = "passes the visitor's Authorization header on to the store";
+        let fix = format!("In `{}` ({}), add `header_up -Authorization`", at.text, at.line());
+        let detail = "forwards the client's Authorization header to the store";
         Some(Fact::at(Says::AuthorizationForwarded, at, detail).mended_by(fix))
     }
 }

@@ -1,4 +1,5 @@
-//! Caddy's JSON as the tree that a Caddyfile would be: routes and handlers become directives.
+//! Converts Caddy's JSON into the tree that a Caddyfile would produce: routes and handlers become
+//! directives.
 
 use std::rc::Rc;
 
@@ -6,7 +7,7 @@ use serde_json::Value;
 
 use super::super::directive::Directive;
 
-/// The sites of a JSON configuration: a server each, its routes in their order.
+/// The sites of a JSON configuration: one for each server, with its routes in order.
 pub(super) fn sites(path: &str, json: &Value) -> Vec<Directive> {
     let servers = json.pointer("/apps/http/servers").and_then(Value::as_object);
     let site = |(name, server): (&String, &Value)| {
@@ -19,7 +20,7 @@ pub(super) fn sites(path: &str, json: &Value) -> Vec<Directive> {
     servers.into_iter().flatten().map(site).collect()
 }
 
-/// Where something stands.
+/// A position in the JSON.
 struct At<'a> {
     file: &'a str,
     pointer: String,

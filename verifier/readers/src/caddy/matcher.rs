@@ -1,4 +1,4 @@
-//! Caddy's request matchers: yes, no, or only the running server knows.
+//! Caddy's request matchers: matched, not matched, or known only at run time.
 
 use sendfile_evidence::request::Request;
 
@@ -7,7 +7,7 @@ use super::super::{
     pattern::{Case, Matcher},
 };
 
-/// What a request is on its way.
+/// The current state of a request.
 #[derive(Clone)]
 pub(super) struct Subject<'a> {
     /// The request.
@@ -17,7 +17,7 @@ pub(super) struct Subject<'a> {
     pub(super) matcher: &'a Matcher,
 }
 
-/// Whether the first word behind a directive is a matcher.
+/// Whether the first word after a directive is a matcher.
 pub(super) fn is_matcher(word: &str) -> bool {
     word == "*" || word.starts_with('/') || word.starts_with('@')
 }
@@ -35,7 +35,7 @@ pub(super) fn matches(word: &str, named: &[&[Directive]], subject: &Subject<'_>)
     }
 }
 
-/// Matchers in each other beyond this depth are not followed.
+/// Maximum depth of nested matchers.
 const DEEPEST: usize = 8;
 
 fn defined_matches(defined: &Directive, subject: &Subject<'_>, depth: usize) -> Option<bool> {
@@ -118,7 +118,7 @@ fn one(
     }
 }
 
-/// A CEL expression of one test of the path; anything else only Caddy knows.
+/// A CEL expression with a single test of the path; all others are known only at run time.
 fn expression(text: &str, subject: &Subject<'_>) -> Option<bool> {
     let (placeholder, call) = text.trim().strip_prefix('{')?.split_once("}.")?;
     let (test, word) = call.strip_suffix("')")?.split_once("('")?;
@@ -136,13 +136,13 @@ fn expression(text: &str, subject: &Subject<'_>) -> Option<bool> {
     }
 }
 
-/// Whether a pattern of paths has a path, whatever the case of its letters.
+/// Whether a path pattern matches a path, ignoring case.
 pub(super) fn path_matches(pattern: &str, path: &str) -> bool {
     let (pattern, path) = (pattern.to_lowercase(), path.to_lowercase());
     text_matches(&pattern, &path)
 }
 
-/// Whether a pattern with a star before or behind it has a text.
+/// Whether a pattern with a leading or trailing star matches a text.
 pub(super) fn text_matches(pattern: &str, text: &str) -> bool {
     match (pattern.strip_prefix('*'), pattern.strip_suffix('*')) {
         _ if pattern == "*" => true,
@@ -154,7 +154,7 @@ pub(super) fn text_matches(pattern: &str, text: &str) -> bool {
     }
 }
 
-/// Whether a name of a site has a host.
+/// Whether a site's host name matches a host.
 pub(super) fn host_matches(pattern: &str, host: &str) -> bool {
     let pattern = pattern.to_ascii_lowercase();
     match pattern.strip_prefix("*.") {

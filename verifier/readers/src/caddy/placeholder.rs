@@ -1,17 +1,17 @@
-//! Caddy's placeholders, as far as a configuration and a request tell them.
+//! Caddy's placeholders, as far as a configuration and a request determine them.
 
 use super::{super::uri::LONGEST, walk::Walk};
 
 impl Walk<'_> {
-    /// A text with its placeholders replaced, which the way on hangs on.
+    /// A text with its placeholders replaced. An unknown one makes the route uncertain.
     pub(super) fn known(&mut self, text: &str) -> String {
         self.filled(text).unwrap_or_else(|placeholder| {
-            self.unsure = Some(format!("`{placeholder}` is only known while Caddy runs"));
+            self.unsure = Some(format!("`{placeholder}` is known only at run time"));
             String::new()
         })
     }
 
-    /// A text with its placeholders replaced, or the one that only the running server knows.
+    /// A text with its placeholders replaced, or the placeholder that is known only at run time.
     pub(super) fn filled(&self, text: &str) -> Result<String, String> {
         let mut whole = String::new();
         let mut rest = text;
@@ -42,7 +42,7 @@ impl Walk<'_> {
         let of_request =
             ["header.", "http.request.header."].iter().find_map(|it| name.strip_prefix(it));
         if let Some(header) = of_request {
-            // What this program's own client adds is not in the list.
+            // The headers that this program's own client adds are not in the list.
             let own = ["user-agent", "accept", "accept-encoding", "connection"];
             let adds = own.iter().any(|it| header.eq_ignore_ascii_case(it));
             let sent = request.header(header).or((!adds).then_some(""));
@@ -66,7 +66,7 @@ impl Walk<'_> {
     }
 }
 
-/// The header of the app's answer that a placeholder of `handle_response` reads.
+/// The header of the app's response that a placeholder of `handle_response` reads.
 pub(super) fn header_of_answer(placeholder: &str) -> Option<&str> {
     ["rp.header.", "http.reverse_proxy.header.", "resp.header.", "http.intercept.header."]
         .iter()

@@ -1,10 +1,10 @@
-//! What the reader says, held against what the real Caddy 2.6.2 does with the same Caddyfile.
+//! Compares the reader with what the real Caddy 2.6.2 does with the same Caddyfile.
 
 use super::{super::paper::Paper, *};
 use crate::Config;
 use sendfile_evidence::fact::{Kind, Says, State, Wrong};
 
-/// The app is at port 18997.
+/// The app is on port 18997.
 const SITES: &str = r#"
 {
     admin off
@@ -50,7 +50,7 @@ http://*.b.test:18998, http://b.test:18998 {
 }
 "#;
 
-/// Host, target, and what answers.
+/// Host, target, and what handles it.
 const ANSWERED: [(&str, &str, &str); 11] = [
     ("a.test", "/api/x", "asks /api/x"),
     ("a.test", "/API/x", "asks /API/x"),
@@ -96,7 +96,7 @@ fn answers_are_those_of_caddy() {
     }
 }
 
-/// What `caddy adapt` makes of the Caddyfile above.
+/// The output of `caddy adapt` for the Caddyfile above.
 const ADAPTED: &str = include_str!("adapted.json");
 
 #[test]

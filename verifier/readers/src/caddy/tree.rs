@@ -1,4 +1,4 @@
-//! A Caddyfile as a tree of directives: words, blocks, snippets, imports.
+//! Parses a Caddyfile into a tree of directives: words, blocks, snippets, imports.
 
 use std::{collections::HashMap, rc::Rc};
 
@@ -10,10 +10,10 @@ use super::super::{
     files::{Files, TOO_LARGE},
 };
 
-/// Blocks and imports in each other beyond this depth are not read.
+/// Maximum depth of nested blocks and imports.
 const DEEPEST: usize = 24;
 
-/// Reads a Caddyfile with all that it imports: the sites, and the global options in a `{`.
+/// Reads a Caddyfile with all its imports: the sites, and the global options in a `{`.
 pub(super) fn read(
     path: &str,
     text: &str,
@@ -27,7 +27,7 @@ pub(super) fn read(
     sites(all)
 }
 
-/// A file without braces around its only site is that site.
+/// A file without braces around its only site consists of that site.
 fn sites(all: Vec<Directive>) -> Vec<Directive> {
     let bare = all.first().is_some_and(|it| it.block.is_none() && it.spelled != "{");
     if !bare {
@@ -54,13 +54,13 @@ impl Loader<'_> {
         directives
     }
 
-    /// `{$NAME:default}` replaced by the default: Caddy's own environment is not known.
+    /// Replaces `{$NAME:default}` with the default: Caddy's own environment is unknown.
     fn without_environment(&mut self, text: &str) -> String {
         let mut whole = String::new();
         let mut rest = text;
         while let Some((before, behind)) = rest.split_once("{$") {
             let Some((name, after)) = behind.split_once('}') else { break };
-            self.files.unsure("the environment of Caddy is not known");
+            self.files.unsure("Caddy's environment variables are unknown");
             whole.push_str(before);
             whole.push_str(name.split_once(':').map_or("", |(_, default)| default));
             rest = after;
@@ -68,7 +68,7 @@ impl Loader<'_> {
         whole + rest
     }
 
-    /// Snippets taken out, and imports put in.
+    /// Removes snippets, and inserts imports.
     fn imported(&mut self, directives: Vec<Directive>, depth: usize) -> Vec<Directive> {
         let mut all = Vec::new();
         for mut directive in directives {
@@ -98,7 +98,7 @@ impl Loader<'_> {
     fn import(&mut self, import: &Directive, depth: usize) -> Vec<Directive> {
         let at = import.place().line();
         if depth >= DEEPEST {
-            self.files.not_read(&at, "imports go too deep");
+            self.files.not_read(&at, "imports are nested too deeply");
             return Vec::new();
         }
         let values = import.args.get(1..).unwrap_or_default();
@@ -124,7 +124,7 @@ impl Loader<'_> {
         all
     }
 
-    /// `{args[0]}` and `{args.0}` replaced by what stands behind the import.
+    /// Replaces `{args[0]}` and `{args.0}` with the arguments of the import.
     fn fill(&mut self, directives: &mut [Directive], values: &[String]) {
         for directive in directives {
             for word in directive.args.iter_mut().filter(|it| it.contains("{args")) {
@@ -143,14 +143,14 @@ impl Loader<'_> {
     }
 }
 
-/// A word, its line, and whether it stood in quotes.
+/// A word, its line, and whether it was quoted.
 struct Word {
     text: String,
     line: u32,
     quoted: bool,
 }
 
-/// The directives of words: a line each, with a block where the line ends in `{`.
+/// The directives of words: one for each line, with a block if the line ends in `{`.
 fn directives(path: &str, words: &[Word]) -> (Vec<Directive>, Option<String>) {
     let file: Rc<str> = Rc::from(path);
     let mut open: Vec<(Directive, Vec<Directive>)> = Vec::new();
@@ -165,7 +165,7 @@ fn directives(path: &str, words: &[Word]) -> (Vec<Directive>, Option<String>) {
                     head.block = Some(std::mem::replace(&mut now, around));
                     now.push(head);
                 }
-                None => problem = Some(format!("line {}: a `}}` too many", first.line)),
+                None => problem = Some(format!("line {}: unexpected `}}`", first.line)),
             }
             continue;
         }
@@ -186,7 +186,7 @@ fn directives(path: &str, words: &[Word]) -> (Vec<Directive>, Option<String>) {
         rest = &rest[length..];
         match opens {
             true if open.len() >= DEEPEST => {
-                problem = Some(format!("line {}: blocks go too deep", head.line));
+                problem = Some(format!("line {}: blocks are nested too deeply", head.line));
                 break;
             }
             true => open.push((head, std::mem::take(&mut now))),
@@ -194,7 +194,7 @@ fn directives(path: &str, words: &[Word]) -> (Vec<Directive>, Option<String>) {
         }
     }
     if let Some((head, _)) = open.last() {
-        problem.get_or_insert(format!("the block of line {} is not closed", head.line));
+        problem.get_or_insert(format!("the block at line {} is not closed", head.line));
     }
     while let Some((mut head, around)) = open.pop() {
         head.block = Some(std::mem::replace(&mut now, around));
@@ -207,8 +207,8 @@ fn is(word: &Word, text: &str) -> bool {
     !word.quoted && word.text == text
 }
 
-/// The words of the first line, and how many words they are: a comma at the end of an address goes
-/// on in the next line.
+/// The words of the first line, and their number: after a comma at the end of an address, the line
+/// continues.
 fn one_line(words: &[Word]) -> (&[Word], usize) {
     let mut end = 1;
     while let (Some(last), Some(next)) = (words.get(end - 1), words.get(end)) {
@@ -224,7 +224,7 @@ fn one_line(words: &[Word]) -> (&[Word], usize) {
     (&words[..end], end)
 }
 
-/// The words of a text: quotes, backticks, comments, environment variables left as they are.
+/// Splits a text into words: quotes, backticks, comments; environment variables are kept unchanged.
 fn words(text: &str) -> Vec<Word> {
     let mut all = Vec::new();
     let mut line = 1_u32;

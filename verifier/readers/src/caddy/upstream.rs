@@ -1,4 +1,4 @@
-//! Whom a reverse_proxy asks.
+//! The upstreams of a reverse_proxy.
 
 use sendfile_evidence::request::Address;
 
@@ -8,7 +8,7 @@ use super::{
     walk::DEEPEST,
 };
 
-/// Where a reverse_proxy asks: each address, and whether TLS is spoken there.
+/// The upstreams of a reverse_proxy: each address, and whether TLS is used.
 pub(super) fn upstreams(directive: &Directive) -> Vec<(Address, bool)> {
     let args = directive.args.iter().skip(usize::from(is_matcher(directive.arg(0))));
     let to = directive.children("to").flat_map(|it| &it.args);
@@ -26,7 +26,7 @@ fn upstream(text: &str) -> (Address, bool) {
     (Address::of(rest, if https { 443 } else { 80 }), https)
 }
 
-/// A reverse_proxy somewhere in a block whose own path matches, with the matchers around it.
+/// A reverse_proxy anywhere in a block whose path matches, including the matchers around it.
 pub(super) fn any_proxy<'a>(
     block: &'a [Directive],
     path: &str,

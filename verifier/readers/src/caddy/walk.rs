@@ -1,4 +1,4 @@
-//! A request's way through a site: Caddy's order of directives, and what each does.
+//! Routes a request through a site: Caddy's order of directives, and what each does.
 
 use sendfile_evidence::{fact::Place, path::tidy, request::Request};
 
@@ -12,40 +12,40 @@ use super::{
     matcher::{Subject, is_matcher, matches},
 };
 
-/// Where a request ends, and its state there.
+/// The state of a request, and at the end where it leads.
 pub(super) struct Walk<'a> {
     /// The request and its path.
     pub(super) subject: Subject<'a>,
-    /// The folder that `root` names, and where.
+    /// The directory named by `root`, and where.
     pub(super) root: Option<(String, Place)>,
-    /// The rewrites that acted.
+    /// The rewrites that were applied.
     pub(super) rewrites: Vec<&'a Directive>,
-    /// The blocks around, the innermost last.
+    /// The enclosing blocks, the innermost last.
     pub(super) blocks: Vec<&'a [Directive]>,
     /// What could not be evaluated.
     pub(super) unsure: Option<String>,
-    /// A login on the way, which the visitor may know or not.
+    /// A login on the way, whose credentials the client may have.
     pub(super) guard: Option<Place>,
-    /// The headers of the app's answer, once it has answered.
+    /// The headers of the app's response, once it has responded.
     pub(super) answer: Option<&'a [(String, String)]>,
     pub(super) disk: &'a dyn Disk,
 }
 
-/// How a request ends.
+/// The outcome of a request.
 pub(super) enum End<'a> {
-    /// Somebody is asked.
+    /// It is passed to an upstream.
     Asks(&'a Directive),
     /// A file is opened.
     Opens(String, Place),
-    /// Caddy answers by itself.
+    /// Caddy responds itself.
     Answers(String, Place),
     /// Caddy redirects.
     Redirects(String, Place),
-    /// Caddy asks for a login.
+    /// Caddy requires a login.
     Login(Place),
 }
 
-/// The order in which directives act, whatever the order in the file.
+/// The order in which directives are applied, regardless of their order in the file.
 const ORDER: [&str; 25] = [
     "root",
     "header",
@@ -74,7 +74,7 @@ const ORDER: [&str; 25] = [
     "terminal",
 ];
 
-/// Directives that neither answer nor lead anywhere.
+/// Directives that neither respond nor route the request elsewhere.
 const NEUTRAL: [&str; 16] = [
     "keep-order",
     "any",
@@ -98,20 +98,20 @@ fn position(directive: &Directive) -> Option<usize> {
     ORDER.iter().position(|name| *name == directive.name)
 }
 
-/// In which order the directives of a block act.
+/// The order in which the directives of a block are applied.
 #[derive(Clone, Copy, PartialEq)]
 enum Order {
-    /// In Caddy's own.
+    /// Caddy's own order.
     Sorted,
-    /// In that of the file: inside `route`, and in JSON.
+    /// The order of the file: inside `route`, and in JSON.
     Kept,
 }
 
-/// Blocks in each other beyond this depth are not followed.
+/// Maximum depth of nested blocks.
 pub(super) const DEEPEST: usize = 32;
 
 impl<'a> Walk<'a> {
-    /// The beginning of a request's way.
+    /// The initial state of a request.
     pub(super) fn new(
         request: &'a Request,
         matcher: &'a Matcher,
@@ -130,7 +130,7 @@ impl<'a> Walk<'a> {
         })
     }
 
-    /// Goes through a block; `None` where nothing in it answers.
+    /// Evaluates a block; `None` if nothing in it responds.
     pub(super) fn through(&mut self, block: &'a [Directive]) -> Option<End<'a>> {
         let kept = block.first().is_some_and(|it| it.name == "keep-order");
         self.through_in(block, if kept { Order::Kept } else { Order::Sorted })
@@ -138,7 +138,7 @@ impl<'a> Walk<'a> {
 
     fn through_in(&mut self, block: &'a [Directive], order: Order) -> Option<End<'a>> {
         if self.blocks.len() >= DEEPEST {
-            self.unsure = Some("blocks go too deep".to_owned());
+            self.unsure = Some("Blocks are nested too deeply".to_owned());
             return None;
         }
         self.blocks.push(block);
@@ -169,21 +169,21 @@ impl<'a> Walk<'a> {
         None
     }
 
-    /// The directives that act, in their order.
+    /// The directives that apply, in order.
     fn ordered(&self, block: &'a [Directive], order: Order) -> Vec<&'a Directive> {
         let mut known: Vec<&Directive> = block.iter().filter(|it| position(it).is_some()).collect();
         if order == Order::Kept {
             return known;
         }
         known.sort_by_key(|it| {
-            // `handle` and `handle_path` are one kind.
+            // `handle` and `handle_path` count as one kind.
             let name = position(it).map(|at| at - usize::from(it.name == "handle_path"));
             (name, std::cmp::Reverse(self.specific(it)))
         });
         known
     }
 
-    /// How specific a matcher is: a path by its length, any other before none.
+    /// How specific a matcher is: a path by its length; any other matcher comes before none.
     fn specific(&self, directive: &Directive) -> (usize, u8) {
         let word = directive.arg(0);
         if word.starts_with('/') {
@@ -218,7 +218,7 @@ impl<'a> Walk<'a> {
             None => {
                 let at = directive.place().line();
                 self.unsure =
-                    Some(format!("the matcher {word} at {at} is only decided while Caddy runs"));
+                    Some(format!("The matcher {word} at {at} can be evaluated only at run time"));
                 false
             }
         }
@@ -302,12 +302,12 @@ impl<'a> Walk<'a> {
             "replace" if !word.is_empty() => {
                 let to = args.get(2).map_or("", String::as_str);
                 if path.matches(word).count() * to.len() > LONGEST {
-                    self.unsure = Some("a path grows without end".to_owned());
+                    self.unsure = Some("A path grows without limit".to_owned());
                 } else {
                     *path = path.replace(word, to);
                 }
             }
-            _ => self.unsure = Some(format!("`uri {verb}` is beyond this reader")),
+            _ => self.unsure = Some(format!("`uri {verb}` is not supported")),
         }
     }
 
@@ -324,9 +324,9 @@ impl<'a> Walk<'a> {
         }
     }
 
-    /// Only the running server knows what a directive does.
+    /// The effect of a directive is known only at run time.
     fn beyond(&mut self, directive: &Directive) {
         let at = directive.place().line();
-        self.unsure = Some(format!("`{}` at {at} is beyond this reader", directive.name));
+        self.unsure = Some(format!("`{}` at {at} is not supported", directive.name));
     }
 }

@@ -1,4 +1,4 @@
-//! What holds for a request: the settings of all conditions that match, and what answers.
+//! Which settings apply to a request: those of all matching conditions, and what handles it.
 
 use std::collections::HashMap;
 
@@ -27,34 +27,34 @@ pub(super) struct Settings<'a> {
     found: HashMap<&'a str, (Vec<&'a Setting>, Value)>,
 }
 
-/// A host that is asked.
+/// An upstream host.
 pub(super) struct Host<'a> {
     setting: &'a Setting,
     /// Where it is.
     pub(super) address: Address,
-    /// Whether HTTP is spoken.
+    /// Whether it uses HTTP.
     pub(super) http: bool,
     /// Whether it acts on X-Sendfile.
     pub(super) sends: bool,
-    /// The folders that may be sent; all where there are none.
+    /// The directories that may be sent; all if empty.
     pub(super) folders: Vec<String>,
 }
 
 impl Host<'_> {
-    /// Where it stands.
+    /// Its position.
     pub(super) fn place(&self) -> Place {
         self.setting.place()
     }
 
-    /// Where it stands, with an entry of it.
+    /// Its position, with one of its entries.
     pub(super) fn place_of(&self, entry: &str) -> Place {
         self.setting.place_of(entry)
     }
 }
 
-/// How a request ends.
+/// The outcome of a request.
 pub(super) enum End<'a> {
-    /// One of these is asked.
+    /// It is passed to one of these hosts.
     Asks(Vec<Host<'a>>),
     Opens(String, Place),
     Redirects(String, Place),
@@ -63,7 +63,7 @@ pub(super) enum End<'a> {
     Unknown,
 }
 
-/// Settings that may lead a request elsewhere by what only the running server knows.
+/// Settings that may route a request elsewhere, depending on something known only at run time.
 const LEFT_ALONE: [&str; 5] = [
     "url.rewrite-if-not-file",
     "url.rewrite-repeat-if-not-file",
@@ -72,11 +72,11 @@ const LEFT_ALONE: [&str; 5] = [
     "cgi.assign",
 ];
 
-/// The settings that name hosts to ask.
+/// The settings that name upstream hosts.
 const GATEWAYS: [&str; 5] =
     ["proxy.server", "fastcgi.server", "scgi.server", "ajp13.server", "uwsgi.server"];
 
-/// What keys begin with, and the module without which they say nothing.
+/// The prefixes of keys, and the module without which they have no effect.
 const MODULES: [(&str, &str); 14] = [
     ("proxy.", "mod_proxy"),
     ("fastcgi.", "mod_fastcgi"),
@@ -95,7 +95,7 @@ const MODULES: [(&str, &str); 14] = [
 ];
 
 impl<'a> Settings<'a> {
-    /// The settings for a request, after its rewrites; `None` for a path above the root.
+    /// The settings for a request after rewrites; `None` for a path above the root.
     pub(super) fn of(
         items: &'a [Item],
         request: &'a Request,
@@ -109,7 +109,7 @@ impl<'a> Settings<'a> {
         };
         let mut first = at(path);
         if let Some(key) = LEFT_ALONE.iter().find(|it| first.value(it).is_some()) {
-            first.unsure = Some(format!("`{key}` is beyond this reader"));
+            first.unsure = Some(format!("`{key}` is not supported"));
         }
         let Some(new) = first.rewritten() else { return Some(first) };
         let new = uri::normalised(new.split('?').next().unwrap_or(&new), uri::Slashes::Merged)?;
@@ -131,7 +131,7 @@ impl<'a> Settings<'a> {
         self.found.get(key).filter(|_| self.lacks(key).is_none())
     }
 
-    /// The module that a key needs and that `server.modules` does not name.
+    /// The module that a key needs and that is not in `server.modules`.
     pub(super) fn lacks(&self, key: &str) -> Option<&'static str> {
         let (_, modules) = self.found.get("server.modules")?;
         let (_, module) = MODULES.iter().find(|(begin, _)| key.starts_with(begin))?;
@@ -139,7 +139,7 @@ impl<'a> Settings<'a> {
         (!named).then_some(module)
     }
 
-    /// The settings of a block, then those of the conditions in it, wherever they stand.
+    /// Adds the settings of a block, then those of its matching conditions, wherever they are.
     fn collect(&mut self, items: &'a [Item]) {
         for item in items {
             if let Item::Set(setting) = item {
@@ -175,7 +175,7 @@ impl<'a> Settings<'a> {
                 Some(false) => {}
                 None => {
                     self.unsure = Some(format!(
-                        "the condition on {}[\"{}\"] is only decided while lighttpd runs",
+                        "The condition on {}[\"{}\"] can be evaluated only at run time",
                         condition.of, condition.key
                     ));
                 }
@@ -190,7 +190,7 @@ impl<'a> Settings<'a> {
         let text = match (of.as_str(), key.to_ascii_lowercase().as_str()) {
             ("HTTP", "url") => self.path.clone(),
             ("HTTP", "host") => match sign.as_str() {
-                // A pattern sees the port as well.
+                // A pattern also sees the port.
                 "=~" | "!~" => request.host(),
                 _ => request.address.host.clone(),
             },
@@ -221,7 +221,7 @@ impl<'a> Settings<'a> {
         }
     }
 
-    /// The first entry of a list of patterns that matches, filled.
+    /// The first matching entry of a list of patterns, with captures filled in.
     fn pattern(&self, key: &str) -> Option<(String, Place)> {
         let setting = self.setting(key)?;
         let target = match &self.request.query {
@@ -244,7 +244,7 @@ impl<'a> Settings<'a> {
             .map(|(to, _)| to)
     }
 
-    /// The path that a host is asked for.
+    /// The path that is requested from a host.
     pub(super) fn sent_path(&self) -> String {
         let maps = self.value("proxy.header").and_then(|it| it.named("map-urlpath"));
         for (prefix, to) in maps.map(Value::entries).unwrap_or_default() {
@@ -255,7 +255,7 @@ impl<'a> Settings<'a> {
         self.path.clone()
     }
 
-    /// What answers.
+    /// Determines what handles the request.
     pub(super) fn end(&self, disk: &dyn Disk) -> End<'a> {
         if let Some((to, at)) = self.pattern("url.redirect") {
             return End::Redirects(to, at);
@@ -293,7 +293,7 @@ impl<'a> Settings<'a> {
         self.file()
     }
 
-    /// Where a virtual host's folder or an error handler comes in, only what is there is sure.
+    /// With virtual host modules or an error handler, only existing files are certain.
     fn vhost_or_unknown(&self, disk: &dyn Disk) -> End<'a> {
         match self.file() {
             End::Opens(path, at) if disk.look(&path) == Look::File => End::Opens(path, at),
@@ -317,7 +317,7 @@ impl<'a> Settings<'a> {
         }
     }
 
-    /// The hosts that take the path, by a prefix with a slash or by an ending.
+    /// The hosts that match the path, by a prefix with a slash or by an extension.
     fn hosts(&self, key: &str) -> Option<Vec<Host<'a>>> {
         let setting = self.setting(key)?;
         let entries = self.value(key)?.entries();
@@ -350,7 +350,7 @@ fn host_of<'a>(setting: &'a Setting, host: &Value, http: bool) -> Host<'a> {
     Host { setting, address, http, sends, folders }
 }
 
-/// A setting, under whatever condition, that names a host for a path.
+/// A setting, under any condition, that names a host for a path.
 pub(super) fn any_gateway<'a>(items: &'a [Item], path: &str) -> Option<&'a Setting> {
     items.iter().find_map(|item| match item {
         Item::Set(setting) => {

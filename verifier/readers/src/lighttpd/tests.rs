@@ -1,11 +1,10 @@
-//! What the reader says, held against what the real lighttpd 1.4.69 does with the same
-//! configuration.
+//! Compares the reader with what the real lighttpd 1.4.69 does with the same configuration.
 
 use super::{super::paper::Paper, *};
 use crate::Config;
 use sendfile_evidence::fact::State;
 
-/// The app is at port 18997.
+/// The app is on port 18997.
 const RULES: &str = r#"
 server.port = 18998
 server.bind = "127.0.0.1"
@@ -33,7 +32,7 @@ server.document-root = "/srv/main"
 fastcgi.server = ( "" => ( var.app ) )
 "#;
 
-/// Host, target, and what answers.
+/// Host, target, and what handles it.
 const ANSWERED: [(&str, &str, &str); 11] = [
     ("a.test", "/x", "opens /srv/main/x"),
     ("c.test", "/x", "opens /srv/a/x"),
@@ -126,7 +125,7 @@ fn settings_need_their_module() {
     let without = with("\"mod_alias\"");
     assert!(!asks(&without));
     let fix = without.iter().find_map(|it| it.fix.as_deref());
-    assert_eq!(fix, Some("add \"mod_proxy\" to server.modules"));
+    assert_eq!(fix, Some("Add \"mod_proxy\" to `server.modules`"));
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! lighttpd's configuration: assignments with their values worked out, conditions, includes.
+//! Parses lighttpd's configuration: assignments with evaluated values, conditions, includes.
 
 use std::collections::HashMap;
 
@@ -18,13 +18,13 @@ use self::{
     words::{Token, Words},
 };
 
-/// Blocks, lists and includes in each other beyond this depth are not read.
+/// Maximum depth of nested blocks, lists and includes.
 const DEEPEST: usize = 24;
 
-/// No value is longer, however often it is added to itself.
+/// Maximum length of a value, however often it is appended to itself.
 const LONGEST: usize = 64 * 1024;
 
-/// Reads a file with all that it includes.
+/// Reads a file with all its includes.
 pub(super) fn read(path: &str, disk: &mut dyn Disk, unread: &mut Vec<Fact>) -> Vec<Item> {
     let folder = path.rsplit_once('/').map_or(String::new(), |(folder, _)| format!("{folder}/"));
     let files = Files::new(disk, unread);
@@ -67,7 +67,7 @@ impl Loader<'_> {
                     if depth < DEEPEST {
                         items.extend(self.read(value.text(), depth + 1));
                     } else {
-                        words.wrong("includes go too deep");
+                        words.wrong("includes are nested too deeply");
                     }
                 }
                 Token::Word(name) if name == "include_shell" => {
@@ -84,24 +84,24 @@ impl Loader<'_> {
                     let branch = self.other_branch(words, depth);
                     match items.last_mut() {
                         Some(Item::If(branches)) => branches.push(branch),
-                        _ => words.wrong("an `else` without a condition"),
+                        _ => words.wrong("`else` without a condition"),
                     }
                 }
                 Token::Word(key) => items.extend(self.setting(words, key, line)),
-                _ => words.wrong("something that is no setting"),
+                _ => words.wrong("expected a setting"),
             }
         }
         items
     }
 
-    /// What a command prints is not known, but for those that Debian's own file has.
+    /// The output of a command is unknown, except for the commands in Debian's own file.
     fn printed(&mut self, command: &str, depth: usize) -> Vec<Item> {
         let is = |name: &str| command.contains(name);
         if is("include-conf-enabled") && depth < DEEPEST {
             return self.read("conf-enabled/*.conf", depth + 1);
         }
         if !is("create-mime") && !is("use-ipv6") {
-            self.files.not_read(command, "it is what a command prints");
+            self.files.not_read(command, "it is the output of a command");
         }
         Vec::new()
     }
@@ -131,12 +131,12 @@ impl Loader<'_> {
         match words.next() {
             Some(Token::Open) if depth < DEEPEST => self.items(words, depth + 1),
             Some(Token::Open) => {
-                words.wrong("blocks go too deep");
+                words.wrong("blocks are nested too deeply");
                 words.end();
                 Vec::new()
             }
             _ => {
-                words.wrong("a condition without a block");
+                words.wrong("condition without a block");
                 Vec::new()
             }
         }
@@ -144,7 +144,7 @@ impl Loader<'_> {
 
     fn setting(&mut self, words: &mut Words, key: String, line: u32) -> Option<Item> {
         let Some(Token::Sign(sign)) = words.next() else {
-            words.wrong("a word without `=`");
+            words.wrong("expected `=`");
             return None;
         };
         let value = self.value(words, 0);
@@ -199,7 +199,7 @@ impl Loader<'_> {
             }
             Some(Token::OpenList) if depth < DEEPEST => self.list(words, depth + 1),
             _ => {
-                words.wrong("a value is missing");
+                words.wrong("missing value");
                 Value::Text(String::new())
             }
         }

@@ -1,4 +1,4 @@
-//! A hand-off's URI that a rule takes which was not meant: which one was?
+//! A hand-off URI that is matched by an unintended rule: which rule was intended?
 
 use sendfile_evidence::fact::{Fact, Place, Says};
 
@@ -15,7 +15,7 @@ use super::{
 };
 
 impl<'a> Target<'_, 'a> {
-    /// Why the URI ends where it does, and what would lead it right.
+    /// Why the URI ends where it does, and what would correct it.
     pub(super) fn astray(&self, route: &Route<'a>, env: &Env<'a>, at: Place, what: &str) -> Fact {
         self.rewritten(route, what)
             .or_else(|| self.shadowed(route, &at, what))
@@ -23,15 +23,20 @@ impl<'a> Target<'_, 'a> {
             .unwrap_or_else(|| self.without_location(at, what))
     }
 
-    /// A `rewrite` leads the URI away before a location is looked for.
+    /// A `rewrite` changes the URI before a location is looked up.
     fn rewritten(&self, route: &Route<'a>, what: &str) -> Option<Fact> {
         let by = route.rewrite?.place();
-        let detail = format!("makes {} of the hand-off's URI; it {what}", route.env.uri);
-        let fix = format!("let `{}` ({}) leave {} alone", by.text, by.line(), self.uri());
+        let detail = format!("rewrites the hand-off URI to {}; the location {what}", route.env.uri);
+        let fix = format!(
+            "Change `{}` ({}) so that it does not match {}",
+            by.text,
+            by.line(),
+            self.uri()
+        );
         Some(Fact::at(Says::TargetFallsThrough, by, detail).mended_by(fix))
     }
 
-    /// An internal location matches, and another one comes before it.
+    /// An internal location matches, but another one has precedence.
     fn shadowed(&self, route: &Route<'a>, at: &Place, what: &str) -> Option<Fact> {
         let mut ways = Vec::new();
         flatten(self.case.walk.server, &mut Vec::new(), &mut ways);
@@ -39,31 +44,33 @@ impl<'a> Target<'_, 'a> {
         let meant = losing(&ways, &self.uri(), route.scope.location(), matcher)?;
         let there = meant.place();
         let fix = match Form::of(meant).and_then(Form::prefix) {
-            Some(prefix) => format!(
-                "in {}, write `location ^~ {prefix}` instead of `{}`",
-                there.line(),
-                there.text
-            ),
-            None => format!("move `{}` ({}) before {}", there.text, there.line(), at.line()),
+            Some(prefix) => {
+                format!("In {}, replace `{}` with `location ^~ {prefix}`", there.line(), there.text)
+            }
+            None => format!("Move `{}` ({}) before {}", there.text, there.line(), at.line()),
         };
-        let detail = format!("{what}; `{}` in {} comes after it", there.text, there.line());
+        let detail = format!(
+            "{what}; `{}` ({}) matches too but has lower precedence",
+            there.text,
+            there.line()
+        );
         Some(Fact::at(Says::TargetShadowed, at.clone(), detail).mended_by(fix))
     }
 
-    /// A server block, not the one that answers, where the URI leads to the file or to an internal
-    /// location.
+    /// A server block, other than the one that handles the request, where the URI leads to the file
+    /// or to an internal location.
     fn in_other_server(&self, env: &Env<'a>, at: &Place, what: &str) -> Option<Fact> {
         let here = self.case.walk.server;
         let others = self.case.servers.iter().filter(|it| !std::ptr::eq(it.block, here));
         let (other, location) = others.take(MOST).find_map(|it| self.leads_right(it, env))?;
-        let (name, there) = (other.names().next().unwrap_or("without a name"), location.place());
+        let (name, there) = (other.names().next().unwrap_or("unnamed"), location.place());
         let detail = format!(
-            "{what}; `{}` in {} stands in another server block ({name})",
+            "{what}; `{}` ({}) is in another server block ({name})",
             there.text,
             there.line()
         );
         let fix = format!(
-            "put `{} {{ … }}` from {} into the server block that answers, {} as well",
+            "Copy `{} {{ … }}` from {} to the server block that handles the request, {}",
             there.text,
             there.line(),
             here.place().line()
@@ -96,16 +103,16 @@ impl<'a> Target<'_, 'a> {
         if let Some(meant) = nearest(server, &uri, &prefix) {
             let there = meant.at.line();
             let detail =
-                format!("{what}; `{}` in {there} does not: {}", meant.at.text, meant.because);
+                format!("{what}; `{}` ({there}) does not match: {}", meant.at.text, meant.because);
             return Fact::at(Says::TargetFallsThrough, at, detail).mended_by(meant.fix);
         }
         let fix =
-            format!("in {}, add `location ^~ {prefix} {{ {inside} }}`", server.place().line());
+            format!("In {}, add `location ^~ {prefix} {{ {inside} }}`", server.place().line());
         Fact::at(Says::TargetFallsThrough, at, what).mended_by(fix)
     }
 }
 
-/// So many other server blocks are looked into.
+/// Maximum number of other server blocks that are examined.
 const MOST: usize = 64;
 
 fn first_segment(uri: &str) -> String {

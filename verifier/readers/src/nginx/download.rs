@@ -1,4 +1,4 @@
-//! Who takes the visitor's URL, and whether that asks the app.
+//! Which location matches the download URL, and whether it passes the request to the app.
 
 use sendfile_evidence::fact::{Fact, Place, Says};
 
@@ -13,24 +13,24 @@ use super::{
     variables::Env,
 };
 
-/// The route of a download that asks somebody, and whom.
+/// The route of a download that is passed to an upstream, and the upstream.
 pub(super) struct Asking<'a> {
-    /// The way of the request.
+    /// The route of the request.
     pub(super) route: Route<'a>,
-    /// Whom it asks; `None` where only the running server knows.
+    /// The upstream; `None` if known only at run time.
     pub(super) upstream: Option<Upstream<'a>>,
-    /// The `proxy_pass` or its kin.
+    /// The `proxy_pass` or similar directive.
     pub(super) pass: &'a Directive,
 }
 
-/// Writes down what becomes of the visitor's URL.
+/// Records how the download URL is handled.
 pub(super) fn treat<'a>(
     case: &Case<'a>,
     env: Env<'a>,
     treatment: &mut Treatment,
 ) -> Option<Asking<'a>> {
     let mut route = case.walk.from(env.clone());
-    // A front controller may stand behind `error_page 404`; an answer of its own stays one.
+    // A front controller may be behind `error_page 404`; a direct response is kept.
     let after = case.walk.with_error_page(case.walk.from(env.clone()));
     if matches!(after.end, End::Asks(_)) {
         route = after;
@@ -47,12 +47,12 @@ pub(super) fn treat<'a>(
     let at = place(&route, case);
     let fact = match &route.end {
         End::Redirects(to, by) => {
-            Fact::at(Says::DownloadRedirected, by.place(), format!("redirects the visitor to {to}"))
+            Fact::at(Says::DownloadRedirected, by.place(), format!("redirects the client to {to}"))
         }
         End::Login(by) => Fact::at(
             Says::LoginAsked,
             by.place(),
-            "asks the visitor for a login before the app is asked",
+            "requires a login before the request reaches the app",
         ),
         End::Unknown => {
             treatment.unsure = true;
@@ -61,27 +61,24 @@ pub(super) fn treat<'a>(
         End::Opens(opened, _) => {
             let state = super::super::opened::state(&opened.path, case.walk.disk, case.worker);
             let what =
-                format!("takes the visitor's URL and opens {}, {}", opened.path, words(state));
+                format!("matches the download URL and opens {}, {}", opened.path, words(state));
             not_asking(case, &env, at, &what)
         }
         End::OpensUnknown(_) => {
-            not_asking(case, &env, at, "takes the visitor's URL and opens a file")
+            not_asking(case, &env, at, "matches the download URL and opens a file")
         }
-        // The location would ask the app.
+        // The location would pass the request to the app.
         End::Answers(..) if refused(&route).is_some() => return None,
-        End::Answers(status, _) => not_asking(
-            case,
-            &env,
-            at,
-            &format!("takes the visitor's URL and answers {status} by itself"),
-        ),
+        End::Answers(status, _) => {
+            not_asking(case, &env, at, &format!("matches the download URL and returns {status}"))
+        }
         End::Asks(_) => return None,
     };
     treatment.download.push(fact);
     None
 }
 
-/// Where a route ends, for people: its location, or the server where no location takes it.
+/// Where a route ends: its location, or the server if no location matches.
 fn place(route: &Route<'_>, case: &Case<'_>) -> Place {
     let by = match &route.end {
         End::Answers(_, Some(by)) if by.name != "location" => Some(*by),
@@ -90,38 +87,38 @@ fn place(route: &Route<'_>, case: &Case<'_>) -> Place {
     by.unwrap_or(case.walk.server).place()
 }
 
-/// A rule that does not ask the app: is there another one that would?
+/// A rule that does not pass the request to the app: is there another one that would?
 fn not_asking<'a>(case: &Case<'a>, env: &Env<'a>, at: Place, what: &str) -> Fact {
     let Some((meant, pass)) = other_that_asks(case, env, &at) else {
-        let pass = "a location for the download's path with proxy_pass to the app";
-        let fix = format!("in {}, add {pass}", case.walk.server.place().line());
+        let pass = "a location for the download path with `proxy_pass` to the app";
+        let fix = format!("In {}, add {pass}", case.walk.server.place().line());
         return Fact::at(
             Says::DownloadNotRouted,
             at,
-            format!("{what}; no location for it asks the app"),
+            format!("{what}; no matching location passes it to the app"),
         )
         .mended_by(fix);
     };
     let meant_at = meant.place();
-    let detail =
-        format!("{what}; without it, `{}` in {} would ask the app", meant_at.text, meant_at.line());
+    let detail = format!(
+        "{what}; without it, `{}` ({}) would pass the request to the app",
+        meant_at.text,
+        meant_at.line()
+    );
     let fix = match Form::of(meant) {
         Some(Form::Prefix(prefix)) if prefix != "/" => {
-            format!("in {}, write `location ^~ {prefix}`, so that it comes first", meant_at.line())
+            format!("In {}, write `location ^~ {prefix}` to give it precedence", meant_at.line())
         }
         Some(Form::Pattern(..)) => {
-            format!("move `{}` ({}) before {}", meant_at.text, meant_at.line(), at.line())
+            format!("Move `{}` ({}) before {}", meant_at.text, meant_at.line(), at.line())
         }
-        _ => format!(
-            "in {}, remove `{}`, give it another path, or pass it on: {pass}",
-            at.line(),
-            at.text
-        ),
+        _ => format!("In {}, remove `{}`, change its path, or add {pass}", at.line(), at.text),
     };
     Fact::at(Says::DownloadShadowed, at, detail).mended_by(fix)
 }
 
-/// The best other location of the server that matches the URI and asks the app, and how it asks.
+/// The best other location of the server that matches the URI and passes it to the app, and the
+/// directive that does so.
 fn other_that_asks<'a>(
     case: &Case<'a>,
     env: &Env<'a>,
@@ -150,7 +147,7 @@ fn other_that_asks<'a>(
     Some((best.1, best.2))
 }
 
-/// All locations below a block, each with the way to it.
+/// All locations below a block, each with its ancestors.
 pub(super) fn flatten<'a>(
     block: &'a Directive,
     way: &mut Vec<&'a Directive>,
@@ -173,7 +170,7 @@ fn asks<'a>(
     let upstream = match Upstream::of(pass, &route.scope, &route.env) {
         Ok(upstream) => upstream,
         Err(unknown) => {
-            let reason = format!("${} is only known while nginx runs", unknown.0);
+            let reason = format!("${} is known only at run time", unknown.0);
             treatment.download.push(Fact::at(Says::DownloadAsksApp, pass.place(), reason));
             return Asking { route, upstream: None, pass };
         }
@@ -181,7 +178,7 @@ fn asks<'a>(
     let shown = upstream.shown();
     let taken =
         route.scope.location().map_or(String::new(), |it| format!("`{}` ", it.place().text));
-    let detail = format!("{taken}takes the visitor's URL and asks {shown}");
+    let detail = format!("{taken}matches the download URL and passes it to {shown}");
     treatment.download.push(Fact::at(Says::DownloadAsksApp, pass.place(), detail));
     treatment.download.extend(caches_errors(case, &route, pass));
     treatment.asks = upstream.address().cloned();
@@ -192,7 +189,7 @@ fn asks<'a>(
     Asking { route, upstream: Some(upstream), pass }
 }
 
-/// A cache of the app's answers that keeps errors such as the visitor's.
+/// A cache of the app's responses that stores errors with the client's status.
 fn caches_errors(case: &Case<'_>, route: &Route<'_>, pass: &Directive) -> Option<Fact> {
     let status = case.question.status.filter(|it| *it >= 400)?.to_string();
     let family = family(pass);
@@ -203,40 +200,41 @@ fn caches_errors(case: &Case<'_>, route: &Route<'_>, pass: &Directive) -> Option
         statuses.iter().any(|it| *it == status || it == "any")
     };
     let at = route.scope.list(&name).into_iter().find(keeps)?.place();
-    let fix = format!("in {}, keep no errors (now `{}`)", at.line(), at.text);
-    let detail = format!("keeps the app's {status} for a while, and answers with it");
+    let fix = format!("In {}, remove `{}`, then purge the cache", at.line(), at.text);
+    let detail = format!("caches the app's {status} responses");
     Some(Fact::at(Says::CachesErrors, at, detail).mended_by(fix))
 }
 
-/// Another address or protocol than the app's.
+/// An address or protocol other than the app's.
 fn elsewhere(upstream: &Upstream<'_>, app: &super::Request, case: &Case<'_>) -> Option<Fact> {
     let at = upstream.directive.place();
     let family = family(upstream.directive);
     let there = upstream.addresses.iter().any(|it| it.is(&app.address));
     let wanted = format!("`proxy_pass http://{};`", app.address);
     let (detail, fix) = if !there {
-        let asked = format!("asks {}; the app answers at {}", upstream.shown(), app.address);
+        let asked =
+            format!("passes requests to {}, but the app is at {}", upstream.shown(), app.address);
         let gone = match upstream.address() {
             Some(it) if it.port == 0 && case.walk.disk.look(&it.host) == Look::Missing => {
-                format!("{asked}, and there is no socket {}", it.host)
+                format!("{asked}; the socket {} does not exist", it.host)
             }
             _ => asked,
         };
-        (gone, format!("in {}, name the app's address: {wanted}", at.line()))
+        (gone, format!("In {}, set the app's address: {wanted}", at.line()))
     } else if family != "proxy" {
-        let detail = format!("speaks {family} to {}, which answers HTTP", app.address);
-        (detail, format!("in {}, write {wanted} instead of `{};`", at.line(), at.text))
+        let detail = format!("uses {family} with {}, which expects HTTP", app.address);
+        (detail, format!("In {}, replace `{};` with {wanted}", at.line(), at.text))
     } else if upstream.https != app.https {
         let (speaks, answers) = if app.https { ("HTTP", "HTTPS") } else { ("TLS", "plain HTTP") };
-        let detail = format!("speaks {speaks} to {}, which answers {answers}", app.address);
-        (detail, format!("in {}, write {wanted} instead of `{};`", at.line(), at.text))
+        let detail = format!("uses {speaks} with {}, which expects {answers}", app.address);
+        (detail, format!("In {}, replace `{};` with {wanted}", at.line(), at.text))
     } else {
         return None;
     };
     Some(Fact::at(Says::AppElsewhere, at, detail).mended_by(fix))
 }
 
-/// Another path than the one that the app was asked for.
+/// A path other than the one requested from the app directly.
 fn rewritten(
     upstream: &Upstream<'_>,
     rewrite: Option<&Directive>,
@@ -247,19 +245,19 @@ fn rewritten(
     }
     let at = upstream.directive.place();
     let written = upstream.directive.arg(0);
-    let detail = format!("asks the app for {}; the download is {}", upstream.path, app.path);
+    let detail = format!("requests {} from the app; expected {}", upstream.path, app.path);
     let bare = written.split_once("://").and_then(|(scheme, rest)| {
         let (host, path) = rest.split_once('/')?;
         Some((format!("{scheme}://{host}"), path))
     });
     if let Some(by) = rewrite.map(Directive::place) {
-        let fix = format!("in {}, remove `{};`, or let it keep the path", by.line(), by.text);
+        let fix = format!("In {}, remove `{};`, or change it to keep the path", by.line(), by.text);
         return Some(Fact::at(Says::PathRewritten, by, detail).mended_by(fix));
     }
     let fact = Fact::at(Says::PathRewritten, at.clone(), detail);
     Some(match bare {
         Some((bare, _)) => fact.mended_by(format!(
-            "in {}, write `proxy_pass {bare};` instead of `{};`",
+            "In {}, replace `{};` with `proxy_pass {bare};`",
             at.line(),
             at.text
         )),

@@ -1,4 +1,4 @@
-//! Who is let in, where only the running nginx knows.
+//! Access rules whose result is known only at run time.
 
 use sendfile_evidence::fact::{Fact, Says};
 
@@ -7,7 +7,7 @@ use super::{
     tree::Directive,
 };
 
-/// Directives that may keep a request out, or put nginx's own page in place of an answer.
+/// Directives that may refuse a request, or replace a response with nginx's own page.
 const GUARDS: [&str; 11] = [
     "auth_request",
     "auth_basic",
@@ -22,14 +22,14 @@ const GUARDS: [&str; 11] = [
     "proxy_intercept_errors",
 ];
 
-/// What stands guard at the end of a route.
+/// An access rule that applies at the end of a route.
 pub(super) fn guarded(route: &Route<'_>) -> Option<Fact> {
     let by = GUARDS.iter().find_map(|it| route.scope.is_on(it))?;
-    Some(Fact::at(Says::Guarded, by.place(), "may refuse a request, or replace its answer"))
+    Some(Fact::at(Says::Guarded, by.place(), "may refuse a request or replace its response"))
 }
 
-/// A refusal in a location that would ask the app: one that holds for everybody, or one whose
-/// condition only the running nginx knows.
+/// A refusal in a location that would pass the request to the app: unconditional, or with a
+/// condition known only at run time.
 pub(super) fn refused(route: &Route<'_>) -> Option<Fact> {
     let location = route.scope.location()?;
     let asks = PASSES.iter().any(|it| location.child(it).is_some());
@@ -39,15 +39,11 @@ pub(super) fn refused(route: &Route<'_>) -> Option<Fact> {
         let (at, around) = (by.place(), route.scope.0.last().filter(|it| it.name == "if"));
         let fix = match around.map(|it| it.place()) {
             Some(it) => {
-                format!("let the condition `{}` ({}) leave the download out", it.text, it.line())
+                format!("Exclude the download from the condition `{}` ({})", it.text, it.line())
             }
-            None => format!(
-                "in {}, remove `{};`, or let the download's path through",
-                at.line(),
-                at.text
-            ),
+            None => format!("In {}, remove `{};`, or allow the download path", at.line(), at.text),
         };
-        let detail = format!("answers {status}, before the app is asked");
+        let detail = format!("returns {status} before the request reaches the app");
         return Some(Fact::at(Says::DownloadRefused, at, detail).mended_by(fix));
     }
     route.unsure.as_ref().filter(|_| asks)?;
@@ -59,7 +55,7 @@ pub(super) fn refused(route: &Route<'_>) -> Option<Fact> {
     };
     let condition = conditions.find(refusing)?;
     let at = condition.place();
-    let fix = format!("let the condition in {} leave the download out", at.line());
-    let detail = "refuses the visitor where it holds, which only the running nginx knows";
+    let fix = format!("Exclude the download from the condition in {}", at.line());
+    let detail = "refuses the request if the condition holds, which is known only at run time";
     Some(Fact::at(Says::DownloadRefused, at, detail).mended_by(fix))
 }

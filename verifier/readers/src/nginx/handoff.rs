@@ -1,4 +1,4 @@
-//! What nginx does with the app's hand-off header, and what it tells the app beforehand.
+//! How nginx handles the app's hand-off header, and which request headers it sends to the app.
 
 use sendfile_evidence::fact::{Fact, Says};
 
@@ -17,7 +17,7 @@ use super::{
 
 const HEADER: &str = "X-Accel-Redirect";
 
-/// Writes down what becomes of the header, and what switches the app's hand-off on.
+/// Records how the header is handled, and which headers enable the app's hand-off.
 pub(super) fn treat(case: &Case<'_>, asking: &Asking<'_>, treatment: &mut Treatment) {
     let (route, family) = (&asking.route, family(asking.pass));
     if case.question.hands_over_by(HEADER) && family != "grpc" {
@@ -25,14 +25,14 @@ pub(super) fn treat(case: &Case<'_>, asking: &Asking<'_>, treatment: &mut Treatm
         let passed = listed(asking, &format!("{family}_pass_header"));
         let (fate, fact) = match (ignored, passed) {
             (None, _) => {
-                let detail = format!("acts on {HEADER} in what comes from here");
+                let detail = format!("acts on {HEADER} in responses from this upstream");
                 (Fate::Obeyed, Fact::at(Says::HeaderObeyed, asking.pass.place(), detail))
             }
             (Some(by), passed) => {
                 let at = by.place();
-                let fix = format!("in {}, remove {HEADER} from `{}`", at.line(), at.text);
+                let fix = format!("In {}, remove {HEADER} from `{}`", at.line(), at.text);
                 let fate = if passed.is_some() { Fate::Passed } else { Fate::Dropped };
-                let detail = format!("{HEADER} is ignored here");
+                let detail = format!("{HEADER} is ignored");
                 (fate, Fact::at(Says::FeatureOff, at, detail).mended_by(fix))
             }
         };
@@ -46,7 +46,7 @@ pub(super) fn treat(case: &Case<'_>, asking: &Asking<'_>, treatment: &mut Treatm
     }
 }
 
-/// The directive of the innermost list of this name that has the header.
+/// The directive of the innermost list of this name that contains the header.
 fn listed<'a>(asking: &Asking<'a>, name: &str) -> Option<&'a Directive> {
     let has = |it: &&&'a Directive| it.args.iter().any(|it| it.eq_ignore_ascii_case(HEADER));
     let blocks = asking.route.scope.0.iter().rev();
@@ -55,7 +55,8 @@ fn listed<'a>(asking: &Asking<'a>, name: &str) -> Option<&'a Directive> {
     lists.into_iter().find(|it| !it.is_empty())?.iter().find(has).copied()
 }
 
-/// Headers that the app was asked with to switch its hand-off on, and that nginx does not send.
+/// Headers that enable the app's hand-off, with which the app was requested directly, but which
+/// nginx does not send.
 fn announced<'a>(
     case: &Case<'_>,
     asking: &Asking<'a>,
@@ -76,15 +77,15 @@ fn announced<'a>(
             Sent::Value(it, _) if !it.is_empty() => None,
             Sent::Unknown => None,
             Sent::Value(_, by) => {
-                let fix = format!("in {}, write `{directive}`", by.place().line());
-                let detail = format!("the app is sent no {name}");
+                let fix = format!("In {}, write `{directive}`", by.place().line());
+                let detail = format!("{name} is not sent to the app");
                 Some(Fact::at(Says::NotAnnounced, by.place(), detail).mended_by(fix))
             }
             Sent::AsItCame => {
                 let lost = lost(asking, name);
                 let at = asking.pass.place();
-                let fix = format!("beside {}, add `{directive}`", at.line());
-                let detail = format!("the app is sent no {name}{lost}");
+                let fix = format!("After {}, add `{directive}`", at.line());
+                let detail = format!("{name} is not sent to the app{lost}");
                 Some(Fact::at(Says::NotAnnounced, at, detail).mended_by(fix))
             }
         }
@@ -92,7 +93,7 @@ fn announced<'a>(
     missing.collect()
 }
 
-/// A header that an outer block sets is lost where an inner block sets any.
+/// A header set in an outer block is lost if an inner block sets any header.
 fn lost(asking: &Asking<'_>, name: &str) -> String {
     let directive = format!("{}_set_header", family(asking.pass));
     let outer = asking.route.scope.0.iter().find_map(|it| {
@@ -100,14 +101,14 @@ fn lost(asking: &Asking<'_>, name: &str) -> String {
     });
     outer.map_or(String::new(), |it| {
         format!(
-            "; `{}` in {} does not hold here, because this block has {directive} lines of its own",
+            "; `{}` ({}) is not inherited, because this block has its own {directive} lines",
             it.place().text,
             it.place().line()
         )
     })
 }
 
-/// Whether the mapping that is sent makes the intended URI of the file's path.
+/// Whether the mapping that is sent maps the file's path to the intended URI.
 fn mapping<'a>(case: &Case<'_>, sent: &dyn Fn(&str) -> Sent<'a>) -> Option<Fact> {
     let Sent::Value(mapping, by) = sent("X-Accel-Mapping") else { return None };
     let (file, value) = (case.question.file.as_deref()?, case.question.meant.as_deref()?);
@@ -122,7 +123,7 @@ fn mapping<'a>(case: &Case<'_>, sent: &dyn Fn(&str) -> Sent<'a>) -> Option<Fact>
     let wrong = seen
         .iter()
         .find(|path| mapped(&mapping, path, case.walk.matcher).is_none_or(|it| it != wanted))?;
-    // The mapping with which the app was asked is the one that works.
+    // The mapping with which the app was requested directly is the one that works.
     let declared = case.question.app.as_ref().and_then(|it| it.header("X-Accel-Mapping"));
     if declared == Some(mapping.as_str()) {
         return None;
@@ -135,14 +136,14 @@ fn mapping<'a>(case: &Case<'_>, sent: &dyn Fn(&str) -> Sent<'a>) -> Option<Fact>
         }
     };
     let detail = match mapped(&mapping, wrong, case.walk.matcher) {
-        Some(other) => format!("makes {other} of {wrong}; {wanted} was meant"),
+        Some(other) => format!("maps {wrong} to {other}; expected {wanted}"),
         None if same(wrong, file, case.walk.disk) && *wrong != file => {
-            format!("does not match {wrong}, which {file} is once its links are resolved")
+            format!("does not match {wrong}, to which {file} resolves")
         }
         None => format!("does not match the file's path {wrong}"),
     };
     let fix = format!(
-        "in {}, write `proxy_set_header X-Accel-Mapping {};` instead of `{};`",
+        "In {0}, replace `{2};` with `proxy_set_header X-Accel-Mapping {1};`",
         at.line(),
         quoted(&right),
         at.text
@@ -150,8 +151,8 @@ fn mapping<'a>(case: &Case<'_>, sent: &dyn Fn(&str) -> Sent<'a>) -> Option<Fact>
     Some(Fact::at(Says::MappingWrong, at, detail).mended_by(fix))
 }
 
-/// What Rack and Symfony make of a path: the first pair whose left side the path begins with, as a
-/// text or as a regular expression.
+/// Maps a path as Rack and Symfony do: by the first pair whose left side is a prefix of the path,
+/// literally or as a regular expression.
 pub(super) fn mapped(mapping: &str, path: &str, matcher: &Matcher) -> Option<String> {
     mapping.split(',').filter_map(|pair| pair.trim().split_once('=')).find_map(
         |(folder, prefix)| {
@@ -166,7 +167,7 @@ pub(super) fn mapped(mapping: &str, path: &str, matcher: &Matcher) -> Option<Str
     )
 }
 
-/// What two paths end with alike, without the slash before it.
+/// The common end of two paths, without the slash before it.
 fn common_end<'a>(path: &'a str, other: &str) -> &'a str {
     let alike =
         path.split('/').rev().zip(other.split('/').rev()).take_while(|(a, b)| a == b).count();
@@ -174,7 +175,7 @@ fn common_end<'a>(path: &'a str, other: &str) -> &'a str {
     path.get((path.len() + 1).saturating_sub(from)..).unwrap_or_default()
 }
 
-/// A word as nginx needs it.
+/// A word, quoted if nginx requires it.
 fn quoted(word: &str) -> String {
     let plain = |c: char| !c.is_whitespace() && !matches!(c, ';' | '{' | '}' | '"' | '\'' | '#');
     if !word.is_empty() && word.chars().all(plain) {

@@ -1,4 +1,4 @@
-//! Which location takes a URI: nginx's own algorithm (ngx_http_core_find_location).
+//! Which location matches a URI: nginx's own algorithm (ngx_http_core_find_location).
 
 use super::{
     super::pattern::{Captured, Case, Matcher, NotUnderstood},
@@ -6,7 +6,7 @@ use super::{
     tree::Directive,
 };
 
-/// How a location is written.
+/// The forms of a location.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Form<'a> {
     /// `location = /x`.
@@ -22,7 +22,7 @@ pub(super) enum Form<'a> {
 }
 
 impl<'a> Form<'a> {
-    /// The form of a location; `None` for what is no location.
+    /// The form of a location; `None` if it is not a location.
     pub(super) fn of(directive: &'a Directive) -> Option<Self> {
         if directive.name != "location" {
             return None;
@@ -42,7 +42,7 @@ impl<'a> Form<'a> {
         })
     }
 
-    /// The prefix that it takes, where it is no pattern.
+    /// Its prefix, if it is not a pattern.
     pub(super) fn prefix(self) -> Option<&'a str> {
         match self {
             Self::Exact(name) | Self::Prefix(name) | Self::PrefixOnly(name) => Some(name),
@@ -50,7 +50,7 @@ impl<'a> Form<'a> {
         }
     }
 
-    /// Whether it would take a URI if no other location did.
+    /// Whether it would match a URI if there were no other location.
     pub(super) fn matches(self, uri: &str, matcher: &Matcher) -> bool {
         match self {
             Self::Exact(name) => name == uri,
@@ -61,7 +61,7 @@ impl<'a> Form<'a> {
     }
 }
 
-/// The sign and the name, where no space stands between them.
+/// The modifier and the name, if no space separates them.
 fn split(glued: &str) -> (&str, &str) {
     ["=", "^~", "~*", "~"]
         .into_iter()
@@ -69,13 +69,13 @@ fn split(glued: &str) -> (&str, &str) {
         .unwrap_or(("", glued))
 }
 
-/// The way to the location that takes a URI: it and those around it, the outermost first, and what
-/// the last regular expression captured. Empty where none does.
+/// The location that matches a URI and its parent locations, the outermost first, and the captures
+/// of the last regular expression. Empty if none matches.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Found<'a> {
     pub(super) way: Vec<&'a Directive>,
     pub(super) captured: Vec<Captured>,
-    /// Whether the URI only lacks the slash at the end of the location, so that nginx redirects.
+    /// Whether the URI only lacks the trailing slash of the location, so that nginx redirects.
     pub(super) adds_slash: bool,
 }
 
@@ -90,12 +90,12 @@ pub(super) fn find<'a>(
     Ok(found)
 }
 
-/// Whether a location passes requests on; its name without the slash at its end is then redirected.
+/// Whether a location passes requests on; its name without the trailing slash is then redirected.
 fn passes(location: &Directive) -> bool {
     location.inside().iter().any(|it| PASSES.contains(&it.name.as_str()))
 }
 
-/// Whether the search is over.
+/// Whether the search is finished.
 enum Search {
     Over,
     GoesOn,
@@ -140,7 +140,7 @@ fn search<'a>(
     for (location, form) in locations() {
         let Form::Pattern(pattern, case) = form else { continue };
         let Some(captured) = matcher.captures(pattern, case, uri)? else { continue };
-        // The way so far is that of the longest prefix, which loses.
+        // These are the parents of the longest prefix, which has lower precedence.
         found.way.truncate(base);
         found.way.push(location);
         found.captured.push(captured);

@@ -1,4 +1,4 @@
-//! How a directive should be written so that the hand-off's URI leads to the file.
+//! How to change a directive so that the hand-off URI leads to the file.
 
 use sendfile_evidence::fact::Wrong;
 
@@ -8,7 +8,7 @@ use super::{
     tree::Directive,
 };
 
-/// The change, as a sentence: which line, what instead of what.
+/// The change as a sentence: the line, the current text and the replacement.
 pub(super) fn mended(
     opened: &Opened,
     wrong: Wrong,
@@ -29,8 +29,7 @@ pub(super) fn mended(
         (By::Captures, Some(location)) => {
             let at = location.place();
             Some(format!(
-                "in {}, write `location ^~ {prefix} {{ internal; alias {folder}; }}` instead of \
-                 `{}`",
+                "In {}, replace `{}` with `location ^~ {prefix} {{ internal; alias {folder}; }}`",
                 at.line(),
                 at.text
             ))
@@ -44,17 +43,17 @@ pub(super) fn mended(
     }
 }
 
-/// An alias needs the same slash at the end of its location's name.
+/// An alias needs the same trailing slash as its location's name.
 fn alias_for_root(alias: &str, location: &Directive, prefix: &str) -> String {
     if Form::of(location).and_then(Form::prefix) == Some(prefix) {
         return alias.to_owned();
     }
     let at = location.place();
-    format!("{alias}, and in {}, `location {prefix}` instead of `{}`", at.line(), at.text)
+    format!("{alias}, and in {} replace `{}` with `location {prefix}`", at.line(), at.text)
 }
 
-/// `in FILE:LINE, write … instead of …`.
+/// `In FILE:LINE, replace … with …`.
 fn written(directive: &Directive, text: &str) -> String {
     let at = directive.place();
-    format!("in {}, write `{text};` instead of `{};`", at.line(), at.text)
+    format!("In {}, replace `{};` with `{text};`", at.line(), at.text)
 }

@@ -1,20 +1,20 @@
-//! The internal location that was surely meant, where none takes the hand-off's URI.
+//! The internal location that was surely intended, if none matches the hand-off URI.
 
 use sendfile_evidence::fact::Place;
 
 use super::{super::pattern::Matcher, location::Form, tree::Directive};
 
-/// A location that was meant, and why it does not take the URI.
+/// The intended location, and why it does not match the URI.
 pub(super) struct Meant {
-    /// Where it stands.
+    /// Its position.
     pub(super) at: Place,
     /// Why it does not match.
     pub(super) because: &'static str,
-    /// How it should be written.
+    /// How to write it.
     pub(super) fix: String,
 }
 
-/// The internal location of a server that is nearest to a URI.
+/// The internal location of a server that is most similar to a URI.
 pub(super) fn nearest(server: &Directive, uri: &str, prefix: &str) -> Option<Meant> {
     let locations = server.inside().iter().filter_map(|it| Some((it, Form::of(it)?)));
     let internal = locations
@@ -22,38 +22,34 @@ pub(super) fn nearest(server: &Directive, uri: &str, prefix: &str) -> Option<Mea
     let ranked = internal.filter_map(|(it, form)| Some((rank(form, uri)?, it)));
     let ((_, because), location) = ranked.min_by_key(|((rank, _), _)| *rank)?;
     let at = location.place();
-    let fix = format!("in {}, write `location ^~ {prefix}` instead of `{}`", at.line(), at.text);
+    let fix = format!("In {}, replace `{}` with `location ^~ {prefix}`", at.line(), at.text);
     Some(Meant { at, because, fix })
 }
 
-/// How near a location is, the nearest first, and what keeps it from matching.
+/// How similar a location is (lower is better), and why it does not match.
 fn rank(form: Form<'_>, uri: &str) -> Option<(usize, &'static str)> {
     let name = match form {
         Form::Named(name) => name.trim_start_matches('@'),
         Form::Pattern(pattern, _) => {
             let near = pattern.contains(first(uri));
-            return Some(if near {
-                (2, "its pattern does not match")
-            } else {
-                (8, "it does not match")
-            });
+            return Some(if near { (2, "its pattern differs") } else { (8, "it is different") });
         }
         Form::Exact(name) if uri.starts_with(name) => {
-            return Some((0, "`=` lets it take one URI only"));
+            return Some((0, "`=` matches a single URI only"));
         }
         form => form.prefix()?,
     };
     let (folded, wanted) = (name.to_lowercase(), uri.to_lowercase());
     let segment = first(uri).trim_matches('/').to_lowercase();
     Some(match form {
-        Form::Named(_) if folded == segment => (3, "a named location takes no URI"),
+        Form::Named(_) if folded == segment => (3, "a named location matches no URI"),
         Form::Named(_) => return None,
-        _ if wanted.starts_with(&folded) => (0, "it differs in upper and lower case"),
-        _ if wanted.starts_with(folded.trim_end_matches('/')) => (1, "it has another slash"),
+        _ if wanted.starts_with(&folded) => (0, "upper and lower case differ"),
+        _ if wanted.starts_with(folded.trim_end_matches('/')) => (1, "the trailing slash differs"),
         _ if folded.contains(&format!("/{segment}/"))
             || folded.ends_with(&format!("/{segment}")) =>
         {
-            (1, "it has another path before its name")
+            (1, "it has an additional path before the name")
         }
         _ if folded
             .trim_matches('/')
@@ -61,9 +57,9 @@ fn rank(form: Form<'_>, uri: &str) -> Option<(usize, &'static str)> {
             .next_back()
             .is_some_and(|it| wanted.contains(&format!("/{it}/"))) =>
         {
-            (2, "it lacks the path before its name")
+            (2, "it lacks the path before the name")
         }
-        _ => (4 + distance(&folded, &segment), "its name differs"),
+        _ => (4 + distance(&folded, &segment), "the name differs"),
     })
 }
 
@@ -73,7 +69,7 @@ fn first(uri: &str) -> &str {
     uri.get(..end).unwrap_or(uri)
 }
 
-/// Names of sane length only: the distance costs their product.
+/// Limited to short names: the cost is the product of the lengths.
 fn distance(a: &str, b: &str) -> usize {
     if a.len() > 256 || b.len() > 256 {
         return 256;
@@ -81,7 +77,7 @@ fn distance(a: &str, b: &str) -> usize {
     sendfile_evidence::dialect::edit_distance(a.trim_matches('/'), b)
 }
 
-/// A location that is internal and matches a URI, though another one takes it.
+/// A location that is internal and matches a URI, although another one has precedence.
 pub(super) fn losing<'a>(
     ways: &'a [Vec<&'a Directive>],
     uri: &str,

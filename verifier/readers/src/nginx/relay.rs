@@ -1,5 +1,5 @@
-//! Whether a hand-off can make nginx ask any server: the same one is followed once more, with
-//! another host in the place of the store's.
+//! Whether a hand-off can make nginx contact any server: the same hand-off is evaluated again with
+//! another host in place of the store's.
 
 use sendfile_evidence::fact::{Fact, Says};
 
@@ -12,10 +12,10 @@ use super::{
     variables::{Env, names},
 };
 
-/// A host that nobody has (RFC 6761, section 6.4).
+/// A host name that never exists (RFC 6761, section 6.4).
 const NOBODY: &str = "nobody.invalid";
 
-/// Where nginx asks the host that a hand-off names, whichever it is.
+/// Where nginx contacts any host that a hand-off names.
 pub(super) fn relays(target: &Target<'_, '_>, env: &Env<'_>, asked: &Upstream<'_>) -> Option<Fact> {
     let (host, written) = (asked.host.as_str(), asked.directive.arg(0));
     let authority = written.split_once("://").map_or(written, |(_, rest)| rest);
@@ -37,16 +37,16 @@ pub(super) fn relays(target: &Target<'_, '_>, env: &Env<'_>, asked: &Upstream<'_
     };
     let at = asked.directive.place();
     let fix = format!(
-        "in {}, write {host} in the place of the variable, or refuse with an `if` before it what \
-         does not begin with it",
+        "In {}, write {host} instead of the variable, or reject other hosts with an `if` before it",
         at.line()
     );
     let (says, who) = match (asks_nobody(&env.by_visitor()), asks_nobody(&env)) {
-        (true, _) => (Says::RelaysForAnybody, "any visitor"),
+        (true, _) => (Says::RelaysForAnybody, "any client"),
         (false, true) => (Says::Relays, "the app"),
         (false, false) => return None,
     };
-    let detail = format!("asks whatever server {who} names: {NOBODY} in the place of {host} too");
+    let detail =
+        format!("{who} chooses the upstream host: {NOBODY} is accepted in place of {host}");
     Some(Fact::at(says, at, detail).mended_by(fix))
 }
 
@@ -101,7 +101,7 @@ mod tests {
         assert_eq!(check("", "if ($l !~ \"^http://s3.test:9000/\") { return 502; }"), None);
         let map = "map $upstream_http_x_storage_url $ok { default 0; \"~^http://s3.test\" 1; }";
         assert_eq!(check(map, "if ($ok = 0) { return 502; }"), None);
-        assert_eq!(check(map, ""), Some(Says::Relays), "a map that nobody reads");
+        assert_eq!(check(map, ""), Some(Says::Relays), "an unused map");
     }
 
     #[test]
@@ -118,7 +118,7 @@ mod tests {
         assert_eq!(says("upstream store { server s3.test:9000; }", group, value), None);
     }
 
-    /// nginx looks a name up when it starts, if another location has it without a variable.
+    /// nginx resolves a name at startup if another location contains it without a variable.
     #[test]
     fn a_name_that_is_known_needs_no_resolver() {
         let fixed = "location ~ ^/p/[^/]+/(.+)$ { internal; proxy_pass http://s3.test:9000/$1; }";

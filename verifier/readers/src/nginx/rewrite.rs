@@ -7,17 +7,17 @@ use super::{
     variables::{Env, Unknown, names},
 };
 
-/// How the phase ends.
+/// The outcome of the phase.
 pub(super) enum Phase<'a> {
-    /// The request goes on where it is.
+    /// The request continues in the same location.
     GoesOn,
-    /// The URI changed: another location is looked for.
+    /// The URI changed: a location is looked up again.
     Again,
-    /// nginx answers.
+    /// nginx responds.
     Ends(End<'a>),
 }
 
-/// Whether the directives behind are read.
+/// Whether the following directives are evaluated.
 enum Flow<'a> {
     On,
     Break,
@@ -38,7 +38,7 @@ pub(super) fn rewritten<'a>(
     }
 }
 
-/// Ifs in each other; nginx allows none, so this is for odd files.
+/// Maximum depth of nested ifs; nginx allows none, so this is for invalid files.
 const DEEPEST: usize = 4;
 
 fn run<'a>(block: &'a Directive, route: &mut Route<'a>, walk: &Walk<'_>, depth: usize) -> Flow<'a> {
@@ -57,7 +57,7 @@ fn run<'a>(block: &'a Directive, route: &mut Route<'a>, walk: &Walk<'_>, depth: 
             | "rewrite_by_lua_file"
             | "access_by_lua_block"
             | "access_by_lua_file" => {
-                route.unsure = Some(format!("`{}` is beyond this reader", directive.name));
+                route.unsure = Some(format!("`{}` is not supported", directive.name));
                 Flow::On
             }
             _ => Flow::On,
@@ -87,7 +87,7 @@ fn branch<'a>(
     match holds(&directive.args, route, walk) {
         Some(false) => Flow::On,
         Some(true) => {
-            // The last `if` that holds takes the place of those before it.
+            // The last `if` that holds replaces the earlier ones.
             while route.scope.0.last().is_some_and(|it| it.name == "if") {
                 route.scope.0.pop();
             }
@@ -102,7 +102,7 @@ fn branch<'a>(
                     _ => {
                         let at = directive.place().line();
                         route.unsure =
-                            Some(format!("the `if` at {at} is only decided while nginx runs"));
+                            Some(format!("The `if` at {at} can be evaluated only at run time"));
                     }
                 }
             }
@@ -111,8 +111,8 @@ fn branch<'a>(
     }
 }
 
-/// The words of a condition without the brackets around them, which may stand beside a word. A word
-/// between them may be empty.
+/// The words of a condition without the surrounding brackets, which may be attached to a word. A
+/// word in between may be empty.
 fn condition(words: &[String]) -> Vec<&str> {
     let mut words: Vec<&str> = words.iter().map(String::as_str).collect();
     if let Some(first) = words.first_mut() {
@@ -128,7 +128,7 @@ fn condition(words: &[String]) -> Vec<&str> {
     words
 }
 
-/// Whether a condition holds; `None` where nobody knows.
+/// Whether a condition holds; `None` if unknown.
 fn holds(words: &[String], route: &mut Route<'_>, walk: &Walk<'_>) -> Option<bool> {
     match condition(words)[..] {
         [variable] => {
@@ -166,7 +166,7 @@ fn compared(
     }
 }
 
-/// A text with its variables replaced. The path that the request would open here is one of them.
+/// A text with its variables replaced, including the path that the request would open here.
 fn filled(text: &str, route: &Route<'_>) -> Result<String, Unknown> {
     const PATH: &str = "request_filename";
     if !names(text).any(|it| it == PATH) {
@@ -177,7 +177,7 @@ fn filled(text: &str, route: &Route<'_>) -> Result<String, Unknown> {
     env.filled(text)
 }
 
-/// Whether a file or a folder is there: `-f`, `-d`, `-e`, or their contrary.
+/// Whether a file or a directory exists: `-f`, `-d`, `-e`, or their negation.
 fn on_disk(test: &str, word: &str, route: &Route<'_>, walk: &Walk<'_>) -> Option<bool> {
     let path = filled(word, route).ok()?;
     let look = walk.disk.look(path.trim_end_matches('/'));
@@ -204,14 +204,14 @@ fn rewrite<'a>(directive: &'a Directive, route: &mut Route<'a>, walk: &Walk<'_>)
         }
         Err(_) => {
             let at = directive.place().line();
-            route.unsure = Some(format!("the pattern at {at} is beyond this reader"));
+            route.unsure = Some(format!("The pattern at {at} is not supported"));
             return Flow::On;
         }
     };
     route.env.capture(captured);
     let Ok(filled) = filled(directive.arg(1), route) else {
         let at = directive.place().line();
-        route.unsure = Some(format!("the rewrite at {at} is only known while nginx runs"));
+        route.unsure = Some(format!("The rewrite at {at} can be evaluated only at run time"));
         return Flow::Over(Phase::Ends(End::Unknown));
     };
     let flag = directive.arg(2);
@@ -224,7 +224,7 @@ fn rewrite<'a>(directive: &'a Directive, route: &mut Route<'a>, walk: &Walk<'_>)
         Some((path, query)) => (path.to_owned(), Some(query.to_owned())),
         None => (filled, None),
     };
-    // A query of its own goes before the old one, and a question mark at the end drops the old one.
+    // A new query is prepended to the old one, and a trailing question mark drops the old one.
     let old = route.env.args.take().filter(|_| !directive.arg(1).ends_with('?'));
     route.env.args = match (query.filter(|it| !it.is_empty()), old) {
         (Some(new), Some(old)) => Some(format!("{new}&{old}")),

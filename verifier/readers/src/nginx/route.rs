@@ -1,6 +1,7 @@
-//! A request's way through a server block: rewrites, location, access, try_files, content.
+//! Routes a request through a server block: rewrites, location, access, try_files, content.
 //!
-//! Follows nginx's phases (ngx_http_core_module.c). What cannot be evaluated makes a route unsure.
+//! Follows nginx's phases (ngx_http_core_module.c). Anything that cannot be evaluated makes a route
+//! uncertain.
 
 use super::{
     super::{
@@ -15,9 +16,9 @@ use super::{
     variables::{Env, Unknown, of_request},
 };
 
-/// Where a request ends.
+/// The route of a request.
 pub(super) struct Route<'a> {
-    /// The blocks around it.
+    /// The enclosing blocks.
     pub(super) scope: Scope<'a>,
     /// Its state at the end.
     pub(super) env: Env<'a>,
@@ -25,47 +26,46 @@ pub(super) struct Route<'a> {
     pub(super) end: End<'a>,
     /// What could not be evaluated on the way.
     pub(super) unsure: Option<String>,
-    /// The first path that a `try_files` tried in vain, the directive that names its folder, and
-    /// the blocks around it.
+    /// The first path that a `try_files` did not find, the directive that names its directory, and
+    /// the enclosing blocks.
     pub(super) tried: Option<(Opened, &'a Directive, Scope<'a>)>,
     /// The last `rewrite` that changed the URI.
     pub(super) rewrite: Option<&'a Directive>,
 }
 
-/// How a request ends.
+/// The outcome of a request.
 pub(super) enum End<'a> {
-    /// A `proxy_pass` or one of its kin asks somebody.
+    /// A `proxy_pass` or similar directive passes it to an upstream.
     Asks(&'a Directive),
-    /// A file is opened; the directive that names the folder.
+    /// A file is opened; the directive that names the directory.
     Opens(Opened, &'a Directive),
-    /// A file is opened whose path hangs on a variable.
+    /// A file is opened whose path depends on a variable.
     OpensUnknown(Unknown),
-    /// nginx answers by itself.
+    /// nginx responds itself.
     Answers(u16, Option<&'a Directive>),
     /// nginx redirects.
     Redirects(String, &'a Directive),
-    /// nginx asks for a login.
+    /// nginx requires a login.
     Login(&'a Directive),
-    /// It goes round in circles, or nobody knows.
+    /// A loop, or unknown.
     Unknown,
 }
 
-/// Internal redirects and rewrites that are followed, as nginx does.
+/// Maximum number of internal redirects and rewrites, as in nginx.
 const LONGEST: usize = 10;
 
-/// The directives that pass a request on.
+/// The directives that pass a request to an upstream.
 pub(super) const PASSES: [&str; 5] =
     ["proxy_pass", "fastcgi_pass", "uwsgi_pass", "scgi_pass", "grpc_pass"];
 
-/// Whether a directive lets something answer that this reader does not know: lua,
-/// memcached …
+/// Whether a directive has a handler respond that this reader does not support: lua, memcached …
 fn answers_beyond(directive: &Directive) -> bool {
     let name = directive.name.as_str();
     let passes = name.ends_with("_pass") && !PASSES.contains(&name);
     passes || name.starts_with("content_by_") || matches!(name, "js_content" | "perl")
 }
 
-/// A server block, and what is needed to walk through it.
+/// A server block, and what is needed to evaluate it.
 #[derive(Clone, Copy)]
 pub(super) struct Walk<'a> {
     pub(super) http: &'a Directive,
@@ -74,7 +74,7 @@ pub(super) struct Walk<'a> {
     pub(super) disk: &'a dyn Disk,
 }
 
-/// What comes next.
+/// The next step.
 enum Next<'a> {
     /// The end.
     End(End<'a>),
@@ -90,17 +90,17 @@ enum Rerun {
 }
 
 impl<'a> Walk<'a> {
-    /// The way of a request from the beginning.
+    /// The route of a request from the beginning.
     pub(super) fn from(&self, env: Env<'a>) -> Route<'a> {
         self.walk(env, Next::Uri(Rerun::Server))
     }
 
-    /// The way of a request from a named location.
+    /// The route of a request from a named location.
     pub(super) fn named(&self, name: &str, env: Env<'a>) -> Route<'a> {
         self.walk(env, Next::Named(name.to_owned()))
     }
 
-    /// The way of a request that one location takes, whichever would have been chosen.
+    /// The route of a request in a given location, regardless of precedence.
     pub(super) fn inside(&self, way: &[&'a Directive], env: Env<'a>) -> Route<'a> {
         let mut route = self.start(env);
         route.scope.0.extend(way);
@@ -158,7 +158,7 @@ impl<'a> Walk<'a> {
         }
         route.scope = Scope(vec![self.http, self.server]);
         let Ok(found) = location::find(self.server, &route.env.uri, self.matcher) else {
-            route.unsure = Some("a location's regular expression is beyond this reader".to_owned());
+            route.unsure = Some("A location's regular expression is not supported".to_owned());
             return Next::End(End::Unknown);
         };
         for captured in found.captured {
@@ -175,7 +175,7 @@ impl<'a> Walk<'a> {
         self.step(route)
     }
 
-    /// What a location does with the request.
+    /// Evaluates a location.
     fn step(&self, route: &mut Route<'a>) -> Next<'a> {
         if let Some(location) = route.scope.location() {
             match rewritten(location, route, self) {
@@ -189,15 +189,15 @@ impl<'a> Walk<'a> {
         }
         let own = || route.scope.own().iter().rev().flat_map(|it| it.inside());
         if let Some(handler) = own().find(|it| answers_beyond(it)) {
-            route.unsure = Some(format!("`{}` is beyond this reader", handler.name));
+            route.unsure = Some(format!("`{}` is not supported", handler.name));
             return Next::End(End::Unknown);
         }
         let pass = own().find(|it| PASSES.contains(&it.name.as_str()));
         if pass.is_none() && route.scope.is_on("passenger_enabled").is_some() {
-            route.unsure = Some("Passenger is beyond this reader".to_owned());
+            route.unsure = Some("Passenger is not supported".to_owned());
             return Next::End(End::Unknown);
         }
-        // An `if` that holds has no try_files, whatever its location has.
+        // An `if` that holds has no try_files, even if its location has one.
         let tries = route.scope.0.last().and_then(|it| it.child("try_files"));
         if let Some(next) = tries.and_then(|it| self.tried(it, route)) {
             return next;
@@ -208,7 +208,7 @@ impl<'a> Walk<'a> {
         }
     }
 
-    /// Access rules that refuse everybody, and logins that the visitor lacks.
+    /// Access rules that refuse every client, and logins for which the client has no credentials.
     fn refused(&self, route: &Route<'a>) -> Option<End<'a>> {
         let rule = |it: &&Directive| matches!(it.name.as_str(), "allow" | "deny");
         let rules = route.scope.0.iter().rev().find_map(|it| it.inside().iter().find(rule));
@@ -220,20 +220,20 @@ impl<'a> Walk<'a> {
         (!knows).then_some(End::Login(login))
     }
 
-    /// What `try_files` comes to; `None` where a file was found and the request goes on.
+    /// Evaluates `try_files`; `None` if a file was found and the request continues.
     fn tried(&self, tries: &'a Directive, route: &mut Route<'a>) -> Option<Next<'a>> {
         let (last, candidates) = tries.args.split_last()?;
         let pattern = route.scope.location().map_or(String::new(), Directive::text);
         for candidate in candidates {
             let Ok(uri) = route.env.filled(candidate) else {
-                route.unsure = Some(format!("`{candidate}` is only known while nginx runs"));
+                route.unsure = Some(format!("`{candidate}` is known only at run time"));
                 continue;
             };
             let Ok((mut opened, by)) = route.scope.opens(&route.env.at(uri.clone())) else {
                 continue;
             };
             opened.variables |= of_request(candidate, &pattern);
-            // Behind the folder that captures make, nginx puts the whole candidate once more.
+            // After the directory built from captures, nginx appends the whole candidate again.
             if opened.by == By::Captures {
                 opened.path.push_str(&uri);
             }
@@ -241,12 +241,16 @@ impl<'a> Walk<'a> {
             match self.disk.look(opened.path.trim_end_matches('/')) {
                 found if found == wanted => {
                     if opened.by == By::Captures {
-                        route.unsure = Some("try_files with captures in an alias".to_owned());
+                        route.unsure = Some(
+                            "`try_files` with captures in an `alias` is not supported".to_owned(),
+                        );
                     }
                     route.env.uri = uri;
                     return None;
                 }
-                Look::Unknown => route.unsure = Some(format!("`{}` cannot be seen", opened.path)),
+                Look::Unknown => {
+                    route.unsure = Some(format!("`{}` cannot be inspected", opened.path))
+                }
                 _ => {}
             }
             route.tried.get_or_insert((opened, by, route.scope.clone()));
@@ -254,12 +258,12 @@ impl<'a> Walk<'a> {
         let alias = route.scope.0.last().is_some_and(|it| it.child("alias").is_some());
         if alias && last.contains('$') {
             route.unsure =
-                Some("try_files with an alias and variables goes wrong in nginx".to_owned());
+                Some("`try_files` with variables in an `alias` is unreliable in nginx".to_owned());
         }
         Some(self.goto(last, route))
     }
 
-    /// Goes where the last word of `try_files` or `error_page` says.
+    /// Continues at the last argument of `try_files` or `error_page`.
     fn goto(&self, target: &str, route: &mut Route<'a>) -> Next<'a> {
         if let Some(code) = target.strip_prefix('=') {
             return Next::End(End::Answers(code.parse().unwrap_or(404), None));
@@ -268,7 +272,7 @@ impl<'a> Walk<'a> {
             return Next::Named(target.to_owned());
         }
         let Ok(target) = route.env.filled(target) else {
-            route.unsure = Some(format!("`{target}` is only known while nginx runs"));
+            route.unsure = Some(format!("`{target}` is known only at run time"));
             return Next::End(End::Unknown);
         };
         if let Some((path, query)) = target.split_once('?') {
@@ -280,7 +284,7 @@ impl<'a> Walk<'a> {
         Next::Uri(Rerun::Server)
     }
 
-    /// A file, or the index of a folder.
+    /// A file, or the index of a directory.
     fn file(&self, route: &mut Route<'a>) -> Next<'a> {
         let (opened, by) = match route.scope.opens(&route.env) {
             Ok(found) => found,
@@ -303,7 +307,7 @@ impl<'a> Walk<'a> {
         Next::End(End::Opens(opened, by))
     }
 
-    /// The same way, and where an `error_page` leads from its end, if it ends with an error.
+    /// The same route, or where an `error_page` leads if it ends with an error.
     pub(super) fn with_error_page(&self, route: Route<'a>) -> Route<'a> {
         let status = match &route.end {
             End::Opens(opened, _) => match self.disk.look(&opened.path) {
@@ -327,7 +331,7 @@ impl<'a> Walk<'a> {
     }
 }
 
-/// The `error_page` for a status, and the status that it puts in its place, if it says one.
+/// The `error_page` for a status, and the status that replaces it, if set.
 pub(super) fn error_page<'a>(
     scope: &Scope<'a>,
     status: u16,

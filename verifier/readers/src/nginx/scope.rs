@@ -1,4 +1,5 @@
-//! What holds where a request ends: inheritance, and the path that `root` and `alias` make.
+//! Which directives apply at the end of a request: inheritance, and the path that `root` and
+//! `alias` produce.
 
 use super::{
     super::opened::{By, Opened},
@@ -7,17 +8,18 @@ use super::{
     variables::{Env, Unknown, names},
 };
 
-/// The blocks around a request, the outermost first: http, server, locations, ifs.
+/// The enclosing blocks of a request, the outermost first: http, server, locations, ifs.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Scope<'a>(pub(super) Vec<&'a Directive>);
 
 impl<'a> Scope<'a> {
-    /// The innermost directive of this name: it replaces those around it.
+    /// The innermost directive with this name: it overrides the outer ones.
     pub(super) fn last(&self, name: &str) -> Option<&'a Directive> {
         self.0.iter().rev().find_map(|it| it.child(name))
     }
 
-    /// All directives of this name in the innermost block that has one: they replace those around.
+    /// All directives with this name in the innermost block that has one: they override the outer
+    /// ones.
     pub(super) fn list(&self, name: &'a str) -> Vec<&'a Directive> {
         self.0
             .iter()
@@ -37,18 +39,19 @@ impl<'a> Scope<'a> {
         self.0.iter().find(|it| it.name == "server").copied()
     }
 
-    /// The innermost location and the ifs in it: what is not inherited is looked up here only.
+    /// The innermost location and the ifs in it: directives that are not inherited are looked up
+    /// only here.
     pub(super) fn own(&self) -> &[&'a Directive] {
         let at = self.0.iter().rposition(|it| matches!(it.name.as_str(), "location" | "server"));
         at.and_then(|it| self.0.get(it..)).unwrap_or_default()
     }
 
-    /// Whether only requests from inside come in.
+    /// Whether only internal requests are allowed.
     pub(super) fn is_internal(&self) -> bool {
         self.0.iter().any(|it| it.name == "location" && it.child("internal").is_some())
     }
 
-    /// Whether a variable is what the location's regular expression captures.
+    /// Whether a variable is a capture of the location's regular expression.
     pub(super) fn captures(&self, name: &str) -> bool {
         captured(self.location().and_then(Form::of), name)
     }
@@ -58,7 +61,7 @@ impl<'a> Scope<'a> {
         self.last(name).filter(|it| it.arg(0) != "off")
     }
 
-    /// The path that a URI leads to.
+    /// The path that a URI maps to.
     pub(super) fn opens(&self, env: &Env<'_>) -> Result<(Opened, &'a Directive), Unknown> {
         let found = self.0.iter().enumerate().rev().find_map(|(n, block)| {
             let directive = block.inside().iter().rev();
@@ -69,7 +72,7 @@ impl<'a> Scope<'a> {
             return Err(Unknown("root".to_owned()));
         };
         let mut folder = env.filled(directive.arg(0))?;
-        // Without variables nginx takes the slash at the end of a root away.
+        // Without variables, nginx removes the trailing slash of a root.
         if directive.name == "root" && names(directive.arg(0)).next().is_none() {
             folder.truncate(folder.strip_suffix('/').map_or(folder.len(), str::len));
         }

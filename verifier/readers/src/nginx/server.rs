@@ -1,4 +1,4 @@
-//! Which server block answers: by address and port, then by name, as nginx chooses.
+//! Which server block handles a request: by address and port, then by name, as nginx selects it.
 
 use std::net::IpAddr;
 
@@ -16,14 +16,14 @@ pub(super) struct Server<'a> {
     listens: Vec<Listen>,
 }
 
-/// Where a server listens.
+/// The address that a server listens on.
 struct Listen {
     host: Host,
     port: u16,
     default: bool,
 }
 
-/// Which addresses of a port.
+/// The addresses of a port.
 #[derive(PartialEq)]
 enum Host {
     /// All of IPv4.
@@ -50,7 +50,7 @@ impl Listen {
         Self { host, port: address.port, default }
     }
 
-    /// Whether it takes what comes to an address; a name may be any address of the machine.
+    /// Whether it accepts requests to an address; a name may be any address of the host.
     fn takes(&self, address: &Address) -> bool {
         let number = address.host.parse::<IpAddr>().ok();
         let host = match (&self.host, number) {
@@ -80,7 +80,7 @@ impl<'a> Server<'a> {
         Self { block, listens }
     }
 
-    /// Whether it listens at an address.
+    /// Whether it listens on an address.
     pub(super) fn listens(&self, address: &Address) -> bool {
         self.listens.iter().any(|it| it.takes(address))
     }
@@ -91,21 +91,20 @@ impl<'a> Server<'a> {
     }
 }
 
-/// How well a name fits, the best first.
+/// How well a name matches, the best first.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Fit {
     Exact,
-    /// `*.example.org`; the longer the better.
+    /// `*.example.org`; the longest one wins.
     Begins(std::cmp::Reverse<usize>),
-    /// `mail.*`; the longer the better.
+    /// `mail.*`; the longest one wins.
     Ends(std::cmp::Reverse<usize>),
-    /// `~…`; the first in the file.
+    /// `~…`; the first one in the file wins.
     Pattern,
 }
 
-/// The server that answers at an address for a Host; where none listens at this port, the port may
-/// be another one outside of a container or before a front that speaks TLS, so the name alone
-/// decides.
+/// The server that handles an address and a Host. If none listens on this port, the port may be
+/// mapped by a container or by a TLS front end, so only the name decides.
 pub(super) fn choose<'s, 'a>(
     servers: &'s [Server<'a>],
     address: &Address,
@@ -128,8 +127,8 @@ pub(super) fn choose<'s, 'a>(
         .map(|(server, _)| *server)
 }
 
-/// The servers at an address, and whether each is the default there. An exact address comes before
-/// all addresses of a port.
+/// The servers on an address, and whether each is the default there. An exact address has
+/// precedence over a wildcard.
 fn at<'s, 'a>(servers: &'s [Server<'a>], address: &Address) -> Vec<(&'s Server<'a>, bool)> {
     let with = |wanted: &dyn Fn(&Listen) -> bool| -> Vec<(&'s Server<'a>, bool)> {
         let chosen = |server: &'s Server<'a>| {

@@ -1,5 +1,5 @@
-//! What a store is asked after a hand-off: its name, Host, Authorization, path and query; and the
-//! caches and filters around what is served.
+//! The request to a store after a hand-off: name, Host, Authorization, path and query; and the
+//! caches and filters applied to what is served.
 
 use sendfile_evidence::{
     fact::{Fact, Says},
@@ -15,10 +15,11 @@ use super::{
     variables::names,
 };
 
-/// Facts about the request that a hand-off makes at a store.
+/// Facts about the request that a hand-off makes to a store.
 pub(super) fn facts(question: &Question, upstream: &Upstream<'_>, route: &Route<'_>) -> Vec<Fact> {
     let at = upstream.directive.place();
-    let detail = format!("the hand-off asks {} for {}", upstream.shown(), upstream.path);
+    let detail =
+        format!("the hand-off is passed to {} with path {}", upstream.shown(), upstream.path);
     let mut facts = vec![Fact::at(Says::TargetAsksStore, at, detail)];
     facts.extend(resolver(upstream, route));
     facts.extend(host(question, upstream, route));
@@ -28,7 +29,7 @@ pub(super) fn facts(question: &Question, upstream: &Upstream<'_>, route: &Route<
     facts
 }
 
-/// A name in a variable, and nobody to look it up.
+/// A host name in a variable, without a resolver.
 pub(super) fn resolver(upstream: &Upstream<'_>, route: &Route<'_>) -> Option<Fact> {
     let address = upstream.address()?;
     let looked_up = upstream.variables && !upstream.resolved && !address.is_number();
@@ -37,12 +38,12 @@ pub(super) fn resolver(upstream: &Upstream<'_>, route: &Route<'_>) -> Option<Fac
     }
     let at = upstream.directive.place();
     let detail = format!(
-        "has variables, so nginx looks up {} while it runs, and has no resolver",
+        "contains variables, so nginx resolves {} at run time, but no `resolver` is set",
         address.host
     );
     let block = route.scope.server().map_or_else(|| at.line(), |it| it.place().line());
     let fix = format!(
-        "in the server block at {block}, add `resolver ADDRESS;` (the machine's own is in \
+        "In the server block at {block}, add `resolver ADDRESS;` (the host's own is in \
          /etc/resolv.conf)"
     );
     Some(Fact::at(Says::NoResolver, at, detail).mended_by(fix))
@@ -57,7 +58,7 @@ fn host(question: &Question, upstream: &Upstream<'_>, route: &Route<'_>) -> Opti
     };
     let port = if upstream.https { 443 } else { 80 };
     let sent = Address::of(&value, port);
-    // One store has several names, and an app may sign for the one that is asked.
+    // A store may have several names, and an app may sign for the one that is contacted.
     let as_asked = sent == Address::of(&upstream.host, port) && !upstream.named;
     let other = as_asked && !upstream.addresses.iter().any(|it| it.is(&store.address));
     if sent == store.address || value.is_empty() || other || in_bucket(store, &sent) {
@@ -65,20 +66,20 @@ fn host(question: &Question, upstream: &Upstream<'_>, route: &Route<'_>) -> Opti
     }
     let to_store = upstream.addresses.iter().any(|it| it.is(&store.address));
     let wanted = if to_store && !upstream.named { "$proxy_host".to_owned() } else { store.host() };
-    let detail = format!("sends the store `Host: {value}`; it is {}", store.host());
-    let fix = format!("in {}, write `proxy_set_header Host {wanted};`", at.line());
+    let detail = format!("sends `Host: {value}` to the store; expected {}", store.host());
+    let fix = format!("In {}, write `proxy_set_header Host {wanted};`", at.line());
     Some(Fact::at(Says::HostWrong, at, detail).mended_by(fix))
 }
 
-/// Whether a name is the bucket's own: stores have the bucket in the path or before their name.
+/// Whether a name is the bucket's own: the bucket is in the path, or before the store's name.
 fn in_bucket(store: &Request, name: &Address) -> bool {
     let bucket = store.path.split('/').nth(1).unwrap_or_default();
     let rest = name.host.strip_prefix(bucket).and_then(|it| it.strip_prefix('.'));
     rest.is_some_and(|it| it == store.address.host) && !bucket.is_empty()
 }
 
-/// Another Host than the direct location's, at the same place of the same server: the server may have
-/// the file under one name alone.
+/// A Host that differs from the direct location's, for the same path of the same server: the server
+/// may have the file under one name only.
 pub(super) fn unlike_direct<'a>(
     route: &Route<'a>,
     upstream: &Upstream<'a>,
@@ -99,7 +100,7 @@ pub(super) fn unlike_direct<'a>(
         return None;
     }
     let detail = format!("sends `Host: {sent}`; the direct location sends `Host: {right}`");
-    let fix = format!("in {}, write `proxy_set_header Host {right};`", at.line());
+    let fix = format!("In {}, write `proxy_set_header Host {right};`", at.line());
     Some(Fact::at(Says::HostWrong, at, detail).mended_by(fix))
 }
 
@@ -111,8 +112,8 @@ fn authorization(question: &Question, upstream: &Upstream<'_>, route: &Route<'_>
         return None;
     }
     let at = upstream.directive.place();
-    let detail = "passes the visitor's Authorization header on to the store";
-    let fix = format!("beside {}, add `proxy_set_header Authorization \"\";`", at.line());
+    let detail = "forwards the client's Authorization header to the store";
+    let fix = format!("After {}, add `proxy_set_header Authorization \"\";`", at.line());
     Some(Fact::at(Says::AuthorizationForwarded, at, detail).mended_by(fix))
 }
 
@@ -127,12 +128,12 @@ fn query(question: &Question, upstream: &Upstream<'_>) -> Option<Fact> {
         return None;
     }
     let at = upstream.directive.place();
-    let detail = "has variables and no $is_args$args, so the query of the hand-off is lost";
-    let fix = format!("in {}, write `proxy_pass {written}$is_args$args;`", at.line());
+    let detail = "contains variables but not $is_args$args, so the query of the hand-off is lost";
+    let fix = format!("In {}, write `proxy_pass {written}$is_args$args;`", at.line());
     Some(Fact::at(Says::QueryDropped, at, detail).mended_by(fix))
 }
 
-/// The decoded path in a `proxy_pass` with variables, or another path than the file's.
+/// The decoded path in a `proxy_pass` with variables, or a path other than the file's.
 fn path(question: &Question, upstream: &Upstream<'_>, route: &Route<'_>) -> Option<Fact> {
     let at = upstream.directive.place();
     let written = upstream.directive.arg(0);
@@ -140,9 +141,9 @@ fn path(question: &Question, upstream: &Upstream<'_>, route: &Route<'_>) -> Opti
     let escaped = question.value.as_deref()?.split('?').next()?.contains('%');
     let raw = upstream.path.contains(|c: char| !c.is_ascii_graphic() || "%?#\"<>".contains(c));
     if upstream.variables && has_path && escaped && raw {
-        let detail = format!("sends the store the decoded path {}", upstream.path);
+        let detail = format!("sends the decoded path {} to the store", upstream.path);
         let fix = format!(
-            "in {}, write a proxy_pass without variables: nginx then encodes the path again",
+            "In {}, use a `proxy_pass` without variables, so that nginx encodes the path again",
             at.line()
         );
         return Some(Fact::at(Says::PathDecoded, at, detail).mended_by(fix));
@@ -155,7 +156,7 @@ fn path(question: &Question, upstream: &Upstream<'_>, route: &Route<'_>) -> Opti
     if sent == path || in_host {
         return None;
     }
-    let detail = format!("asks the store for {}; the file is {}", upstream.path, store.path);
+    let detail = format!("requests {} from the store; the file is {}", upstream.path, store.path);
     let fact = Fact::at(other_key(upstream, route, &path), at.clone(), detail);
     let bare = written.trim_end_matches('/');
     let pass = match fact.says {
@@ -165,7 +166,7 @@ fn path(question: &Question, upstream: &Upstream<'_>, route: &Route<'_>) -> Opti
     };
     Some(match pass {
         Some(path) => fact.mended_by(format!(
-            "in {}, write `proxy_pass {bare}{path};` instead of `{};`",
+            "In {}, replace `{};` with `proxy_pass {bare}{path};`",
             at.line(),
             at.text
         )),
@@ -173,8 +174,8 @@ fn path(question: &Question, upstream: &Upstream<'_>, route: &Route<'_>) -> Opti
     })
 }
 
-/// Why the store is asked for another key: where what is written out before the variables is right, it
-/// is they.
+/// Why another key is requested from the store: if the literal part before the variables is
+/// correct, the variables are the cause.
 fn other_key(upstream: &Upstream<'_>, route: &Route<'_>, path: &str) -> Says {
     let written = upstream.directive.arg(0);
     let rest = written.split_once("://").map_or(written, |(_, rest)| rest);
@@ -192,7 +193,7 @@ fn other_key(upstream: &Upstream<'_>, route: &Route<'_>, path: &str) -> Says {
     }
 }
 
-/// What `proxy_pass` should end with, where the location's prefix stays in the path.
+/// The end that `proxy_pass` needs if the location's prefix stays in the path.
 fn kept_prefix(route: &Route<'_>, sent: &str, path: &str) -> Option<String> {
     let prefix = Form::of(route.scope.location()?)?.prefix()?;
     let kept = sent.strip_suffix(path)?;
@@ -200,14 +201,14 @@ fn kept_prefix(route: &Route<'_>, sent: &str, path: &str) -> Option<String> {
     (!kept.is_empty() && prefix.trim_end_matches('/') == kept).then(|| end.to_owned())
 }
 
-/// The folders before what the store is asked for, where they are missing.
+/// The parent directories that are missing from the path requested from the store.
 fn lost_folders(upstream: &Upstream<'_>, store: &Request) -> Option<String> {
     let end = upstream.path.trim_start_matches('/');
     let missing = store.path.strip_suffix(end).filter(|it| it.ends_with('/') && it.len() > 1);
     missing.filter(|_| !upstream.variables).map(str::to_owned)
 }
 
-/// Filters that change bytes, by their directives.
+/// Directives of filters that change content.
 const FILTERS: [&str; 9] = [
     "sub_filter",
     "ssi",
@@ -220,21 +221,22 @@ const FILTERS: [&str; 9] = [
     "xslt_stylesheet",
 ];
 
-/// Caches, filters and headers around what the hand-off serves.
+/// Caches, filters and headers that apply to what the hand-off serves.
 pub(super) fn around(route: &Route<'_>) -> Vec<Fact> {
     let on = |name: &str| route.scope.is_on(name);
     let filters = FILTERS.iter().filter_map(|it| on(it)).map(|it| {
         let at = it.place();
-        let fix = format!("in {}, remove `{};` for what is handed off", at.line(), at.text);
-        Fact::at(Says::BytesChanged, at, "changes what is served after the hand-off").mended_by(fix)
+        let fix = format!("In {}, remove `{};` for handed-off files", at.line(), at.text);
+        Fact::at(Says::BytesChanged, at, "changes the content served after the hand-off")
+            .mended_by(fix)
     });
     let caches = ["open_file_cache", "proxy_cache"]
         .into_iter()
         .filter_map(on)
-        .map(|it| Fact::at(Says::Cached, it.place(), "keeps what it once saw for a while"));
+        .map(|it| Fact::at(Says::Cached, it.place(), "may return cached content"));
     let dropped = on("expires").map(|it: &Directive| {
-        let detail = "puts its own Cache-Control and Expires in the place of the app's";
-        let fix = format!("in {}, remove `{};`", it.place().line(), it.place().text);
+        let detail = "overrides the app's Cache-Control and Expires headers";
+        let fix = format!("In {}, remove `{};`", it.place().line(), it.place().text);
         Fact::at(Says::HeadersDropped, it.place(), detail).mended_by(fix)
     });
     filters.chain(caches).chain(dropped).collect()
@@ -246,7 +248,7 @@ mod tests {
     use crate::{Config, chain, paper::Paper};
     use sendfile_evidence::fact::Kind;
 
-    /// What is said of a hand-off to `/p/a/b.bin`, whose file is at the store as `/bucket/a/b.bin`.
+    /// The facts about a hand-off to `/p/a/b.bin`, whose file is in the store as `/bucket/a/b.bin`.
     fn told(target: &str, storage: Option<&str>) -> Vec<Fact> {
         let get = |url| Request::get(url).expect("a URL");
         let question = Question {
@@ -299,8 +301,8 @@ mod tests {
             (
                 "location /p/ { internal; proxy_pass http://127.0.0.1:9000/; }",
                 Says::StoreKeyWrong,
-                "in /n.conf:2, write `proxy_pass http://127.0.0.1:9000/bucket/;` instead of \
-              `proxy_pass http://127.0.0.1:9000/;`",
+                "In /n.conf:2, replace `proxy_pass http://127.0.0.1:9000/;` with `proxy_pass \
+                 http://127.0.0.1:9000/bucket/;`",
             ),
         ];
         for (target, says, fix) in cases {
@@ -316,8 +318,8 @@ mod tests {
         let target = "location /p/ { internal; proxy_pass http://127.0.0.1:9000; }";
         let facts = told(target, Some("http://127.0.0.1:9000/a/b.bin"));
         let found = facts.iter().find(|it| it.says == Says::StorePrefixKept).expect("it is told");
-        let fix = "in /n.conf:2, write `proxy_pass http://127.0.0.1:9000/;` instead of `proxy_pass \
-                   http://127.0.0.1:9000;`";
+        let fix = "In /n.conf:2, replace `proxy_pass http://127.0.0.1:9000;` with `proxy_pass \
+                   http://127.0.0.1:9000/;`";
         assert_eq!(found.fix.as_deref(), Some(fix));
     }
 
@@ -329,11 +331,11 @@ mod tests {
         };
         let wrong = "location /p/ { internal;\nproxy_set_header Host $host; proxy_pass \
                      http://127.0.0.1:9000/bucket/; }";
-        let fix = "in /n.conf:3, write `proxy_set_header Host media.test;`";
+        let fix = "In /n.conf:3, write `proxy_set_header Host media.test;`";
         assert_eq!(of(wrong), Some(Some(fix.to_owned())));
         assert_eq!(of(&wrong.replace("$host", "media.test")), None);
-        assert_eq!(of(&wrong.replace("/bucket/", "/other/")), None, "another path is asked for");
-        assert_eq!(of(&wrong.replace(":9000", ":9001")), None, "another server is asked");
+        assert_eq!(of(&wrong.replace("/bucket/", "/other/")), None, "another path is requested");
+        assert_eq!(of(&wrong.replace(":9000", ":9001")), None, "another server is contacted");
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! What the hand-off's URI leads to: a file, a store, the app again, another server block.
+//! What the hand-off URI leads to: a file, a store, the app again, another server block.
 
 use sendfile_evidence::{
     fact::{Fact, Place, Says, Wrong},
@@ -24,7 +24,7 @@ use super::{
     variables::{Env, of_request},
 };
 
-/// Writes down what the hand-off's URI leads to, and gives the way there.
+/// Records what the hand-off URI leads to, and returns the route.
 pub(super) fn treat<'a>(
     case: &Case<'a>,
     asking: Option<&Asking<'a>>,
@@ -52,7 +52,7 @@ pub(super) fn treat<'a>(
     Some(route)
 }
 
-/// Writes down what the direct location leads to, and how the hand-off differs.
+/// Records what the direct location leads to, and how the hand-off differs.
 pub(super) fn direct<'a>(
     case: &Case<'a>,
     direct: &'a Request,
@@ -85,14 +85,14 @@ pub(super) fn direct<'a>(
     }
 }
 
-/// A Host by which the hand-off's request differs from the direct location's.
+/// A Host that differs between the hand-off's request and the direct location's.
 fn other_host<'a>(handed: &Route<'a>, direct: (&Route<'a>, &Upstream<'a>)) -> Option<Fact> {
     let End::Asks(pass) = handed.end else { return None };
     let upstream = Upstream::of(pass, &handed.scope, &handed.env).ok()?;
     store::unlike_direct(handed, &upstream, direct)
 }
 
-/// A hand-off's value and where it came from.
+/// A hand-off's value and its origin.
 pub(super) struct Target<'c, 'a> {
     pub(super) case: &'c Case<'a>,
     pub(super) asking: Option<&'c Asking<'a>>,
@@ -124,8 +124,9 @@ impl<'a> Target<'_, 'a> {
             End::Answers(500, None) if !self.value.starts_with('/') => vec![self.nameless()],
             End::Answers(status, by) => {
                 let at = by.map_or(at, |it| it.place());
-                let what = format!("takes the hand-off's URI and answers {status} by itself");
-                // A pattern that takes the URI by its ending is somebody else's, and means what it says.
+                let what = format!("matches the hand-off URI and returns {status}");
+                // A pattern that matches the URI by its extension has another purpose, and its
+                // response is intended.
                 let own = !self.place(route).text.starts_with("location ~");
                 vec![match internal || *status == 403 && own {
                     true => refused(at, what, internal),
@@ -135,12 +136,12 @@ impl<'a> Target<'_, 'a> {
             End::Login(by) => {
                 vec![refused(
                     by.place(),
-                    "asks for a login after the hand-off".to_owned(),
+                    "requires a login after the hand-off".to_owned(),
                     internal,
                 )]
             }
             End::Redirects(to, by) => {
-                let what = format!("takes the hand-off's URI and redirects to {to}");
+                let what = format!("matches the hand-off URI and redirects to {to}");
                 vec![refused(by.place(), what, internal)]
             }
             End::Unknown => Vec::new(),
@@ -151,14 +152,14 @@ impl<'a> Target<'_, 'a> {
         treatment.target.extend(facts);
         if !internal && self.is_right(route) {
             let at = self.place(route);
-            let fix = format!("in {}, add `internal;` to `{}`", at.line(), at.text);
-            let detail = "takes the hand-off's URI, and is not internal";
+            let fix = format!("In {}, add `internal;` to `{}`", at.line(), at.text);
+            let detail = "matches the hand-off URI but is not `internal`";
             treatment.target.push(Fact::at(Says::NotInternal, at, detail).mended_by(fix));
         }
     }
 
-    /// The route, ended where a `try_files` looked first, if it found nothing; and that it then asks
-    /// the app.
+    /// The route, ended at the first path that a `try_files` did not find; and the fact that the
+    /// request is then passed to the app.
     fn settled(&self, mut route: Route<'a>) -> (Route<'a>, Option<Fact>) {
         if !self.tries_in_vain(&route) {
             return (route, None);
@@ -167,13 +168,14 @@ impl<'a> Target<'_, 'a> {
         let Some((opened, by, scope)) = route.tried.take() else { return (route, None) };
         let tries = scope.0.last().and_then(|it| it.child("try_files")).filter(|_| asks);
         let masks = tries.map(|it| {
-            Fact::at(Says::ErrorsMasked, it.place(), "asks the app where a file is missing")
+            Fact::at(Says::ErrorsMasked, it.place(), "passes requests for missing files to the app")
         });
         (route.end, route.scope) = (End::Opens(opened, by), scope);
         (route, masks)
     }
 
-    /// Whether a `try_files` found nothing, so that the app is asked again or nginx answers.
+    /// Whether a `try_files` found nothing, so that the request goes to the app again or nginx
+    /// responds.
     fn tries_in_vain(&self, route: &Route<'a>) -> bool {
         match &route.end {
             End::Asks(pass) => {
@@ -184,19 +186,20 @@ impl<'a> Target<'_, 'a> {
         }
     }
 
-    /// The location that takes the URI, or the server block where none does.
+    /// The location that matches the URI, or the server block if none does.
     fn place(&self, route: &Route<'a>) -> Place {
         route.scope.location().unwrap_or(self.case.walk.server).place()
     }
 
-    /// There is no such named location.
+    /// The named location does not exist.
     fn nameless(&self) -> Fact {
         let (at, name) = (self.case.walk.server.place(), self.value);
-        let fix = format!("in {}, add `location {name} {{ … }}`", at.line());
-        Fact::at(Says::TargetFallsThrough, at, format!("has no location {name}")).mended_by(fix)
+        let fix = format!("In {}, add `location {name} {{ … }}`", at.line());
+        Fact::at(Says::TargetFallsThrough, at, format!("no `location {name}` in this server block"))
+            .mended_by(fix)
     }
 
-    /// A server is asked: a store, or the app again.
+    /// An upstream is contacted: a store, or the app again.
     fn asks(
         &self,
         route: &Route<'a>,
@@ -207,7 +210,7 @@ impl<'a> Target<'_, 'a> {
         match Upstream::of(pass, &route.scope, &route.env) {
             Ok(upstream) if self.asks_app(&upstream) => {
                 let shown = upstream.shown();
-                let what = format!("takes the hand-off's URI and asks the app at {shown}");
+                let what = format!("matches the hand-off URI and passes it to the app at {shown}");
                 vec![match internal {
                     true => self.back_to_app(pass.place(), what),
                     false => self.astray(route, env, self.place(route), &what),
@@ -222,11 +225,11 @@ impl<'a> Target<'_, 'a> {
         }
     }
 
-    /// The internal location is there, and asks the app instead of opening the file.
+    /// The internal location exists, but passes the request to the app instead of opening the file.
     fn back_to_app(&self, at: Place, what: String) -> Fact {
         let known = self.case.question.file.as_deref().and_then(|it| mapped(&self.uri(), it));
-        let folder = known.map_or_else(|| "/FOLDER/".to_owned(), |(_, folder)| folder);
-        let fix = format!("in {}, write `alias {folder};` instead of `{};`", at.line(), at.text);
+        let folder = known.map_or_else(|| "/DIRECTORY/".to_owned(), |(_, folder)| folder);
+        let fix = format!("In {}, replace `{};` with `alias {folder};`", at.line(), at.text);
         Fact::at(Says::TargetAsksApp, at, what).mended_by(fix)
     }
 
@@ -269,7 +272,7 @@ impl<'a> Target<'_, 'a> {
         let location = route.scope.location();
         let habit = matches!(wrong, None | Some(Wrong::Root | Wrong::Slash | Wrong::Alias));
         if !route.scope.is_internal() && !habit && !self.value.starts_with('@') {
-            let what = format!("takes the hand-off's URI and opens {detail}");
+            let what = format!("matches the hand-off URI and opens {detail}");
             let fact = self.astray(route, env, self.place(route), &what);
             let form = location.and_then(Form::of);
             let general = matches!(form, None | Some(Form::Prefix("/") | Form::Pattern(..)));
@@ -278,7 +281,7 @@ impl<'a> Target<'_, 'a> {
             }
         }
         let meant = match (wrong, file) {
-            (Some(_), Some(file)) => format!("; the file is {file}"),
+            (Some(_), Some(file)) => format!("; expected {file}"),
             _ => String::new(),
         };
         let fix = fix.or_else(|| mended(opened, wrong?, by, location, file));
@@ -287,34 +290,34 @@ impl<'a> Target<'_, 'a> {
         [Fact { fix, ..opens }].into_iter().chain(self.masked(route, env)).collect()
     }
 
-    /// An `error_page` that puts something else in the place of a missing file's 404.
+    /// An `error_page` that replaces the 404 of a missing file.
     fn masked(&self, route: &Route<'a>, env: &Env<'a>) -> Option<Fact> {
         let (page, put) = error_page(&route.scope, 404)?;
         let detail = match put.filter(|it| *it < 400) {
-            Some(put) => format!("answers {put} where a file is missing"),
+            Some(put) => format!("returns {put} for missing files"),
             None => {
                 let after = self.case.walk.with_error_page(self.route(self.case.walk, env)?);
                 let End::Asks(pass) = after.end else { return None };
                 let asked = Upstream::of(pass, &after.scope, &after.env).ok()?;
-                self.asks_app(&asked).then(|| "asks the app where a file is missing".to_owned())?
+                self.asks_app(&asked)
+                    .then(|| "passes requests for missing files to the app".to_owned())?
             }
         };
         Some(Fact::at(Says::ErrorsMasked, page.place(), detail))
     }
 }
 
-/// A rule that keeps hand-offs out with the visitors.
+/// A rule that refuses both clients and hand-offs.
 fn refused(at: Place, what: String, internal: bool) -> Fact {
     let fix = match internal {
-        true => format!("in {}, remove `{};`", at.line(), at.text),
-        false => format!("in {}, write `internal;` instead of `{};`", at.line(), at.text),
+        true => format!("In {}, remove `{};`", at.line(), at.text),
+        false => format!("In {}, replace `{};` with `internal;`", at.line(), at.text),
     };
     Fact::at(Says::TargetRefused, at, what).mended_by(fix)
 }
 
-/// What the hand-off leads to is only known while nginx runs.
+/// The target of the hand-off is known only at run time.
 fn hangs(at: Place, on: &str) -> Fact {
-    let detail =
-        format!("what the hand-off leads to hangs on {on}, which only the running nginx knows");
+    let detail = format!("the hand-off depends on {on}, which is known only at run time");
     Fact::at(Says::TargetPathUnknown, at, detail)
 }

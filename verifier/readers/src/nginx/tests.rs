@@ -1,5 +1,5 @@
-//! What the reader says, held against what the real nginx 1.22.1 does with the same configuration:
-//! each table was asked of it, by `X-Location` and by `$request_filename`.
+//! Compares the reader with what the real nginx 1.22.1 does with the same configuration: each table
+//! was verified with it, by `X-Location` and by `$request_filename`.
 
 use sendfile_evidence::fact::State;
 
@@ -49,7 +49,7 @@ http {
 }
 "#;
 
-/// Address, Host, target, and the location that nginx takes.
+/// Address, Host, target, and the location that nginx selects.
 const CHOSEN: [(&str, &str, &str, &str); 29] = [
     ("127.0.0.1", "a.test", "/exact", "a-exact"),
     ("127.0.0.1", "a.test", "/exact/", "a-prefix"),
@@ -82,7 +82,7 @@ const CHOSEN: [(&str, &str, &str, &str); 29] = [
     ("127.0.0.3", "other.test", "/", "d-root"),
 ];
 
-/// `$request_filename` of each target is what the file that nginx opens.
+/// The `$request_filename` of each target is the file that nginx opens.
 const PATHS: &str = r#"
 events {}
 http {
@@ -199,7 +199,7 @@ fn paths_are_those_that_nginx_opens() {
     }
 }
 
-/// The facts about a hand-off to `/p/a.bin`, whose file is `/srv/files/a.bin`, by a server block.
+/// The facts about a hand-off to `/p/a.bin`, whose file is `/srv/files/a.bin`, in a server block.
 fn told(server: &str) -> Vec<Fact> {
     facts(server, &question())
 }
@@ -246,53 +246,52 @@ fn what_is_wrong_with_a_target_and_how_to_mend_it() {
     check(
         "location /p/ { internal;\nalias /srv/files; }",
         &opens("/srv/filesa.bin", Missing, Some(Wrong::Slash)),
-        "in /n.conf:3, write `alias /srv/files/;` instead of `alias /srv/files;`",
+        "In /n.conf:3, replace `alias /srv/files;` with `alias /srv/files/;`",
     );
     check(
         "location /p/ { internal;\nroot /srv/files; }",
         &opens("/srv/files/p/a.bin", Missing, Some(Wrong::Root)),
-        "in /n.conf:3, write `alias /srv/files/;` instead of `root /srv/files;`",
+        "In /n.conf:3, replace `root /srv/files;` with `alias /srv/files/;`",
     );
     check(
         "location /p/ { internal; alias /srv/old/; }",
         &opens("/srv/old/a.bin", Missing, Some(Wrong::Folder)),
-        "in /n.conf:2, write `alias /srv/files/;` instead of `alias /srv/old/;`",
+        "In /n.conf:2, replace `alias /srv/old/;` with `alias /srv/files/;`",
     );
     check(
         "location ~ ^/p/(.+)\\. { internal; alias /srv/files/$1; }",
         &opens("/srv/files/a", Missing, Some(Wrong::Capture)),
-        "in /n.conf:2, write `location ^~ /p/ { internal; alias /srv/files/; }` instead of \
-         `location ~ ^/p/(.+)\\.`",
+        "In /n.conf:2, replace `location ~ ^/p/(.+)\\.` with `location ^~ /p/ { internal; alias /srv/files/; }`",
     );
     check(
         "location /p/ { internal; root /srv/files; try_files $uri =404; }",
         &opens("/srv/files/p/a.bin", Missing, Some(Wrong::Root)),
-        "in /n.conf:2, write `alias /srv/files/;` instead of `root /srv/files;`",
+        "In /n.conf:2, replace `root /srv/files;` with `alias /srv/files/;`",
     );
     check(
         "location /P/ { internal; alias /srv/files/; }",
         &Says::TargetFallsThrough,
-        "in /n.conf:2, write `location ^~ /p/` instead of `location /P/`",
+        "In /n.conf:2, replace `location /P/` with `location ^~ /p/`",
     );
     check(
         "location ~ bin$ { root /var/www; }\nlocation /p/ { internal; alias /srv/files/; }",
         &Says::TargetShadowed,
-        "in /n.conf:3, write `location ^~ /p/` instead of `location /p/`",
+        "In /n.conf:3, replace `location /p/` with `location ^~ /p/`",
     );
     check(
         "location /p/ { deny all; }",
         &Says::TargetRefused,
-        "in /n.conf:2, write `internal;` instead of `deny all;`",
+        "In /n.conf:2, replace `deny all;` with `internal;`",
     );
     check(
         "location ~ bin$ { deny all; }\nlocation /p/ { internal; alias /srv/files/; }",
         &Says::TargetShadowed,
-        "in /n.conf:3, write `location ^~ /p/` instead of `location /p/`",
+        "In /n.conf:3, replace `location /p/` with `location ^~ /p/`",
     );
     check(
         "location /p/ { alias /srv/files/; }",
         &Says::NotInternal,
-        "in /n.conf:2, add `internal;` to `location /p/`",
+        "In /n.conf:2, add `internal;` to `location /p/`",
     );
 }
 
@@ -330,7 +329,7 @@ fn what_grows_without_end_ends() {
     let large = format!("set $a {};", "x".repeat(16_000));
     let many: String = (0..200).map(|n| format!("set $b{n} $a;")).collect();
     let facts = told(&format!("{large}{many} location / {{ proxy_pass http://$b199; }}"));
-    let known = |it: &Fact| it.detail.contains("$b199 is only known while nginx runs");
+    let known = |it: &Fact| it.detail.contains("$b199 is known only at run time");
     assert!(facts.iter().any(known), "all values together are bounded");
 }
 

@@ -1,7 +1,7 @@
-//! nginx's configuration as a tree of directives: words, quotes, blocks, comments, lua, includes,
-//! and the dump of `nginx -T`.
+//! Parses nginx's configuration into a tree of directives: words, quotes, blocks, comments, lua,
+//! includes, and the dump of `nginx -T`.
 //!
-//! Knows how nginx reads words (ngx_conf_read_token), and nothing of what they mean.
+//! Implements how nginx reads words (ngx_conf_read_token), independently of their meaning.
 
 use sendfile_evidence::fact::Fact;
 
@@ -15,13 +15,13 @@ pub(super) use super::super::directive::Directive;
 
 mod words;
 
-/// Blocks and includes in each other beyond this depth are not read.
+/// Maximum depth of nested blocks and includes.
 const DEEPEST: usize = 32;
 
-/// What the dump of `nginx -T` puts before each file.
+/// The text that `nginx -T` prints before each file.
 const MARKER: &str = "# configuration file ";
 
-/// Reads a file with all that it includes, or a dump.
+/// Reads a file with all its includes, or a dump.
 pub(super) fn read(path: &str, disk: &mut dyn Disk, unread: &mut Vec<Fact>) -> Vec<Directive> {
     let files = Files::new(disk, unread);
     let mut loader = Loader { files, dump: Vec::new(), folder: folder(path) };
@@ -41,7 +41,7 @@ fn folder(path: &str) -> String {
     path.rsplit_once('/').map_or(String::new(), |(folder, _)| format!("{folder}/"))
 }
 
-/// The files of a dump, by their markers; nothing where the text is no dump.
+/// The files of a dump, by their markers; empty if the text is not a dump.
 fn split_dump(text: &str) -> Vec<(String, String)> {
     let mut files: Vec<(String, String)> = Vec::new();
     for line in text.split_inclusive('\n') {
@@ -71,7 +71,7 @@ impl Loader<'_> {
         directives
     }
 
-    /// Puts what is included where the `include` stands.
+    /// Replaces each `include` with the included directives.
     fn include(&mut self, directives: &mut Vec<Directive>, depth: usize) {
         let mut whole = Vec::with_capacity(directives.len());
         for mut directive in directives.drain(..) {
@@ -84,7 +84,7 @@ impl Loader<'_> {
             }
             if depth >= DEEPEST {
                 let place = directive.place().line();
-                self.files.not_read(&place, "includes go too deep");
+                self.files.not_read(&place, "includes are nested too deeply");
                 continue;
             }
             let pattern = match directive.arg(0) {

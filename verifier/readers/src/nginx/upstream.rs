@@ -1,4 +1,4 @@
-//! Whom a location asks, for which path, and with which headers.
+//! The upstream of a location, the requested path, and the headers.
 
 use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 
@@ -11,25 +11,25 @@ use super::{
     variables::{Env, Unknown, names},
 };
 
-/// What a location asks.
+/// The upstream of a location.
 #[derive(Clone, Debug)]
 pub(super) struct Upstream<'a> {
     /// The directive.
     pub(super) directive: &'a Directive,
-    /// Where the servers are; several where an `upstream` block names them.
+    /// The addresses of the servers; several if an `upstream` block defines them.
     pub(super) addresses: Vec<Address>,
-    /// `$proxy_host`: the authority as it is written.
+    /// `$proxy_host`: the authority as written.
     pub(super) host: String,
-    /// Whether TLS is spoken.
+    /// Whether TLS is used.
     pub(super) https: bool,
-    /// The path that is asked for.
+    /// The requested path.
     pub(super) path: String,
-    /// Whether the directive has variables.
+    /// Whether the directive contains variables.
     pub(super) variables: bool,
-    /// Whether an `upstream` block has the name.
+    /// Whether the name is that of an `upstream` block.
     pub(super) named: bool,
-    /// Whether nginx has looked the name up when it started: for a block, or for another location
-    /// that asks the same host and port without a variable (measured with nginx 1.22.1).
+    /// Whether nginx resolved the name at startup: for a block, or for another location that
+    /// contacts the same host and port without a variable (measured with nginx 1.22.1).
     pub(super) resolved: bool,
 }
 
@@ -38,13 +38,13 @@ pub(super) struct Upstream<'a> {
 pub(super) enum Sent<'a> {
     /// This value, by this directive.
     Value(String, &'a Directive),
-    /// A value that only the running server knows.
+    /// A value that is known only at run time.
     Unknown,
-    /// As it came.
+    /// Unchanged from the client.
     AsItCame,
 }
 
-/// What nginx escapes when it writes a decoded path into a request (NGX_ESCAPE_URI).
+/// The characters that nginx escapes when it writes a decoded path into a request (NGX_ESCAPE_URI).
 const ESCAPED: &AsciiSet =
     &CONTROLS.add(b' ').add(b'#').add(b'%').add(b'?').add(b'"').add(b'<').add(b'>');
 
@@ -54,7 +54,7 @@ pub(super) fn family(pass: &Directive) -> &str {
 }
 
 impl<'a> Upstream<'a> {
-    /// What a `proxy_pass` or one of its kin asks.
+    /// The upstream of a `proxy_pass` or similar directive.
     pub(super) fn of(
         pass: &'a Directive,
         scope: &Scope<'_>,
@@ -89,12 +89,12 @@ impl<'a> Upstream<'a> {
         Ok(Self { directive: pass, addresses, host, https, path, variables, named, resolved })
     }
 
-    /// The first address, which stands for all.
+    /// The first address, which represents the others.
     pub(super) fn address(&self) -> Option<&Address> {
         self.addresses.first()
     }
 
-    /// Where it is, for people.
+    /// The address, as a text.
     pub(super) fn shown(&self) -> String {
         let all: Vec<String> = self.addresses.iter().map(ToString::to_string).collect();
         match self.named {
@@ -103,7 +103,7 @@ impl<'a> Upstream<'a> {
         }
     }
 
-    /// The header that is sent; `default` is what is sent where no directive says anything.
+    /// The header that is sent; `default` is sent if no directive sets it.
     pub(super) fn header(&self, name: &str, scope: &Scope<'a>, env: &Env<'_>) -> Sent<'a> {
         let family = family(self.directive);
         let (directive, name) = match family {
@@ -126,12 +126,12 @@ impl<'a> Upstream<'a> {
     }
 }
 
-/// A header's name as FastCGI and its kin spell it.
+/// A header's name as spelled by FastCGI and similar protocols.
 fn parameter(name: &str) -> String {
     format!("HTTP_{}", name.to_ascii_uppercase().replace('-', "_"))
 }
 
-/// The authority and what stands behind it.
+/// The authority and the rest after it.
 fn split_uri(rest: &str) -> (&str, Option<&str>) {
     if rest.starts_with("unix:") {
         // A Unix socket's path ends at a second colon.
@@ -149,7 +149,7 @@ fn upstream_block<'a>(scope: &Scope<'a>, host: &str) -> Option<&'a Directive> {
     scope.0.first()?.children("upstream").find(|it| it.arg(0).eq_ignore_ascii_case(host))
 }
 
-/// Whether a `proxy_pass` without variables somewhere in a block asks this host and port.
+/// Whether a `proxy_pass` without variables anywhere in a block contacts this host and port.
 fn names_it(block: Option<&&Directive>, address: &Address) -> bool {
     block.is_some_and(|it| it.inside().iter().any(|it| asks_plainly(it, address)))
 }
@@ -164,7 +164,7 @@ fn asks_plainly(directive: &Directive, address: &Address) -> bool {
     names(written).next().is_none() && Address::of(split_uri(rest).0, port) == *address
 }
 
-/// The location's prefix replaced by the URI of the `proxy_pass`.
+/// Replaces the location's prefix with the URI of the `proxy_pass`.
 fn replaced(scope: &Scope<'_>, env: &Env<'_>, uri: &str) -> String {
     let prefix = scope.location().and_then(Form::of).and_then(Form::prefix).unwrap_or_default();
     let rest = env.uri.strip_prefix(prefix).unwrap_or_default();

@@ -1,4 +1,4 @@
-//! nginx's variables, as far as a configuration and a request tell them.
+//! nginx's variables, as far as a configuration and a request determine them.
 
 use std::collections::HashMap;
 
@@ -11,45 +11,45 @@ use super::{
     tree::Directive,
 };
 
-/// The state of a request on its way through the configuration.
+/// The current state of a request.
 #[derive(Clone)]
 pub(super) struct Env<'a> {
-    /// The question.
+    /// The query.
     pub(super) question: &'a Question,
-    /// The request that is on its way.
+    /// The current request.
     pub(super) request: &'a super::Request,
     /// The decoded URI.
     pub(super) uri: String,
     /// The query.
     pub(super) args: Option<String>,
-    /// Whether the request comes from inside.
+    /// Whether the request is internal.
     pub(super) internal: bool,
-    /// Whether a `rewrite … break` changed the URI, so that it no longer fits its location.
+    /// Whether a `rewrite … break` changed the URI, so that it no longer matches its location.
     pub(super) broken: bool,
-    /// Whether the app has answered, so that its headers can be read.
+    /// Whether the app has responded, so that its headers are available.
     pub(super) answered: bool,
-    /// What `set` and named captures left; `None` where it is not known.
+    /// The variables from `set` and named captures; `None` if unknown.
     set: HashMap<String, Option<String>>,
-    /// How many bytes of values may still be remembered.
+    /// How many more bytes of values may be stored.
     room: usize,
-    /// What the last regular expression captured.
+    /// The captures of the last regular expression.
     groups: Vec<String>,
     maps: &'a [&'a Directive],
     matcher: &'a Matcher,
 }
 
-/// A variable whose value only the running server knows.
+/// A variable whose value is known only at run time.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Unknown(pub(super) String);
 
-/// All values together are no longer.
+/// Maximum size of all values together.
 const ROOM: usize = 1 << 20;
 
-/// Maps in each other beyond this depth are not followed.
+/// Maximum depth of nested maps.
 const DEEPEST: usize = 8;
 
 impl<'a> Env<'a> {
-    /// A visitor's request.
+    /// A client's request.
     pub(super) fn new(
         question: &'a Question,
         request: &'a super::Request,
@@ -78,22 +78,22 @@ impl<'a> Env<'a> {
         Self { uri, ..self.clone() }
     }
 
-    /// The same request, come from inside.
+    /// The same request as an internal one.
     pub(super) fn inside(&self) -> Self {
         Self { internal: true, ..self.clone() }
     }
 
-    /// The same request after the app has answered.
+    /// The same request after the app has responded.
     pub(super) fn after_app(&self) -> Self {
         Self { internal: true, answered: true, broken: false, ..self.clone() }
     }
 
-    /// The same request of a visitor, who asks for what only comes from inside.
+    /// The same request, sent by a client for a URI that is meant for internal requests.
     pub(super) fn by_visitor(&self) -> Self {
         Self { internal: false, answered: false, ..self.clone() }
     }
 
-    /// The same request in another question.
+    /// The same request for another query.
     pub(super) fn asking<'b>(&self, question: &'b Question) -> Env<'b>
     where
         'a: 'b,
@@ -101,14 +101,14 @@ impl<'a> Env<'a> {
         Env { question, ..self.clone() }
     }
 
-    /// Remembers a variable.
+    /// Stores a variable.
     pub(super) fn set(&mut self, name: &str, value: Option<String>) {
         let room = self.room.checked_sub(name.len() + value.as_ref().map_or(0, String::len));
         self.set.insert(name.to_owned(), value.filter(|_| room.is_some()));
         self.room = room.unwrap_or(0);
     }
 
-    /// Remembers what a regular expression captured.
+    /// Stores the captures of a regular expression.
     pub(super) fn capture(&mut self, captured: Captured) {
         for (name, value) in captured.names {
             self.set(&name, Some(value));
@@ -116,7 +116,8 @@ impl<'a> Env<'a> {
         self.groups = captured.groups;
     }
 
-    /// Forgets the captures, as nginx does when the pattern of a `rewrite` or an `if` fails.
+    /// Clears the captures, as nginx does when the pattern of a `rewrite` or an `if` does not
+    /// match.
     pub(super) fn forget(&mut self) {
         self.groups.clear();
     }
@@ -134,7 +135,7 @@ impl<'a> Env<'a> {
                 Piece::Variable(name) => whole.push_str(&self.value(name, depth)?),
             }
             if whole.len() > uri::LONGEST {
-                return Err(Unknown("what grows without end".to_owned()));
+                return Err(Unknown("variable (too long)".to_owned()));
             }
         }
         Ok(whole)
@@ -175,7 +176,7 @@ impl<'a> Env<'a> {
         })
     }
 
-    /// A header of the visitor's request, an argument, or a header of the app's answer.
+    /// A header of the client's request, a query argument, or a header of the app's response.
     fn of_header(&self, name: &str) -> Option<String> {
         let spelled = |it: &str| it.replace('_', "-");
         if let Some(name) = name.strip_prefix("arg_") {
@@ -187,12 +188,12 @@ impl<'a> Env<'a> {
         }
         if let Some(name) = name.strip_prefix("http_") {
             let sent = self.request.header(&spelled(name)).map(str::to_owned);
-            // What this program's own client adds is not in the list.
+            // The headers that this program's own client adds are not in the list.
             let own = matches!(name, "user_agent" | "accept" | "accept_encoding" | "connection");
             return if own { sent } else { Some(sent.unwrap_or_default()) };
         }
-        // Of the app's headers a hand-off leaves a few usual ones, and none with a name of its own
-        // (measured with nginx 1.22.1).
+        // A hand-off keeps a few standard headers of the app's, but no custom ones (measured with
+        // nginx 1.22.1).
         if self.answered && name.starts_with("sent_http_x_") {
             return Some(String::new());
         }
@@ -203,7 +204,7 @@ impl<'a> Env<'a> {
             .then(|| app.map_or(String::new(), |(_, value)| value.clone()))
     }
 
-    /// What a `map` makes of its source.
+    /// Evaluates a `map`.
     fn mapped(&self, map: &Directive, depth: usize) -> Result<String, Unknown> {
         let unknown = || Unknown(map.arg(1).trim_start_matches('$').to_owned());
         let source = self.filled_at(map.arg(0), depth)?;
@@ -249,7 +250,7 @@ pub(super) enum Piece<'a> {
     Variable(&'a str),
 }
 
-/// The pieces of a text: `$name`, `${name}`, `$1`, and what stands between them.
+/// The pieces of a text: `$name`, `${name}`, `$1`, and the text between them.
 pub(super) fn pieces(text: &str) -> Vec<Piece<'_>> {
     let mut pieces = Vec::new();
     let mut rest = text;
@@ -280,8 +281,8 @@ pub(super) fn pieces(text: &str) -> Vec<Piece<'_>> {
     pieces
 }
 
-/// Whether a text has variables that hold something else of the request than its URI, or what a
-/// pattern captures of that.
+/// Whether a text contains variables with parts of the request other than its URI, or captures of
+/// such parts.
 pub(super) fn of_request(text: &str, pattern: &str) -> bool {
     let of_uri =
         |it: &str| matches!(it, "uri" | "document_uri" | "is_args" | "args" | "query_string");

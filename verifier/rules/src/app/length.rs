@@ -63,7 +63,7 @@ impl Reading<'_> {
     }
 
     /// Whether the announced length explains why HTTP/2 returns something else than HTTP/1.1.
-    pub(in crate) fn length_breaks_http2(&self) -> bool {
+    pub(crate) fn length_breaks_http2(&self) -> bool {
         self.http2_breaks_off() && self.length_without_body().is_some()
     }
 }

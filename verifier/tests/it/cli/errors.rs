@@ -32,8 +32,8 @@ fn usage_errors() {
         For more information, try '--help'.
     "#);
     assert_snapshot!(error("verify --full example.org/x"), @r#"
-    error: `example.org/x` is no URL that can be asked: it has no scheme
-    hint: begin it with `http://` or `https://`
+    error: invalid URL `example.org/x`: missing scheme
+    hint: start it with `http://` or `https://`
     "#);
     // Nothing at all is a question for help.
     let output = run(&[]);

@@ -47,7 +47,7 @@ struct Paper {
 impl Disk for Paper {
     fn read(&mut self, pattern: &str) -> Vec<Text> {
         let text = self.config.clone().filter(|_| pattern == CONFIG);
-        let text = text.ok_or_else(|| "this program may not read it".to_owned());
+        let text = text.ok_or_else(|| "permission denied".to_owned());
         vec![Text { path: pattern.to_owned(), text }]
     }
 

@@ -235,22 +235,22 @@ fn absent<T>(line: &str) -> Option<Seen<T>> {
         "skipped" => return Some(Seen::Skipped("no URL was given".to_owned())),
         "name-not-resolved" => (FailureKind::NameNotResolved, "Name or service not known"),
         "refused" => (FailureKind::Refused, "Connection refused (os error 111)"),
-        "timed-out" => (FailureKind::TimedOut, "no answer within 10s"),
+        "timed-out" => (FailureKind::TimedOut, "no response within 10s"),
         "tls" => (FailureKind::Tls, "invalid peer certificate: Expired"),
         "closed" => (FailureKind::Closed, "connection closed before message completed"),
         "not-http" => (FailureKind::NotHttp, "invalid HTTP version parsed"),
         "lengths" => (FailureKind::Lengths, "invalid content-length parsed"),
         "not-found" => (FailureKind::NotFound, "No such file or directory (os error 2)"),
-        "bucket-missing" => (FailureKind::BucketMissing, "the storage answers 404 (NoSuchBucket)"),
-        "key-refused" => (FailureKind::KeyRefused, "the storage answers 403 (InvalidAccessKeyId)"),
+        "bucket-missing" => (FailureKind::BucketMissing, "the storage returns 404 (NoSuchBucket)"),
+        "key-refused" => (FailureKind::KeyRefused, "the storage returns 403 (InvalidAccessKeyId)"),
         "wrong-region" => {
-            (FailureKind::WrongRegion, "the storage answers 400 (AuthorizationHeaderMalformed)")
+            (FailureKind::WrongRegion, "the storage returns 400 (AuthorizationHeaderMalformed)")
         }
         "clock-skewed" => {
-            (FailureKind::ClockSkewed, "the storage answers 403 (RequestTimeTooSkewed)")
+            (FailureKind::ClockSkewed, "the storage returns 403 (RequestTimeTooSkewed)")
         }
         "denied" => (FailureKind::Denied, "Permission denied (os error 13)"),
-        "other" => (FailureKind::Other, "the storage answers 500"),
+        "other" => (FailureKind::Other, "the storage returns 500"),
         _ => return None,
     };
     Some(Seen::Nothing(Failure { kind, chain: chain.to_owned() }))

@@ -1,4 +1,5 @@
-//! The TLS settings: rustls with ring, the system's roots, a file, or no verification at all.
+//! The TLS settings: rustls with ring; trusts the system's roots, those of a file, or any
+//! certificate.
 
 use std::{sync::Arc, time::Duration};
 
@@ -36,7 +37,8 @@ pub(in crate::prober) fn config(trust: &Trust) -> Result<Arc<ClientConfig>, Fail
     Ok(Arc::new(config.with_no_client_auth()))
 }
 
-/// Settings that trust nobody, for a client that speaks no TLS and would otherwise load roots.
+/// Settings that trust no certificate, for a client that does not use TLS and would otherwise load
+/// the roots.
 pub(in crate::prober) fn none() -> Result<ClientConfig, Failure> {
     let builder = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()));
     let builder = builder.with_safe_default_protocol_versions();
@@ -44,7 +46,7 @@ pub(in crate::prober) fn none() -> Result<ClientConfig, Failure> {
     Ok(builder.with_root_certificates(RootCertStore::empty()).with_no_client_auth())
 }
 
-/// What is wrong with the certificates that the operator named, before anything is asked.
+/// Validates the certificates that the operator named, before any request is sent.
 pub(crate) fn check(trust: &Trust) -> Result<(), String> {
     match trust {
         Trust::File(_) => config(trust).map(drop).map_err(|failure| failure.chain),
@@ -58,14 +60,14 @@ fn system() -> Result<RootCertStore, Failure> {
     store.add_parsable_certificates(found.certs);
     if store.is_empty() {
         return Err(failure(
-            "the system has no root certificates; name some with --cacert FILE".to_owned(),
+            "the system has no root certificates; add some with --cacert FILE".to_owned(),
         ));
     }
     Ok(store)
 }
 
-/// What `--cacert` asks for: the file's certificates sign others, or are the server's own, as
-/// curl takes them; webpki alone refuses a self-signed certificate that says it signs others.
+/// Implements `--cacert`: the file's certificates are issuers, or the server's own, as in curl;
+/// webpki alone rejects a self-signed certificate that is marked as a CA.
 #[derive(Debug)]
 struct FromFile {
     own: Vec<CertificateDer<'static>>,
@@ -75,7 +77,7 @@ struct FromFile {
 impl FromFile {
     fn read(path: &std::path::Path, provider: Arc<CryptoProvider>) -> Result<Self, Failure> {
         let wrong = |problem: String| {
-            failure(format!("cannot take certificates from `{}`: {problem}", path.display()))
+            failure(format!("cannot read certificates from `{}`: {problem}", path.display()))
         };
         let found = CertificateDer::pem_file_iter(path).and_then(Iterator::collect);
         let own: Vec<_> = found.map_err(|error| wrong(cause_chain(&error)))?;
@@ -100,7 +102,7 @@ impl ServerCertVerifier for FromFile {
         if verified.is_ok() || !self.own.contains(end_entity) {
             return verified;
         }
-        // Who signed it is settled by the operator; for whom it is, and until when, is not.
+        // The operator vouches for the issuer; the name and the validity period are still verified.
         verify_server_name(&ParsedCertificate::try_from(end_entity)?, name)?;
         in_force(end_entity, now)?;
         Ok(ServerCertVerified::assertion())
@@ -145,7 +147,7 @@ fn failure(chain: String) -> Failure {
     Failure { kind: FailureKind::Tls, chain }
 }
 
-/// What `-k` asks for: signatures are checked, names and issuers are not.
+/// Implements `-k`: verifies signatures, but neither names nor issuers.
 #[derive(Debug)]
 struct NoVerification(Arc<CryptoProvider>);
 

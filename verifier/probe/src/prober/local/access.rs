@@ -1,5 +1,5 @@
-//! Whether a server's user may read a path, by owner, group and mode of it and every folder above
-//! it. Access lists, namespaces and SELinux are beyond this.
+//! Whether a server's user may read a path, by owner, group and mode of the path and its parent
+//! directories. Access lists, namespaces and SELinux are not considered.
 
 use std::{
     fs::Metadata,
@@ -10,18 +10,18 @@ use std::{
 use super::process;
 use sendfile_readers::{Access, Worker};
 
-/// Who the workers are.
+/// The identity of the workers.
 struct Identity {
     name: String,
     uid: u32,
     gids: Vec<u32>,
 }
 
-/// What may be done: `r` or `x` of the mode's last digit.
+/// Permissions: `r` or `x` in the last digit of the mode.
 const READ: u32 = 0o4;
 const PASS: u32 = 0o1;
 
-/// Whether the workers may read the path.
+/// Determines whether the workers may read the path.
 pub(super) fn of(path: &Path, worker: &Worker) -> Access {
     let Some(who) = identity(worker) else { return Access::Unknown };
     if who.uid == 0 {
@@ -52,7 +52,7 @@ fn allowed(found: &Metadata, who: &Identity, may: u32) -> bool {
 fn closed(path: PathBuf, found: &Metadata, who: &Identity) -> Access {
     let owner = name_of("/etc/passwd", found.uid());
     let group = name_of("/etc/group", found.gid());
-    let (kind, what) = if found.is_dir() { ("folder", "x") } else { ("file", "r") };
+    let (kind, what) = if found.is_dir() { ("directory", "x") } else { ("file", "r") };
     let mode = found.mode() & 0o7777;
     let shown = path.display().to_string();
     let fix = match found.uid() == who.uid {
@@ -62,7 +62,10 @@ fn closed(path: PathBuf, found: &Metadata, who: &Identity) -> Access {
     };
     Access::Closed {
         path: shown,
-        why: format!("a {kind} of {owner}:{group} with mode {mode:04o}, closed to {}", who.name),
+        why: format!(
+            "a {kind} owned by {owner}:{group} with mode {mode:04o}, not accessible to {}",
+            who.name
+        ),
         fix,
     }
 }
@@ -76,7 +79,7 @@ fn quoted(path: &str) -> String {
     }
 }
 
-/// The user of the workers: the one that runs, where the process is known, else the configured one.
+/// The user of the workers: that of the running process, if known, else the configured one.
 fn identity(worker: &Worker) -> Option<Identity> {
     if let Some(uid) = process::worker_uid(worker) {
         let name = name_of("/etc/passwd", uid);
@@ -95,7 +98,7 @@ fn gid_of(user: &str) -> Option<u32> {
     number(&lines("/etc/passwd"), user, 3)
 }
 
-/// The user's own group and those that list the user.
+/// The user's primary group and the groups that list the user as a member.
 fn groups(user: &str, gid: Option<u32>) -> Vec<u32> {
     let member =
         |line: &&Vec<String>| line.get(3).is_some_and(|it| it.split(',').any(|it| it == user));

@@ -1,14 +1,14 @@
-//! The files that a pattern of an include names.
+//! Expands the patterns of includes.
 
 use std::path::{Component, Path, PathBuf};
 
 use sendfile_readers::glob;
 
-/// So many names of a folder are looked at.
+/// Maximum number of names of a directory that are examined.
 const MOST: usize = 10_000;
 
-/// The files of a pattern, in the order of their names; a path without a pattern is itself, whether
-/// it is there or not.
+/// The files that match a pattern, sorted by name. A path without a pattern is returned as is, even
+/// if it does not exist.
 pub(super) fn expand(pattern: &Path) -> Vec<PathBuf> {
     let is_pattern = |it: &str| it.contains(['*', '?', '[']);
     if !is_pattern(&pattern.to_string_lossy()) {
@@ -36,7 +36,7 @@ fn matching(folder: &Path, pattern: &str) -> Vec<PathBuf> {
     let names = entries.take(MOST).filter_map(|it| Some(it.ok()?.file_name()));
     let fits = |name: &std::ffi::OsString| {
         let name = name.to_string_lossy();
-        // As in a shell, a star does not take hidden files.
+        // As in a shell, a star does not match hidden files.
         glob(pattern, &name) && (!name.starts_with('.') || pattern.starts_with('.'))
     };
     let mut found: Vec<PathBuf> = names.filter(fits).map(|it| folder.join(it)).collect();

@@ -1,4 +1,4 @@
-//! What error logs gain while the probes run.
+//! Reads what is added to error logs while the probes run.
 
 use std::{
     io::{Read, Seek, SeekFrom},
@@ -8,23 +8,23 @@ use std::{
 
 use sendfile_evidence::secret::Redactor;
 
-/// So many bytes of a log are read, the last ones.
+/// Maximum number of bytes read from the end of a log.
 const MOST: u64 = 256 * 1024;
 
-/// A line of evidence is no longer.
+/// Maximum length of a line of evidence.
 const LONGEST: usize = 600;
 
-/// The logs, and where each ended when the probes began.
+/// The logs, and their positions when the probes began.
 pub(crate) struct Logs(Vec<Mark>);
 
 struct Mark {
     path: PathBuf,
-    /// The file and its size; `None` where it was not there.
+    /// The file and its size; `None` if it did not exist.
     was: Option<(u64, u64)>,
 }
 
 impl Logs {
-    /// Remembers where the logs end.
+    /// Records the current ends of the logs.
     pub(crate) fn begin(paths: &[PathBuf]) -> Self {
         let mark = |path: &PathBuf| {
             let was = std::fs::metadata(path).ok().map(|it| (it.ino(), it.len()));
@@ -33,7 +33,7 @@ impl Logs {
         Self(paths.iter().map(mark).collect())
     }
 
-    /// The lines that were added since, redacted, and what could not be read.
+    /// The lines added since, redacted, and errors about unreadable logs.
     pub(super) fn gained(&self, redactor: &Redactor) -> (Vec<String>, Vec<String>) {
         let (mut lines, mut unread) = (Vec::new(), Vec::new());
         for mark in &self.0 {
@@ -41,7 +41,7 @@ impl Logs {
                 Ok(text) => lines.extend(text.lines().map(|line| shown(line, redactor))),
                 Err(error) => {
                     let reason = super::reason(&error);
-                    unread.push(format!("`{}` could not be read: {reason}", mark.path.display()));
+                    unread.push(format!("Cannot read `{}`: {reason}", mark.path.display()));
                 }
             }
         }
@@ -55,7 +55,7 @@ impl Mark {
         let mut text = String::new();
         let from = match self.was {
             Some((file, size)) if file == found.ino() && size <= found.len() => size,
-            // Rotated: the end of the old file has its old name and a number.
+            // Rotated: the end of the old file is in a file with the same name and a number.
             Some((file, size)) if file != found.ino() => {
                 let old = PathBuf::from(format!("{}.1", self.path.display()));
                 if std::fs::metadata(&old).is_ok_and(|it| it.ino() == file) {
@@ -63,7 +63,7 @@ impl Mark {
                 }
                 0
             }
-            // Cut short, or not there before.
+            // Truncated, or did not exist before.
             _ => 0,
         };
         text.push_str(&tail(&self.path, from)?);
@@ -73,7 +73,7 @@ impl Mark {
 
 fn tail(path: &Path, from: u64) -> std::io::Result<String> {
     if !std::fs::metadata(path)?.is_file() {
-        return Err(std::io::Error::other("it is no file"));
+        return Err(std::io::Error::other("not a regular file"));
     }
     let mut file = std::fs::File::open(path)?;
     let size = file.metadata()?.len();
@@ -82,14 +82,14 @@ fn tail(path: &Path, from: u64) -> std::io::Result<String> {
     let mut bytes = Vec::new();
     file.take(MOST).read_to_end(&mut bytes)?;
     let text = String::from_utf8_lossy(&bytes).into_owned();
-    // Of a line that is cut nobody knows where its secrets begin.
+    // In a line that is cut off, it is unknown where secrets begin.
     Ok(match begin > from {
         true => text.split_once('\n').map_or(String::new(), |(_, whole)| whole.to_owned()),
         false => text,
     })
 }
 
-/// A line without secrets, without control characters, and of sane length.
+/// A line without secrets and control characters, and of limited length.
 fn shown(line: &str, redactor: &Redactor) -> String {
     let shown = redactor.text(line);
     let clean = shown.chars().map(|c| if c.is_control() { ' ' } else { c });
@@ -108,7 +108,7 @@ mod tests {
 
     #[test]
     fn only_what_was_added() {
-        let folder = tempfile::tempdir().expect("a folder");
+        let folder = tempfile::tempdir().expect("a directory");
         let path = folder.path().join("error.log");
         std::fs::write(&path, "old\n").expect("a file");
         let logs = Logs::begin(std::slice::from_ref(&path));
@@ -129,7 +129,7 @@ mod tests {
 
     #[test]
     fn a_log_that_was_cut_short_is_read_from_its_beginning() {
-        let folder = tempfile::tempdir().expect("a folder");
+        let folder = tempfile::tempdir().expect("a directory");
         let path = folder.path().join("error.log");
         std::fs::write(&path, "a long old line\n").expect("a file");
         let logs = Logs::begin(std::slice::from_ref(&path));

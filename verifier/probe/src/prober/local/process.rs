@@ -1,5 +1,5 @@
-//! The running server, found by its file with the master's process number: who its workers are, and
-//! since when they run. Linux only; elsewhere nothing is known.
+//! Inspects the running server, found by its PID file: the user of its workers, and when they were
+//! started. Linux only; elsewhere nothing is known.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -19,13 +19,13 @@ pub(super) fn worker_uid(worker: &Worker) -> Option<u32> {
 pub(super) fn edited(config: &Config, newest: Option<SystemTime>) -> Option<Fact> {
     let master = master(&config.worker())?;
     let newest = newest?;
-    // A server without workers reads its configuration again and stays the same process.
+    // A server without workers reloads its configuration in the same process.
     let started = children(master).into_iter().filter_map(started).max()?;
-    // The kernel counts in ticks; what is written while a server starts is no edit.
+    // The kernel counts in ticks; a file written while a server starts does not count as edited.
     let later = newest.duration_since(started).ok()?;
     (later > Duration::from_secs(2)).then(|| {
         let detail = format!(
-            "{} was changed {} after the workers of {} were started, and they still run",
+            "{} was changed {} after the workers of {} were started, and they are still running",
             config.path,
             humantime::format_duration(Duration::from_secs(later.as_secs())),
             config.worker().server
@@ -34,7 +34,7 @@ pub(super) fn edited(config: &Config, newest: Option<SystemTime>) -> Option<Fact
     })
 }
 
-/// The master's process number, if such a process runs and is a server.
+/// The master's process id, if such a process runs and is a server.
 fn master(worker: &Worker) -> Option<u32> {
     let text = std::fs::read_to_string(worker.pid_file.as_deref()?).ok()?;
     let pid = text.trim().parse().ok()?;
@@ -52,10 +52,10 @@ fn children(pid: u32) -> Vec<u32> {
 
 /// When a process was started.
 fn started(pid: u32) -> Option<SystemTime> {
-    /// Ticks of a second, for every Linux there is (USER_HZ).
+    /// Ticks per second on all Linux systems (USER_HZ).
     const TICKS: u64 = 100;
     let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-    // The name in brackets may have spaces; the fields behind it have none.
+    // The name in brackets may contain spaces; the fields after it do not.
     let ticks: u64 = stat.rsplit_once(')')?.1.split_whitespace().nth(19)?.parse().ok()?;
     let boot = std::fs::read_to_string("/proc/stat").ok()?;
     let boot: u64 = boot.lines().find_map(|it| it.strip_prefix("btime "))?.trim().parse().ok()?;

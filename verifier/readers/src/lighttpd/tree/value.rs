@@ -1,4 +1,4 @@
-//! What lighttpd's configuration is made of: settings, their values, and conditions.
+//! The elements of lighttpd's configuration: settings, their values, and conditions.
 
 use std::rc::Rc;
 
@@ -14,7 +14,7 @@ pub(in super::super) enum Value {
 }
 
 impl Value {
-    /// The text of it, or nothing.
+    /// Its text, or an empty one.
     pub(in super::super) fn text(&self) -> &str {
         match self {
             Self::Text(text) => text,
@@ -22,7 +22,7 @@ impl Value {
         }
     }
 
-    /// The entries; a text is the only entry of itself.
+    /// The entries; a text is its own only entry.
     pub(in super::super) fn entries(&self) -> Vec<(Option<&str>, &Self)> {
         match self {
             Self::Text(_) => vec![(None, self)],
@@ -30,12 +30,12 @@ impl Value {
         }
     }
 
-    /// The entry of a name.
+    /// The entry with a name.
     pub(in super::super) fn named(&self, name: &str) -> Option<&Self> {
         self.entries().into_iter().find(|(it, _)| *it == Some(name)).map(|(_, it)| it)
     }
 
-    /// Both together: lists become one list, texts one text.
+    /// Both combined: lists become one list, texts one text.
     pub(super) fn plus(self, other: Self) -> Self {
         match (self, other) {
             (Self::Text(a), Self::Text(b)) => Self::Text(a + &b),
@@ -55,12 +55,12 @@ impl Value {
     }
 }
 
-/// What a file is made of.
+/// The elements of a file.
 #[derive(Clone, Debug)]
 pub(in super::super) enum Item {
     /// An assignment.
     Set(Setting),
-    /// Conditions, of which the first that holds counts.
+    /// Conditions, of which the first that holds applies.
     If(Vec<Branch>),
 }
 
@@ -69,19 +69,19 @@ pub(in super::super) enum Item {
 pub(in super::super) struct Setting {
     pub(in super::super) key: String,
     pub(in super::super) value: Value,
-    /// Whether it is added to what was there.
+    /// Whether it appends to the previous value.
     pub(in super::super) adds: bool,
     pub(super) file: Rc<str>,
     pub(super) line: u32,
 }
 
 impl Setting {
-    /// Where it stands.
+    /// Its position.
     pub(in super::super) fn place(&self) -> Place {
         Place { file: self.file.to_string(), line: self.line, text: self.key.clone() }
     }
 
-    /// Where it stands, with an entry of its value.
+    /// Its position, with an entry of its value.
     pub(in super::super) fn place_of(&self, entry: &str) -> Place {
         Place { text: format!("{} {entry}", self.key), ..self.place() }
     }
@@ -107,7 +107,7 @@ pub(in super::super) struct Condition {
     pub(in super::super) value: String,
 }
 
-/// How many bytes a value takes, roughly.
+/// The approximate size of a value in bytes.
 pub(super) fn size(value: &Value) -> usize {
     match value {
         Value::Text(text) => text.len() + 64,

@@ -1,4 +1,4 @@
-//! The words of lighttpd's configuration.
+//! Tokenises lighttpd's configuration.
 
 use std::rc::Rc;
 
@@ -7,7 +7,7 @@ use std::rc::Rc;
 pub(super) enum Token {
     /// A name, a number, `enable` …
     Word(String),
-    /// What stands in quotes.
+    /// A text in quotes.
     Text(String),
     /// `=`, `+=`, `=>`, `==`, `,` …
     Sign(String),
@@ -28,25 +28,25 @@ pub(super) enum Token {
     CloseList,
 }
 
-/// Reads words one by one.
+/// Reads tokens one by one.
 pub(super) struct Words {
     tokens: std::vec::IntoIter<(u32, Token)>,
     ahead: Option<(u32, Token)>,
     line: u32,
     file: Rc<str>,
-    /// What is wrong, if anything is.
+    /// What is wrong, if anything.
     pub(super) problem: Option<String>,
 }
 
 impl Words {
-    /// The words of a text.
+    /// The tokens of a text.
     pub(super) fn new(path: &str, text: &str) -> Self {
         let mut tokens = tokens(text).into_iter();
         let ahead = tokens.next();
         Self { tokens, ahead, line: 1, file: Rc::from(path), problem: None }
     }
 
-    /// The next word.
+    /// Returns the next token.
     pub(super) fn next(&mut self) -> Option<Token> {
         let (line, token) = self.ahead.take()?;
         self.ahead = self.tokens.next();
@@ -54,12 +54,12 @@ impl Words {
         Some(token)
     }
 
-    /// The next word, which stays.
+    /// Returns the next token without consuming it.
     pub(super) fn peek(&self) -> Option<Token> {
         self.ahead.as_ref().map(|(_, token)| token.clone())
     }
 
-    /// Leaves a sign behind, if it comes next.
+    /// Consumes a sign, if it comes next.
     pub(super) fn leave_sign(&mut self, sign: &str) -> bool {
         let is = matches!(&self.ahead, Some((_, Token::Sign(it))) if it == sign);
         if is {
@@ -68,14 +68,14 @@ impl Words {
         is
     }
 
-    /// Leaves a word behind, if it comes next.
+    /// Consumes a word, if it comes next.
     pub(super) fn leave_word(&mut self, word: &str) {
         if matches!(&self.ahead, Some((_, Token::Word(it))) if it == word) {
             self.next();
         }
     }
 
-    /// The line of the last word.
+    /// The line of the last token.
     pub(super) fn line(&self) -> u32 {
         self.line
     }
@@ -85,13 +85,13 @@ impl Words {
         self.file.clone()
     }
 
-    /// Remembers the first problem.
+    /// Records the first problem.
     pub(super) fn wrong(&mut self, problem: &str) {
         let line = self.line;
         self.problem.get_or_insert_with(|| format!("line {line}: {problem}"));
     }
 
-    /// Reads no further.
+    /// Stops reading.
     pub(super) fn end(&mut self) {
         self.ahead = None;
     }
@@ -142,7 +142,7 @@ fn is_word(c: char) -> bool {
     c.is_alphanumeric() || matches!(c, '.' | '-' | '_')
 }
 
-/// What stands in quotes, and where it ends. A backslash keeps only the quote.
+/// A text in quotes, and where it ends. A backslash escapes only the quote.
 fn quoted(text: &str, quote: char) -> (String, usize) {
     let mut inside = String::new();
     let mut chars = text.char_indices().skip(1).peekable();

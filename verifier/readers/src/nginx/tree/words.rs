@@ -1,10 +1,10 @@
-//! nginx's words and blocks, read in one pass without recursion.
+//! nginx's words and blocks, parsed in one pass without recursion.
 
 use std::{iter::Peekable, rc::Rc, str::CharIndices};
 
 use super::{DEEPEST, Directive, Files, TOO_LARGE};
 
-/// The directives of a text, and what is wrong with it, if anything is.
+/// The directives of a text, and what is wrong with it, if anything.
 pub(super) fn directives(
     path: &str,
     text: &str,
@@ -24,7 +24,10 @@ pub(super) fn directives(
             }
             Step::Plain(directive) => now.push(directive),
             Step::Opens(directive) if open.len() >= DEEPEST => {
-                problem.get_or_insert(format!("line {}: blocks go too deep", directive.line));
+                problem.get_or_insert(format!(
+                    "line {}: blocks are nested too deeply",
+                    directive.line
+                ));
                 break;
             }
             Step::Opens(directive) => open.push((directive, std::mem::take(&mut now))),
@@ -34,7 +37,7 @@ pub(super) fn directives(
                     now.push(directive);
                 }
                 None => {
-                    problem.get_or_insert_with(|| format!("line {}: a `}}` too many", reader.line));
+                    problem.get_or_insert_with(|| format!("line {}: unexpected `}}`", reader.line));
                 }
             },
             Step::Wrong(what) => {
@@ -45,7 +48,7 @@ pub(super) fn directives(
     }
     if let Some((directive, _)) = open.last() {
         let line = directive.line;
-        problem.get_or_insert_with(|| format!("the block of line {line} is not closed"));
+        problem.get_or_insert_with(|| format!("the block at line {line} is not closed"));
     }
     while let Some((mut directive, outer)) = open.pop() {
         directive.block = Some(std::mem::replace(&mut now, outer));
@@ -62,8 +65,8 @@ enum Step {
     End,
 }
 
-/// nginx refuses such a file.
-const UNFINISHED: Step = Step::Wrong("a directive without `;`");
+/// nginx rejects such a file.
+const UNFINISHED: Step = Step::Wrong("directive without `;`");
 
 struct Reader<'a> {
     text: &'a str,
@@ -99,13 +102,13 @@ impl Reader<'_> {
                     self.next();
                     return self
                         .made(words, line)
-                        .map_or(Step::Wrong("an empty directive"), Step::Plain);
+                        .map_or(Step::Wrong("empty directive"), Step::Plain);
                 }
                 '{' => {
                     self.next();
                     let lua = words.first().is_some_and(|it| it.ends_with("_by_lua_block"));
                     let Some(directive) = self.made(words, line) else {
-                        return Step::Wrong("a block without a name");
+                        return Step::Wrong("block without a name");
                     };
                     if !lua {
                         return Step::Opens(directive);
@@ -159,8 +162,9 @@ impl Reader<'_> {
         }
     }
 
-    /// The letters up to an end, which is taken as well where it is a quote. A backslash keeps what
-    /// follows from ending the word, and goes itself only before quotes, backslash, t, r and n.
+    /// The characters up to an end character, which is consumed too if it is a quote. A backslash
+    /// prevents the next character from ending the word, and is itself removed only before quotes,
+    /// backslash, t, r and n.
     fn until(&mut self, ends: impl Fn(char) -> bool, quoted: bool) -> String {
         let mut word = String::new();
         while let Some(c) = self.peek() {
@@ -192,7 +196,7 @@ impl Reader<'_> {
         word
     }
 
-    /// Leaves a lua block behind: braces in its strings and comments don't count.
+    /// Skips a lua block: braces in its strings and comments do not count.
     fn lua(&mut self) {
         let mut depth = 1_usize;
         while depth > 0 {
@@ -235,7 +239,7 @@ impl Reader<'_> {
         self.lua_bracket_behind()
     }
 
-    /// Leaves `[[ … ]]` or `[==[ … ]==]` behind, whose first bracket is already read.
+    /// Skips `[[ … ]]` or `[==[ … ]==]`, whose first bracket has been read.
     fn lua_bracket_behind(&mut self) -> bool {
         let mut level = 0_usize;
         while self.peek() == Some('=') {
