@@ -37,7 +37,7 @@ const OWN: &[Rule] = &[
             let inner = r.inner().find(|(id, _)| r.gives_dummy(*id));
             if let Some((id, _)) = inner.filter(|_| passed_on) {
                 let gets = r.visitor_gets();
-                return Some(Match::sure(format!("{id} returns the file; {gets}, with {name}")));
+                return Some(Match::sure(format!("{gets}, with {name}; {id} returns the file")));
             }
             if came_out && r.direct_by_app() {
                 return Some(Match::likely(format!(
@@ -79,7 +79,7 @@ const OWN: &[Rule] = &[
             let catch_all = reaches_app(r, ProbeId::Elsewhere, ProbeId::AppElsewhere);
             let found = match (&r.reached, catch_all) {
                 (Reached::Not(how), Some(true)) => {
-                    let because = format!("{how}; other paths reach the app; {}", r.visitor_gets());
+                    let because = format!("{how}; other paths reach the app. {}", r.visitor_gets());
                     Some(match by_proxy(r, full) {
                         _ if refuses(r, full) || cache::kept(r) => Match::possible(because),
                         true => Match::sure(because),
@@ -151,7 +151,7 @@ const OWN: &[Rule] = &[
         matches: |r| {
             let full = r.left_over().filter(|it| !visitor::treated_as_stranger(r, it))?;
             if let Reached::Otherwise(how) = &r.reached {
-                return Some(Match::likely(format!("{how}; {}", r.visitor_gets())));
+                return Some(Match::likely(format!("{how}. {}", r.visitor_gets())));
             }
             let page = matches!(instead(r.evidence, full), Instead::AppPage);
             let unknown = page && r.reached == Reached::Unknown;

@@ -92,10 +92,7 @@ pub(super) const RULES: &[Rule] = &[
         ),
         matches: |r| {
             r.wrong_full().filter(|_| r.comes_again())?;
-            let because = format!(
-                "The repeated request returned the file; for the first one, {}",
-                r.visitor_gets()
-            );
+            let because = format!("{}; the repeated request returned the file", r.visitor_gets());
             Some(Match::sure(because).shown_by(ProbeId::Again))
         },
     },
@@ -149,7 +146,7 @@ fn kept_error(r: &Reading<'_>) -> Option<Match> {
     if !lasts || !known || !alone || treated_as_stranger(r, full) {
         return None;
     }
-    let because = format!("The app hands off now, but {}", r.visitor_gets());
+    let because = format!("{}, although the app hands off now", r.visitor_gets());
     let under_another_name = r.gives_dummy(ProbeId::OtherHost);
     match &r.reached {
         Reached::Not(_) | Reached::Unknown | Reached::App(_)

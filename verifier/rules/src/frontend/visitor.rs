@@ -34,7 +34,7 @@ pub(super) const RULES: &[Rule] = &[
         matches: |r| {
             r.lost_before_app().filter(|it| refuses(r, it))?;
             let Reached::Not(how) = &r.reached else { return None };
-            Some(Match::likely(format!("{how}; {}", r.visitor_gets())))
+            Some(Match::likely(format!("{how}. {}", r.visitor_gets())))
         },
     },
     Rule {
@@ -56,7 +56,7 @@ pub(super) const RULES: &[Rule] = &[
             r.wrong_full().filter(|it| treated_as_stranger(r, it))?;
             let app = r.describe(r.probe(ProbeId::AppAnonymous)?);
             let because = format!(
-                "Without the client's headers, the app returns {app}; through the site, {}",
+                "{}; without the client's headers, the app returns {app}",
                 r.visitor_gets()
             );
             Some(Match::likely(because).shown_by(ProbeId::AppAnonymous))
