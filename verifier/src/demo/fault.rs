@@ -11,7 +11,7 @@ use crate::{args::DemoProxy, config::Depth};
 
 mod change;
 
-pub use change::{Act, App, Edit, Edited, Relay};
+pub use change::{Act, App, Edit, Edited, NoLine, Relay};
 
 /// All faults, sorted by id: the id, which is the stem of the file's name, and the text of the file.
 pub const FAULTS: &[(&str, &str)] = include!(concat!(env!("OUT_DIR"), "/faults.rs"));
@@ -31,6 +31,11 @@ pub struct Fault {
     /// Where the edit takes effect.
     #[serde(default)]
     pub edited: Edited,
+    /// Why the diagnosis does not name the edited line. Without this key it must, where the
+    /// configuration can be read, and its remedy must name the change.
+    pub line: Option<NoLine>,
+    /// Why the remedy does not name the change, although the evidence names the line.
+    pub remedy: Option<String>,
     /// What is done to the storage, the fixture or the proxy once everything runs.
     pub act: Option<Act>,
     /// The hand-off that the app sends instead of the expected one.

@@ -12,13 +12,16 @@ use sendfile_check::{
     config::Config,
     demo::{
         Stage, StageError,
-        fault::{FAULTS, Fault},
+        fault::{Edited, FAULTS, Fault},
     },
-    diagnosis::{Diagnosis, judge},
+    diagnosis::{Diagnosis, Finding, judge},
     probe::Prober,
 };
 
+use self::edit::EditedFile;
 use crate::matrix;
+
+mod edit;
 
 /// The result of a fault.
 pub(crate) struct Outcome {
@@ -61,7 +64,8 @@ async fn every_fault_is_found() {
 }
 
 /// Runs all faults with the configuration and the error log of each proxy. The first finding may be
-/// a better one where the configuration shows what cannot be seen from outside.
+/// a better one where the configuration shows what cannot be seen from outside, and it names the
+/// edited line.
 #[tokio::test(flavor = "multi_thread")]
 async fn every_fault_is_found_with_the_configuration_too() {
     let outcomes = all_outcomes(Local::Read).await;
@@ -118,9 +122,12 @@ async fn outcome(
     local: Local,
 ) -> Result<Outcome, &'static str> {
     match diagnose(proxy, &fault, local).await {
-        Ok(diagnosis) => {
+        Ok((diagnosis, edited)) => {
             let found = diagnosis.findings.first().map(|finding| finding.rule.id);
-            let difference = difference(id, &fault, local, &diagnosis);
+            let difference = difference(id, &fault, local, &diagnosis).or_else(|| {
+                let difference = line_difference(&fault, &diagnosis, &edited?)?;
+                Some(format!("{id}: {difference}"))
+            });
             Ok(Outcome { id, fault, found, difference })
         }
         Err(StageError::NotInstalled(name)) if env::var_os("CI").is_none() => Err(name),
@@ -131,11 +138,18 @@ async fn outcome(
     }
 }
 
-async fn diagnose(proxy: DemoProxy, fault: &Fault, local: Local) -> Result<Diagnosis, StageError> {
+/// The diagnosis of a fault, and the file that it edits where the verifier may read that.
+async fn diagnose(
+    proxy: DemoProxy,
+    fault: &Fault,
+    local: Local,
+) -> Result<(Diagnosis, Option<EditedFile>), StageError> {
     let stage = Stage::set(proxy, Some(fault)).await?;
     let mut target = stage.target().expect("valid URLs");
+    let mut edited = None;
     if local == Local::Read {
         target.wish.local = stage.local();
+        edited = EditedFile::of(fault, &stage);
     }
     let mut config = Config::of(target);
     config.depth = fault.depth();
@@ -145,7 +159,7 @@ async fn diagnose(proxy: DemoProxy, fault: &Fault, local: Local) -> Result<Diagn
         assert!(evidence.probes.len() <= MAX_PROBES, "{} probes", evidence.probes.len());
     }
     stage.clear().await;
-    Ok(judge(&evidence, &Choice::default()))
+    Ok((judge(&evidence, &Choice::default()), edited))
 }
 
 /// How a diagnosis differs from the expected one, if it does.
@@ -175,4 +189,37 @@ fn difference(id: &str, fault: &Fault, local: Local, diagnosis: &Diagnosis) -> O
         "{id}: expected {expected:?}, with the configuration {told:?}, warnings {wanted:?}; found \
          {found:?}, warnings {warned:?}, {verdict}"
     ))
+}
+
+/// How the line and the change that a diagnosis names differ from those of the edit, if they do.
+fn line_difference(fault: &Fault, diagnosis: &Diagnosis, edited: &EditedFile) -> Option<String> {
+    // The running proxy does not have the edit, or the file does not.
+    if fault.edited != Edited::Loaded {
+        return None;
+    }
+    let warned = fault.warned.as_ref().or(fault.told_warning.as_ref());
+    let warnings = diagnosis.warnings.iter();
+    let mut warnings =
+        warnings.filter(|warning| warned.is_some_and(|rule| rule == warning.rule.id));
+    let finding = diagnosis.findings.first().or_else(|| warnings.next())?;
+    let Finding { evidence, remedy, .. } = finding;
+    let names_line =
+        evidence.iter().any(|line| edited.has_line_in(line)) || edited.has_line_in(remedy);
+    if fault.line.is_some() {
+        let named = names_line.then_some("names the edited line; remove `line` from the fault");
+        return named.map(str::to_owned);
+    }
+    if !names_line {
+        return Some(format!("does not name the edited line: {evidence:#?}\nremedy: {remedy}"));
+    }
+    if fault.remedy.is_some() {
+        let named = edited
+            .has_line_in(remedy)
+            .then_some("names the edited line in the remedy; remove `remedy` from the fault");
+        return named.map(str::to_owned);
+    }
+    if !edited.has_line_in(remedy) && !edited.has_directive_in(remedy) {
+        return Some(format!("does not name the change in the remedy: {remedy}"));
+    }
+    None
 }

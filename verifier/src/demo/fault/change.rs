@@ -32,6 +32,18 @@ pub enum Edited {
     Mended,
 }
 
+/// Why a diagnosis does not name the line of an edit, although it may read the configuration.
+#[derive(Clone, Debug, Deserialize, PartialEq, Eq)]
+#[serde(rename_all = "kebab-case")]
+pub enum NoLine {
+    /// The rule rests on measurements only: no reader of configurations looks for its cause.
+    Measured,
+    /// A reader looks for the cause of the rule but does not find this line, for this reason.
+    NotFound(String),
+    /// It names another line, for this reason.
+    Elsewhere(String),
+}
+
 /// A proxy that forwards every request, except where its rules say otherwise.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
