@@ -1,153 +1,223 @@
-//! Faults: one change to a right set-up, on the real server, and the finding that must come first.
+//! Faults: each makes one change to a working set-up on the real server; the test asserts the first
+//! finding.
 //!
 //! A proxy that is not installed is a printed skip on a laptop, and a failure where `CI` is set.
 
-use std::{collections::BTreeSet, fs, path::Path};
+use std::{collections::BTreeSet, env};
 
 use futures_util::{StreamExt, stream};
 use sendfile_check::{
     args::DemoProxy,
     demo::{
         Stage, StageError,
-        fault::{FAULTS, Fault},
+        fault::{Edited, FAULTS, Fault},
     },
 };
 use sendfile_probe::{config::Config, prober::Prober};
-use sendfile_rules::{Choice, Diagnosis, judge};
+use sendfile_rules::{Choice, Diagnosis, Finding, judge};
 
+use self::edit::EditedFile;
 use crate::matrix;
 
-/// What a fault led to.
+mod edit;
+
+/// The result of a fault.
 pub(crate) struct Outcome {
     pub(crate) id: &'static str,
     pub(crate) fault: Fault,
     /// The rule of the first finding.
     pub(crate) found: Option<&'static str>,
-    wrong: Option<String>,
+    /// How the diagnosis differs from the expected one.
+    difference: Option<String>,
 }
 
-#[test]
-fn every_file_is_listed_and_understood() {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/faults");
-    let files = fs::read_dir(folder).expect("the folder of faults").map(|it| {
-        let name = it.expect("a file").file_name();
-        name.to_string_lossy().trim_end_matches(".toml").to_owned()
-    });
-    let listed = FAULTS.iter().map(|(id, _)| (*id).to_owned());
-    assert_eq!(files.collect::<BTreeSet<_>>(), listed.collect::<BTreeSet<_>>());
-    for (id, _) in FAULTS {
-        let fault = Fault::named(id).expect("a fault that is understood");
-        assert!(id.starts_with(&fault.proxy), "{id} is named after its proxy");
-    }
+/// The directory that a fault belongs in.
+pub(crate) fn directory(fault: &Fault) -> &str {
+    rules_of(fault).next().unwrap_or("healthy")
 }
 
-/// How many stages stand at once: most of the time is spent waiting for servers to come and go.
-const AT_ONCE: usize = 4;
+/// Whether a fault must show a rule, as the first finding or a warning.
+pub(crate) fn names(fault: &Fault, rule: &str) -> bool {
+    rules_of(fault).any(|named| named == rule)
+}
 
-/// All faults on all proxies, and the page that shows what was found.
+/// The rules that a fault must show: the first finding, then the warnings.
+fn rules_of(fault: &Fault) -> impl Iterator<Item = &str> {
+    let findings = fault.expected.first().into_iter().chain(&fault.told);
+    findings.chain(&fault.warned).chain(&fault.told_warning).map(String::as_str)
+}
+
+/// The number of faults that run at the same time. Most of the time is spent waiting for servers to
+/// start and to stop.
+const CONCURRENCY: usize = 4;
+
+/// Runs all faults on all proxies, and compares the page that lists the results.
 #[tokio::test(flavor = "multi_thread")]
 async fn every_fault_is_found() {
-    let outcomes = outcomes_of_all(Local::Closed).await;
-    let wrong: Vec<_> = outcomes.iter().filter_map(|it| it.wrong.as_deref()).collect();
-    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    let outcomes = all_outcomes(Local::Closed).await;
+    assert_no_differences(&outcomes);
     if outcomes.len() == FAULTS.len() {
         matrix::check(&outcomes);
     }
 }
 
-/// With the proxy's configuration and error log at hand too, one of the findings that are expected
-/// comes first: a better one, where the configuration tells what cannot be seen from outside.
+/// Runs all faults with the configuration and the error log of each proxy. The first finding may be
+/// a better one where the configuration shows what cannot be seen from outside, and it names the
+/// edited line.
 #[tokio::test(flavor = "multi_thread")]
 async fn every_fault_is_found_with_the_configuration_too() {
-    let outcomes = outcomes_of_all(Local::Read).await;
-    let wrong: Vec<_> = outcomes.iter().filter_map(|it| it.wrong.as_deref()).collect();
-    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    let outcomes = all_outcomes(Local::Read).await;
+    assert_no_differences(&outcomes);
 }
 
-/// Whether the proxies' configurations and error logs may be read.
+fn assert_no_differences(outcomes: &[Outcome]) {
+    let differences: Vec<_> =
+        outcomes.iter().filter_map(|outcome| outcome.difference.as_deref()).collect();
+    assert!(differences.is_empty(), "{}", differences.join("\n"));
+}
+
+/// Whether the verifier may read the configurations and error logs of the proxies.
 #[derive(Clone, Copy, PartialEq)]
 enum Local {
     Read,
     Closed,
 }
 
-/// A site is asked no more than this to tell why its download fails.
-const MOST_PROBES: usize = 21;
+/// The maximum number of further requests to explain why a download fails.
+const MAX_PROBES: usize = 21;
 
-/// What all faults lead to, without those whose proxy is not installed.
-async fn outcomes_of_all(local: Local) -> Vec<Outcome> {
+/// The outcomes of all faults whose proxies are installed.
+async fn all_outcomes(local: Local) -> Vec<Outcome> {
     use DemoProxy::{Apache, BuiltIn, Caddy, Lighttpd, Nginx};
-    let of_proxy = |proxy| Fault::all_of(proxy).map(move |(id, fault)| (proxy, id, fault));
-    let faults = [BuiltIn, Nginx, Apache, Lighttpd, Caddy].into_iter().flat_map(of_proxy);
-    let runs = faults.map(|(proxy, id, fault)| tokio::spawn(outcome(proxy, id, fault, local)));
-    let runs: Vec<_> = stream::iter(runs).buffered(AT_ONCE).collect().await;
-    let (mut outcomes, mut missing) = (Vec::new(), BTreeSet::new());
-    for run in runs {
-        match run.expect("a diagnosis that comes to an end") {
-            Ok(outcome) => outcomes.push(outcome),
-            Err(name) => drop(missing.insert(name)),
+    let mut runs = Vec::new();
+    for proxy in [BuiltIn, Nginx, Apache, Lighttpd, Caddy] {
+        for (id, fault) in Fault::all_of(proxy) {
+            runs.push(async move { tokio::spawn(outcome(proxy, id, fault, local)).await });
         }
     }
-    missing.iter().for_each(|name| crate::skipped(&format!("{name} is not installed")));
+    let mut runs = stream::iter(runs).buffered(CONCURRENCY);
+    let mut outcomes = Vec::new();
+    let mut missing = BTreeSet::new();
+    while let Some(run) = runs.next().await {
+        match run.expect("a diagnosis without a panic") {
+            Ok(outcome) => outcomes.push(outcome),
+            Err(name) => {
+                missing.insert(name);
+            }
+        }
+    }
+    for name in missing {
+        crate::skipped(&format!("{name} is not installed"));
+    }
     outcomes
 }
 
-/// What a fault leads to; where a proxy is not installed, its name.
+/// The outcome of a fault, or the name of the proxy that is not installed.
 async fn outcome(
     proxy: DemoProxy,
     id: &'static str,
     fault: Fault,
     local: Local,
 ) -> Result<Outcome, &'static str> {
-    let (found, wrong) = match diagnose(proxy, &fault, local).await {
-        Ok(diagnosis) => (
-            diagnosis.findings.first().map(|it| it.rule.id),
-            difference(id, &fault, local, &diagnosis),
-        ),
-        Err(StageError::NotInstalled(name)) if std::env::var_os("CI").is_none() => {
-            return Err(name);
+    match diagnose(proxy, &fault, local).await {
+        Ok((diagnosis, edited)) => {
+            let found = diagnosis.findings.first().map(|finding| finding.rule.id);
+            let difference = difference(id, &fault, local, &diagnosis).or_else(|| {
+                let difference = line_difference(&fault, &diagnosis, &edited?)?;
+                Some(format!("{id}: {difference}"))
+            });
+            Ok(Outcome { id, fault, found, difference })
         }
-        Err(error) => (None, Some(format!("{id}: {error}"))),
-    };
-    Ok(Outcome { id, fault, found, wrong })
+        Err(StageError::NotInstalled(name)) if env::var_os("CI").is_none() => Err(name),
+        Err(error) => {
+            let difference = Some(format!("{id}: {error}"));
+            Ok(Outcome { id, fault, found: None, difference })
+        }
+    }
 }
 
-async fn diagnose(proxy: DemoProxy, fault: &Fault, local: Local) -> Result<Diagnosis, StageError> {
+/// The diagnosis of a fault, and the file that it edits where the verifier may read that.
+async fn diagnose(
+    proxy: DemoProxy,
+    fault: &Fault,
+    local: Local,
+) -> Result<(Diagnosis, Option<EditedFile>), StageError> {
     let stage = Stage::set(proxy, Some(fault)).await?;
-    let mut target = stage.target().expect("URLs of this machine");
+    let mut target = stage.target().expect("valid URLs");
+    let mut edited = None;
     if local == Local::Read {
         target.wish.local = stage.local();
+        edited = EditedFile::of(fault, &stage);
     }
     let mut config = Config::of(target);
     config.depth = fault.depth();
     let prober = Prober::new(&config).expect("randomness");
-    let evidence =
-        prober.examine(&config.targets[0]).await.expect("a fixture that answers, or does not");
-    let split = !evidence.delivered() && !fault.thorough;
-    assert!(!split || evidence.probes.len() <= MOST_PROBES, "{} probes", evidence.probes.len());
+    let evidence = prober.examine(&config.targets[0]).await.expect("a contract, or no fixture");
+    if !evidence.delivered() && !fault.thorough {
+        assert!(evidence.probes.len() <= MAX_PROBES, "{} probes", evidence.probes.len());
+    }
     stage.clear().await;
-    Ok(judge(&evidence, &Choice::default()))
+    Ok((judge(&evidence, &Choice::default()), edited))
 }
 
-/// How a diagnosis differs from the one that is expected, if it does.
+/// How a diagnosis differs from the expected one, if it does.
 fn difference(id: &str, fault: &Fault, local: Local, diagnosis: &Diagnosis) -> Option<String> {
-    let found: Vec<_> = diagnosis.findings.iter().map(|it| it.rule.id).collect();
-    let warned: Vec<_> = diagnosis.warnings.iter().map(|it| it.rule.id).collect();
+    let found: Vec<_> = diagnosis.findings.iter().map(|finding| finding.rule.id).collect();
+    let warned: Vec<_> = diagnosis.warnings.iter().map(|warning| warning.rule.id).collect();
     let first = found.first().copied();
     let expected = fault.expected.first().map(String::as_str);
-    let right = match (local, &fault.told) {
+    let right_first = match (local, &fault.told) {
+        (Local::Closed, _) => first == expected,
         (Local::Read, Some(told)) => first == Some(told),
-        (Local::Read, None) if expected.is_some() => {
-            fault.expected.iter().any(|it| first == Some(it))
-        }
-        _ => first == expected,
+        (Local::Read, None) if expected.is_none() => first.is_none(),
+        (Local::Read, None) => fault.expected.iter().any(|rule| first == Some(rule)),
     };
-    let healthy = expected.is_some() || diagnosis.verdict.to_string() == "healthy";
-    let told_warning = fault.told_warning.as_ref().filter(|_| local == Local::Read);
-    let told = fault.warned.iter().chain(told_warning).all(|it| warned.contains(&it.as_str()));
-    (!(right && healthy && told)).then(|| {
-        let (expected, told) = (&fault.expected, &fault.told);
-        let verdict = &diagnosis.verdict;
-        format!("{id}: expected {expected:?}, told {told:?}, found {found:?} {warned:?}, {verdict}")
-    })
+    let mut wanted: Vec<_> = fault.warned.iter().collect();
+    if local == Local::Read {
+        wanted.extend(&fault.told_warning);
+    }
+    let right_warnings = wanted.iter().all(|rule| warned.contains(&rule.as_str()));
+    let right_verdict = expected.is_some() || diagnosis.verdict.to_string() == "healthy";
+    if right_first && right_warnings && right_verdict {
+        return None;
+    }
+    let Fault { expected, told, .. } = fault;
+    let verdict = &diagnosis.verdict;
+    Some(format!(
+        "{id}: expected {expected:?}, with the configuration {told:?}, warnings {wanted:?}; found \
+         {found:?}, warnings {warned:?}, {verdict}"
+    ))
+}
+
+/// How the line and the change that a diagnosis names differ from those of the edit, if they do.
+fn line_difference(fault: &Fault, diagnosis: &Diagnosis, edited: &EditedFile) -> Option<String> {
+    // The running proxy does not have the edit, or the file does not.
+    if fault.edited != Edited::Loaded {
+        return None;
+    }
+    let warned = fault.warned.as_ref().or(fault.told_warning.as_ref());
+    let warnings = diagnosis.warnings.iter();
+    let mut warnings =
+        warnings.filter(|warning| warned.is_some_and(|rule| rule == warning.rule.id));
+    let finding = diagnosis.findings.first().or_else(|| warnings.next())?;
+    let Finding { evidence, remedy, .. } = finding;
+    let names_line =
+        evidence.iter().any(|line| edited.has_line_in(line)) || edited.has_line_in(remedy);
+    if fault.line.is_some() {
+        let named = names_line.then_some("names the edited line; remove `line` from the fault");
+        return named.map(str::to_owned);
+    }
+    if !names_line {
+        return Some(format!("does not name the edited line: {evidence:#?}\nremedy: {remedy}"));
+    }
+    if fault.remedy.is_some() {
+        let named = edited
+            .has_line_in(remedy)
+            .then_some("names the edited line in the remedy; remove `remedy` from the fault");
+        return named.map(str::to_owned);
+    }
+    if !edited.has_line_in(remedy) && !edited.has_directive_in(remedy) {
+        return Some(format!("does not name the change in the remedy: {remedy}"));
+    }
+    None
 }

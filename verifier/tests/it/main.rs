@@ -7,6 +7,7 @@ mod ci_page;
 mod cli;
 mod containers;
 mod contract;
+mod corpus;
 mod faults;
 mod judge;
 mod kubernetes;

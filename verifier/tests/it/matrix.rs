@@ -1,50 +1,49 @@
-//! `docs/diagnosis.md`: what was broken and what was named, made from the runs of all faults.
+//! `docs/diagnosis.md`: each fault and the finding it led to, made from the runs of all faults.
 //!
-//! A difference fails the test; with `UPDATE_DOCS` set the page is written anew instead.
+//! A difference fails the test; with `UPDATE_DOCS` set the page is written instead.
 
-use std::{fmt::Write, fs, path::PathBuf};
+use std::{collections::BTreeMap, env, fmt::Write, fs, path::PathBuf};
 
-use sendfile_check::demo::fault::Fault;
 use sendfile_rules::{Rule, rules};
 
-use crate::{faults::Outcome, scenarios};
+use crate::{
+    faults::{self, Outcome},
+    scenarios::{self, Scenario},
+};
 
-/// The culprits, and none.
+/// The culprits, and `healthy` for none.
 const CULPRITS: [&str; 6] = ["storage", "app", "proxy", "handoff", "frontend", "healthy"];
 
-/// Compares the page with what was found.
+/// Compares the page with the outcomes.
 pub(crate) fn check(outcomes: &[Outcome]) {
     let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../docs/diagnosis.md");
     let text = page(outcomes).expect("memory");
-    if std::env::var_os("UPDATE_DOCS").is_some() {
+    if env::var_os("UPDATE_DOCS").is_some() {
         fs::write(&path, &text).expect("the page");
     }
-    let shown = fs::read_to_string(&path).unwrap_or_default();
-    assert!(shown == text, "docs/diagnosis.md is behind; run the tests with UPDATE_DOCS=1");
+    let current = fs::read_to_string(&path).unwrap_or_default();
+    assert!(current == text, "docs/diagnosis.md is out of date; run the tests with UPDATE_DOCS=1");
 }
 
 fn page(outcomes: &[Outcome]) -> Result<String, std::fmt::Error> {
     let mut page = String::from(HEAD);
     writeln!(page, "| actual \\ reported | {} |", CULPRITS.join(" | "))?;
     writeln!(page, "|---|{}", "---|".repeat(CULPRITS.len()))?;
+    let mut counts: BTreeMap<(&str, &str), usize> = BTreeMap::new();
+    let mut right = 0;
+    for Outcome { fault, found, .. } in outcomes {
+        let expected = fault.expected.first().map(String::as_str);
+        *counts.entry((culprit(expected), culprit(*found))).or_default() += 1;
+        right += usize::from(*found == expected);
+    }
     for broken in CULPRITS {
-        let of_culprit =
-            |it: &&Outcome| culprit(it.fault.expected.first().map(String::as_str)) == broken;
-        let of_culprit: Vec<_> = outcomes.iter().filter(of_culprit).collect();
-        let cells = CULPRITS.map(|named| {
-            let count = of_culprit.iter().filter(|it| culprit(it.found) == named).count();
-            if count == 0 { "·".to_owned() } else { count.to_string() }
+        let cells = CULPRITS.map(|named| match counts.get(&(broken, named)) {
+            Some(count) => count.to_string(),
+            None => "·".to_owned(),
         });
         writeln!(page, "| {broken} | {} |", cells.join(" | "))?;
     }
-    let right =
-        outcomes.iter().filter(|it| it.found == it.fault.expected.first().map(String::as_str));
-    writeln!(
-        page,
-        "\nThe first finding is the correct rule in {} of {} runs.\n",
-        right.count(),
-        outcomes.len()
-    )?;
+    writeln!(page, "\nThe first rule is the right one in {right} of {} runs.\n", outcomes.len())?;
     page.push_str(RULES);
     let scenarios = scenarios::all();
     for rule in rules() {
@@ -56,9 +55,9 @@ fn page(outcomes: &[Outcome]) -> Result<String, std::fmt::Error> {
 const HEAD: &str = "\
 # Diagnosis
 
-The verifier names a culprit and a cause. The tests generate this page from runs on the real servers. Each fault is one
-change to a working setup, listed in `verifier/tests/faults/`. `sendfile-check explain RULE` describes a rule in detail,
-and `sendfile-check demo --proxy PROXY --fault ID` reproduces a fault.
+The verifier names a culprit and a cause. The tests generate this page from runs on the real servers: each fault is one
+change to a working set-up, a file below `verifier/tests/faults/`. `sendfile-check explain RULE` describes a rule in
+full, and `sendfile-check demo --proxy PROXY --fault ID` demonstrates a fault.
 
 ## Actual and reported culprits
 
@@ -71,18 +70,19 @@ const RULES: &str = "\
 |---|---|---|---|
 ";
 
-fn row(rule: &Rule, outcomes: &[Outcome], scenarios: &[(String, scenarios::Scenario)]) -> String {
-    let named = |it: &&Outcome| {
-        let Fault { expected, told, warned, told_warning, .. } = &it.fault;
-        let beside = told.iter().chain(warned).chain(told_warning);
-        expected.first().into_iter().chain(beside).any(|it| it == rule.id)
-    };
-    let of_rule = outcomes.iter().filter(named);
-    let faults: Vec<_> = of_rule.map(|it| format!("`{}`", it.id)).collect();
-    let count = scenarios.iter().filter(|(_, it)| it.names(rule.id)).count();
-    format!("| `{}` | {} | {count} | {} |", rule.id, rule.summary, faults.join(", "))
+fn row(rule: &Rule, outcomes: &[Outcome], scenarios: &[(String, Scenario)]) -> String {
+    let mut shown_by = Vec::new();
+    for Outcome { id, fault, .. } in outcomes {
+        if faults::names(fault, rule.id) {
+            shown_by.push(format!("`{id}`"));
+        }
+    }
+    let count = scenarios.iter().filter(|(_, scenario)| scenario.names(rule.id)).count();
+    format!("| `{}` | {} | {count} | {} |", rule.id, rule.summary, shown_by.join(", "))
 }
 
+/// The culprit of a rule id, or `healthy`.
 fn culprit(rule: Option<&str>) -> &str {
-    rule.map_or("healthy", |id| id.split('.').next().unwrap_or(id))
+    let Some(id) = rule else { return "healthy" };
+    id.split('.').next().unwrap_or(id)
 }

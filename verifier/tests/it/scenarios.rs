@@ -1,28 +1,27 @@
-//! Scenarios: evidence on paper, and what an expert concludes from it.
+//! Scenarios: evidence on paper, and the findings that an expert derives from it.
 //!
-//! Each file in `tests/scenarios` is one. An answer is its first line, or that and its headers:
+//! Each file `tests/scenarios/RULE/NAME.toml` is one. A response is its first line, alone or with its
+//! headers:
 //!
 //! ```toml
-//! handoff = "X-Accel-Redirect: /protected/a.bin"   # what the app is meant to send
+//! handoff = "X-Accel-Redirect: /protected/a.bin"   # the hand-off that the app must send
 //! storage = "dummy"                                # or `not-found`, `refused` …, or `skipped`
 //! app     = "200 handoff"                          # that header, and Content-Disposition
-//! direct  = "200 dummy by nginx"                   # its own file, or with `page` its error page
+//! direct  = "200 dummy by nginx"                   # a file of nginx; `page` is its error page
 //! full    = ["404 page by nginx", "Content-Disposition: attachment"]
 //!
 //! [probes]
-//! "neighbour elsewhere" = "404 app-page via nginx" # somebody's answer that came through nginx
+//! "neighbour elsewhere" = "404 app-page via nginx" # a response that nginx forwards
 //!
-//! [local]                                          # what --proxy-config and --error-log give
+//! [local]                                          # the input of --proxy-config and --error-log
 //! nginx = "server { … }"
 //! ```
 //!
-//! `scenarios/paper.rs` and `scenarios/pages.rs` have all the words. `expected` has all findings in
-//! their order, so that ties show.
+//! `scenarios/paper.rs` and `scenarios/pages.rs` define the words. `expected` lists all findings in order.
 
 use std::{
     collections::BTreeMap,
     fs,
-    path::Path,
     time::{Duration, SystemTime},
 };
 
@@ -30,22 +29,20 @@ use sendfile_evidence::{
     Access, Asked, Body, CERT_DAYS, Certificate, Dummy, Evidence, Further, Intent, ProbeId, Probed,
     Response, Seen, Source,
 };
-use sendfile_rules::{Choice, Diagnosis, Finding, judge, rules};
+use sendfile_rules::{Choice, Diagnosis, Finding, judge};
 use serde::Deserialize;
 
 use self::{
     local::Local,
     paper::{INSTANCE, KEY, NONCE, Paper, header, journal, sent_by, wants},
 };
+use crate::corpus::{self, Case};
 
 mod local;
 mod pages;
 mod paper;
 
-/// Rules that others always precede.
-const NEVER_FIRST: &[&str] = &[];
-
-/// Where storage, app, direct location and download are, unless `asked` says otherwise.
+/// The URLs of the storage, the app, the direct location and the download, unless `asked` overrides one.
 const URLS: [&str; 4] = [
     "file:///srv/media/a.bin",
     "http://127.0.0.1:8000/download/1",
@@ -59,29 +56,29 @@ const URLS_OF_FIXTURE: [&str; 4] = [
     "http://example.org/healthcheck-utils/download",
 ];
 
-/// A scenario as it is written.
+/// A scenario, as its file states it.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Scenario {
-    /// What happened, in a line.
+    /// What happened, in one line.
     story: String,
-    /// What the app is meant to send: `Header: value`, or the header's name alone.
+    /// The hand-off that the app must send: `Header: value`, or the name of the header alone.
     handoff: Option<String>,
-    /// Whether a fixture tells the right bytes; else the storage does, or the direct location.
+    /// Whether a fixture gives the expected content; otherwise the storage or the direct location does.
     #[serde(default)]
     fixture: bool,
-    /// The fixture's journal, each line a method, a target and an answer.
+    /// The request log of the fixture; each line is a method, a target and a response.
     journal: Option<Vec<String>>,
-    /// What it has about further probes.
+    /// The request log of the fixture for further probes.
     #[serde(default)]
     journals: BTreeMap<String, Vec<String>>,
-    /// Whether a visitor without rights must be refused.
+    /// Whether an anonymous client must be refused.
     #[serde(default)]
     private: bool,
-    /// Headers that must reach the visitor.
+    /// Headers that the client must receive.
     #[serde(default)]
     expect: Vec<String>,
-    /// How a layer was asked, where that matters: `URL` or `METHOD URL`, and headers.
+    /// The request of a layer, where it matters: `URL` or `METHOD URL`, and headers.
     #[serde(default)]
     asked: BTreeMap<String, Lines>,
     storage: String,
@@ -90,22 +87,22 @@ pub(crate) struct Scenario {
     full: Lines,
     #[serde(default)]
     probes: BTreeMap<String, Lines>,
-    /// Which of a visitor's headers reached the fixture.
+    /// The client's headers that the fixture received.
     spoofed: Option<Vec<String>>,
-    /// For how many days the site's certificate is good.
+    /// Days until the TLS certificate of the site expires.
     days_left: Option<i64>,
-    /// What the operator lets the verifier read.
+    /// The configuration and the log that the verifier may read.
     local: Option<Local>,
     /// The ids of all findings, the best explanation first.
     expected: Vec<String>,
     #[serde(default)]
     warnings: Vec<String>,
     verdict: Option<String>,
-    /// How sure the first finding is.
+    /// The confidence of the first finding.
     confidence: Option<String>,
 }
 
-/// A first line, and headers.
+/// A first line, alone or followed by headers.
 #[derive(Deserialize)]
 #[serde(untagged)]
 enum Lines {
@@ -114,77 +111,90 @@ enum Lines {
 }
 
 #[test]
-fn every_scenario_comes_to_what_an_expert_concludes() {
-    let wrong: Vec<String> = all().iter().filter_map(|(file, it)| check(file, it)).collect();
-    assert!(wrong.is_empty(), "{} scenarios:\n\n{}", wrong.len(), wrong.join("\n"));
+fn every_scenario_has_the_expected_diagnosis() {
+    let mut differences = Vec::new();
+    for (file, scenario) in all() {
+        differences.extend(difference(&file, &scenario));
+    }
+    assert!(
+        differences.is_empty(),
+        "{} scenarios:\n\n{}",
+        differences.len(),
+        differences.join("\n")
+    );
 }
 
-#[test]
-fn every_rule_comes_first_in_some_scenario() {
-    let scenarios = all();
-    let first = |id: &str| {
-        scenarios.iter().any(|(_, it)| {
-            it.expected.first().is_some_and(|it| it == id) || it.warnings.iter().any(|it| it == id)
-        })
-    };
-    let without: Vec<&str> = rules().map(|it| it.id).filter(|id| !first(id)).collect();
-    assert_eq!(without, NEVER_FIRST, "each rule needs a scenario of its own");
-}
-
-/// All scenarios, by the names of their files.
+/// All scenarios, sorted by the names of their files.
 pub(crate) fn all() -> Vec<(String, Scenario)> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/scenarios");
-    let files = fs::read_dir(folder).expect("the folder of scenarios");
-    let mut all: Vec<_> = files.map(|file| read(&file.expect("a file").path())).collect();
-    all.sort_by(|(a, _), (b, _)| a.cmp(b));
-    all
+    let cases = corpus::cases("scenarios");
+    cases.iter().map(|case| (format!("{}.toml", case.id), read(case))).collect()
 }
 
-fn read(path: &Path) -> (String, Scenario) {
-    let file = path.file_name().expect("a file").to_string_lossy().into_owned();
-    let text = fs::read_to_string(path).unwrap_or_else(|error| panic!("{file}: {error}"));
+pub(crate) fn read(case: &Case) -> Scenario {
+    let Case { path, .. } = case;
+    let text = fs::read_to_string(path).unwrap_or_else(|error| panic!("{case}: {error}"));
     let scenario: Scenario =
-        toml::from_str(&text).unwrap_or_else(|error| panic!("{file}: {error}"));
-    let told = scenario.verdict.is_some() || !scenario.expected.is_empty();
-    assert!(told, "{file}: `expected` is empty, so `verdict` must say healthy or inconclusive");
-    (file, scenario)
+        toml::from_str(&text).unwrap_or_else(|error| panic!("{case}: {error}"));
+    assert!(
+        scenario.verdict.is_some() || !scenario.expected.is_empty(),
+        "{case}: `expected` is empty, so `verdict` must be `healthy` or `inconclusive`"
+    );
+    scenario
 }
 
-/// What is wrong with the diagnosis, if anything is.
-fn check(file: &str, scenario: &Scenario) -> Option<String> {
+/// How the diagnosis of a scenario differs from the expected one, if it does.
+fn difference(file: &str, scenario: &Scenario) -> Option<String> {
     let diagnosis = judge(&scenario.evidence(), &Choice::default());
     let verdict = diagnosis.verdict.to_string();
-    let confidence = diagnosis.findings.first().map(|it| it.confidence.to_string());
-    let right = ids(&diagnosis.findings) == scenario.expected
-        && ids(&diagnosis.warnings) == scenario.warnings
-        && scenario.verdict.as_ref().is_none_or(|it| *it == verdict)
-        && scenario.confidence.as_ref().is_none_or(|it| Some(it) == confidence.as_ref());
+    let confidence = diagnosis.findings.first().map(|finding| finding.confidence.to_string());
     let Scenario { story, expected, warnings, .. } = scenario;
-    let wanted = (scenario.verdict.as_deref(), scenario.confidence.as_deref());
-    (!right).then(|| {
-        format!(
-            "{file}: {story}\n  expected {expected:?}, warnings {warnings:?}, {wanted:?}\n  \
-             but {:?}\n{}",
-            diagnosis.verdict,
-            found(&diagnosis)
-        )
-    })
+    if ids(&diagnosis.findings) == *expected
+        && ids(&diagnosis.warnings) == *warnings
+        && scenario.verdict.as_ref().is_none_or(|expected| *expected == verdict)
+        && scenario.confidence.as_ref().is_none_or(|expected| Some(expected) == confidence.as_ref())
+    {
+        return None;
+    }
+    let stated = (scenario.verdict.as_deref(), scenario.confidence.as_deref());
+    let expected = format!("{expected:?}, warnings {warnings:?}, {stated:?}");
+    let found = listing(&diagnosis);
+    Some(format!("{file}: {story}\n  expected {expected}\n  found {verdict}\n{found}"))
 }
 
 fn ids(findings: &[Finding]) -> Vec<&'static str> {
-    findings.iter().map(|it| it.rule.id).collect()
+    findings.iter().map(|finding| finding.rule.id).collect()
 }
 
-fn found(diagnosis: &Diagnosis) -> String {
-    let all = diagnosis.findings.iter().chain(&diagnosis.warnings);
-    let line = |it: &Finding| {
-        format!("    {} ({}, {}): {}\n", it.rule.id, it.severity, it.confidence, it.evidence[0])
-    };
-    all.map(line).collect()
+/// The findings and warnings, one per line.
+fn listing(diagnosis: &Diagnosis) -> String {
+    let mut lines = String::new();
+    for Finding { rule, severity, confidence, evidence, .. } in
+        diagnosis.findings.iter().chain(&diagnosis.warnings)
+    {
+        lines += &format!("    {} ({severity}, {confidence}): {}\n", rule.id, evidence[0]);
+    }
+    lines
 }
 
 impl Scenario {
-    /// The evidence, as the probes would have written it down.
+    /// The directory that the scenario belongs in.
+    pub(crate) fn directory(&self) -> &str {
+        let rule = self.expected.first().or(self.warnings.first());
+        rule.or(self.verdict.as_ref()).expect("a rule or a verdict")
+    }
+
+    /// Whether a rule is expected first, or as a warning.
+    pub(crate) fn shows(&self, rule: &str) -> bool {
+        self.expected.first().is_some_and(|first| first == rule)
+            || self.warnings.iter().any(|warning| warning == rule)
+    }
+
+    /// Whether a rule is expected, as a finding or a warning.
+    pub(crate) fn names(&self, rule: &str) -> bool {
+        self.expected.iter().chain(&self.warnings).any(|expected| expected == rule)
+    }
+
+    /// The evidence, as the probes would record it.
     pub(crate) fn evidence(&self) -> Evidence {
         let (header_name, value) = self.handoff();
         let paper = self.paper();
@@ -198,6 +208,10 @@ impl Scenario {
         let app = self.layer("app", &self.app, app);
         let direct = self.layer("direct", &self.direct, direct);
         let full = self.layer("full", &self.full, full);
+        let mut probes = Vec::new();
+        for (ids, lines) in &self.probes {
+            probes.extend(ids.split(' ').map(|id| self.further(id, lines)));
+        }
         let mut evidence = Evidence {
             target: "download".to_owned(),
             intent: Intent {
@@ -212,7 +226,7 @@ impl Scenario {
             app,
             direct,
             full,
-            probes: self.probes.iter().flat_map(|(ids, lines)| self.further(ids, lines)).collect(),
+            probes,
             spoofed: self.spoofed.clone(),
             certificate: self.days_left.map(certificate),
             checks: Vec::new(),
@@ -220,7 +234,9 @@ impl Scenario {
             local: Vec::new(),
         };
         forget_comparisons(&mut evidence);
-        evidence.local = self.local.as_ref().map(|it| it.facts(&evidence)).unwrap_or_default();
+        if let Some(local) = &self.local {
+            evidence.local = local.facts(&evidence);
+        }
         evidence
     }
 
@@ -232,53 +248,41 @@ impl Scenario {
         }
     }
 
-    /// Whether a rule is expected, as a finding or a warning.
-    pub(crate) fn names(&self, rule: &str) -> bool {
-        self.expected.iter().chain(&self.warnings).any(|it| it == rule)
-    }
-
     fn paper(&self) -> Paper {
         let (name, value) = self.handoff();
         Paper { handoff: name.zip(value), fixture: self.fixture }
     }
 
-    /// Which bytes are right, by the order in which the plan believes.
+    /// The reference copy, from the first source that has one, in the order of the plan.
     fn dummy(
         &self,
         storage: &Probed<Body>,
         direct: &Probed<Response>,
         full: &Probed<Response>,
     ) -> Option<Dummy> {
-        let of = |body: &Body, source| Dummy {
-            size: body.size,
-            sha256: body.sha256,
-            source,
-            nonce: None,
-            instance: None,
-            key: None,
-            twin: false,
-            previous: None,
-        };
-        match (&storage.seen, direct.answer()) {
-            _ if self.fixture => Some(Dummy {
+        if self.fixture {
+            return Some(Dummy {
                 nonce: Some(NONCE.to_owned()),
                 instance: Some(format!("{INSTANCE:016x}")),
                 key: Some(KEY.to_owned()),
                 twin: true,
                 previous: Some(self.paper().body_of("older").sha256),
-                ..of(&self.paper().body_of("dummy"), Source::Contract)
-            }),
-            (Seen::Answer(body), _) => Some(of(body, Source::Storage)),
-            (Seen::Skipped(_), Some(it))
-                if it.status == 200 && it.media_type().as_deref() != Some("text/html") =>
-            {
-                Some(of(&it.body, Source::Direct))
+                ..dummy_of(&self.paper().body_of("dummy"), Source::Contract)
+            });
+        }
+        match (&storage.seen, direct.answer()) {
+            (Seen::Answer(body), _) => Some(dummy_of(body, Source::Storage)),
+            (Seen::Skipped(_), Some(direct)) => {
+                let is_page = direct.media_type().as_deref() == Some("text/html");
+                let is_file = direct.status == 200 && !is_page;
+                is_file.then(|| dummy_of(&direct.body, Source::Direct))
             }
             (Seen::Skipped(_), None) => {
-                let full = full.answer().filter(|it| it.status == 200 && it.is_of_file())?;
-                Some(of(&full.body, Source::Visitor))
+                let full = full.answer()?;
+                let is_file = full.status == 200 && full.is_of_file();
+                is_file.then(|| dummy_of(&full.body, Source::Visitor))
             }
-            _ => None,
+            (Seen::Nothing(_), _) => None,
         }
     }
 
@@ -288,26 +292,20 @@ impl Scenario {
         Probed { asked: self.asked(name, url), seen, took: Duration::from_millis(2) }
     }
 
-    /// Probes with the same answer, their ids separated by spaces.
-    fn further(&self, ids: &str, lines: &Lines) -> Vec<Further> {
+    fn further(&self, id: &str, lines: &Lines) -> Further {
         let (line, headers) = lines.split();
         let paper = self.paper();
-        let further = |id: &str| {
-            let seen = paper.answer(line, headers);
-            let probed = Probed { asked: self.asked_further(id), seen, took: Duration::ZERO };
-            let id: ProbeId = id.parse().unwrap_or_else(|error| panic!("{error}"));
-            let wants = wants(id).map(|word| paper.body_of(word).sha256);
-            let journal = self.journals.get(&id.to_string()).map(|it| journal(it));
-            Further { id, probed, wants, journal }
-        };
-        ids.split(' ').map(further).collect()
+        let seen = paper.answer(line, headers);
+        let probed = Probed { asked: self.asked_further(id), seen, took: Duration::ZERO };
+        let id: ProbeId = id.parse().unwrap_or_else(|error| panic!("{error}"));
+        let wants = wants(id).map(|word| paper.body_of(word).sha256);
+        let journal = self.journals.get(&id.to_string()).map(|lines| journal(lines));
+        Further { id, probed, wants, journal }
     }
 
     fn asked_further(&self, id: &str) -> Asked {
-        let origin = match id.starts_with("app-") {
-            true => "http://127.0.0.1:8000",
-            false => "http://example.org",
-        };
+        let at_app = id.starts_with("app-");
+        let origin = if at_app { "http://127.0.0.1:8000" } else { "http://example.org" };
         let path = match id.contains("target") {
             true => self.handoff().1.unwrap_or_default(),
             false => format!("/{id}"),
@@ -317,14 +315,14 @@ impl Scenario {
             "head" | "app-head" | "store-as-app-head" => "HEAD",
             _ => "GET",
         };
-        let headers: Vec<_> =
-            sent_by(id.trim_start_matches("store-")).into_iter().map(str::to_owned).collect();
-        ask(method, &format!("{origin}{path}"), &headers)
+        let header = sent_by(id.trim_start_matches("store-")).map(str::to_owned);
+        ask(method, &format!("{origin}{path}"), header.as_slice())
     }
 
     fn asked(&self, layer: &str, url: &str) -> Asked {
-        match self.asked.get(layer).map(Lines::split) {
-            Some((line, headers)) => {
+        match self.asked.get(layer) {
+            Some(lines) => {
+                let (line, headers) = lines.split();
                 let (method, url) = line.split_once(' ').unwrap_or(("GET", line));
                 ask(method, url, headers)
             }
@@ -338,11 +336,21 @@ impl Lines {
     fn split(&self) -> (&str, &[String]) {
         match self {
             Self::One(line) => (line, &[]),
-            Self::Several(lines) => lines
-                .split_first()
-                .map(|(first, rest)| (first.as_str(), rest))
-                .expect("a first line"),
+            Self::Several(lines) => (&lines[0], &lines[1..]),
         }
+    }
+}
+
+fn dummy_of(body: &Body, source: Source) -> Dummy {
+    Dummy {
+        size: body.size,
+        sha256: body.sha256,
+        source,
+        nonce: None,
+        instance: None,
+        key: None,
+        twin: false,
+        previous: None,
     }
 }
 
@@ -359,27 +367,31 @@ fn ask(method: &str, url: &str, headers: &[String]) -> Asked {
     }
 }
 
-/// Only three layers are compared with the dummy, and only where one of them has it.
+/// Removes the comparisons that the probes do not make: three layers are compared with the dummy, if
+/// one of them has it.
 fn forget_comparisons(evidence: &mut Evidence) {
-    let dummy = evidence.dummy.as_ref().map(|it| it.sha256);
-    let compared = [evidence.storage.answer(), body(&evidence.direct), body(&evidence.full)];
-    let known = compared.iter().flatten().any(|it| Some(it.sha256) == dummy);
-    let forget = |probed: &mut Probed<Response>| {
-        if let Seen::Answer(it) = &mut probed.seen {
-            it.body.same = None;
-        }
-    };
-    forget(&mut evidence.app);
-    evidence.probes.iter_mut().for_each(|it| forget(&mut it.probed));
-    if !known {
-        forget(&mut evidence.direct);
-        forget(&mut evidence.full);
+    forget_comparison(&mut evidence.app);
+    for further in &mut evidence.probes {
+        forget_comparison(&mut further.probed);
     }
-    if let (Seen::Answer(it), false) = (&mut evidence.storage.seen, known) {
-        it.same = None;
+    let dummy = evidence.dummy.as_ref().map(|dummy| dummy.sha256);
+    let compared = [evidence.storage.answer(), body(&evidence.direct), body(&evidence.full)];
+    if compared.iter().flatten().any(|body| Some(body.sha256) == dummy) {
+        return;
+    }
+    forget_comparison(&mut evidence.direct);
+    forget_comparison(&mut evidence.full);
+    if let Seen::Answer(body) = &mut evidence.storage.seen {
+        body.same = None;
+    }
+}
+
+fn forget_comparison(probed: &mut Probed<Response>) {
+    if let Seen::Answer(response) = &mut probed.seen {
+        response.body.same = None;
     }
 }
 
 fn body(probed: &Probed<Response>) -> Option<&Body> {
-    probed.answer().map(|it| &it.body)
+    probed.answer().map(|response| &response.body)
 }

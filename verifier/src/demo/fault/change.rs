@@ -1,4 +1,4 @@
-//! The changes that faults are made of: an edit, an act, an app or a proxy with manners of its own.
+//! The changes that faults consist of: an edit, an act, another app or another proxy.
 
 use std::path::Path;
 
@@ -9,47 +9,59 @@ use serde::Deserialize;
 use super::super::StageError;
 use crate::args::DemoProxy;
 
-/// A replacement; `from` occurs exactly once in the file.
+/// A replacement in a file.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Edit {
-    /// What is replaced.
+    /// The text to replace. It occurs exactly once in the file.
     pub from: String,
-    /// What replaces it.
+    /// The text that replaces it.
     pub to: String,
 }
 
-/// Where an edit is in force.
+/// Where an edit takes effect.
 #[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq, Eq)]
 #[serde(rename_all = "kebab-case")]
 pub enum Edited {
     /// In the file and in the running proxy.
     #[default]
     Loaded,
-    /// In the file only: the proxy runs with what it was before.
+    /// In the file only: the proxy still runs with the shipped configuration.
     NotLoaded,
-    /// In the running proxy only: the file was mended, and not loaded again.
+    /// In the running proxy only: the file was corrected but not reloaded.
     Mended,
 }
 
-/// A proxy that passes everything on, but for its own rules.
+/// Why a diagnosis does not name the line of an edit, although it may read the configuration.
+#[derive(Clone, Debug, Deserialize, PartialEq, Eq)]
+#[serde(rename_all = "kebab-case")]
+pub enum NoLine {
+    /// The rule rests on measurements only: no reader of configurations looks for its cause.
+    Measured,
+    /// A reader looks for the cause of the rule but does not find this line, for this reason.
+    NotFound(String),
+    /// It names another line, for this reason.
+    Elsewhere(String),
+}
+
+/// A proxy that forwards every request, except where its rules say otherwise.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Relay {
-    /// Which one, by its name in `--proxy`.
+    /// The proxy, named as in `--proxy`.
     pub proxy: String,
-    /// What stands in its site before it passes on what is left.
+    /// Configuration that precedes the rule that forwards the rest.
     #[serde(default)]
     pub rules: String,
 }
 
-/// An app that hands over in a way of its own.
+/// An app that sends another hand-off than the one that is expected.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct App {
-    /// The header's name.
+    /// The name of the header.
     pub header: String,
-    /// What stands before the file's key; `@STORAGE@` is the storage's folder.
+    /// The prefix of the key in the value; `@STORAGE@` is the storage directory.
     pub map: String,
     /// Whether the value is percent-encoded.
     #[serde(default)]
@@ -65,7 +77,7 @@ impl Relay {
 }
 
 impl App {
-    /// The fixture that stands for this app.
+    /// A fixture that sends the hand-off of this app.
     pub(in super::super) fn fixture(&self, storage: &Path) -> Result<Fixture, StageError> {
         let header: Header = self.header.parse().map_err(sendfile_fixture::StartError::from)?;
         let escape = if self.encoded { Escape::Percent } else { Escape::Raw };
@@ -74,39 +86,39 @@ impl App {
     }
 }
 
-/// What is done when everything runs.
+/// What is done once everything runs.
 #[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq)]
 #[serde(rename_all = "kebab-case")]
 pub enum Act {
-    /// The dummy is deleted.
+    /// Deletes the dummy.
     RemoveDummy,
-    /// The dummy is closed to everybody but its owner.
+    /// Makes the dummy readable by its owner only.
     CloseDummy,
-    /// The folder of dummies is closed to everybody but its owner.
+    /// Makes the directory of dummies accessible to its owner only.
     CloseFolder,
-    /// The dummy loses its second half.
+    /// Truncates the dummy to half its size.
     TruncateDummy,
-    /// Something else is written over the dummy.
+    /// Overwrites the dummy with other content.
     OverwriteDummy,
-    /// The storage moves, and a link stands in its place.
+    /// Moves the storage directory and leaves a symbolic link in its place.
     LinkStorage,
-    /// The fixture stops without clearing up behind it.
+    /// Stops the fixture without removing its files.
     StopFixture,
-    /// The proxy is stopped.
+    /// Stops the proxy.
     StopProxy,
-    /// A visitor has the download before it is checked.
+    /// Requests the download before the check, as a client does.
     Visit,
-    /// The same, and then the file gets another content.
+    /// Requests the download, then overwrites the dummy with other content.
     VisitAndReplace,
-    /// A visitor has the download, and then the fixture gives its files other contents.
+    /// Requests the download, then makes the fixture replace the content of its files.
     VisitAndRotate,
-    /// The dummy is packed, as `.gz` beside itself, and then the fixture gives its files other
-    /// contents.
+    /// Puts a compressed copy of the dummy beside it, as `.gz`, then makes the fixture replace the
+    /// content of its files.
     PackAndRotate,
-    /// A `.gz` of something else is put beside the dummy.
+    /// Puts a `.gz` of other content beside the dummy.
     PackAnother,
-    /// A `.htaccess` that switches XSendFile on is put into the folder of the site.
+    /// Writes a `.htaccess` with `XSendFile On` to the document root.
     WriteHtaccess,
-    /// The proxy sees an empty folder where the storage should be.
+    /// Gives the proxy an empty directory instead of the storage.
     HideStorage,
 }

@@ -1,5 +1,5 @@
-//! Local evidence on paper: a configuration and an error log as text, beside a disk that has the
-//! file and little else.
+//! Local evidence on paper: a configuration and an error log as text, and a disk that has the file
+//! and little else.
 
 use sendfile_evidence::{
     Evidence,
@@ -8,46 +8,51 @@ use sendfile_evidence::{
 use sendfile_readers::{Access, Config, Disk, Look, Question, Text, Worker, facts, log};
 use serde::Deserialize;
 
-/// What the operator lets the verifier read.
+/// The configuration and the log that the verifier may read.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Local {
-    /// nginx's configuration.
+    /// The configuration of nginx.
     nginx: Option<String>,
-    /// Other files that are on the disk.
+    /// Further files on the disk.
     #[serde(default)]
     files: Vec<String>,
-    /// What its error log gained.
+    /// The lines that were added to its error log.
     #[serde(default)]
     log: Vec<String>,
 }
 
-/// The configuration's name.
+/// The path of the configuration.
 const CONFIG: &str = "/etc/nginx/nginx.conf";
 
 impl Local {
-    /// What it says about what was seen.
+    /// The facts that bear on the evidence.
     pub(super) fn facts(&self, evidence: &Evidence) -> Vec<Fact> {
-        let question = Question::of(evidence).expect("a URL that was asked");
+        let question = Question::of(evidence).expect("the URL of a request");
         let mut files = self.files.clone();
         files.extend(question.file.clone());
-        let mut disk = Paper { config: self.nginx.clone(), files };
-        let read = self.nginx.is_some() || self.log.is_empty();
-        let configs = read.then(|| Config::read(Kind::Nginx, CONFIG, &mut disk));
-        let of_configs = facts(&configs.into_iter().collect::<Vec<_>>(), &question, &disk);
-        of_configs.into_iter().chain(log::facts(&self.log, &question)).collect()
+        let mut disk = InMemoryDisk { config: self.nginx.clone(), files };
+        let mut configs = Vec::new();
+        if self.nginx.is_some() || self.log.is_empty() {
+            configs.push(Config::read(Kind::Nginx, CONFIG, &mut disk));
+        }
+        let mut facts = facts(&configs, &question, &disk);
+        facts.extend(log::facts(&self.log, &question));
+        facts
     }
 }
 
-struct Paper {
+struct InMemoryDisk {
     config: Option<String>,
     files: Vec<String>,
 }
 
-impl Disk for Paper {
+impl Disk for InMemoryDisk {
     fn read(&mut self, pattern: &str) -> Vec<Text> {
-        let text = self.config.clone().filter(|_| pattern == CONFIG);
-        let text = text.ok_or_else(|| "permission denied".to_owned());
+        let text = match &self.config {
+            Some(text) if pattern == CONFIG => Ok(text.clone()),
+            _ => Err("this program may not read it".to_owned()),
+        };
         vec![Text { path: pattern.to_owned(), text }]
     }
 
@@ -56,11 +61,13 @@ impl Disk for Paper {
     }
 
     fn look(&self, path: &str) -> Look {
-        let folder = format!("{}/", path.trim_end_matches('/'));
-        match self.files.iter().any(|it| it == path) {
-            true => Look::File,
-            false if self.files.iter().any(|it| it.starts_with(&folder)) => Look::Folder,
-            false => Look::Missing,
+        let directory = format!("{}/", path.trim_end_matches('/'));
+        if self.files.iter().any(|file| file == path) {
+            Look::File
+        } else if self.files.iter().any(|file| file.starts_with(&directory)) {
+            Look::Folder
+        } else {
+            Look::Missing
         }
     }
 

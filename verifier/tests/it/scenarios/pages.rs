@@ -1,10 +1,10 @@
-//! Pages on paper: what servers, apps and stores write when they do not send a file.
+//! Pages on paper: the bodies that servers, apps and stores send instead of a file.
 //!
 //! Measured with nginx 1.22.1, Apache 2.4.71, lighttpd 1.4.69 and Caddy 2.6.2.
 
 use http::StatusCode;
 
-/// The servers whose answers are known.
+/// The servers whose error pages are known.
 #[derive(Clone, Copy)]
 pub(super) enum Server {
     Nginx,
@@ -15,7 +15,7 @@ pub(super) enum Server {
 }
 
 impl Server {
-    /// By the name that scenarios give it.
+    /// The server with this name in scenarios.
     pub(super) fn named(name: &str) -> Self {
         match name {
             "nginx" => Self::Nginx,
@@ -23,7 +23,7 @@ impl Server {
             "lighttpd" => Self::Lighttpd,
             "Caddy" => Self::Caddy,
             "h2o" => Self::H2o,
-            _ => panic!("no server `{name}` is known"),
+            _ => panic!("unknown server `{name}`"),
         }
     }
 
@@ -38,10 +38,10 @@ impl Server {
         }
     }
 
-    /// Its own page for a status.
+    /// Its built-in error page for a status.
     pub(super) fn page(self, status: u16) -> String {
-        let code = StatusCode::from_u16(status).expect("a status");
-        let reason = code.canonical_reason().expect("a usual status");
+        let code = StatusCode::from_u16(status).expect("a valid status");
+        let reason = code.canonical_reason().expect("a status with a reason phrase");
         match self {
             Self::Nginx => NGINX.replace("STATUS", &format!("{status} {reason}")),
             Self::Apache => {
@@ -79,7 +79,7 @@ const LIGHTTPD: &str = r#"<?xml version="1.0" encoding="iso-8859-1"?>
 </html>
 "#;
 
-/// The type that such a body has, where somebody says one.
+/// The Content-Type of such a body, if it has one.
 pub(super) fn media_type(word: &str, maker: Option<Server>) -> Option<&'static str> {
     match (word, maker) {
         ("page", Some(Server::Caddy)) | ("empty", _) => None,
@@ -93,7 +93,7 @@ pub(super) fn media_type(word: &str, maker: Option<Server>) -> Option<&'static s
     }
 }
 
-/// The body that a word stands for, where it is a page.
+/// The page that a word denotes.
 pub(super) fn text(word: &str) -> String {
     match word {
         "app-page" => page("Not Found", "<p>The requested resource was not found.</p>"),
@@ -108,7 +108,7 @@ pub(super) fn text(word: &str) -> String {
         "fall-through" => "/protected/healthcheck/dummy.bin\n".into(),
         other => match other.strip_prefix("s3:") {
             Some(code) => store_error(code),
-            None => panic!("no body `{other}` is known"),
+            None => panic!("unknown body `{other}`"),
         },
     }
 }
@@ -132,7 +132,7 @@ fn store_error(code: &str) -> String {
         "AuthorizationHeaderMalformed" => (code, "the region 'a' is wrong; expecting 'b'"),
         "RequestTimeTooSkewed" => (code, "The difference between the times is too large."),
         "SlowDown" => (code, "Please reduce your request rate."),
-        _ => panic!("no error `{code}` of a store is known"),
+        _ => panic!("unknown store error `{code}`"),
     };
     let error = format!("<Error><Code>{code}</Code><Message>{message}</Message></Error>");
     format!("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n{error}")

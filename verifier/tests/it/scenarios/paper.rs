@@ -1,4 +1,4 @@
-//! Answers on paper: reads `404 page by nginx`, and writes what that server sends.
+//! Responses on paper: reads `404 page by nginx`, and builds the response that this server sends.
 
 use std::io::Write as _;
 
@@ -11,46 +11,52 @@ use sha2::Digest as _;
 
 use super::pages::{Server, media_type, text};
 
-/// What a scenario's words mean in it.
+/// The context in which the words of a scenario are read.
 pub(super) struct Paper {
-    /// The hand-off that is meant.
+    /// The expected hand-off.
     pub(super) handoff: Option<(String, String)>,
-    /// Whether the files are a fixture's, which begin with its line.
+    /// Whether the files are those of a fixture, which start with its line.
     pub(super) fixture: bool,
 }
 
 /// The size of every file.
 const SIZE: usize = 4096;
 
-/// The fixture's instance, and the key of its dummy.
+/// The instance of the fixture, and the key of its dummy.
 pub(super) const INSTANCE: u64 = 0x7ea4_8d76_de22_6321;
 pub(super) const KEY: &str = "healthcheck/dummy.bin";
 
-/// The dummy's nonce.
+/// The nonce of the dummy.
 pub(super) const NONCE: &str = "0123456789abcdef0000000000000002";
 
-/// The files that were placed before all others, and after them.
+/// The numbers of the files that were placed first and last.
 const OLDER: u64 = 1;
 const NEWER: u64 = 8;
 
-/// Where a changed file changes, and a truncated one ends.
+/// The offset at which a changed file differs, and at which a truncated one ends.
 const FLAW: usize = 1500;
 
-/// Headers, names in lower case.
+/// Headers with their names in lower case.
 type Headers = Vec<(String, String)>;
 
 impl Paper {
-    /// What came of a request.
+    /// The outcome of a request.
     pub(super) fn answer(&self, line: &str, headers: &[String]) -> Seen<Response> {
-        absent(line).unwrap_or_else(|| Seen::Answer(self.response(line, headers)))
+        match absent(line) {
+            Some(absent) => absent,
+            None => Seen::Answer(self.response(line, headers)),
+        }
     }
 
-    /// What came of reading the storage.
+    /// The outcome of reading the storage.
     pub(super) fn stored(&self, word: &str) -> Seen<Body> {
-        absent(word).unwrap_or_else(|| Seen::Answer(self.body(word, self.bytes(word))))
+        match absent(word) {
+            Some(absent) => absent,
+            None => Seen::Answer(self.body_of(word)),
+        }
     }
 
-    /// The body that a word stands for.
+    /// The body that a word denotes.
     pub(super) fn body_of(&self, word: &str) -> Body {
         self.body(word, self.bytes(word))
     }
@@ -59,15 +65,15 @@ impl Paper {
         let words: Vec<&str> = line.split(' ').collect();
         let (status, word, maker, front) = match words[..] {
             [status, word] => (status, word, None, None),
-            [status, word, "by", it] => {
-                (status, word, Some(Server::named(it)), Some(Server::named(it)))
+            [status, word, "by", name] => {
+                (status, word, Some(Server::named(name)), Some(Server::named(name)))
             }
-            [status, word, "via", it] => (status, word, None, Some(Server::named(it))),
-            _ => {
-                panic!("`{line}` is not `STATUS WHAT`, with or without `by SERVER` or `via SERVER`")
-            }
+            [status, word, "via", name] => (status, word, None, Some(Server::named(name))),
+            _ => panic!(
+                "expected `STATUS WORD`, `STATUS WORD by SERVER` or `… via SERVER`: `{line}`"
+            ),
         };
-        let status = status.parse().expect("a status");
+        let status = status.parse().expect("a status code");
         let body = match (word, maker) {
             ("page", Some(maker)) => self.body(word, maker.page(status).into_bytes()),
             _ => self.body_of(word),
@@ -79,14 +85,14 @@ impl Paper {
             }
         }
         let mut response = Response { status, headers, body };
-        // Django and Flask announce the file's length and send nothing: nobody waits for it.
+        // Django and Flask send the length of the file without a body. The probes do not wait for it.
         if word == "handoff" && response.header("content-length") != Some("0") {
             response.body.end = End::NotAwaited;
         }
         response
     }
 
-    /// The headers that such a response has, unless the scenario gives others.
+    /// The headers of such a response, unless the scenario overrides them.
     fn usual(
         &self,
         word: &str,
@@ -96,17 +102,18 @@ impl Paper {
     ) -> Headers {
         let mut headers = Headers::new();
         let mut add = |name: &str, value: &str| headers.push((name.to_owned(), value.to_owned()));
-        // Apache and lighttpd pass the app's Server header on, where it has one.
-        let own = |it: &Server| maker.is_some() || !matches!(it, Server::Apache | Server::Lighttpd);
-        if let Some(it) = front.filter(own) {
-            add("server", it.header());
+        // Apache and lighttpd forward the Server header of the app, if it sends one.
+        if let Some(server) = front
+            && (maker.is_some() || !matches!(server, Server::Apache | Server::Lighttpd))
+        {
+            add("server", server.header());
         }
-        if let Some(it) = media_type(word, maker) {
-            add("content-type", it);
+        if let Some(media_type) = media_type(word, maker) {
+            add("content-type", media_type);
         }
         match word {
             "handoff" => {
-                let (name, value) = self.handoff.as_ref().expect("`handoff` says what is meant");
+                let (name, value) = self.handoff.as_ref().expect("`handoff` with a value");
                 add("content-disposition", "attachment");
                 add(&name.to_lowercase(), value);
             }
@@ -136,7 +143,7 @@ impl Paper {
                 "other-gzip" => Some(gunzipped(&self.bytes("changed"))),
                 _ => None,
             },
-            // What is left of a large body of the app follows the file, unannounced.
+            // The rest of a large body of the app follows the file, beyond its Content-Length.
             beyond: match word {
                 "dummy-and-more" => 5000,
                 "head-and-body" => SIZE as u64,
@@ -177,7 +184,7 @@ impl Paper {
         }
     }
 
-    /// A file: a dummy of the fixture, which says so in its first line, or anything.
+    /// A file. With a fixture it is a dummy, which starts with a line that describes it.
     fn file(&self, number: u64, instance: u64, key: &str) -> Vec<u8> {
         let (hi, lo) = (0x0123_4567_89ab_cdef, number);
         let generation = match number {
@@ -208,7 +215,7 @@ fn gzip(bytes: &[u8]) -> Vec<u8> {
     gzip.finish().expect("memory")
 }
 
-/// Parts with their first bytes, as a body of several.
+/// A multipart/byteranges body of parts, each with the offset of its first byte.
 fn several(parts: &[(usize, &[u8])]) -> Vec<u8> {
     let mut body = Vec::new();
     for (first, part) in parts {
@@ -221,7 +228,7 @@ fn several(parts: &[(usize, &[u8])]) -> Vec<u8> {
     body
 }
 
-/// A word of a dummy's stream, as `docs/contract.md` has it.
+/// A word of the stream of a dummy, as `docs/contract.md` defines it.
 fn word(hi: u64, lo: u64, i: u64) -> [u8; 8] {
     let z = lo.wrapping_add(i.wrapping_mul(0x9E37_79B9_7F4A_7C15));
     let z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
@@ -229,7 +236,7 @@ fn word(hi: u64, lo: u64, i: u64) -> [u8; 8] {
     (z ^ (z >> 31) ^ hi).to_le_bytes()
 }
 
-/// `skipped`, or a failure by the name that reports give it.
+/// `skipped`, or a failure with the name that it has in reports.
 fn absent<T>(line: &str) -> Option<Seen<T>> {
     let (kind, chain) = match line {
         "skipped" => return Some(Seen::Skipped("no URL was given".to_owned())),
@@ -256,7 +263,7 @@ fn absent<T>(line: &str) -> Option<Seen<T>> {
     Some(Seen::Nothing(Failure { kind, chain: chain.to_owned() }))
 }
 
-/// The header by which a further probe differs, where that matters.
+/// The header that a further probe sends, where it matters.
 pub(super) fn sent_by(id: &str) -> Option<&'static str> {
     match id {
         "app-spoofed" => Some("X-Accel-Redirect: /sendfile-check-chosen"),
@@ -270,7 +277,7 @@ pub(super) fn sent_by(id: &str) -> Option<&'static str> {
     }
 }
 
-/// The word for what should come of a probe, where that is not the dummy.
+/// The word for the expected body of a probe, if it is not the dummy.
 pub(super) fn wants(id: ProbeId) -> Option<&'static str> {
     match id {
         ProbeId::NoExtension => Some("no-extension"),
@@ -286,22 +293,24 @@ pub(super) fn wants(id: ProbeId) -> Option<&'static str> {
     }
 }
 
-/// The fixture's journal, each line a method, a target and an answer.
+/// The request log of the fixture; each line is a method, a target and a response.
 pub(super) fn journal(lines: &[String]) -> Vec<Journalled> {
-    let entry = |line: &String| match line.split(' ').collect::<Vec<_>>()[..] {
-        [method, target, answer] => {
-            let [method, target, answer] = [method, target, answer].map(str::to_owned);
-            Journalled { method, target, answer }
-        }
-        _ => panic!("`{line}` is not `METHOD TARGET ANSWER`"),
-    };
-    lines.iter().map(entry).collect()
+    let mut journal = Vec::new();
+    for line in lines {
+        let words: Vec<_> = line.split(' ').map(str::to_owned).collect();
+        let Ok([method, target, answer]) = <[String; 3]>::try_from(words) else {
+            panic!("expected `METHOD TARGET RESPONSE`: `{line}`");
+        };
+        journal.push(Journalled { method, target, answer });
+    }
+    journal
 }
 
-/// `Name: value` as evidence has it.
+/// `Name: value` as evidence states it.
 pub(super) fn header(line: &str) -> (String, String) {
-    let (name, value) =
-        line.split_once(':').unwrap_or_else(|| panic!("`{line}` is no header line"));
+    let Some((name, value)) = line.split_once(':') else {
+        panic!("expected `Name: value`: `{line}`");
+    };
     (name.to_lowercase(), value.trim().to_owned())
 }
 
