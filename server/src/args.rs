@@ -138,7 +138,7 @@ pub(crate) struct Serve {
     #[arg(help_heading = "Hand-off")]
     accel_buffering: Option<BufferingName>,
 
-    /// Value of X-Accel-Limit-Rate, per second
+    /// Value of X-Accel-Limit-Rate, in bytes per second
     #[arg(long, value_name = "BYTES", value_parser = size, help_heading = "Hand-off")]
     accel_limit_rate: Option<u64>,
 
