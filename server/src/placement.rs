@@ -62,8 +62,8 @@ enum State {
 /// The owner of a file.
 #[derive(Debug, PartialEq, Eq)]
 enum Owner {
-    /// There is no file.
-    Nobody,
+    /// The file does not exist.
+    NoFile,
     Fixture(Instance),
     Foreign,
 }
@@ -157,7 +157,7 @@ impl Placement {
             }
             match self.owner(&item.key, &known).await {
                 Ok(owner) if owner == own => result = result.and(self.clear(&item.key).await),
-                Ok(Owner::Nobody) => {}
+                Ok(Owner::NoFile) => {}
                 Ok(_) => {
                     let path = self.storage.display_path(&item.key);
                     warn!(path, "not removed: the file no longer belongs to this fixture");
@@ -204,7 +204,7 @@ impl Placement {
         let old = found.unwrap_or_else(|| self.manifest.clone());
         for key in self.keys() {
             match self.owner(key, &old).await? {
-                Owner::Nobody => {}
+                Owner::NoFile => {}
                 Owner::Fixture(_) => leftovers.push(key.clone()),
                 Owner::Foreign => return Err(self.foreign(key)),
             }
@@ -224,7 +224,7 @@ impl Placement {
             self.clear(key).await?;
         }
         for key in self.keys().chain(&old.dummies).chain([&self.manifest_key]) {
-            self.clear_staged(key, &Owner::Nobody);
+            self.clear_staged(key, &Owner::NoFile);
         }
         self.manifest.directories = old.directories;
         Ok(())
@@ -239,7 +239,7 @@ impl Placement {
         let old = self.placed[at].clone();
         let key = &old.item.key;
         let mode = match self.owner(key, &self.manifest).await? {
-            Owner::Nobody => WriteMode::Create,
+            Owner::NoFile => WriteMode::Create,
             Owner::Fixture(instance) if instance == self.instance() => WriteMode::Replace,
             Owner::Fixture(_) => return Err(self.taken_over(key)),
             Owner::Foreign => return Err(self.foreign(key)),
@@ -280,14 +280,14 @@ impl Placement {
     async fn abort(&self, uploads: &[Upload]) {
         for Upload { key, id } in uploads {
             if let Err(error) = self.storage.abort(key, id).await {
-                warn!(error = on_one_line(&error), "cannot abort the multipart upload of a dummy");
+                warn!(error = %on_one_line(&error), "cannot abort the multipart upload of a dummy");
             }
         }
     }
 
     async fn owner(&self, key: &Key, manifest: &Manifest) -> Result<Owner, StorageError> {
         Ok(match self.storage.read_start(key, LINE_MAX).await? {
-            Stored::Nothing => Owner::Nobody,
+            Stored::Nothing => Owner::NoFile,
             Stored::Special => Owner::Foreign,
             Stored::File { bytes, size } => match Line::parse(&bytes) {
                 Some(line) => Owner::Fixture(line.instance),
