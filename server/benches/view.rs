@@ -1,8 +1,8 @@
-//! The view against a bare hyper server with as many headers: requests per second over 64
-//! connections, in alternating rounds, and the median ratio of neighbouring rounds.
+//! Compares the view with a bare hyper server that sends the same headers: requests per second over
+//! 64 connections, in alternating rounds, and the median ratio of neighbouring rounds.
 //!
-//! `cargo bench -p sendfile-fixture`. Asks with wrk where it is installed, otherwise by itself.
-//! Machines differ and are noisy: only the ratio means something, and nothing fails by it.
+//! `cargo bench -p sendfile-fixture`. Uses wrk if it is installed, otherwise its own client. Hosts
+//! differ and are noisy: only the ratio is meaningful, and the benchmark never fails because of it.
 
 use std::{
     convert::Infallible,
@@ -30,7 +30,7 @@ const ROUNDS: usize = 15;
 const ROUND: Duration = Duration::from_secs(2);
 const PATH: &str = "/healthcheck-utils/download";
 
-/// The headers of the view, but written by hand.
+/// The headers of the view, written by hand.
 const HEADERS: [(HeaderName, HeaderValue); 5] = [
     (
         HeaderName::from_static("x-accel-redirect"),
@@ -71,9 +71,9 @@ fn runtime() -> io::Result<Runtime> {
 
 async fn serve_bare(listener: TcpListener) {
     while let Ok((stream, _)) = listener.accept().await {
-        // Slower without, and still right.
+        // Only slower if this fails.
         let _ = stream.set_nodelay(true);
-        let answer = service_fn(|_| async {
+        let service = service_fn(|_| async {
             let mut headers = HeaderMap::with_capacity(HEADERS.len());
             for (name, value) in HEADERS {
                 headers.insert(name, value);
@@ -82,7 +82,7 @@ async fn serve_bare(listener: TcpListener) {
             *response.headers_mut() = headers;
             Ok::<_, Infallible>(response)
         });
-        tokio::spawn(http1::Builder::new().serve_connection(TokioIo::new(stream), answer));
+        tokio::spawn(http1::Builder::new().serve_connection(TokioIo::new(stream), service));
     }
 }
 
@@ -92,40 +92,40 @@ fn rate(clients: &Runtime, address: SocketAddr) -> Result<f64, Box<dyn Error>> {
     let url = format!("http://{address}{PATH}");
     match Command::new("wrk").args(["-t1", &connections, &seconds, &url]).output() {
         Ok(output) => {
-            let said = String::from_utf8(output.stdout)?;
-            let line = said.lines().find_map(|line| line.strip_prefix("Requests/sec:"));
-            Ok(line.ok_or("wrk has failed")?.trim().parse()?)
+            let report = String::from_utf8(output.stdout)?;
+            let line = report.lines().find_map(|line| line.strip_prefix("Requests/sec:"));
+            Ok(line.ok_or("wrk failed")?.trim().parse()?)
         }
-        Err(_) => clients.block_on(ask_for_a_round(address)),
+        Err(_) => clients.block_on(measure_round(address)),
     }
 }
 
-async fn ask_for_a_round(address: SocketAddr) -> Result<f64, Box<dyn Error>> {
-    let mut asking = JoinSet::new();
+async fn measure_round(address: SocketAddr) -> Result<f64, Box<dyn Error>> {
+    let mut connections = JoinSet::new();
     let begin = Instant::now();
     for _ in 0..CONNECTIONS {
-        asking.spawn(ask_until(address, begin + ROUND));
+        connections.spawn(send_until(address, begin + ROUND));
     }
-    let mut answers = 0;
-    while let Some(asked) = asking.join_next().await {
-        answers += asked??;
+    let mut responses = 0;
+    while let Some(count) = connections.join_next().await {
+        responses += count??;
     }
-    Ok(f64::from(answers) / begin.elapsed().as_secs_f64())
+    Ok(f64::from(responses) / begin.elapsed().as_secs_f64())
 }
 
-async fn ask_until(address: SocketAddr, end: Instant) -> io::Result<u32> {
+async fn send_until(address: SocketAddr, end: Instant) -> io::Result<u32> {
     let mut stream = TcpStream::connect(address).await?;
     let request = format!("GET {PATH} HTTP/1.1\r\nHost: bench\r\n\r\n");
-    let (mut answers, mut buffer) = (0, [0; 1024]);
+    let (mut responses, mut buffer) = (0, [0; 1024]);
     while Instant::now() < end {
         stream.write_all(request.as_bytes()).await?;
         let mut read = 0;
         while !buffer[..read].ends_with(b"\r\n\r\n") {
             read += stream.read(&mut buffer[read..]).await?;
         }
-        answers += 1;
+        responses += 1;
     }
-    Ok(answers)
+    Ok(responses)
 }
 
 fn median(mut rates: Vec<f64>) -> f64 {

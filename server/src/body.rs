@@ -1,4 +1,4 @@
-//! The bodies of the fixture's answers: nothing, a few bytes, or a dummy made while it is sent.
+//! Response bodies of the fixture: empty, a few bytes, or a dummy that is generated while it is sent.
 
 use std::{
     convert::Infallible,
@@ -12,10 +12,10 @@ use http_body::{Frame, SizeHint};
 
 use crate::dummy::Content;
 
-/// How much of a dummy is made at once, in bytes.
+/// The size of the chunks in which a dummy is generated, in bytes.
 const CHUNK: usize = 64 << 10;
 
-/// The body of an answer. Cloning is cheap: a body that is ready is sent many times.
+/// The body of a response. Cloning is cheap: the same body is sent many times.
 #[derive(Clone, Debug)]
 pub(crate) struct Body(Source);
 
@@ -57,19 +57,23 @@ impl http_body::Body for Body {
                 chunk
             }
         };
-        Poll::Ready((!chunk.is_empty()).then(|| Ok(Frame::data(chunk))))
+        if chunk.is_empty() {
+            return Poll::Ready(None);
+        }
+        Poll::Ready(Some(Ok(Frame::data(chunk))))
     }
 
     fn is_end_stream(&self) -> bool {
-        self.left() == 0
+        self.remaining() == 0
     }
 
     fn size_hint(&self) -> SizeHint {
-        SizeHint::with_exact(self.left())
+        SizeHint::with_exact(self.remaining())
     }
 }
 
 impl Body {
+    /// Returns the bytes; none of a dummy, which is generated while it is sent.
     pub(crate) fn bytes(&self) -> Bytes {
         match &self.0 {
             Source::Bytes(bytes) => bytes.clone(),
@@ -77,7 +81,8 @@ impl Body {
         }
     }
 
-    pub(crate) fn left(&self) -> u64 {
+    /// Returns how many bytes have not been sent yet.
+    pub(crate) fn remaining(&self) -> u64 {
         match &self.0 {
             Source::Bytes(bytes) => bytes.len() as u64,
             Source::Dummy { content, sent } => content.size() - sent,

@@ -1,7 +1,7 @@
-//! What a verifier may ask, as JSON: what was placed, what was requested, what can be read back.
+//! The contract as JSON: which dummies are placed, which requests arrived, what can be read back.
 //!
-//! The form of the JSON is the contract between the two programs (`docs/contract.md`); nothing
-//! else of the fixture is serialised.
+//! The form of the JSON is the contract between the two programs (`docs/contract.md`). Nothing else
+//! of the fixture is serialised.
 
 use std::collections::BTreeMap;
 
@@ -9,16 +9,18 @@ use bytes::Bytes;
 use serde::Serialize;
 
 use crate::{
-    catalog::Key,
+    catalog::DummyId,
+    causes::on_one_line,
     dummy::Digest,
-    journal::{Entry, Ticket},
-    placement::Placed,
-    probe::{Action, Expect, PLAIN, Probe},
-    snapshot::Setup,
-    storage::{StorageError, Trouble},
+    key::Key,
+    placement::{self, Placed},
+    probe::{self, Action, Expect, PLAIN, ProbeId},
+    request_log::{Entry, RequestId, ResponseKind},
+    setup::Setup,
+    storage::{FailureKind, StorageError},
 };
 
-/// The answer of `{base}/contract`.
+/// The response of `{base}/contract`.
 #[derive(Serialize)]
 struct Contract<'a> {
     version: u32,
@@ -28,21 +30,22 @@ struct Contract<'a> {
     storage: &'a str,
     handoff: Handoff<'a>,
     dummies: Vec<Dummy<'a>>,
-    probes: Vec<ProbeOf<'a>>,
+    probes: Vec<Probe<'a>>,
 }
 
 #[derive(Serialize)]
 struct Handoff<'a> {
     dialect: &'a str,
     header: String,
-    map: &'a str,
+    #[serde(rename = "map")]
+    path_prefix: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
     link_header: Option<String>,
 }
 
 #[derive(Serialize)]
 struct Dummy<'a> {
-    id: &'a str,
+    id: DummyId,
     name: &'a str,
     key: &'a str,
     size: u64,
@@ -67,16 +70,24 @@ struct Previous {
 }
 
 #[derive(Serialize)]
-struct ProbeOf<'a> {
-    id: &'a str,
+struct Probe<'a> {
+    id: ProbeId,
     path: String,
     handoff: Option<&'a str>,
-    expect: &'static str,
-    dummy: Option<&'a str>,
+    expect: Expected,
+    dummy: Option<DummyId>,
     sha256: Option<String>,
 }
 
-/// The answer of `{base}/requests/NONCE`.
+#[derive(Serialize)]
+#[serde(rename_all = "lowercase")]
+enum Expected {
+    Dummy,
+    Body,
+    Nothing,
+}
+
+/// The response of `{base}/requests/NONCE`.
 #[derive(Serialize)]
 struct Requests<'a> {
     nonce: &'a str,
@@ -88,11 +99,12 @@ struct Request<'a> {
     ago_ms: u128,
     method: &'a str,
     target: &'a str,
-    answer: &'a str,
+    #[serde(rename = "answer")]
+    response: ResponseKind,
     headers: BTreeMap<&'a str, String>,
 }
 
-/// The answer of `{base}/storage/NAME`.
+/// The response of `{base}/storage/NAME`.
 #[derive(Serialize)]
 struct ReadBack<'a> {
     name: &'a str,
@@ -105,14 +117,20 @@ struct ReadBack<'a> {
 #[serde(tag = "result", rename_all = "lowercase")]
 enum Outcome {
     Pass { size: u64, sha256: String },
-    Fail { kind: &'static str, error: String },
+    Fail { kind: FailureKind, error: String },
 }
 
-/// Says what was placed and what can be asked.
+/// Describes the placed dummies and the probes.
 pub(crate) fn contract(setup: &Setup, placed: &[Placed]) -> Bytes {
-    let dummies = placed.iter().map(|placed| dummy(setup, placed)).collect();
-    let probes = setup.probes.iter().map(|it| probe(setup, it, placed)).collect();
-    let contract = Contract {
+    let mut dummies = Vec::new();
+    for dummy in placed {
+        dummies.push(Dummy::new(setup, dummy));
+    }
+    let mut probes = Vec::new();
+    for probe in &setup.probes {
+        probes.push(Probe::new(setup, probe, placed));
+    }
+    json(&Contract {
         version: 1,
         tool: concat!("sendfile-fixture ", env!("CARGO_PKG_VERSION")),
         instance: setup.instance.to_string(),
@@ -121,36 +139,24 @@ pub(crate) fn contract(setup: &Setup, placed: &[Placed]) -> Bytes {
         handoff: Handoff {
             dialect: setup.handoff.dialect,
             header: setup.handoff.header.to_string(),
-            map: &setup.handoff.map,
+            path_prefix: &setup.handoff.path_prefix,
             link_header: setup.handoff.links.header().map(ToString::to_string),
         },
         dummies,
         probes,
-    };
-    json(&contract)
+    })
 }
 
-/// Says which requests carried the ticket, the oldest first.
-pub(crate) fn requests<'a>(ticket: &'a Ticket, entries: impl Iterator<Item = &'a Entry>) -> Bytes {
-    let requests = entries.map(|entry| {
-        let mut headers = BTreeMap::<_, String>::new();
-        for (name, value) in &entry.headers {
-            let joined = headers.entry(&**name).or_default();
-            joined.push_str(if joined.is_empty() { "" } else { ", " });
-            joined.push_str(value);
-        }
-        Request {
-            ago_ms: entry.at.elapsed().as_millis(),
-            method: &entry.method,
-            target: &entry.target,
-            answer: entry.answer,
-            headers,
-        }
-    });
-    json(&Requests { nonce: ticket.as_str(), requests: requests.collect() })
+/// Lists the requests with this id, oldest first.
+pub(crate) fn requests<'a>(id: &RequestId, entries: impl Iterator<Item = &'a Entry>) -> Bytes {
+    let mut requests = Vec::new();
+    for entry in entries {
+        requests.push(Request::new(entry));
+    }
+    json(&Requests { nonce: id.as_str(), requests })
 }
 
-/// Says what reading a dummy back has given.
+/// Describes the result of reading a dummy back.
 pub(crate) fn read_back(
     name: &str,
     key: &Key,
@@ -158,91 +164,93 @@ pub(crate) fn read_back(
 ) -> Bytes {
     let outcome = match result {
         Ok((size, digest)) => Outcome::Pass { size, sha256: digest.to_string() },
-        Err(error) => Outcome::Fail { kind: kind(error.trouble()), error: chain(&error) },
+        Err(error) => Outcome::Fail { kind: error.kind(), error: on_one_line(&error) },
     };
     json(&ReadBack { name, key: key.as_str(), outcome })
 }
 
-/// Says why a storage cannot be used: the kind, and all causes.
-pub(crate) fn trouble(error: &StorageError) -> String {
-    format!("{}: {}", kind(error.trouble()), chain(error))
-}
-
-/// Writes an error with all its causes on one line.
-pub(crate) fn chain(error: &dyn std::error::Error) -> String {
-    let causes = std::iter::successors(error.source(), |&cause| cause.source());
-    causes.fold(error.to_string(), |text, cause| {
-        let cause = cause.to_string();
-        if text.ends_with(&cause) { text } else { format!("{text}: {cause}") }
-    })
-}
-
-fn dummy<'a>(setup: &'a Setup, placed: &'a Placed) -> Dummy<'a> {
-    let Placed { item, line, sha256, previous, .. } = placed;
-    let view = setup.views.get(item.id);
-    Dummy {
-        id: item.id,
-        name: item.name(),
-        key: item.key.as_str(),
-        size: line.size,
-        nonce: line.nonce.to_string(),
-        generation: line.generation,
-        sha256: sha256.to_string(),
-        placed: &line.placed,
-        content_type: item.content_type,
-        content_disposition: view.map_or("", |view| &view.disposition.text),
-        handoff: view.map_or("", |view| &view.handoff.text),
-        query: setup.handoff.query(&item.key),
-        previous: previous.as_ref().map(|it| Previous {
-            nonce: it.nonce.to_string(),
-            generation: it.generation,
-            size: it.size,
-            sha256: it.sha256.to_string(),
-        }),
+impl<'a> Dummy<'a> {
+    fn new(setup: &'a Setup, placed: &'a Placed) -> Self {
+        let Placed { item, line, sha256, previous, .. } = placed;
+        let (content_disposition, handoff) = match setup.views.get(&item.id) {
+            Some(view) => (&*view.disposition.text, &*view.handoff.text),
+            None => ("", ""),
+        };
+        Self {
+            id: item.id,
+            name: item.name(),
+            key: item.key.as_str(),
+            size: line.size,
+            nonce: line.nonce.to_string(),
+            generation: line.generation,
+            sha256: sha256.to_string(),
+            placed: &line.placed,
+            content_type: item.content_type,
+            content_disposition,
+            handoff,
+            query: setup.handoff.query(&item.key),
+            previous: previous.as_ref().map(Previous::new),
+        }
     }
 }
 
-fn probe<'a>(setup: &Setup, probe: &'a Probe, placed: &[Placed]) -> ProbeOf<'a> {
-    let (expect, dummy) = match (probe.expect, &probe.action) {
-        (Expect::Dummy(id), _) => ("dummy", Some(id)),
-        (Expect::Body, Action::Stream) => ("body", Some("main")),
-        (Expect::Body, _) => ("body", None),
-        (Expect::Nothing, _) => ("nothing", None),
-    };
-    let of_dummy = placed.iter().find(|placed| Some(placed.item.id) == dummy);
-    let sha256 = match &probe.action {
-        Action::Plain => Some(Digest::of(PLAIN.as_bytes())),
-        Action::Handoff(_) | Action::Stream => of_dummy.map(|placed| placed.sha256),
-    };
-    ProbeOf {
-        id: probe.id,
-        path: format!("{}/probe/{}", setup.base, probe.id),
-        handoff: match &probe.action {
-            Action::Handoff(value) => Some(&value.text),
+impl Previous {
+    fn new(previous: &placement::Previous) -> Self {
+        Self {
+            nonce: previous.nonce.to_string(),
+            generation: previous.generation,
+            size: previous.size,
+            sha256: previous.sha256.to_string(),
+        }
+    }
+}
+
+impl<'a> Probe<'a> {
+    fn new(setup: &Setup, probe: &'a probe::Probe, placed: &[Placed]) -> Self {
+        let (expect, dummy) = match (probe.expect, &probe.action) {
+            (Expect::Dummy(id), _) => (Expected::Dummy, Some(id)),
+            (Expect::Body, Action::Stream) => (Expected::Body, Some(DummyId::Main)),
+            (Expect::Body, _) => (Expected::Body, None),
+            (Expect::Nothing, _) => (Expected::Nothing, None),
+        };
+        let handoff = match &probe.action {
+            Action::Handoff(value) => Some(&*value.text),
             Action::Plain | Action::Stream => None,
-        },
-        expect,
-        dummy,
-        sha256: sha256.map(|digest| digest.to_string()),
+        };
+        let mut sha256 = None;
+        if let Action::Plain = probe.action {
+            sha256 = Some(Digest::of(PLAIN.as_bytes()).to_string());
+        } else if let Some(id) = dummy
+            && let Some(placed) = Placed::find(placed, id)
+        {
+            sha256 = Some(placed.sha256.to_string());
+        }
+        let path = format!("{}/probe/{}", setup.base, probe.id);
+        Self { id: probe.id, path, handoff, expect, dummy, sha256 }
     }
 }
 
-fn kind(trouble: Trouble) -> &'static str {
-    match trouble {
-        Trouble::NotFound => "not-found",
-        Trouble::BucketMissing => "bucket-missing",
-        Trouble::PermissionDenied => "permission-denied",
-        Trouble::KeyRefused => "key-refused",
-        Trouble::WrongRegion => "wrong-region",
-        Trouble::ClockSkewed => "clock-skewed",
-        Trouble::NameNotResolved => "name-not-resolved",
-        Trouble::Tls => "tls",
-        Trouble::Unreachable => "unreachable",
-        Trouble::Other => "other",
+impl<'a> Request<'a> {
+    fn new(entry: &'a Entry) -> Self {
+        let mut headers = BTreeMap::<_, String>::new();
+        for (name, value) in &entry.headers {
+            let joined = headers.entry(&**name).or_default();
+            if !joined.is_empty() {
+                joined.push_str(", ");
+            }
+            joined.push_str(value);
+        }
+        Self {
+            ago_ms: entry.at.elapsed().as_millis(),
+            method: &entry.method,
+            target: &entry.target,
+            response: entry.response,
+            headers,
+        }
     }
 }
 
-/// Strings and numbers cannot fail to become JSON.
+/// Strings and numbers always serialise.
 fn json(value: &impl Serialize) -> Bytes {
     serde_json::to_vec_pretty(value).unwrap_or_default().into()
 }

@@ -1,6 +1,7 @@
-//! The bytes of a dummy: self-identifying, reproducible, streamed.
+//! The bytes of a dummy: self-identifying, reproducible, generated on demand.
 //!
-//! Knows the first line and the stream behind it (`docs/contract.md`), and nothing of storage or HTTP.
+//! Knows the first line and the stream that follows it (`docs/contract.md`); knows nothing of storage
+//! or HTTP.
 
 use std::{
     fmt,
@@ -12,25 +13,25 @@ use std::{
 use bytes::{Bytes, BytesMut};
 use sha2::{Digest as _, Sha256};
 
-use crate::catalog::Key;
+use crate::key::Key;
 
-/// The longest first line, in bytes, with its line feed.
+/// The longest first line, in bytes, including its line feed.
 pub(crate) const LINE_MAX: usize = 512;
 
 const OPENING: &str = "sendfile-fixture/1 dummy ";
 
-/// What filters of a proxy like to change: SSI, `sub_filter`, `add_before_body`, charset conversion.
+/// Markup that a proxy's filters change: SSI, `sub_filter`, `add_before_body`, charset conversion.
 const PAGE: &str = "<!DOCTYPE html>\n\
     <html><head><title>sendfile-fixture</title></head>\n\
     <body><p>äöü ß é 漢字</p>\n\
     <!--#echo var=\"DATE_LOCAL\" -->\n\
     </body></html>\n";
 
-/// Names one run of the fixture. Unique, not secret.
+/// Identifies one run of the fixture. Unique, not secret.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Instance(u64);
 
-/// What the bytes of a dummy follow from. Unique, not secret.
+/// The seed of a dummy's bytes. Unique, not secret.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Nonce {
     hi: u64,
@@ -48,14 +49,14 @@ pub(crate) struct Line {
     pub(crate) key: Key,
 }
 
-/// What follows the first line.
+/// The kind of bytes that follow the first line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Filling {
     Stream,
     Page,
 }
 
-/// All bytes of one dummy, made when they are asked for.
+/// All bytes of one dummy, generated on demand.
 #[derive(Clone, Debug)]
 pub(crate) struct Content {
     head: Vec<u8>,
@@ -64,7 +65,7 @@ pub(crate) struct Content {
     filling: Filling,
 }
 
-/// A SHA-256.
+/// A SHA-256 checksum.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Digest([u8; 32]);
 
@@ -82,14 +83,14 @@ impl Content {
         self.size
     }
 
-    /// Returns at most `max` bytes from `offset` on; none at the end.
+    /// Returns at most `max` bytes from `offset` on; an empty buffer at the end.
     pub(crate) fn read(&self, offset: u64, max: usize) -> Bytes {
         let mut buffer = BytesMut::new();
         self.read_into(&mut buffer, offset, max);
         buffer.freeze()
     }
 
-    /// Makes at most `max` bytes from `offset` on the content of `buffer`.
+    /// Replaces the content of `buffer` with at most `max` bytes from `offset` on.
     pub(crate) fn read_into(&self, buffer: &mut BytesMut, offset: u64, max: usize) {
         let left = self.size.saturating_sub(offset);
         buffer.resize(max.min(usize::try_from(left).unwrap_or(max)), 0);
@@ -105,8 +106,8 @@ impl Content {
 }
 
 impl Line {
-    /// Recognises a dummy by the first bytes of a file. Exact to the byte: what this program
-    /// would not have written itself is somebody else's.
+    /// Recognises a dummy by the first bytes of a file. Exact to the byte: a line that this program
+    /// would not write belongs to another program.
     pub(crate) fn parse(head: &[u8]) -> Option<Self> {
         let head = &head[..head.len().min(LINE_MAX)];
         let end = head.iter().position(|&byte| byte == b'\n')?;
@@ -123,7 +124,7 @@ impl Line {
         (line.to_string() == text).then_some(line)
     }
 
-    /// Tells whether a dummy of this line is long enough for it and its line feed.
+    /// Whether a dummy of this size has room for the line and its line feed.
     pub(crate) fn fits(&self) -> bool {
         (self.to_string().len() as u64) < self.size
     }
@@ -162,7 +163,7 @@ impl Nonce {
         Self { hi: random(), lo: random() }
     }
 
-    /// SplitMix64 (Steele, Lea, Flood 2014): any word without those before it.
+    /// SplitMix64 (Steele, Lea, Flood 2014): computes any word without the preceding ones.
     fn word(self, index: u64) -> u64 {
         let step = index.wrapping_add(1).wrapping_mul(0x9E37_79B9_7F4A_7C15);
         let z = self.lo.wrapping_add(step);
@@ -219,7 +220,10 @@ impl From<Sha256> for Digest {
 
 impl fmt::Display for Digest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+        for byte in self.0 {
+            write!(f, "{byte:02x}")?;
+        }
+        Ok(())
     }
 }
 
@@ -232,7 +236,7 @@ fn time(text: &str) -> Option<String> {
     Some(humantime::format_rfc3339_seconds(time).to_string())
 }
 
-/// The keys of `RandomState` come from the operating system and never repeat within a process.
+/// The operating system provides the keys of `RandomState`, which never repeat within a process.
 fn random() -> u64 {
     RandomState::new().build_hasher().finish()
 }
@@ -254,15 +258,17 @@ mod tests {
         }
     }
 
-    /// The whole content at once, made as plainly as `docs/contract.md` says it.
-    fn plainly(line: &Line, filling: Filling) -> Vec<u8> {
-        let stream = |at: u64| line.nonce.word(at / 8).to_le_bytes()[(at % 8) as usize];
-        let mut bytes: Vec<u8> = match filling {
-            Filling::Stream => (0..line.size).map(stream).collect(),
-            Filling::Page => (0..line.size)
-                .map(|at| format!("{:02x}", stream(at / 2)).as_bytes()[(at % 2) as usize])
-                .collect(),
-        };
+    /// The whole content at once, generated step by step as `docs/contract.md` describes.
+    fn reference(line: &Line, filling: Filling) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        for at in 0..line.size {
+            bytes.push(match filling {
+                Filling::Stream => stream_byte(line.nonce, at),
+                Filling::Page => {
+                    format!("{:02x}", stream_byte(line.nonce, at / 2)).as_bytes()[(at % 2) as usize]
+                }
+            });
+        }
         let page = if filling == Filling::Page { PAGE } else { "" };
         for (byte, head) in bytes.iter_mut().zip(format!("{line}\n{page}").bytes()) {
             *byte = head;
@@ -270,33 +276,36 @@ mod tests {
         bytes
     }
 
+    fn stream_byte(nonce: Nonce, at: u64) -> u8 {
+        nonce.word(at / 8).to_le_bytes()[(at % 8) as usize]
+    }
+
     proptest! {
-        /// A verifier that makes the bytes again, from anywhere and in any portions, must get the
-        /// very bytes that were placed.
+        /// A verifier regenerates the bytes from any offset and in chunks of any size.
         #[test]
-        fn any_part_is_the_part_of_the_whole(
+        fn any_range_matches_the_whole_content(
             size in 0_u64..3000, offset in 0_u64..3100, max in 0_usize..3100, page: bool,
         ) {
             let filling = if page { Filling::Page } else { Filling::Stream };
             let content = Content::new(&line(size), filling);
-            let whole = plainly(&line(size), filling);
+            let whole = reference(&line(size), filling);
             let start = (offset as usize).min(whole.len());
             let end = (start + max).min(whole.len());
             prop_assert_eq!(&content.read(offset, max)[..], &whole[start..end]);
         }
 
         #[test]
-        fn nonce_and_instance_survive_writing(hi: u64, lo: u64) {
+        fn nonce_and_instance_are_read_and_written_alike(hi: u64, lo: u64) {
             let nonce = Nonce { hi, lo };
             prop_assert_eq!(nonce.to_string().parse(), Ok(nonce));
             prop_assert_eq!(Instance(hi).to_string().parse(), Ok(Instance(hi)));
         }
 
-        /// A file with any byte of the line changed is not the fixture's to delete.
+        /// The fixture must not delete a file if any byte of the line has changed.
         #[test]
         fn only_the_exact_line_is_recognised(at in 0_usize..170, byte: u8) {
             let mut head = format!("{}\n", line(4096)).into_bytes();
-            // A line feed ends the line, and what is left may well be one.
+            // A line feed ends the line early, and the rest may still be a valid line.
             prop_assume!(byte != b'\n');
             let old = std::mem::replace(&mut head[at], byte);
             if let Some(read) = Line::parse(&head) {
@@ -307,22 +316,22 @@ mod tests {
         }
     }
 
-    /// The values of the contract, made with another program (Python).
+    /// The values in the contract were computed by another program (Python).
     #[test]
-    fn stream_is_the_one_of_the_contract() {
+    fn stream_matches_the_contract() {
         let nonce: Nonce = "0123456789abcdeffedcba9876543210".parse().unwrap();
         let words = [nonce.word(0), nonce.word(1), nonce.word(u64::MAX)];
         assert_eq!(words, [0x7bcb_d6d2_6a84_2369, 0x0815_6f1d_dd31_eb66, 0xef31_c8e5_4789_338e]);
     }
 
     #[test]
-    fn line_is_read_back() {
+    fn line_is_read_as_it_was_written() {
         let head = Content::new(&line(4096), Filling::Stream).read(0, LINE_MAX);
         assert_eq!(Line::parse(&head), Some(line(4096)));
     }
 
     #[test]
-    fn nothing_else_is_taken_for_a_line() {
+    fn any_other_line_is_rejected() {
         let good = format!("{}\n", line(4096));
         for (from, to) in [
             ("\n", ""),

@@ -1,71 +1,71 @@
-//! Starts a fixture and stops it: places the dummies, listens, answers, rotates, cleans up.
+//! Builds and starts a fixture: checks its settings, listens, and places the dummies.
 
-use std::{ops::RangeInclusive, path::Path, sync::Arc, time::Duration};
-
-use thiserror::Error;
+use std::{path::Path, sync::Arc, time::Duration};
 
 use crate::{
-    catalog::{self, Choice, Item, NameError, OddNames, RootTwin, TWIN_SIZE},
-    handoff::{Carrier, Dialect, Handoff, HandoffError, Header, Meaning},
+    catalog::{self, DEFAULT_SIZE, DummyOptions, Item, OddNames, RootDecoy},
+    handoff::{Carrier, Dialect, Handoff, Header, ValueKind},
+    key::escape,
     listen::{Address, ListenError, Listener, Socket},
     placement::Placement,
-    route::Site,
+    route::Responder,
     serve::Limits,
-    snapshot::Setup,
-    storage::{Metadata, Settings, Storage, StorageError, ledger::Ledger},
+    setup::Setup,
+    storage::{MetadataService, Storage, StorageConfig, manifest::Manifest},
 };
 
+mod error;
 mod running;
-mod setup;
+mod signing;
 
-use self::setup::Signing;
+use self::signing::Signing;
 
-pub use self::running::{Running, StopError};
+pub use self::{
+    error::{StartError, StopError},
+    running::Running,
+};
 
 const SECOND: Duration = Duration::from_secs(1);
 const YEAR: Duration = Duration::from_secs(365 * 24 * 60 * 60);
 
-/// The map of the dialects whose value is a URI.
-const MAP: &str = "/protected/";
+/// The default path prefix of the dialects whose value is a URI.
+const PATH_PREFIX: &str = "/protected/";
 
-/// The shortest and the longest time that a signed link can be used; S3 takes none that is longer.
-const EXPIRY: RangeInclusive<Duration> = Duration::from_secs(2)..=Duration::from_secs(7 * 86_400);
-
-/// A fixture that is to be started.
+/// Configures and starts a fixture.
 ///
-/// Without further settings it speaks nginx's dialect and listens on any free port of 127.0.0.1.
+/// By default it uses nginx's dialect and listens on a free port of 127.0.0.1.
 #[derive(Clone, Debug)]
 #[must_use = "nothing happens before `start`"]
 pub struct Fixture {
     storage: String,
-    settings: Settings,
+    storage_config: StorageConfig,
     dialect: Dialect,
-    map: Option<String>,
-    remote: Remote,
+    path_prefix: Option<String>,
+    bucket: Bucket,
     base: String,
     name: String,
     size: u64,
     large_size: u64,
-    root_twin: Twin,
+    root_decoy: WantedDecoy,
     odd_names: OddNames,
     listen: Vec<Address>,
     limits: Limits,
     rotate: Rotation,
 }
 
-/// Where the proxy has the files.
+/// Whether the proxy reads the files from a private bucket.
 #[derive(Clone, Debug)]
-enum Remote {
-    /// On a disk of its own.
-    No,
-    /// In a private bucket, for which links are signed.
-    Signed(Signing),
+enum Bucket {
+    /// It does not: it has access to the files.
+    None,
+    /// It needs a signed link for each file.
+    Private(Signing),
 }
 
 #[derive(Clone, Copy, Debug)]
-enum Twin {
-    Placed,
-    LeftOut,
+enum WantedDecoy {
+    IfPossible,
+    Never,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -74,46 +74,21 @@ enum Rotation {
     Every(Duration),
 }
 
-/// A fixture that could not be started.
-#[derive(Debug, Error)]
-pub enum StartError {
-    /// The storage cannot be used.
-    #[error(transparent)]
-    Storage(#[from] StorageError),
-    /// The hand-off cannot be written.
-    #[error(transparent)]
-    Handoff(#[from] HandoffError),
-    /// The dummy cannot have this name.
-    #[error(transparent)]
-    Name(#[from] NameError),
-    /// The address cannot be listened on.
-    #[error(transparent)]
-    Listen(#[from] ListenError),
-    /// A dialect whose value is a path, and a storage that is no folder on this machine.
-    #[error("the hand-off is a path, and the storage has none on this machine")]
-    NoPath,
-    /// A dialect whose value is a path, and links that are to be signed.
-    #[error("the hand-off is a path, and only a URI can carry a signed link")]
-    NoLink,
-    /// The base path is not one.
-    #[error("`{}` is not a base path", .0.escape_debug())]
-    Base(String),
-}
-
 impl Fixture {
-    /// Prepares a fixture. It needs a storage, by [`Fixture::storage`] or [`Fixture::storage_dir`].
+    /// Returns a fixture with default settings. Set a storage with [`Fixture::storage`] or
+    /// [`Fixture::storage_dir`].
     pub fn builder() -> Self {
         Self {
             storage: String::new(),
-            settings: Settings::default(),
+            storage_config: StorageConfig::default(),
             dialect: Dialect::nginx(),
-            map: None,
-            remote: Remote::No,
+            path_prefix: None,
+            bucket: Bucket::None,
             base: "/healthcheck-utils".into(),
             name: "dummy.bin".into(),
-            size: TWIN_SIZE,
+            size: DEFAULT_SIZE,
             large_size: 3 << 20,
-            root_twin: Twin::Placed,
+            root_decoy: WantedDecoy::IfPossible,
             odd_names: OddNames::LeftOut,
             listen: Vec::new(),
             limits: Limits::default(),
@@ -122,73 +97,69 @@ impl Fixture {
     }
 
     /// Places the dummies in the storage of this URL: `file:///srv/media`, `s3://bucket/prefix`,
-    /// `az://container/prefix`, `gs://bucket/prefix`, or `https://host/folder` for WebDAV.
+    /// `az://container/prefix`, `gs://bucket/prefix`, or `https://host/directory` for WebDAV.
     pub fn storage(mut self, url: impl Into<String>) -> Self {
         self.storage = url.into();
         self
     }
 
-    /// Sets an option of the storage, by the name that `object_store` gives it: `endpoint`,
-    /// `region`, `access_key_id`, `account_key` … It counts before the environment's `AWS_…`,
-    /// `AZURE_…` and `GOOGLE_…`.
+    /// Sets an option of the storage by its name in `object_store`: `endpoint`, `region`,
+    /// `access_key_id`, `account_key` … It overrides the environment variables `AWS_…`, `AZURE_…`
+    /// and `GOOGLE_…`.
     pub fn storage_option(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
-        self.settings.options.push((name.into(), value.into()));
+        self.storage_config.options.push((name.into(), value.into()));
         self
     }
 
-    /// Lets the machine's metadata address be asked for credentials where none are given.
+    /// Requests credentials from the host's metadata service if none are given.
     pub fn storage_metadata(mut self) -> Self {
-        self.settings.metadata = Metadata::Asked;
+        self.storage_config.metadata = MetadataService::Enabled;
         self
     }
 
-    /// Sets how long the storage may take for an answer; 5 seconds by default. A large dummy may
-    /// take a second longer for each 100 KiB.
+    /// Sets the maximum time to wait for a response of the storage; 5 seconds by default. For a large
+    /// dummy, one second per 100 KiB is added.
     pub fn storage_timeout(mut self, limit: Duration) -> Self {
-        self.settings.timeout = limit;
+        self.storage_config.timeout = limit;
         self
     }
 
-    /// Places the dummies in this folder, which must be absolute.
+    /// Places the dummies in this directory. The path must be absolute.
     pub fn storage_dir(self, path: impl AsRef<Path>) -> Self {
-        let path = catalog::escape(&path.as_ref().to_string_lossy());
+        let path = escape(&path.as_ref().to_string_lossy());
         self.storage(format!("file://{path}"))
     }
 
-    /// Hands off as this proxy expects it.
+    /// Sets the hand-off that the proxy expects.
     pub fn dialect(mut self, dialect: Dialect) -> Self {
         self.dialect = dialect;
         self
     }
 
-    /// Sets where the proxy finds the storage: a prefix of URIs (`/protected/` by default), or a
-    /// folder as the proxy sees it (that of the storage by default). A missing slash at the end is
-    /// added.
-    pub fn map(mut self, map: impl Into<String>) -> Self {
-        self.map = Some(map.into());
+    /// Sets the path prefix under which the proxy finds the storage: a URI prefix (`/protected/` by
+    /// default), or a directory on the proxy's host (by default the storage directory). A missing
+    /// trailing slash is added.
+    pub fn path_prefix(mut self, path_prefix: impl Into<String>) -> Self {
+        self.path_prefix = Some(path_prefix.into());
         self
     }
 
-    /// Hands off to a private bucket: the value gets the query of a link, signed for GET, that can
-    /// be used for so long, from 2 seconds to 7 days. Half of that before its end a new one is
-    /// signed.
-    pub fn signed_links(self, expiry: Duration) -> Self {
-        self.signing(Carrier::Query, expiry)
-    }
-
-    /// The same, but the value stays without a query, and the whole link stands in this header
-    /// beside it.
-    pub fn signed_links_in(self, header: Header, expiry: Duration) -> Self {
-        self.signing(Carrier::Header(header), expiry)
-    }
-
-    fn signing(mut self, carrier: Carrier, expiry: Duration) -> Self {
-        let expiry = expiry.clamp(*EXPIRY.start(), *EXPIRY.end());
-        self.remote = Remote::Signed(Signing { expiry, carrier });
+    /// Hands off to a private bucket: the query of a signed link for GET is appended to the value.
+    /// The link expires after `expiry`, from 2 seconds to 7 days; a new one is signed after half of
+    /// that time.
+    pub fn signed_links(mut self, expiry: Duration) -> Self {
+        self.bucket = Bucket::Private(Signing::new(Carrier::Query, expiry));
         self
     }
 
-    /// Sets the path that all others are below; `/healthcheck-utils` by default.
+    /// Hands off to a private bucket: the complete signed link is sent in this header, next to a
+    /// value without a query. `expiry` is as in [`Fixture::signed_links`].
+    pub fn signed_links_in(mut self, header: Header, expiry: Duration) -> Self {
+        self.bucket = Bucket::Private(Signing::new(Carrier::Header(header), expiry));
+        self
+    }
+
+    /// Sets the base path of all URLs of the fixture; `/healthcheck-utils` by default.
     pub fn base(mut self, base: impl Into<String>) -> Self {
         self.base = base.into();
         self
@@ -206,164 +177,162 @@ impl Fixture {
         self
     }
 
-    /// Sets the size of the large twin in bytes; 3 MiB by default, 0 leaves it out.
+    /// Sets the size of the large dummy in bytes; 3 MiB by default, 0 leaves it out.
     pub fn large_size(mut self, bytes: u64) -> Self {
         self.large_size = bytes;
         self
     }
 
-    /// Places no dummy where nginx looks when `root` stands for `alias`.
-    pub fn without_root_twin(mut self) -> Self {
-        self.root_twin = Twin::LeftOut;
+    /// Does not place the decoy that nginx serves if `root` is used instead of `alias`.
+    pub fn without_root_decoy(mut self) -> Self {
+        self.root_decoy = WantedDecoy::Never;
         self
     }
 
-    /// Places dummies with names that some proxy or app cannot serve, each with a probe.
+    /// Also places dummies with names that some proxies or apps cannot serve, each with a probe.
     pub fn odd_names(mut self) -> Self {
         self.odd_names = OddNames::Placed;
         self
     }
 
-    /// Listens here too; only on a free port of 127.0.0.1 when never called.
+    /// Adds an address to listen on. Without any, the fixture listens on a free port of 127.0.0.1.
     pub fn listen(mut self, address: Address) -> Self {
         self.listen.push(address);
         self
     }
 
-    /// Sets what clients may use up.
+    /// Sets the limits on the resources that clients use.
     pub fn limits(mut self, limits: Limits) -> Self {
         self.limits = limits;
         self
     }
 
-    /// Gives the dummies new content again and again, at most each second.
+    /// Gives the dummies new content periodically, at most once per second.
     pub fn rotate_every(mut self, period: Duration) -> Self {
         self.rotate = Rotation::Every(period.clamp(SECOND, YEAR));
         self
     }
 
-    /// Listens, clears what a crashed run has left on the storage, places the dummies and answers.
+    /// Listens, removes the leftovers of a crashed run from the storage, places the dummies and
+    /// serves requests. Must be called within a tokio runtime.
     ///
     /// # Errors
     ///
-    /// [`StartError`]; then nothing is placed. Must be called within a tokio runtime.
+    /// [`StartError`]; nothing is placed in that case.
     pub async fn start(self) -> Result<Running, StartError> {
         self.start_on(Vec::new()).await
     }
 
-    /// Does the same, and answers on these sockets too. Who has opened them removes them.
+    /// Starts like [`Fixture::start`], and also serves requests on these sockets. The program that
+    /// opened them removes them.
     ///
     /// # Errors
     ///
-    /// Those of [`Fixture::start`].
+    /// As for [`Fixture::start`].
     pub async fn start_on(self, sockets: Vec<Socket>) -> Result<Running, StartError> {
         let mut plan = self.plan()?;
-        let any = [Address::Tcp(([127, 0, 0, 1], 0).into())];
-        let listen = match (&self.listen[..], &sockets[..]) {
-            ([], []) => &any[..],
-            (listen, _) => listen,
-        };
-        let mut listeners = Vec::new();
-        let mut addresses = Vec::new();
+        let (listeners, addresses) = self.listen_on(sockets).await?;
+        if let Bucket::Private(signing) = &self.bucket {
+            let Plan { storage, items, setup, .. } = &plan;
+            let links = signing.links(storage, items, setup.instance, &addresses).await?;
+            plan.setup = setup.signed(storage, items, links)?;
+        }
+        let Plan { storage, setup, mut placement, .. } = plan;
+        placement.place().await?;
+        let responder = Responder::new(setup, Arc::clone(&storage), placement.placed());
+        let mut running = Running::new(responder, placement, listeners, addresses, self.limits);
+        if let Bucket::Private(signing) = self.bucket {
+            running = running.signing(storage, signing);
+        }
+        if let Rotation::Every(period) = self.rotate {
+            running = running.rotating(period);
+        }
+        Ok(running)
+    }
+
+    async fn listen_on(
+        &self,
+        sockets: Vec<Socket>,
+    ) -> Result<(Vec<Listener>, Vec<Address>), ListenError> {
+        let mut listen = self.listen.clone();
+        if listen.is_empty() && sockets.is_empty() {
+            listen.push(Address::Tcp(([127, 0, 0, 1], 0).into()));
+        }
+        let (mut listeners, mut addresses) = (Vec::new(), Vec::new());
         for socket in sockets {
             let (listener, address) = Listener::opened(socket)?;
             listeners.push(listener);
             addresses.push(address);
         }
         for address in listen {
-            let (listener, address) = Listener::bind(address).await?;
+            let (listener, address) = Listener::bind(&address).await?;
             listeners.push(listener);
             addresses.push(address);
         }
-        if let Remote::Signed(signing) = &self.remote {
-            let own = own_url(&addresses);
-            plan.setup = plan.setup.signed(&plan.storage, &plan.items, signing, own).await?;
-        }
-        let Plan { storage, setup, mut placement, .. } = plan;
-        placement.place().await?;
-        let site = Site::new(setup, Arc::clone(&storage), placement.placed());
-        let running = Running::new(site, placement, listeners, addresses, self.limits);
-        let running = match self.remote {
-            Remote::No => running,
-            Remote::Signed(signing) => running.signing(storage, signing),
-        };
-        Ok(match self.rotate {
-            Rotation::Never => running,
-            Rotation::Every(period) => running.rotating(period),
-        })
+        Ok((listeners, addresses))
     }
 
-    /// Checks everything that can be checked without touching anything.
+    /// Checks everything that can be checked without changing anything.
     fn plan(&self) -> Result<Plan, StartError> {
-        let base = self.base.trim_end_matches('/');
-        let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"._-/".contains(&byte);
-        if base.is_empty() || !base.starts_with('/') || !base.bytes().all(plain) {
-            return Err(StartError::Base(self.base.clone()));
-        }
-        let storage = Arc::new(Storage::open(&self.storage, &self.settings)?);
-        if matches!(self.remote, Remote::Signed(_)) && self.dialect.meaning() == Meaning::Path {
+        let base = self.base_path()?;
+        let storage = Arc::new(Storage::open(&self.storage, &self.storage_config)?);
+        let value_kind = self.dialect.value_kind();
+        if matches!(self.bucket, Bucket::Private(_)) && value_kind == ValueKind::Path {
             return Err(StartError::NoLink);
         }
-        let map = match (&self.map, self.dialect.meaning()) {
-            (Some(map), _) => map.clone(),
-            (None, Meaning::Uri) => MAP.into(),
-            (None, Meaning::Path) => storage.folder().ok_or(StartError::NoPath)?.to_owned(),
+        let path_prefix: &str = match (&self.path_prefix, value_kind, storage.directory()) {
+            (Some(path_prefix), _, _) => path_prefix,
+            (None, ValueKind::Uri, _) => PATH_PREFIX,
+            (None, ValueKind::Path, Some(directory)) => directory,
+            (None, ValueKind::Path, None) => return Err(StartError::NoPath),
         };
-        let handoff = Handoff::new(self.dialect.clone(), &map)?;
-        let items = catalog::items(&Choice {
+        let handoff = Handoff::new(self.dialect.clone(), path_prefix)?;
+        let items = catalog::items(&DummyOptions {
             name: self.name.clone(),
             size: self.size,
             large_size: self.large_size,
-            root_twin: self.root_twin(&handoff),
+            root_decoy: self.root_decoy(&handoff),
             odd_names: self.odd_names,
         })?;
-        let placement = Placement::new(Arc::clone(&storage), items.clone(), Ledger::key()?);
+        let placement = Placement::new(Arc::clone(&storage), items.clone(), Manifest::key()?);
         let setup = Setup::new(base, &storage, handoff, &items, placement.instance())?;
         Ok(Plan { storage, items, setup, placement })
     }
 
-    /// A map that is not plain segments has no folder of the same name.
-    fn root_twin(&self, handoff: &Handoff) -> RootTwin {
-        let folder = handoff.map.trim_matches('/');
-        let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"._-".contains(&byte);
-        let plain =
-            |segment: &str| segment.bytes().all(plain) && !matches!(segment, "" | "." | "..");
-        match (self.root_twin, handoff.meaning) {
-            (Twin::Placed, Meaning::Uri)
-                if matches!(self.remote, Remote::No) && folder.split('/').all(plain) =>
-            {
-                RootTwin::Below(folder.into())
-            }
-            _ => RootTwin::LeftOut,
+    fn base_path(&self) -> Result<&str, StartError> {
+        let base = self.base.trim_end_matches('/');
+        if !base.starts_with('/') || !base.split('/').all(is_plain) {
+            return Err(StartError::Base(self.base.clone()));
         }
+        Ok(base)
+    }
+
+    /// nginx looks for a file in a directory with the name of the path prefix, which exists only if
+    /// the prefix is made of plain segments.
+    fn root_decoy(&self, handoff: &Handoff) -> RootDecoy {
+        let (WantedDecoy::IfPossible, Bucket::None, ValueKind::Uri) =
+            (self.root_decoy, &self.bucket, handoff.value_kind)
+        else {
+            return RootDecoy::LeftOut;
+        };
+        let directory = handoff.path_prefix.trim_matches('/');
+        for segment in directory.split('/') {
+            if !is_plain(segment) || matches!(segment, "" | "." | "..") {
+                return RootDecoy::LeftOut;
+            }
+        }
+        RootDecoy::Below(directory.into())
     }
 }
 
-/// The first address by which a proxy on this machine reaches the fixture over TCP.
-fn own_url(addresses: &[Address]) -> Option<String> {
-    addresses.iter().find_map(|it| match it {
-        Address::Tcp(address) if address.ip().is_loopback() => Some(it.url()),
-        _ => None,
-    })
+fn is_plain(segment: &str) -> bool {
+    segment.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._-".contains(&byte))
 }
 
+/// The result of all checks that change nothing.
 struct Plan {
     storage: Arc<Storage>,
     items: Vec<Item>,
     setup: Setup,
     placement: Placement,
-}
-
-impl StartError {
-    /// Says what to do about it.
-    pub fn hint(&self) -> Option<String> {
-        match self {
-            Self::Storage(error) => error.hint(),
-            Self::Listen(error) => error.hint(),
-            Self::NoPath => Some("say with `--map` where the proxy has the storage mounted".into()),
-            Self::NoLink => Some("choose the dialect `x-accel-redirect` or `caddy`".into()),
-            Self::Base(_) => Some("write a path of `[A-Za-z0-9._/-]`: `/healthcheck-utils`".into()),
-            Self::Handoff(_) | Self::Name(_) => None,
-        }
-    }
 }

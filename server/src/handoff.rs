@@ -1,48 +1,53 @@
-//! Writes hand-offs: the header that each proxy obeys, with its mapping and its escaping.
+//! Writes hand-offs: the header that each proxy expects, with its path prefix and its escaping.
 //!
-//! Knows what the proxies expect of an app; not which files there are, nor HTTP beyond a header.
-//! How each proxy reads a value was measured: nginx 1.22 and 1.31, Apache 2.4 with mod_xsendfile
-//! 0.12, lighttpd 1.4, Caddy 2.6 and 2.11.
+//! Knows what proxies expect of an app; not which files exist, and of HTTP only the headers. How each
+//! proxy reads a value was measured: nginx 1.22 and 1.31, Apache 2.4 with mod_xsendfile 0.12,
+//! lighttpd 1.4, Caddy 2.6 and 2.11.
 
 use std::fmt;
 
 use http::{HeaderName, HeaderValue};
-use thiserror::Error;
 
-use crate::catalog::{Key, escape};
+use crate::key::{Key, escape};
 
+mod error;
 mod header;
 mod link;
+mod value;
 
-pub use self::header::Header;
-pub(crate) use self::link::{Carrier, Links};
+pub use self::{error::HandoffError, header::Header};
+pub(crate) use self::{
+    link::{Carrier, Links},
+    value::Value,
+};
 
-/// How an app tells its proxy which file to send.
+/// The hand-off that an app sends to its proxy.
 #[derive(Clone, Debug)]
 pub enum Dialect {
     /// nginx: a URI, percent-encoded, in `X-Accel-Redirect` (decoded since nginx 1.5.9).
     XAccelRedirect(Accel),
-    /// Apache's mod_xsendfile: a path in `X-Sendfile`, as it is (0.12 does not decode).
+    /// Apache's mod_xsendfile: a path in `X-Sendfile`, not encoded (0.12 does not decode).
     XSendfile,
     /// lighttpd: a path in `X-Sendfile`, percent-encoded.
     XSendfileLighttpd,
-    /// Caddy's `handle_response`: what its configuration makes of the header; as it is, because
-    /// Caddy 2.6 does not decode.
+    /// Caddy's `handle_response`: its configuration defines the meaning of the header. Not encoded,
+    /// because Caddy 2.6 does not decode.
     Caddy(Header),
-    /// Any other proxy that maps a prefix.
+    /// Any other proxy that maps a path prefix.
     Custom(Header, Escape),
 }
 
-/// How a value is written.
+/// How the value of a hand-off is encoded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Escape {
-    /// As it is.
+    /// Not encoded.
     Raw,
     /// Each segment percent-encoded.
     Percent,
 }
 
-/// What else nginx does with a hand-off. Absent headers leave it to nginx.
+/// Additional headers that nginx obeys in a hand-off. If a header is absent, nginx uses its own
+/// setting.
 ///
 /// Source: <https://nginx.org/en/docs/http/ngx_http_proxy_module.html#proxy_ignore_headers>.
 #[derive(Clone, Debug, Default)]
@@ -69,88 +74,70 @@ pub enum Buffering {
 /// The values of `X-Accel-Expires`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Expires {
-    /// After so many seconds.
+    /// nginx caches the response for this many seconds.
     Seconds(u64),
-    /// nginx's cache does not ask this header.
+    /// nginx's cache ignores this header.
     Off,
 }
 
-/// A hand-off that cannot be written.
-#[derive(Debug, Error)]
-pub enum HandoffError {
-    /// The map is where the proxy finds the storage, and both kinds begin with a slash.
-    #[error("`{}` is not a map: it must begin with `/`", .0.escape_debug())]
-    Map(String),
-    /// A header cannot carry control characters (RFC 9110, section 5.5).
-    #[error("`{}` cannot be put into a header: it has control characters", .0.escape_debug())]
-    Control(String),
-    /// Not a token (RFC 9110, section 5.1).
-    #[error("`{}` is not the name of a header", .0.escape_debug())]
-    Name(String),
-    /// Not a token.
-    #[error("`{}` is not the name of a charset", .0.escape_debug())]
-    Charset(String),
-}
-
-/// Writes the header of one dialect and one mapping.
+/// Writes the header of one dialect with one path prefix.
 #[derive(Clone, Debug)]
 pub(crate) struct Handoff {
+    /// The name of the dialect in the contract.
     pub(crate) dialect: &'static str,
     pub(crate) header: Header,
-    pub(crate) meaning: Meaning,
-    pub(crate) map: String,
+    pub(crate) value_kind: ValueKind,
+    /// Ends with a slash.
+    pub(crate) path_prefix: String,
     escape: Escape,
     pub(crate) links: Links,
     extras: Vec<(HeaderName, HeaderValue)>,
 }
 
-/// What a proxy takes the value for.
+/// What a proxy expects as the value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Meaning {
-    /// A URI: the map is a prefix of it, written as it was given.
+pub(crate) enum ValueKind {
+    /// A URI: the path prefix is written as the user gave it.
     Uri,
-    /// A path: the map is a folder, escaped like the rest.
+    /// A file system path: the path prefix is a directory, escaped like the rest.
     Path,
 }
 
-/// The value of a hand-off header.
-#[derive(Clone, Debug)]
-pub(crate) struct Value {
-    pub(crate) text: String,
-    pub(crate) header: HeaderValue,
-    /// The link that goes beside it, in a header of its own.
-    pub(crate) link: Option<HeaderValue>,
-}
-
 impl Dialect {
-    /// nginx without extras.
+    /// Returns nginx's dialect without additional headers.
     pub fn nginx() -> Self {
         Self::XAccelRedirect(Accel::default())
     }
 
-    /// Writes the value that hands off a file, by its path below the map.
+    /// Writes the value that hands off a file, given its path below the path prefix.
     ///
     /// # Errors
     ///
-    /// [`HandoffError`], where the map is none or the path has control characters.
-    pub fn write(&self, map: &str, path: &str) -> Result<String, HandoffError> {
-        let handoff = Handoff::new(self.clone(), map)?;
-        Ok(handoff.value_below(&handoff.map, path)?.text)
+    /// [`HandoffError`] if the path prefix is invalid or the path contains control characters.
+    pub fn write(&self, path_prefix: &str, path: &str) -> Result<String, HandoffError> {
+        let handoff = Handoff::new(self.clone(), path_prefix)?;
+        Ok(handoff.value_below(&handoff.path_prefix, path)?.text)
     }
 
-    pub(crate) fn meaning(&self) -> Meaning {
+    pub(crate) fn value_kind(&self) -> ValueKind {
         match self {
-            Self::XAccelRedirect(_) | Self::Caddy(_) | Self::Custom(..) => Meaning::Uri,
-            Self::XSendfile | Self::XSendfileLighttpd => Meaning::Path,
+            Self::XAccelRedirect(_) | Self::Caddy(_) | Self::Custom(..) => ValueKind::Uri,
+            Self::XSendfile | Self::XSendfileLighttpd => ValueKind::Path,
         }
     }
 }
 
 impl Handoff {
-    /// Checks everything that could not be written later.
-    pub(crate) fn new(dialect: Dialect, map: &str) -> Result<Self, HandoffError> {
-        let meaning = dialect.meaning();
-        let (name, header, escape, accel) = match dialect {
+    /// Checks everything that could fail later.
+    pub(crate) fn new(dialect: Dialect, path_prefix: &str) -> Result<Self, HandoffError> {
+        // A custom proxy may expect complete URLs, as h2o's X-Reproxy-URL does.
+        let may_be_url = matches!(dialect, Dialect::Custom(..));
+        if path_prefix.is_empty() || (!may_be_url && !path_prefix.starts_with('/')) {
+            return Err(HandoffError::Prefix(path_prefix.into()));
+        }
+        Value::new(path_prefix.into())?;
+        let value_kind = dialect.value_kind();
+        let (dialect, header, escape, accel) = match dialect {
             Dialect::XAccelRedirect(accel) => {
                 ("x-accel-redirect", Header::accel(), Escape::Percent, accel)
             }
@@ -163,18 +150,16 @@ impl Handoff {
             Dialect::Caddy(header) => ("caddy", header, Escape::Raw, Accel::default()),
             Dialect::Custom(header, escape) => ("custom", header, escape, Accel::default()),
         };
-        // A custom proxy may want whole URLs, as h2o's X-Reproxy-URL does.
-        if map.is_empty() || (name != "custom" && !map.starts_with('/')) {
-            return Err(HandoffError::Map(map.into()));
-        }
-        Value::new(map.into())?;
-        let map = format!("{}/", map.strip_suffix('/').unwrap_or(map));
+        let path_prefix = match path_prefix.ends_with('/') {
+            true => path_prefix.to_owned(),
+            false => format!("{path_prefix}/"),
+        };
         let extras = accel.headers()?;
         let links = Links::default();
-        Ok(Self { dialect: name, header, meaning, map, escape, links, extras })
+        Ok(Self { dialect, header, value_kind, path_prefix, escape, links, extras })
     }
 
-    /// Hands off to a store, which lets in who has a link to what is asked.
+    /// Hands off to a private bucket, which requires a signed link for each file.
     pub(crate) fn signed(self, links: Links) -> Self {
         Self { links, ..self }
     }
@@ -186,71 +171,60 @@ impl Handoff {
 
     /// Writes the value that hands off `key`.
     pub(crate) fn value(&self, key: &Key) -> Result<Value, HandoffError> {
-        self.value_below(&self.map, key.as_str())
+        self.value_below(&self.path_prefix, key.as_str())
     }
 
-    /// Writes a value with another map than the right one.
-    pub(crate) fn value_below(&self, map: &str, path: &str) -> Result<Value, HandoffError> {
-        let escaped = |text: &str| match self.escape {
-            Escape::Raw => text.to_owned(),
-            Escape::Percent => escape(text),
+    /// Writes a value with a different path prefix.
+    pub(crate) fn value_below(&self, path_prefix: &str, path: &str) -> Result<Value, HandoffError> {
+        let path_prefix = match self.value_kind {
+            ValueKind::Uri => path_prefix.to_owned(),
+            ValueKind::Path => self.escape.apply(path_prefix),
         };
-        let map = match self.meaning {
-            Meaning::Uri => map.to_owned(),
-            Meaning::Path => escaped(map),
-        };
-        self.links.carry(map + &escaped(path), path)
+        self.links.sign(path_prefix + &self.escape.apply(path), path)
     }
 
-    /// Lists the headers of one hand-off: the one with `value`, its link's, and the extras.
+    /// Lists the headers of one hand-off: its own, the one with the signed link, and the extras.
     pub(crate) fn headers(&self, value: &Value) -> Vec<(HeaderName, HeaderValue)> {
-        let handoff = (self.header.name.clone(), value.header.clone());
-        let link = self.links.beside(value);
-        [handoff].into_iter().chain(link).chain(self.extras.iter().cloned()).collect()
+        let mut headers = vec![(self.header.name.clone(), value.header.clone())];
+        headers.extend(self.links.separate_header(value));
+        headers.extend_from_slice(&self.extras);
+        headers
     }
 }
 
-impl Value {
-    pub(crate) fn new(text: String) -> Result<Self, HandoffError> {
-        let header = header_value(&text)?;
-        Ok(Self { text, header, link: None })
-    }
-
-    /// The same with a link beside it.
-    pub(crate) fn beside(self, link: &str) -> Result<Self, HandoffError> {
-        Ok(Self { link: Some(header_value(link)?), ..self })
-    }
-}
-
-fn header_value(text: &str) -> Result<HeaderValue, HandoffError> {
-    let control = || HandoffError::Control(text.into());
-    match text.contains(char::is_control) {
-        true => Err(control()),
-        false => HeaderValue::from_bytes(text.as_bytes()).map_err(|_| control()),
+impl Escape {
+    fn apply(self, text: &str) -> String {
+        match self {
+            Self::Raw => text.to_owned(),
+            Self::Percent => escape(text),
+        }
     }
 }
 
 impl Accel {
     fn headers(self) -> Result<Vec<(HeaderName, HeaderValue)>, HandoffError> {
-        let token = |text: &str| text.parse::<HeaderName>().is_ok();
-        let charset = match self.charset {
-            Some(charset) if !token(&charset) => return Err(HandoffError::Charset(charset)),
-            charset => charset,
-        };
-        let rows = [
-            ("x-accel-buffering", self.buffering.map(|it| it.to_string())),
-            ("x-accel-limit-rate", self.limit_rate.map(|it| it.to_string())),
-            ("x-accel-expires", self.expires.map(|it| it.to_string())),
-            ("x-accel-charset", charset),
-        ];
         let mut headers = Vec::new();
-        for (name, text) in rows {
-            if let Some(text) = text {
-                headers.push((HeaderName::from_static(name), Value::new(text)?.header));
+        if let Some(buffering) = self.buffering {
+            headers.push(extra("x-accel-buffering", buffering.to_string())?);
+        }
+        if let Some(bytes) = self.limit_rate {
+            headers.push(extra("x-accel-limit-rate", bytes.to_string())?);
+        }
+        if let Some(expires) = self.expires {
+            headers.push(extra("x-accel-expires", expires.to_string())?);
+        }
+        if let Some(charset) = self.charset {
+            if charset.parse::<HeaderName>().is_err() {
+                return Err(HandoffError::Charset(charset));
             }
+            headers.push(extra("x-accel-charset", charset)?);
         }
         Ok(headers)
     }
+}
+
+fn extra(name: &'static str, text: String) -> Result<(HeaderName, HeaderValue), HandoffError> {
+    Ok((HeaderName::from_static(name), Value::new(text)?.header))
 }
 
 impl fmt::Display for Buffering {
@@ -277,13 +251,18 @@ mod tests {
 
     use super::*;
 
-    /// What nginx and lighttpd do with a value: `%XX` is a byte, all else stands for itself.
+    /// Decodes a value as nginx and lighttpd do: `%XX` is a byte, all else is literal.
     fn decoded(value: &[u8]) -> Vec<u8> {
         let mut bytes = Vec::new();
         let mut rest = value.iter().copied();
         while let Some(byte) = rest.next() {
-            let mut digit = || char::from(rest.next().unwrap()).to_digit(16).unwrap() as u8;
-            bytes.push(if byte == b'%' { digit() << 4 | digit() } else { byte });
+            if byte != b'%' {
+                bytes.push(byte);
+                continue;
+            }
+            let (high, low) = (rest.next().unwrap(), rest.next().unwrap());
+            let digits = [high, low].map(|digit| char::from(digit).to_digit(16).unwrap() as u8);
+            bytes.push(digits[0] << 4 | digits[1]);
         }
         bytes
     }
@@ -305,9 +284,9 @@ mod tests {
     }
 
     proptest! {
-        /// Whatever a file is called, the proxy that decodes (or does not) finds it by that name.
+        /// Each proxy finds a file of any name, whether or not it decodes the value.
         #[test]
-        fn proxy_reads_the_name_that_was_written(key in key()) {
+        fn proxy_reads_the_original_name(key in key()) {
             check(Dialect::nginx(), &key, decoded);
             check(Dialect::XSendfileLighttpd, &key, decoded);
             check(Dialect::Custom(header(), Escape::Percent), &key, decoded);
@@ -316,7 +295,7 @@ mod tests {
             check(Dialect::Custom(header(), Escape::Raw), &key, <[u8]>::to_vec);
         }
 
-        /// nginx cuts a value at `?`, and a raw `%` makes it 404: neither may be left.
+        /// nginx cuts a value at `?` and responds with 404 to a raw `%`: the value has neither.
         #[test]
         fn encoded_value_is_plain_ascii(key in key()) {
             let value = Handoff::new(Dialect::nginx(), "/map/").unwrap().value(&key).unwrap();
@@ -326,7 +305,7 @@ mod tests {
     }
 
     #[test]
-    fn map_is_a_prefix_with_a_slash_at_its_end() {
+    fn path_prefix_gets_a_trailing_slash() {
         let table = [
             (Dialect::nginx(), "/protected", "/protected/a%20b"),
             (Dialect::nginx(), "/pro%20tected/", "/pro%20tected/a%20b"),
@@ -336,16 +315,16 @@ mod tests {
             (Dialect::Caddy(Header::accel()), "/files", "/files/a b"),
             (Dialect::Custom(header(), Escape::Percent), "http://h/x", "http://h/x/a%20b"),
         ];
-        for (dialect, map, value) in table {
-            let handoff = Handoff::new(dialect, map).unwrap();
+        for (dialect, path_prefix, value) in table {
+            let handoff = Handoff::new(dialect, path_prefix).unwrap();
             assert_eq!(handoff.value(&Key::new("a b").unwrap()).unwrap().text, value);
         }
     }
 
     #[test]
-    fn what_no_header_can_carry_is_refused() {
-        for map in ["", "protected", "/a\nb", "/a\r\nX-Evil: 1", "/a\0", "/a\u{7f}"] {
-            assert!(Handoff::new(Dialect::nginx(), map).is_err(), "{map:?}");
+    fn invalid_header_values_are_refused() {
+        for path_prefix in ["", "protected", "/a\nb", "/a\r\nX-Evil: 1", "/a\0", "/a\u{7f}"] {
+            assert!(Handoff::new(Dialect::nginx(), path_prefix).is_err(), "{path_prefix:?}");
         }
         assert!("X Mine".parse::<Header>().is_err());
         let accel = Accel { charset: Some("utf-8\n".into()), ..Accel::default() };
@@ -353,7 +332,7 @@ mod tests {
     }
 
     #[test]
-    fn extras_go_with_each_handoff() {
+    fn extras_are_sent_with_each_handoff() {
         let accel = Accel {
             buffering: Some(Buffering::No),
             limit_rate: Some(1024),
@@ -362,8 +341,10 @@ mod tests {
         };
         let handoff = Handoff::new(Dialect::XAccelRedirect(accel), "/a/").unwrap();
         let headers = handoff.headers(&handoff.value(&Key::new("b").unwrap()).unwrap());
-        let headers: Vec<_> =
-            headers.iter().map(|(name, value)| (name.as_str(), value.to_str().unwrap())).collect();
+        let mut texts = Vec::new();
+        for (name, value) in &headers {
+            texts.push((name.as_str(), value.to_str().unwrap()));
+        }
         let expected = [
             ("x-accel-redirect", "/a/b"),
             ("x-accel-buffering", "no"),
@@ -371,6 +352,6 @@ mod tests {
             ("x-accel-expires", "off"),
             ("x-accel-charset", "utf-8"),
         ];
-        assert_eq!(headers, expected);
+        assert_eq!(texts, expected);
     }
 }

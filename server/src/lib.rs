@@ -1,8 +1,9 @@
-//! Stands beside a web app and answers a download view as the app would: with a hand-off header
-//! (`X-Accel-Redirect`, `X-Sendfile`) for a file that the reverse proxy is to send. The files are
-//! checksummed dummies, which the fixture places on the app's storage and removes when it stops.
+//! A fixture for testing hand-offs: it runs next to a web app and responds to a download view as the
+//! app would, with a hand-off header (`X-Accel-Redirect`, `X-Sendfile`) that makes the reverse proxy
+//! send a file. The files are dummies with known checksums, which the fixture places on the app's
+//! storage and removes when it stops.
 //!
-//! As a program it stands beside a production app; as a library it is embedded in tests:
+//! The program runs on the host of a production app; the library is for tests:
 //!
 //! ```
 //! use sendfile_fixture::{Fixture, Proxy};
@@ -13,7 +14,7 @@
 //! let fixture = Fixture::builder().storage_dir(storage.path()).start().await?;
 //! let proxy = Proxy::new(fixture.address().clone(), storage.path()).start().await?;
 //!
-//! println!("a visitor gets the dummy at {}/healthcheck-utils/download", proxy.url());
+//! println!("clients get the dummy at {}/healthcheck-utils/download", proxy.url());
 //! assert!(storage.path().join("healthcheck/dummy.bin").exists());
 //!
 //! proxy.stop().await;
@@ -23,30 +24,34 @@
 //! # }
 //! ```
 //!
-//! What the fixture answers, and what is in a dummy, is the contract with `sendfile-check`:
-//! `docs/contract.md`.
+//! The responses of the fixture and the content of a dummy are the contract with `sendfile-check`:
+//! see `docs/contract.md`.
 
 mod body;
 mod catalog;
+mod causes;
+mod conn_timeout;
 mod contract;
 mod dummy;
 mod fixture;
 mod handoff;
-mod journal;
+mod key;
 mod listen;
-mod patience;
 mod placement;
 mod probe;
 pub mod proxy;
+mod request_log;
 mod route;
 mod serve;
+mod setup;
 mod snapshot;
 mod storage;
 
 pub use crate::{
-    catalog::NameError,
+    causes::error_chain,
     fixture::{Fixture, Running, StartError, StopError},
     handoff::{Accel, Buffering, Dialect, Escape, Expires, HandoffError, Header},
+    key::NameError,
     listen::{Address, ListenError, Socket},
     proxy::Proxy,
     serve::Limits,

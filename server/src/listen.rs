@@ -13,66 +13,66 @@ use rustix::net::sockopt::socket_acceptconn;
 use thiserror::Error;
 use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
 
-/// Where a server listens, or is asked.
+/// The address of a server.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Address {
-    /// `127.0.0.1:8000`; port 0 takes any that is free.
+    /// `127.0.0.1:8000`; port 0 means any free port.
     Tcp(SocketAddr),
     /// `unix:/run/fixture.sock`
     Unix(PathBuf),
 }
 
-/// A socket that somebody else has opened, and that connections are waiting at: systemd's, for one.
+/// A listening socket that another program has opened, for example systemd.
 #[derive(Debug)]
 pub enum Socket {
-    /// Of TCP.
+    /// A TCP socket.
     Tcp(std::net::TcpListener),
-    /// Of the file system.
+    /// A Unix socket.
     Unix(std::os::unix::net::UnixListener),
 }
 
-/// An address that cannot be listened on.
+/// The reason why the server cannot listen on an address.
 #[derive(Debug, Error)]
 pub enum ListenError {
-    /// Neither an address and a port, nor `unix:` and a path.
-    #[error("`{0}` is not an address to listen on")]
+    /// The text is neither an IP address with a port nor `unix:` with a path.
+    #[error("`{0}` is not a valid listen address")]
     NotAnAddress(String),
-    /// The operating system refuses.
+    /// The operating system refuses the address.
     #[error("cannot listen on `{address}`")]
     Bind {
-        /// Where.
+        /// The address.
         address: Address,
-        /// Why.
+        /// The error of the operating system.
         source: io::Error,
     },
-    /// A file that is no socket is left as it is.
-    #[error("cannot listen on `{0}`: a file that is not a socket is there")]
+    /// The path is a file but not a socket; the file is not changed.
+    #[error("cannot listen on `{0}`: the path exists and is not a socket")]
     NotASocket(Address),
-    /// A socket that was open already is none that connections can be taken from.
-    #[error("cannot listen on the socket that was passed")]
+    /// The passed socket does not accept connections.
+    #[error("cannot listen on the passed socket")]
     Passed(#[source] io::Error),
-    /// Somebody answers there.
-    #[error("cannot listen on `{0}`: another server listens there")]
+    /// Another server listens on the address.
+    #[error("cannot listen on `{0}`: another server is listening there")]
     InUse(Address),
 }
 
-/// A socket that takes connections.
+/// A socket that accepts connections.
 #[derive(Debug)]
 pub(crate) enum Listener {
     Tcp(TcpListener),
-    Unix(UnixListener, Upkeep),
+    Unix(UnixListener, SocketFile),
 }
 
-/// Who cares for a Unix socket's file.
+/// Who removes the file of a Unix socket.
 #[derive(Debug)]
-pub(crate) enum Upkeep {
-    /// It is removed with the listener.
-    Own(PathBuf),
-    /// Who has opened it.
-    Others,
+pub(crate) enum SocketFile {
+    /// The listener, when it is dropped.
+    Owned(PathBuf),
+    /// The program that opened the socket.
+    Foreign,
 }
 
-/// A connection that was taken.
+/// An accepted connection.
 #[derive(Debug)]
 pub(crate) enum Stream {
     Tcp(TcpStream),
@@ -80,12 +80,9 @@ pub(crate) enum Stream {
 }
 
 impl Listener {
-    /// Listens, and returns where: with the port that was found for port 0.
+    /// Listens on an address and returns it, with the actual port instead of port 0.
     pub(crate) async fn bind(address: &Address) -> Result<(Self, Address), ListenError> {
-        let bind = |source: io::Error| match source.kind() {
-            io::ErrorKind::AddrInUse => ListenError::InUse(address.clone()),
-            _ => ListenError::Bind { address: address.clone(), source },
-        };
+        let bind = |source| ListenError::bind(address, source);
         match address {
             Address::Tcp(tcp) => {
                 let listener = TcpListener::bind(tcp).await.map_err(bind)?;
@@ -95,36 +92,38 @@ impl Listener {
             Address::Unix(path) => {
                 clear_stale(address, path).await?;
                 let listener = UnixListener::bind(path).map_err(bind)?;
-                Ok((Self::Unix(listener, Upkeep::Own(path.clone())), address.clone()))
+                Ok((Self::Unix(listener, SocketFile::Owned(path.clone())), address.clone()))
             }
         }
     }
 
-    /// Takes over a socket, and returns where it is.
+    /// Takes over a listening socket and returns its address.
     pub(crate) fn opened(socket: Socket) -> Result<(Self, Address), ListenError> {
-        let taken_over = || -> io::Result<(Self, Address)> {
-            let listens = match &socket {
-                Socket::Tcp(tcp) => socket_acceptconn(tcp)?,
-                Socket::Unix(unix) => socket_acceptconn(unix)?,
-            };
-            if !listens {
-                return Err(io::Error::new(io::ErrorKind::InvalidInput, "it does not listen"));
-            }
-            Ok(match socket {
-                Socket::Tcp(tcp) => {
-                    tcp.set_nonblocking(true)?;
-                    let address = tcp.local_addr()?.into();
-                    (Self::Tcp(TcpListener::from_std(tcp)?), address)
-                }
-                Socket::Unix(unix) => {
-                    unix.set_nonblocking(true)?;
-                    let path = unix.local_addr()?.as_pathname().map(Path::to_owned);
-                    let address = Address::Unix(path.ok_or(io::ErrorKind::AddrNotAvailable)?);
-                    (Self::Unix(UnixListener::from_std(unix)?, Upkeep::Others), address)
-                }
-            })
+        Self::take_over(socket).map_err(ListenError::Passed)
+    }
+
+    fn take_over(socket: Socket) -> io::Result<(Self, Address)> {
+        let listens = match &socket {
+            Socket::Tcp(tcp) => socket_acceptconn(tcp)?,
+            Socket::Unix(unix) => socket_acceptconn(unix)?,
         };
-        taken_over().map_err(ListenError::Passed)
+        if !listens {
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, "the socket does not listen"));
+        }
+        match socket {
+            Socket::Tcp(tcp) => {
+                tcp.set_nonblocking(true)?;
+                let address = tcp.local_addr()?.into();
+                Ok((Self::Tcp(TcpListener::from_std(tcp)?), address))
+            }
+            Socket::Unix(unix) => {
+                unix.set_nonblocking(true)?;
+                let name = unix.local_addr()?;
+                let path = name.as_pathname().ok_or(io::ErrorKind::AddrNotAvailable)?;
+                let address = Address::Unix(path.to_owned());
+                Ok((Self::Unix(UnixListener::from_std(unix)?, SocketFile::Foreign), address))
+            }
+        }
     }
 
     pub(crate) fn poll_accept(&self, cx: &mut Context<'_>) -> Poll<io::Result<Stream>> {
@@ -132,7 +131,7 @@ impl Listener {
             Self::Tcp(listener) => {
                 listener.poll_accept(cx).map(|accepted| {
                     let (stream, _) = accepted?;
-                    // The answer is one small packet: waiting for more to send would only delay it.
+                    // The response is one small packet: Nagle's algorithm would only delay it.
                     stream.set_nodelay(true)?;
                     Ok(Stream::Tcp(stream))
                 })
@@ -146,15 +145,15 @@ impl Listener {
 
 impl Drop for Listener {
     fn drop(&mut self) {
-        if let Self::Unix(_, Upkeep::Own(path)) = self {
-            // Somebody may have removed it before.
+        if let Self::Unix(_, SocketFile::Owned(path)) = self {
+            // The file may have been removed already.
             let _ = fs::remove_file(path);
         }
     }
 }
 
 impl Address {
-    /// Returns `http://` and the address; of a Unix socket `unix:` and its path.
+    /// Returns `http://` and the address; for a Unix socket `unix:` and its path.
     pub fn url(&self) -> String {
         match self {
             Self::Tcp(address) => format!("http://{address}"),
@@ -170,10 +169,10 @@ impl FromStr for Address {
         match text.strip_prefix("unix:") {
             Some("") => Err(ListenError::NotAnAddress(text.into())),
             Some(path) => Ok(Self::Unix(path.into())),
-            None => {
-                let address = text.parse().map_err(|_| ListenError::NotAnAddress(text.into()));
-                address.map(Self::Tcp)
-            }
+            None => match text.parse() {
+                Ok(address) => Ok(Self::Tcp(address)),
+                Err(_) => Err(ListenError::NotAnAddress(text.into())),
+            },
         }
     }
 }
@@ -202,19 +201,29 @@ impl fmt::Display for Address {
 }
 
 impl ListenError {
+    fn bind(address: &Address, source: io::Error) -> Self {
+        match source.kind() {
+            io::ErrorKind::AddrInUse => Self::InUse(address.clone()),
+            _ => Self::Bind { address: address.clone(), source },
+        }
+    }
+
+    /// Returns what the user can do about the error.
     pub(crate) fn hint(&self) -> Option<String> {
         match self {
-            Self::NotAnAddress(_) => {
-                Some("write `127.0.0.1:8000`, `[::1]:8000` or `unix:/run/fixture.sock`".into())
+            Self::NotAnAddress(_) => Some(
+                "use for example `127.0.0.1:8000`, `[::1]:8000` or `unix:/run/fixture.sock`".into(),
+            ),
+            Self::NotASocket(_) => Some("move the file away or choose another path".into()),
+            Self::InUse(_) => {
+                Some("stop the other server or set another address with `--listen`".into())
             }
-            Self::NotASocket(_) => Some("move it away, or choose another path".into()),
-            Self::InUse(_) => Some("stop the other one, or choose another `--listen`".into()),
             Self::Bind { .. } | Self::Passed(_) => None,
         }
     }
 }
 
-/// Removes the socket of a server that is gone, and nothing else.
+/// Removes the socket of a server that no longer runs, and nothing else.
 async fn clear_stale(address: &Address, path: &Path) -> Result<(), ListenError> {
     match fs::symlink_metadata(path) {
         Err(_) => return Ok(()),
@@ -224,10 +233,8 @@ async fn clear_stale(address: &Address, path: &Path) -> Result<(), ListenError> 
         Ok(_) => {}
     }
     match UnixStream::connect(path).await {
-        Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => {
-            let bind = |source| ListenError::Bind { address: address.clone(), source };
-            fs::remove_file(path).map_err(bind)
-        }
+        Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => fs::remove_file(path)
+            .map_err(|source| ListenError::Bind { address: address.clone(), source }),
         _ => Err(ListenError::InUse(address.clone())),
     }
 }

@@ -1,4 +1,4 @@
-//! The program: parses its arguments, runs, and says with its exit code how that went.
+//! The program: parses its arguments, runs a command, and returns its exit code.
 
 mod args;
 mod manual;
@@ -7,7 +7,12 @@ mod program;
 mod ready;
 mod sockets;
 
-use std::process::ExitCode;
+use std::{
+    io::{self, Write as _},
+    process::ExitCode,
+};
+
+use clap::CommandFactory as _;
 
 use crate::args::{Args, Command};
 
@@ -15,7 +20,7 @@ fn main() -> ExitCode {
     match Args::from_program().and_then(|args| run(&args.command)) {
         Ok(code) => code,
         Err(error) => {
-            // Without anybody to read it, the exit code still says it.
+            // If the message cannot be written, the exit code is still correct.
             let _ = error.print();
             ExitCode::from(if error.use_stderr() { program::NOT_STARTED } else { 0 })
         }
@@ -23,13 +28,16 @@ fn main() -> ExitCode {
 }
 
 fn run(command: &Command) -> Result<ExitCode, clap::Error> {
-    Ok(match command {
-        Command::Serve(serve) => program::run(serve.fixture()?, serve.sockets()?, &serve.log),
-        Command::Ready(ready) => program::ask(ready),
-        Command::Manual(manual) => {
-            // A reader that has seen enough is no error.
-            let _ = manual.write(&mut std::io::stdout().lock());
-            ExitCode::SUCCESS
-        }
-    })
+    match command {
+        Command::Serve(serve) => Ok(program::run(serve.fixture()?, serve.sockets()?, &serve.log)),
+        Command::Ready(ready) => Ok(program::check_ready(&ready.listen, ready.timeout)),
+        Command::Completions { shell } => print(&manual::completions(*shell, Args::command())),
+        Command::Man => print(&manual::page(Args::command())?),
+    }
+}
+
+fn print(text: &str) -> Result<ExitCode, clap::Error> {
+    // The reader may close the pipe early, which is not an error.
+    let _ = io::stdout().lock().write_all(text.as_bytes());
+    Ok(ExitCode::SUCCESS)
 }

@@ -1,73 +1,60 @@
-//! What packages ship beside the program: its manual page, and what a shell needs to complete its
-//! words. Both are made from the command line's own description.
+//! The manual page and the shell completions, which packages ship. Both are generated from the
+//! description of the command line.
 
-use std::io::{self, Write};
+use std::io::{self, Write as _};
 
-use clap::{Command, CommandFactory, Subcommand};
+use clap::{Arg, Command};
 use clap_complete::{Shell, generate};
 use clap_mangen::Man;
 
-use crate::args::Args;
+/// The date of the last change of the page, apart from its options.
+const DATE: &str = "2026-11-23";
 
-/// What can be printed for a package.
-#[derive(Debug, Subcommand)]
-pub(crate) enum Manual {
-    /// Print what a shell needs to complete commands and options
-    Completions {
-        /// The shell
-        shell: Shell,
-    },
-    /// Print the manual page
-    Man,
-}
-
-/// When the page was changed last, beyond its options.
-const CHANGED: &str = "2026-11-23";
-
-/// What the command line does not know of itself.
+/// The sections that are not part of the command line.
 const SECTIONS: &str = r#".SH EXIT STATUS
 .TP
 .B 0
-stopped as asked
+stopped as requested
 .TP
 .B 1
-could not clean up: something of its own is still on the storage
+could not clean up: some of the fixture's files are still on the storage
 .TP
 .B 2
-could not start: usage, configuration, storage or address
+could not start: invalid usage or configuration, or an error of the storage or the address
 .SH ENVIRONMENT
 .TP
 .B SENDFILE_FIXTURE_*
-each option of \fBserve\fR: \fB\-\-large\-size\fR is \fBSENDFILE_FIXTURE_LARGE_SIZE\fR;
-what is given on the command line counts before it
+each option of \fBserve\fR: \fBSENDFILE_FIXTURE_LARGE_SIZE\fR sets \fB\-\-large\-size\fR;
+the command line takes precedence
 .TP
 .B AWS_*, AZURE_*, GOOGLE_*
-credentials and options of the storage, by the names of the stores' own tools;
-\fB\-\-storage\-option\fR counts before them
+credentials and options of the storage, with the names that the stores' own tools use;
+\fB\-\-storage\-option\fR takes precedence
 .TP
 .B SSL_CERT_FILE, SSL_CERT_DIR
-the trusted certificates, in place of the system's
+trusted certificates, instead of the system's
 .TP
 .B LISTEN_FDS, LISTEN_PID
-the sockets for \fB\-\-listen systemd\fR, from
+the sockets for \fB\-\-listen systemd\fR, see
 .BR systemd.socket (5)
 .TP
 .B NOTIFY_SOCKET
-where
+the socket on which the fixture notifies
 .BR systemd (1)
-is told that requests are answered, and that they are no longer
+when it is ready and when it stops
 .SH FILES
 .TP
 .I STORAGE/healthcheck/
-the dummies, and \fIplaced.txt\fR, the ledger of what was placed
+the dummies, and \fIplaced.txt\fR, the manifest of all placed files
 .TP
-.I STORAGE/MAP/healthcheck/
-one more dummy, where nginx looks if \fBroot\fR stands for \fBalias\fR
+.I STORAGE/PREFIX/healthcheck/
+a decoy that nginx serves if \fBroot\fR is used instead of \fBalias\fR;
+PREFIX is the value of \fB\-\-map\fR
 .TP
 .I /etc/default/sendfile\-fixture
-of the package: the environment of the service
+the environment of the packaged service
 .SH EXAMPLES
-Beside an app whose nginx has
+For an app whose nginx has
 .BR "location /protected/ { internal; alias /srv/media/; }" :
 .PP
 .nf
@@ -81,71 +68,65 @@ sendfile\-fixture serve \-\-storage file:///srv/media \-\-map /protected/
 .BR nginx (8)
 "#;
 
-impl Manual {
-    /// Writes it.
-    pub(crate) fn write(&self, out: &mut impl Write) -> io::Result<()> {
-        let mut command = Args::command();
-        let mut text = Vec::new();
-        match self {
-            Self::Completions { shell } => {
-                generate(*shell, &mut command, "sendfile-fixture", &mut text);
-                // clap_complete 4.6 takes the hyphen in the program's name for a subcommand, in
-                // bash, and then finds none of them (clap #6421).
-                if *shell == Shell::Bash {
-                    let script = String::from_utf8_lossy(&text);
-                    text = script
-                        .replace("sendfile__subcmd__fixture", "sendfile__fixture")
-                        .into_bytes();
-                }
-            }
-            Self::Man => page(command.disable_help_subcommand(true), &mut text)?,
-        }
-        out.write_all(&text)
+/// Returns a completion script.
+pub(crate) fn completions(shell: Shell, mut command: Command) -> String {
+    let mut script = Vec::new();
+    generate(shell, &mut command, "sendfile-fixture", &mut script);
+    let script = String::from_utf8_lossy(&script);
+    if shell != Shell::Bash {
+        return script.into_owned();
     }
+    // In bash, clap_complete 4.6 mistakes the hyphen in the program's name for a subcommand, and then
+    // completes no subcommand (clap #6421).
+    script.replace("sendfile__subcmd__fixture", "sendfile__fixture")
 }
 
-/// One page for all commands: what is looked for is found without knowing whose it is.
-fn page(mut command: Command, out: &mut impl Write) -> io::Result<()> {
+/// Returns one manual page for all commands, so that a reader can search for an option without
+/// knowing its command.
+pub(crate) fn page(command: Command) -> io::Result<String> {
+    let mut command = command.disable_help_subcommand(true);
     command.build();
-    let man = Man::new(command.clone()).title("SENDFILE-FIXTURE").date(CHANGED);
-    man.render_title(out)?;
-    man.render_name_section(out)?;
-    writeln!(out, ".SH SYNOPSIS\n.nf")?;
+    let man = Man::new(command.clone()).title("SENDFILE-FIXTURE").date(DATE);
+    let mut page = Vec::new();
+    man.render_title(&mut page)?;
+    man.render_name_section(&mut page)?;
+    writeln!(page, ".SH SYNOPSIS\n.nf")?;
     for subcommand in command.get_subcommands() {
         let usage = subcommand.clone().render_usage().to_string();
-        writeln!(out, ".B {}", usage.trim_start_matches("Usage: ").replace('-', "\\-"))?;
+        writeln!(page, ".B {}", usage.trim_start_matches("Usage: ").replace('-', "\\-"))?;
     }
-    writeln!(out, ".fi")?;
-    described(&man, ".SH", out)?;
-    command.get_subcommands().try_for_each(|it| chapter(it, out))?;
-    out.write_all(SECTIONS.as_bytes())
+    writeln!(page, ".fi")?;
+    man.render_description_section(&mut page)?;
+    man.render_options_section(&mut page)?;
+    for subcommand in command.get_subcommands() {
+        writeln!(page, ".SH {}", subcommand.get_name().to_uppercase())?;
+        let man = Man::new(subcommand.clone().mut_args(hide_common));
+        let mut chapter = Vec::new();
+        man.render_description_section(&mut chapter)?;
+        man.render_options_section(&mut chapter)?;
+        let chapter = String::from_utf8_lossy(&chapter);
+        page.extend(chapter.replace(".SH DESCRIPTION\n", "").replace(".SH ", ".SS ").bytes());
+    }
+    page.extend(SECTIONS.bytes());
+    Ok(without_lint(&String::from_utf8_lossy(&page)))
 }
 
-/// What is a command's own: all commands have `--help` and the global options.
-fn chapter(command: &Command, out: &mut impl Write) -> io::Result<()> {
-    writeln!(out, ".SH {}", command.get_name().to_uppercase())?;
-    let own = command.clone().mut_args(|it| {
-        let of_all = it.is_global_set() || it.get_id() == "help";
-        it.hide(of_all)
-    });
-    described(&Man::new(own), ".SS", out)
+/// Hides the options that all commands have: `--help` and the global ones.
+fn hide_common(arg: Arg) -> Arg {
+    let is_common = arg.is_global_set() || arg.get_id() == "help";
+    arg.hide(is_common)
 }
 
-/// Description and options, their headings by this macro.
-fn described(man: &Man, heading: &str, out: &mut impl Write) -> io::Result<()> {
-    let mut text = Vec::new();
-    man.render_description_section(&mut text)?;
-    man.render_options_section(&mut text)?;
-    for line in String::from_utf8_lossy(&text).lines() {
-        match (line, line.strip_prefix(".SH ")) {
-            // A chapter begins with it.
-            (_, Some("DESCRIPTION")) if heading == ".SS" => {}
-            (_, Some(title)) => writeln!(out, "{heading} {title}")?,
-            // Two of them enclose an empty line, which is enough by itself.
-            (".br", _) => {}
-            ("", _) => writeln!(out, ".sp")?,
-            _ => writeln!(out, "{line}")?,
+/// Replaces empty lines and drops line breaks next to them: groff and mandoc warn of both.
+fn without_lint(page: &str) -> String {
+    let mut clean = String::new();
+    for line in page.lines() {
+        match line {
+            ".br" => continue,
+            "" => clean.push_str(".sp"),
+            _ => clean.push_str(line),
         }
+        clean.push('\n');
     }
-    Ok(())
+    clean
 }

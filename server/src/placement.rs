@@ -1,20 +1,23 @@
-//! Places the dummies, rotates them and takes them away: whose is what, and in which order.
+//! Places the dummies, rotates them and removes them: which file belongs to whom, and in which order.
 //!
-//! Nothing is overwritten or deleted but what begins with the fixture's own line, or stands in its
-//! ledger; each time it looks first. (Who writes there between the look and the deed is too late:
-//! a file system has no better.) Two fixtures on one storage: the later replaces the dummies of
-//! the earlier, as after a crash; the earlier leaves them alone from then on.
+//! A file is overwritten or deleted only if it begins with the fixture's own line or is listed in its
+//! manifest, which is checked each time. (A file that is written between the check and the change is
+//! lost: a file system offers nothing better.) If two fixtures use one storage, the later one
+//! replaces the dummies of the earlier one, as after a crash, and the earlier one no longer touches
+//! them.
 
 use std::{sync::Arc, time::SystemTime};
 
 use tracing::{debug, warn};
 
 use crate::{
-    catalog::{Item, Key},
+    catalog::{DummyId, Item},
+    causes::on_one_line,
     dummy::{Content, Digest, Filling, Instance, LINE_MAX, Line, Nonce},
+    key::Key,
     storage::{
-        Head, Storage, StorageError, Way, Write,
-        ledger::{LEDGER_MAX, Ledger, Short, Upload},
+        Storage, StorageError, Stored, UploadMode, WriteMode,
+        manifest::{MANIFEST_MAX, Manifest, Short, Upload},
     },
 };
 
@@ -28,7 +31,7 @@ pub(crate) struct Placed {
     pub(crate) previous: Option<Previous>,
 }
 
-/// The dummy that was there before the last rotation.
+/// The dummy before the last rotation.
 #[derive(Clone, Debug)]
 pub(crate) struct Previous {
     pub(crate) nonce: Nonce,
@@ -37,54 +40,65 @@ pub(crate) struct Previous {
     pub(crate) sha256: Digest,
 }
 
-/// The dummies of one run. Dropped before [`Placement::retire`], it removes them all the same.
+/// The dummies of one run. Removes them when it is dropped, unless [`Placement::retire`] already has.
 #[derive(Debug)]
 pub(crate) struct Placement {
     storage: Arc<Storage>,
     items: Vec<Item>,
-    ledger: Ledger,
-    ledger_key: Key,
+    manifest: Manifest,
+    manifest_key: Key,
     placed: Vec<Placed>,
     state: State,
 }
 
 #[derive(Debug)]
 enum State {
-    /// Nothing of this run is on the storage.
+    /// The storage contains nothing of this run.
     Clear,
-    /// Some or all of it is.
+    /// The storage contains some or all of it.
     Placed,
 }
 
-/// Whose something is.
+/// The owner of a file.
 #[derive(Debug, PartialEq, Eq)]
 enum Owner {
-    Nobody,
+    /// The file does not exist.
+    NoFile,
     Fixture(Instance),
     Foreign,
 }
 
+impl Placed {
+    pub(crate) fn find(placed: &[Self], id: DummyId) -> Option<&Self> {
+        placed.iter().find(|dummy| dummy.item.id == id)
+    }
+}
+
 impl Placement {
-    /// Prepares the placing of `items`, and touches nothing yet.
-    pub(crate) fn new(storage: Arc<Storage>, items: Vec<Item>, ledger_key: Key) -> Self {
-        let ledger = Ledger::new(Instance::fresh());
-        Self { storage, items, ledger, ledger_key, placed: Vec::new(), state: State::Clear }
+    /// Prepares to place `items`; does not access the storage.
+    pub(crate) fn new(storage: Arc<Storage>, items: Vec<Item>, manifest_key: Key) -> Self {
+        let manifest = Manifest::new(Instance::fresh());
+        Self { storage, items, manifest, manifest_key, placed: Vec::new(), state: State::Clear }
     }
 
     pub(crate) fn instance(&self) -> Instance {
-        self.ledger.instance
+        self.manifest.instance
+    }
+
+    pub(crate) fn items(&self) -> &[Item] {
+        &self.items
     }
 
     pub(crate) fn placed(&self) -> &[Placed] {
         &self.placed
     }
 
-    /// Names what was placed.
+    /// Lists the paths or URLs of the dummies.
     pub(crate) fn files(&self) -> Vec<String> {
-        self.keys().map(|key| self.storage.place(key)).collect()
+        self.keys().map(|key| self.storage.display_path(key)).collect()
     }
 
-    /// Clears what a crashed run has left and places all dummies; all of them or none.
+    /// Removes the leftovers of a crashed run and places all dummies; all of them or none.
     pub(crate) async fn place(&mut self) -> Result<(), StorageError> {
         self.clear_leftovers().await?;
         self.state = State::Placed;
@@ -92,21 +106,24 @@ impl Placement {
         if placed.is_err()
             && let Err(error) = self.retire().await
         {
-            warn!(%error, "some of the dummies could not be removed");
+            warn!(%error, "could not remove all dummies");
         }
         placed
     }
 
-    /// Gives each dummy new content, but for those too short to differ.
+    /// Gives new content to each dummy that is large enough to differ.
     pub(crate) async fn rotate(&mut self) -> Result<(), StorageError> {
-        let next: Vec<Line> = self.placed.iter().map(|placed| self.successor(placed)).collect();
-        let mode = match self.read_ledger().await? {
-            None => Write::Create,
-            Some(ledger) if ledger.instance == self.instance() => Write::Replace,
-            Some(_) => return Err(self.taken_over(&self.ledger_key)),
+        let mut next = Vec::new();
+        for placed in &self.placed {
+            next.push(self.line(&placed.item, placed.line.generation + 1));
+        }
+        let mode = match self.read_manifest().await? {
+            None => WriteMode::Create,
+            Some(manifest) if manifest.instance == self.instance() => WriteMode::Replace,
+            Some(_) => return Err(self.taken_over(&self.manifest_key)),
         };
-        self.ledger.shorts = self.shorts(&next);
-        self.write_ledger(mode).await?;
+        self.manifest.shorts = self.shorts(&next);
+        self.write_manifest(mode).await?;
         for (at, line) in next.into_iter().enumerate() {
             let placed = &self.placed[at];
             let content = Arc::new(Content::new(&line, placed.item.filling));
@@ -117,85 +134,99 @@ impl Placement {
         Ok(())
     }
 
-    /// Removes the dummies, the ledger, and the folders that were made for them.
+    /// Removes the dummies, the manifest, and the directories that were created for them.
     pub(crate) async fn retire(&mut self) -> Result<(), StorageError> {
         let own = Owner::Fixture(self.instance());
-        let mut result = Ok(());
-        let ledger = self.read_ledger().await.unwrap_or_else(|error| {
-            result = Err(error);
-            None
-        });
-        let ledger = ledger.filter(|ledger| ledger.instance == self.instance());
-        // Without its ledger, a dummy that says nothing of itself may be another fixture's by now.
-        let known = ledger.clone().unwrap_or_else(|| Ledger::new(self.instance()));
-        self.abort(&self.ledger.uploads).await;
+        let (manifest, mut result) = match self.read_manifest().await {
+            Ok(Some(manifest)) if manifest.instance == self.instance() => (Some(manifest), Ok(())),
+            Ok(_) => (None, Ok(())),
+            Err(error) => (None, Err(error)),
+        };
+        // Without its manifest, a dummy too short for its first line may belong to another fixture.
+        let known = match &manifest {
+            Some(manifest) => manifest.clone(),
+            None => Manifest::new(self.instance()),
+        };
+        self.abort(&self.manifest.uploads).await;
         for item in &self.items {
-            if result.as_ref().is_err_and(|error| error.trouble().is_silence()) {
-                // Each of the others would wait as long as this one for the same.
+            if let Err(error) = &result
+                && error.kind().is_silence()
+            {
+                // Each further request would wait for the same timeout.
                 break;
             }
             match self.owner(&item.key, &known).await {
                 Ok(owner) if owner == own => result = result.and(self.clear(&item.key).await),
-                Ok(Owner::Nobody) => {}
-                Ok(_) => warn!(place = self.storage.place(&item.key), "no longer the fixture's"),
+                Ok(Owner::NoFile) => {}
+                Ok(_) => {
+                    let path = self.storage.display_path(&item.key);
+                    warn!(path, "not removed: the file no longer belongs to this fixture");
+                }
                 Err(error) => result = result.and(Err(error)),
             }
             self.clear_staged(&item.key, &own);
         }
-        self.clear_staged(&self.ledger_key, &own);
-        if let (Some(ledger), Ok(())) = (ledger, &result) {
-            result = self.clear(&self.ledger_key).await;
-            self.storage.remove_empty(&ledger.folders);
+        self.clear_staged(&self.manifest_key, &own);
+        if let (Some(manifest), Ok(())) = (manifest, &result) {
+            result = self.clear(&self.manifest_key).await;
+            self.storage.remove_empty(&manifest.directories);
         }
         self.state = State::Clear;
         result
     }
 
     async fn place_all(&mut self) -> Result<(), StorageError> {
-        let folders = self.storage.missing(self.keys().chain([&self.ledger_key]));
-        self.ledger.folders.extend(folders);
-        let lines: Vec<Line> = self.items.iter().map(|item| self.line(item, 1)).collect();
-        self.ledger.dummies = self.keys().cloned().collect();
-        self.ledger.shorts = self.shorts(&lines);
-        self.write_ledger(Write::Create).await?;
+        let missing = self.storage.missing_directories(self.keys().chain([&self.manifest_key]));
+        self.manifest.directories.extend(missing);
+        let mut lines = Vec::new();
+        for item in &self.items {
+            lines.push(self.line(item, 1));
+            self.manifest.dummies.push(item.key.clone());
+        }
+        self.manifest.shorts = self.shorts(&lines);
+        self.write_manifest(WriteMode::Create).await?;
         for (item, line) in self.items.clone().into_iter().zip(lines) {
             let content = Arc::new(Content::new(&line, item.filling));
-            let sha256 = self.write(&item, &content, Write::Create).await?;
-            debug!(place = self.storage.place(&item.key), size = line.size, "placed");
+            let sha256 = self.write(&item, &content, WriteMode::Create).await?;
+            debug!(path = self.storage.display_path(&item.key), size = line.size, "placed");
             self.placed.push(Placed { item, line, content, sha256, previous: None });
         }
         Ok(())
     }
 
-    /// Looks at everything before it touches anything: one foreign file, and all stays as it is.
+    /// Checks every file before it changes anything: one foreign file, and nothing is changed.
     async fn clear_leftovers(&mut self) -> Result<(), StorageError> {
-        let found = self.read_ledger().await?;
-        let mut leftovers: Vec<Key> = found.iter().map(|_| self.ledger_key.clone()).collect();
-        let old = found.unwrap_or_else(|| self.ledger.clone());
+        let found = self.read_manifest().await?;
+        let mut leftovers = Vec::new();
+        if found.is_some() {
+            leftovers.push(self.manifest_key.clone());
+        }
+        let old = found.unwrap_or_else(|| self.manifest.clone());
         for key in self.keys() {
             match self.owner(key, &old).await? {
-                Owner::Nobody => {}
+                Owner::NoFile => {}
                 Owner::Fixture(_) => leftovers.push(key.clone()),
                 Owner::Foreign => return Err(self.foreign(key)),
             }
         }
-        for key in old.dummies.iter().filter(|key| !self.keys().any(|it| it == *key)) {
-            // What cannot be read any more is not worth a start that fails.
-            if let Ok(Owner::Fixture(_)) = self.owner(key, &old).await {
+        for key in &old.dummies {
+            // An old dummy that can no longer be read must not prevent the start.
+            let is_placed_again = self.items.iter().any(|item| item.key == *key);
+            if !is_placed_again && let Ok(Owner::Fixture(_)) = self.owner(key, &old).await {
                 leftovers.push(key.clone());
             }
         }
         if !leftovers.is_empty() {
-            warn!("replacing dummies of a run that did not end well, or that still goes on");
+            warn!("replacing dummies of another run, which was killed or is still running");
         }
         self.abort(&old.uploads).await;
         for key in &leftovers {
             self.clear(key).await?;
         }
-        for key in self.keys().chain(&old.dummies).chain([&self.ledger_key]) {
-            self.clear_staged(key, &Owner::Nobody);
+        for key in self.keys().chain(&old.dummies).chain([&self.manifest_key]) {
+            self.clear_staged(key, &Owner::NoFile);
         }
-        self.ledger.folders = old.folders;
+        self.manifest.directories = old.directories;
         Ok(())
     }
 
@@ -207,9 +238,9 @@ impl Placement {
     ) -> Result<(), StorageError> {
         let old = self.placed[at].clone();
         let key = &old.item.key;
-        let mode = match self.owner(key, &self.ledger).await? {
-            Owner::Nobody => Write::Create,
-            Owner::Fixture(instance) if instance == self.instance() => Write::Replace,
+        let mode = match self.owner(key, &self.manifest).await? {
+            Owner::NoFile => WriteMode::Create,
+            Owner::Fixture(instance) if instance == self.instance() => WriteMode::Replace,
             Owner::Fixture(_) => return Err(self.taken_over(key)),
             Owner::Foreign => return Err(self.foreign(key)),
         };
@@ -224,23 +255,23 @@ impl Placement {
         Ok(())
     }
 
-    /// Writes a dummy. What lies in parts at a store is in the ledger before the first of them.
+    /// Writes a dummy. A multipart upload is listed in the manifest before its first part.
     async fn write(
         &mut self,
         item: &Item,
         content: &Arc<Content>,
-        mode: Write,
+        mode: WriteMode,
     ) -> Result<Digest, StorageError> {
-        let way = self.storage.begin(item, content).await?;
-        let Way::InParts(id) = &way else {
-            return self.storage.write(item, content, mode, &way).await;
+        let upload_mode = self.storage.begin(item, content).await?;
+        let UploadMode::Multipart(id) = &upload_mode else {
+            return self.storage.write(item, content, mode, &upload_mode).await;
         };
         let upload = Upload { key: item.key.clone(), id: id.clone() };
-        self.ledger.uploads.push(upload.clone());
-        self.write_ledger(Write::Replace).await?;
-        let written = self.storage.write(item, content, mode, &way).await;
+        self.manifest.uploads.push(upload.clone());
+        self.write_manifest(WriteMode::Replace).await?;
+        let written = self.storage.write(item, content, mode, &upload_mode).await;
         match written {
-            Ok(_) => self.ledger.uploads.retain(|it| *it != upload),
+            Ok(_) => self.manifest.uploads.retain(|listed| *listed != upload),
             Err(_) => self.abort(&[upload]).await,
         }
         written
@@ -249,64 +280,66 @@ impl Placement {
     async fn abort(&self, uploads: &[Upload]) {
         for Upload { key, id } in uploads {
             if let Err(error) = self.storage.abort(key, id).await {
-                warn!(error = %crate::contract::chain(&error), "cannot remove the parts of a dummy");
+                warn!(error = %on_one_line(&error), "cannot abort the multipart upload of a dummy");
             }
         }
     }
 
-    async fn owner(&self, key: &Key, ledger: &Ledger) -> Result<Owner, StorageError> {
-        Ok(match self.storage.head(key, LINE_MAX).await? {
-            Head::Nothing => Owner::Nobody,
-            Head::Special => Owner::Foreign,
-            Head::File { bytes, size } => match Line::parse(&bytes) {
+    async fn owner(&self, key: &Key, manifest: &Manifest) -> Result<Owner, StorageError> {
+        Ok(match self.storage.read_start(key, LINE_MAX).await? {
+            Stored::Nothing => Owner::NoFile,
+            Stored::Special => Owner::Foreign,
+            Stored::File { bytes, size } => match Line::parse(&bytes) {
                 Some(line) => Owner::Fixture(line.instance),
-                None if size == bytes.len() as u64 && ledger.lists(key, &bytes) => {
-                    Owner::Fixture(ledger.instance)
+                None if size == bytes.len() as u64 && manifest.lists(key, &bytes) => {
+                    Owner::Fixture(manifest.instance)
                 }
                 None => Owner::Foreign,
             },
         })
     }
 
-    async fn read_ledger(&self) -> Result<Option<Ledger>, StorageError> {
-        match self.storage.head(&self.ledger_key, LEDGER_MAX).await? {
-            Head::Nothing => Ok(None),
-            Head::File { bytes, .. } => match Ledger::parse(&bytes) {
-                Some(ledger) => Ok(Some(ledger)),
-                None => Err(self.foreign(&self.ledger_key)),
+    async fn read_manifest(&self) -> Result<Option<Manifest>, StorageError> {
+        match self.storage.read_start(&self.manifest_key, MANIFEST_MAX).await? {
+            Stored::Nothing => Ok(None),
+            Stored::File { bytes, .. } => match Manifest::parse(&bytes) {
+                Some(manifest) => Ok(Some(manifest)),
+                None => Err(self.foreign(&self.manifest_key)),
             },
-            Head::Special => Err(self.foreign(&self.ledger_key)),
+            Stored::Special => Err(self.foreign(&self.manifest_key)),
         }
     }
 
     fn foreign(&self, key: &Key) -> StorageError {
-        StorageError::Foreign { place: self.storage.place(key) }
+        StorageError::Foreign { path: self.storage.display_path(key) }
     }
 
     fn taken_over(&self, key: &Key) -> StorageError {
-        StorageError::TakenOver { place: self.storage.place(key) }
+        StorageError::TakenOver { path: self.storage.display_path(key) }
     }
 
-    async fn write_ledger(&self, mode: Write) -> Result<(), StorageError> {
-        self.storage.put(&self.ledger_key, self.ledger.to_string().into(), mode).await
+    async fn write_manifest(&self, mode: WriteMode) -> Result<(), StorageError> {
+        self.storage.put(&self.manifest_key, self.manifest.to_string().into(), mode).await
     }
 
     async fn clear(&self, key: &Key) -> Result<(), StorageError> {
-        debug!(place = self.storage.place(key), "removing");
+        debug!(path = self.storage.display_path(key), "removing");
         self.storage.delete(key).await
     }
 
-    /// Removes half-written files of `whose`, or of any run.
-    fn clear_staged(&self, key: &Key, whose: &Owner) {
+    /// Removes partially written files of one fixture, or of any if `owner` is not a fixture.
+    fn clear_staged(&self, key: &Key, owner: &Owner) {
         for staged in self.storage.staged(key) {
-            let owner = Line::parse(&staged.head).map(|line| line.instance);
-            let owner = owner.or_else(|| Ledger::owner(&staged.head));
-            let clear = match whose {
-                Owner::Fixture(instance) => owner == Some(*instance),
-                Owner::Nobody | Owner::Foreign => owner.is_some(),
+            let writer = match Line::parse(&staged.start) {
+                Some(line) => Some(line.instance),
+                None => Manifest::owner(&staged.start),
+            };
+            let clear = match (owner, writer) {
+                (Owner::Fixture(own), Some(writer)) => *own == writer,
+                (_, writer) => writer.is_some(),
             };
             if clear && let Err(error) = staged.remove() {
-                warn!(%error, "cannot remove a half-written dummy");
+                warn!(%error, "cannot remove a partially written dummy");
             }
         }
     }
@@ -326,15 +359,14 @@ impl Placement {
         }
     }
 
-    fn successor(&self, placed: &Placed) -> Line {
-        self.line(&placed.item, placed.line.generation + 1)
-    }
-
-    /// Lists the short ones among the dummies in place and those to come.
+    /// Lists the dummies too short for their first line, among those in place and the next ones.
     fn shorts(&self, next: &[Line]) -> Vec<Short> {
         let mut shorts = Vec::new();
-        let now = self.placed.iter().map(|placed| &placed.line);
-        for line in now.chain(next).filter(|line| !line.fits()) {
+        let current = self.placed.iter().map(|placed| &placed.line);
+        for line in current.chain(next) {
+            if line.fits() {
+                continue;
+            }
             let bytes = Content::new(line, Filling::Stream).read(0, LINE_MAX);
             let sha256 = Digest::of(&bytes).to_string();
             let short = Short { key: line.key.clone(), size: line.size, sha256 };
@@ -347,10 +379,10 @@ impl Placement {
 }
 
 impl Drop for Placement {
-    /// Waits for a thread of its own: whoever drops it may be within a runtime, or after one.
+    /// Runs in a new thread and waits for it: the caller may be inside a runtime or after its end.
     fn drop(&mut self) {
         let State::Placed = self.state else { return };
-        // Connections of the runtime that ends may hang with it.
+        // The connections of the caller's runtime may no longer work.
         if let Ok(storage) = self.storage.reopened() {
             self.storage = Arc::new(storage);
         }
@@ -362,7 +394,7 @@ impl Drop for Placement {
             thread.join()
         });
         if !matches!(cleared, Ok(Ok(Ok(())))) {
-            warn!("some of the dummies could not be removed");
+            warn!("could not remove all dummies");
         }
     }
 }

@@ -1,32 +1,57 @@
-//! The probes: the view with another value, so that one wrong setting of a proxy shows at a time.
+//! The probes: the view with other values, each of which reveals one misconfiguration of a proxy.
 //!
-//! The values are fixed at the start and never by a client: whoever could choose a hand-off could
-//! read any file that the proxy can.
+//! The values are fixed at startup and a client never chooses one: a client that could choose a
+//! hand-off could read every file that the proxy can read.
+
+use std::fmt;
+
+use serde::Serialize;
 
 use crate::{
-    catalog::Key,
+    catalog::{DummyId, Item},
     dummy::Instance,
-    handoff::{Handoff, HandoffError, Meaning, Value},
+    handoff::{Handoff, HandoffError, Value, ValueKind},
+    key::Key,
 };
 
-/// What the probe `plain` answers.
+/// The response to the probe `plain`.
 pub(crate) const PLAIN: &str = "sendfile-fixture plain\n";
 
-/// Where a link leads that leads away from the store, below the base; and what lies there.
-pub(crate) const ASTRAY: (&str, &str) = ("astray", "sendfile-fixture astray\n");
+/// The page below the base path to which the probe `relay` links instead of the store.
+pub(crate) const ASTRAY_PAGE: &str = "astray";
+
+/// The body of that page.
+pub(crate) const ASTRAY: &str = "sendfile-fixture astray\n";
 
 /// One probe.
 #[derive(Clone, Debug)]
 pub(crate) struct Probe {
-    pub(crate) id: &'static str,
+    pub(crate) id: ProbeId,
     pub(crate) action: Action,
     pub(crate) expect: Expect,
 }
 
-/// What the fixture answers.
+/// The id of a probe in the contract.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum ProbeId {
+    Plain,
+    Stream,
+    Missing,
+    Nowhere,
+    DoubleSlash,
+    Relay,
+    DirectUri,
+    Parent,
+    /// The hand-off of a decoy.
+    #[serde(untagged)]
+    Dummy(DummyId),
+}
+
+/// The response of the fixture to a probe.
 #[derive(Clone, Debug)]
 pub(crate) enum Action {
-    /// A hand-off of this value.
+    /// A hand-off with this value.
     Handoff(Value),
     /// No hand-off, a short body.
     Plain,
@@ -34,133 +59,153 @@ pub(crate) enum Action {
     Stream,
 }
 
-/// What a visitor gets when the proxy is set up well.
+/// The response that a client gets if the proxy is configured correctly.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Expect {
-    /// The dummy with this id.
-    Dummy(&'static str),
+    /// This dummy.
+    Dummy(DummyId),
     /// The fixture's own body.
     Body,
     /// An error page.
     Nothing,
 }
 
-/// What the values are made of.
-pub(crate) struct Setting<'a> {
+/// The data from which the values are made.
+#[derive(Clone, Copy)]
+pub(crate) struct ProbeContext<'a> {
     pub(crate) handoff: &'a Handoff,
     pub(crate) base: &'a str,
     pub(crate) instance: Instance,
-    /// The ids and keys of the dummies, the download first.
-    pub(crate) dummies: &'a [(&'static str, Key)],
-    /// The last segment of the storage's folder.
+    /// The dummies, the download first.
+    pub(crate) items: &'a [Item],
+    /// The last segment of the storage directory; empty if the storage is not a directory.
     pub(crate) storage_name: &'a str,
 }
 
-/// Lists the probes that mean something to the dialect.
-pub(crate) fn probes(setting: &Setting<'_>) -> Result<Vec<Probe>, HandoffError> {
+/// Lists the probes that the dialect supports.
+pub(crate) fn probes(context: ProbeContext<'_>) -> Result<Vec<Probe>, HandoffError> {
     let mut probes = vec![
-        Probe { id: "plain", action: Action::Plain, expect: Expect::Body },
-        Probe { id: "stream", action: Action::Stream, expect: Expect::Body },
+        Probe { id: ProbeId::Plain, action: Action::Plain, expect: Expect::Body },
+        Probe { id: ProbeId::Stream, action: Action::Stream, expect: Expect::Body },
     ];
-    let Some((_, main)) = setting.dummies.first() else { return Ok(probes) };
-    let values = with_main(setting, main)?.into_iter().chain(with_twins(setting)?);
-    probes.extend(values.map(|(id, value, expect)| {
-        let action = Action::Handoff(value);
-        Probe { id, action, expect }
-    }));
+    if let [main, decoys @ ..] = context.items {
+        probes.extend(main_probes(context, main)?);
+        for decoy in decoys {
+            probes.push(decoy_probe(context, main, decoy)?);
+        }
+    }
     Ok(probes)
 }
 
-/// Returns a name in the folder of the dummies that is not there.
+/// Returns a path in the directory of the dummies that does not exist.
 pub(crate) fn missing(main: &Key, instance: Instance) -> String {
-    let folder = main.as_str().strip_suffix(main.name()).unwrap_or_default();
-    format!("{folder}{instance}-missing.bin")
+    let directory = main.as_str().strip_suffix(main.name()).unwrap_or_default();
+    format!("{directory}{instance}-missing.bin")
 }
 
-type Row = (&'static str, Value, Expect);
-
-fn with_main(setting: &Setting<'_>, main: &Key) -> Result<Vec<Row>, HandoffError> {
-    let Setting { handoff, base, instance, storage_name, .. } = *setting;
-    let map = &*handoff.map;
-    let key = main.as_str();
-    let missing = missing(main, instance);
+fn main_probes(context: ProbeContext<'_>, main: &Item) -> Result<Vec<Probe>, HandoffError> {
+    let ProbeContext { handoff, base, instance, storage_name, .. } = context;
+    let prefix = &*handoff.path_prefix;
+    let key = main.key.as_str();
+    let missing = missing(&main.key, instance);
     let nowhere = format!("/sendfile-check-nowhere-{instance}/");
-    let mut rows = vec![
-        ("missing", handoff.value_below(map, &missing)?, Expect::Nothing),
-        ("nowhere", handoff.value_below(&nowhere, key)?, Expect::Nothing),
-        ("double-slash", handoff.value_below(map, &format!("/{key}"))?, Expect::Dummy("main")),
+    let found = Expect::Dummy(DummyId::Main);
+    let mut probes = vec![
+        Probe::new(ProbeId::Missing, handoff.value_below(prefix, &missing)?, Expect::Nothing),
+        Probe::new(ProbeId::Nowhere, handoff.value_below(&nowhere, key)?, Expect::Nothing),
+        Probe::new(ProbeId::DoubleSlash, handoff.value_below(prefix, &format!("/{key}"))?, found),
     ];
-    if handoff.meaning == Meaning::Path {
-        return Ok(rows);
+    if handoff.value_kind == ValueKind::Path {
+        return Ok(probes);
     }
-    let direct = format!("{base}/direct/");
-    if let Some(link) = handoff.links.astray(&format!("{base}/{}", ASTRAY.0)) {
-        let value = handoff.value_below(map, &missing)?.beside(&link)?;
-        rows.push(("relay", value, Expect::Nothing));
+    if let Some(link) = handoff.links.astray(&format!("{base}/{ASTRAY_PAGE}")) {
+        let value = handoff.value_below(prefix, &missing)?.with_link(&link)?;
+        probes.push(Probe::new(ProbeId::Relay, value, Expect::Nothing));
     }
-    rows.push(("direct-uri", handoff.value_below(&direct, main.name())?, Expect::Dummy("main")));
+    let direct = handoff.value_below(&format!("{base}/direct/"), main.name())?;
+    probes.push(Probe::new(ProbeId::DirectUri, direct, found));
     if !storage_name.is_empty() {
-        let parent = format!("{}../", map.trim_end_matches('/'));
-        let below = format!("{storage_name}/{key}");
-        rows.push(("parent", handoff.value_below(&parent, &below)?, Expect::Nothing));
+        let parent = format!("{}../", prefix.trim_end_matches('/'));
+        let value = handoff.value_below(&parent, &format!("{storage_name}/{key}"))?;
+        probes.push(Probe::new(ProbeId::Parent, value, Expect::Nothing));
     }
-    Ok(rows)
+    Ok(probes)
 }
 
-/// The root twin has the very value of the download: only a wrong proxy reads it as the twin.
-fn with_twins(setting: &Setting<'_>) -> Result<Vec<Row>, HandoffError> {
-    let mut rows = Vec::new();
-    for (id, key) in setting.dummies.iter().skip(1) {
-        let (key, dummy) = match (*id, setting.dummies) {
-            ("root-twin", [(main, main_key), ..]) => (main_key, *main),
-            _ => (key, *id),
-        };
-        rows.push((*id, setting.handoff.value(key)?, Expect::Dummy(dummy)));
+/// The value of the root decoy is the value of the download: only a misconfigured proxy serves the
+/// decoy for it.
+fn decoy_probe(
+    context: ProbeContext<'_>,
+    main: &Item,
+    decoy: &Item,
+) -> Result<Probe, HandoffError> {
+    let expected = if decoy.id == DummyId::RootDecoy { main } else { decoy };
+    let value = context.handoff.value(&expected.key)?;
+    Ok(Probe::new(ProbeId::Dummy(decoy.id), value, Expect::Dummy(expected.id)))
+}
+
+impl Probe {
+    fn new(id: ProbeId, value: Value, expect: Expect) -> Self {
+        Self { id, action: Action::Handoff(value), expect }
     }
-    Ok(rows)
+}
+
+impl fmt::Display for ProbeId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.serialize(f)
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::handoff::Dialect;
+    use crate::{dummy::Filling, handoff::Dialect};
 
-    fn values(dialect: Dialect, map: &str) -> Vec<(&'static str, String)> {
-        let key = |text: &str| Key::new(text).unwrap();
-        let dummies = [
-            ("main", key("healthcheck/a b.bin")),
-            ("html", key("healthcheck/dummy.html")),
-            ("root-twin", key("protected/healthcheck/a b.bin")),
-        ];
-        let setting = Setting {
-            handoff: &Handoff::new(dialect, map).unwrap(),
+    fn item(id: DummyId, key: &str) -> Item {
+        let (key, content_type) = (Key::new(key).unwrap(), "text/plain");
+        Item { id, key, size: 1, filling: Filling::Stream, content_type }
+    }
+
+    /// Checks the values of all probes but `missing`.
+    fn check(dialect: Dialect, path_prefix: &str, expected: &[(&str, &str)]) {
+        let context = ProbeContext {
+            handoff: &Handoff::new(dialect, path_prefix).unwrap(),
             base: "/base",
             instance: "00000000000000aa".parse().unwrap(),
-            dummies: &dummies,
+            items: &[
+                item(DummyId::Main, "healthcheck/a b.bin"),
+                item(DummyId::Html, "healthcheck/dummy.html"),
+                item(DummyId::RootDecoy, "protected/healthcheck/a b.bin"),
+            ],
             storage_name: "my media",
         };
-        let probes = probes(&setting).unwrap();
-        let value = |it: Probe| match it.action {
-            Action::Handoff(value) => Some((it.id, value.text)),
-            Action::Plain | Action::Stream => None,
-        };
-        probes.into_iter().filter_map(value).filter(|(id, _)| *id != "missing").collect()
+        let mut values = Vec::new();
+        for probe in probes(context).unwrap() {
+            if let Action::Handoff(value) = probe.action
+                && probe.id != ProbeId::Missing
+            {
+                values.push((probe.id.to_string(), value.text));
+            }
+        }
+        let mut texts = Vec::new();
+        for (id, value) in &values {
+            texts.push((id.as_str(), value.as_str()));
+        }
+        assert_eq!(texts, expected);
     }
 
     #[test]
     fn uris_and_paths() {
         let nowhere = "/sendfile-check-nowhere-00000000000000aa/healthcheck/a";
-        let main = "/protected/healthcheck/a%20b.bin";
         let expected = [
             ("nowhere", &*format!("{nowhere}%20b.bin")),
             ("double-slash", "/protected//healthcheck/a%20b.bin"),
             ("direct-uri", "/base/direct/a%20b.bin"),
             ("parent", "/protected../my%20media/healthcheck/a%20b.bin"),
             ("html", "/protected/healthcheck/dummy.html"),
-            ("root-twin", main),
+            ("root-twin", "/protected/healthcheck/a%20b.bin"),
         ];
-        let expected = expected.map(|(id, value)| (id, value.to_owned()));
-        assert_eq!(values(Dialect::nginx(), "/protected/"), expected);
+        check(Dialect::nginx(), "/protected/", &expected);
 
         let expected = [
             ("nowhere", &*format!("{nowhere} b.bin")),
@@ -168,7 +213,6 @@ mod tests {
             ("html", "/srv/my media/healthcheck/dummy.html"),
             ("root-twin", "/srv/my media/healthcheck/a b.bin"),
         ];
-        let expected = expected.map(|(id, value)| (id, value.to_owned()));
-        assert_eq!(values(Dialect::XSendfile, "/srv/my media"), expected);
+        check(Dialect::XSendfile, "/srv/my media", &expected);
     }
 }

@@ -1,4 +1,4 @@
-//! Runs a fixture as a program: the log, the signals, systemd, and what people are told.
+//! Runs a fixture as a program: logging, signals, systemd, and messages for the user.
 
 use std::{
     error::Error,
@@ -7,7 +7,7 @@ use std::{
     time::Duration,
 };
 
-use sendfile_fixture::{Fixture, Running, Socket};
+use sendfile_fixture::{Address, Fixture, Running, Socket, error_chain};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tracing::{info, level_filters::LevelFilter, warn};
 use tracing_subscriber::{
@@ -17,28 +17,28 @@ use tracing_subscriber::{
 use crate::{
     args::{Log, LogFormat},
     notify::{State, notify},
-    ready::Ready,
+    ready,
 };
 
-/// The exit code of wrong usage, and of a fixture that cannot be started.
+/// The exit code for invalid usage, and for a fixture that cannot start.
 pub(crate) const NOT_STARTED: u8 = 2;
 
-/// The exit code of a fixture that has left something behind.
+/// The exit code if some files of the fixture could not be removed.
 const NOT_CLEANED_UP: u8 = 1;
 
-/// The exit code of a question that was not answered with yes.
+/// The exit code if the fixture is not ready.
 const NOT_READY: u8 = 1;
 
-/// How long a storage that hangs may hold up the end of the program.
-const LAST_WAIT: Duration = Duration::from_secs(1);
+/// The maximum time to wait for a storage that hangs when the program ends.
+const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// SIGTERM and SIGINT, which both mean the same.
+/// SIGTERM and SIGINT, which have the same effect.
 struct Signals {
     terminate: Signal,
     interrupt: Signal,
 }
 
-/// Runs until a signal stops it. A second signal does not wait for anybody.
+/// Serves requests until a signal arrives. A second signal stops the program at once.
 pub(crate) fn run(fixture: Fixture, sockets: Vec<Socket>, log: &Log) -> ExitCode {
     start_log(log);
     let runtime = match tokio::runtime::Runtime::new() {
@@ -46,17 +46,17 @@ pub(crate) fn run(fixture: Fixture, sockets: Vec<Socket>, log: &Log) -> ExitCode
         Err(error) => return failed(NOT_STARTED, &error, None),
     };
     let code = runtime.block_on(serve(fixture, sockets));
-    runtime.shutdown_timeout(LAST_WAIT);
+    runtime.shutdown_timeout(SHUTDOWN_TIMEOUT);
     code
 }
 
-/// Asks the fixture that runs already.
-pub(crate) fn ask(question: &Ready) -> ExitCode {
+/// Checks whether the fixture at this address is ready.
+pub(crate) fn check_ready(address: &Address, limit: Duration) -> ExitCode {
     let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => return failed(NOT_READY, &error, None),
     };
-    match runtime.block_on(question.ask()) {
+    match runtime.block_on(ready::check(address, limit)) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => failed(NOT_READY, &error, None),
     }
@@ -75,16 +75,16 @@ async fn serve(fixture: Fixture, sockets: Vec<Socket>) -> ExitCode {
         () = signals.next() => return ExitCode::SUCCESS,
     };
     announce(&running).await;
-    tell(State::Ready);
+    notify_systemd(State::Ready);
     signals.next().await;
     info!("stopping");
-    tell(State::Stopping);
+    notify_systemd(State::Stopping);
     tokio::select! {
         stopped = running.stop() => match stopped {
             Ok(()) => ExitCode::SUCCESS,
             Err(error) => failed(NOT_CLEANED_UP, &error, None),
         },
-        // What was running is dropped, and removes its dummies even so.
+        // The fixture is dropped, which removes its dummies.
         () = signals.next() => ExitCode::SUCCESS,
     }
 }
@@ -109,7 +109,7 @@ fn start_log(log: &Log) {
         1 => LevelFilter::INFO,
         _ => LevelFilter::DEBUG,
     };
-    // What its libraries do to a connection is of no use to anybody else.
+    // The log of the libraries is not useful for users.
     let ours = Targets::new().with_target("sendfile_fixture", level);
     let stderr = layer().with_ansi(io::stderr().is_terminal()).with_writer(io::stderr);
     let registry = tracing_subscriber::registry().with(ours);
@@ -119,11 +119,11 @@ fn start_log(log: &Log) {
     }
 }
 
-/// Addresses on stdout, for programs; what to do next on a terminal, for people.
+/// Prints the addresses to stdout for other programs, and the next steps to a terminal.
 async fn announce(running: &Running) {
     let mut stdout = io::stdout().lock();
     for address in running.addresses() {
-        // Whoever does not read it does not need it.
+        // If nothing reads stdout, the addresses are not needed.
         let _ = writeln!(stdout, "{}", address.url());
     }
     let _ = stdout.flush();
@@ -134,32 +134,27 @@ async fn announce(running: &Running) {
         let (url, files) = (running.url(), files.join("\n  "));
         let _ = writeln!(
             io::stderr(),
-            "placed:\n  {files}\nanswering below:\n  {url}\nnext:\n  \
+            "placed files:\n  {files}\nlistening at:\n  {url}\nnext step:\n  \
              sendfile-check verify --fixture {url} --site https://YOUR.SITE\n\
-             Ctrl-C stops it and removes what it has placed",
+             Press Ctrl-C to stop and to remove the placed files",
         );
     }
 }
 
-fn tell(state: State) {
+fn notify_systemd(state: State) {
     if let Err(error) = notify(state) {
-        warn!(%error, "cannot tell systemd");
+        warn!(%error, "cannot notify systemd");
     }
 }
 
-/// Says what went wrong, with all its causes and what to do.
+/// Prints an error with its causes and a hint.
 fn failed(code: u8, error: &(dyn Error + 'static), hint: Option<String>) -> ExitCode {
     let mut stderr = io::stderr().lock();
-    // There is nowhere else to say it.
-    let _ = writeln!(stderr, "error: {error}");
-    let mut said = error.to_string();
-    for cause in std::iter::successors(error.source(), |&cause| cause.source()) {
-        let cause = cause.to_string();
-        // Some errors tell their causes themselves.
-        if !said.ends_with(&cause) {
-            let _ = writeln!(stderr, "  caused by: {cause}");
-            said = cause;
-        }
+    let mut label = "error";
+    for message in error_chain(error) {
+        // If stderr is closed, the exit code still shows the error.
+        let _ = writeln!(stderr, "{label}: {message}");
+        label = "  caused by";
     }
     if let Some(hint) = hint {
         let _ = writeln!(stderr, "hint: {hint}");

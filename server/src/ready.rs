@@ -1,17 +1,13 @@
-//! Asks a running fixture whether it is ready. Knows one question of HTTP, and nothing of storage.
+//! Checks whether a running fixture is ready. Knows one HTTP request, and nothing of storage.
 
-use std::{
-    io,
-    net::{IpAddr, Ipv4Addr, Ipv6Addr},
-    time::Duration,
-};
+use std::{io, time::Duration};
 
 use bytes::Bytes;
-use http::{Request, StatusCode, header::HOST};
+use http::{HeaderValue, Request, StatusCode, Uri, header::HOST};
 use http_body_util::{BodyExt as _, Empty, Limited};
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
-use sendfile_fixture::{Address, ListenError};
+use sendfile_fixture::Address;
 use thiserror::Error;
 use tokio::{
     io::{AsyncRead, AsyncWrite},
@@ -19,95 +15,67 @@ use tokio::{
     time::timeout,
 };
 
-use crate::args::value::duration;
-
-/// The longest reason that is read, in bytes.
+/// The maximum length of the reason in a response, in bytes.
 const REASON_MAX: usize = 4 << 10;
 
-/// Who is asked.
-#[derive(Debug, clap::Args)]
-pub(crate) struct Ready {
-    /// Ask at the address that it was told to listen on; of several, the first
-    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8000", value_parser = nearest)]
-    listen: Address,
-
-    /// Wait for the answer
-    #[arg(long, value_name = "TIME", default_value = "3s", value_parser = duration)]
-    timeout: Duration,
-}
-
-/// Why nobody said that it is ready.
+/// The reason why a fixture is not ready.
 #[derive(Debug, Error)]
 pub(crate) enum NotReady {
-    /// Nobody listens, or not for us.
+    /// No server listens, or it refuses the connection.
     #[error("cannot connect to `{address}`")]
     NoConnection { address: Address, source: io::Error },
-    /// Whoever listens there speaks no HTTP.
-    #[error("`{address}` gives no answer")]
-    NoAnswer { address: Address, source: hyper::Error },
-    /// Somebody accepts, and keeps silent.
-    #[error("`{address}` gives no answer within {}", humantime::format_duration(*.within))]
-    Silent { address: Address, within: Duration },
-    /// The fixture says why; any other server has another status.
-    #[error("`{address}` answers {status}: {reason}")]
+    /// The server does not send an HTTP response.
+    #[error("no valid HTTP response from `{address}`")]
+    NoResponse { address: Address, source: hyper::Error },
+    /// The server accepts connections but does not respond in time.
+    #[error("no response from `{address}` within {}", humantime::format_duration(*.limit))]
+    TimedOut { address: Address, limit: Duration },
+    /// The fixture responds with the reason; any other server has another status.
+    #[error("`{address}` responded with {status}: {reason}")]
     Refused { address: Address, status: StatusCode, reason: String },
 }
 
-impl Ready {
-    /// Returns when the fixture has said that it is ready.
-    pub(crate) async fn ask(&self) -> Result<(), NotReady> {
-        let (address, within) = (&self.listen, self.timeout);
-        let silent = |_| NotReady::Silent { address: address.clone(), within };
-        timeout(within, connect_and_ask(address)).await.map_err(silent)?
+/// Succeeds if the fixture at this address responds that it is ready.
+pub(crate) async fn check(address: &Address, limit: Duration) -> Result<(), NotReady> {
+    match timeout(limit, connect_and_request(address)).await {
+        Ok(result) => result,
+        Err(_) => Err(NotReady::TimedOut { address: address.clone(), limit }),
     }
 }
 
-async fn connect_and_ask(address: &Address) -> Result<(), NotReady> {
-    let refused = |source| NotReady::NoConnection { address: address.clone(), source };
-    match address {
-        Address::Tcp(tcp) => {
-            question(address, TcpStream::connect(tcp).await.map_err(refused)?).await
-        }
+async fn connect_and_request(address: &Address) -> Result<(), NotReady> {
+    let no_connection = |source| NotReady::NoConnection { address: address.clone(), source };
+    let response = match address {
+        Address::Tcp(tcp) => request(TcpStream::connect(tcp).await.map_err(no_connection)?).await,
         Address::Unix(path) => {
-            question(address, UnixStream::connect(path).await.map_err(refused)?).await
+            request(UnixStream::connect(path).await.map_err(no_connection)?).await
         }
+    };
+    match response {
+        Ok((StatusCode::OK, _)) => Ok(()),
+        Ok((status, reason)) => Err(NotReady::Refused { address: address.clone(), status, reason }),
+        Err(source) => Err(NotReady::NoResponse { address: address.clone(), source }),
     }
 }
 
-async fn question<S>(address: &Address, stream: S) -> Result<(), NotReady>
+/// Requests `/readyz` and returns the status and the body.
+async fn request<S>(stream: S) -> hyper::Result<(StatusCode, String)>
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
-    let broken = |source| NotReady::NoAnswer { address: address.clone(), source };
-    let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await.map_err(broken)?;
-    // What happens to the connection shows in the answer.
+    let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
+    // Errors of the connection also show in the response.
     tokio::spawn(connection);
     let mut request = Request::new(Empty::<Bytes>::new());
-    *request.uri_mut() = http::Uri::from_static("/readyz");
-    request.headers_mut().insert(HOST, http::HeaderValue::from_static("sendfile-fixture"));
-    let response = sender.send_request(request).await.map_err(broken)?;
+    *request.uri_mut() = Uri::from_static("/readyz");
+    request.headers_mut().insert(HOST, HeaderValue::from_static("sendfile-fixture"));
+    let response = sender.send_request(request).await?;
     let status = response.status();
-    if status == StatusCode::OK {
-        return Ok(());
-    }
-    let body = Limited::new(response.into_body(), REASON_MAX).collect().await;
-    let reason = body.map(|it| it.to_bytes()).unwrap_or_default();
-    // Whoever answers may send what a terminal would obey.
-    let reason = String::from_utf8_lossy(&reason).trim_end().replace(char::is_control, " ");
-    Err(NotReady::Refused { address: address.clone(), status, reason })
-}
-
-/// Where to ask whoever listens on these. On every address means on the loopback too.
-fn nearest(text: &str) -> Result<Address, ListenError> {
-    // What systemd has opened is not told here.
-    let mut named = text.split(',').filter(|it| *it != "systemd");
-    let mut address = named.next().unwrap_or(text).parse()?;
-    if let Address::Tcp(tcp) = &mut address {
-        match tcp.ip() {
-            IpAddr::V4(Ipv4Addr::UNSPECIFIED) => tcp.set_ip(Ipv4Addr::LOCALHOST.into()),
-            IpAddr::V6(Ipv6Addr::UNSPECIFIED) => tcp.set_ip(Ipv6Addr::LOCALHOST.into()),
-            _ => {}
-        }
-    }
-    Ok(address)
+    let body = match Limited::new(response.into_body(), REASON_MAX).collect().await {
+        Ok(body) => body.to_bytes(),
+        Err(_) => Bytes::new(),
+    };
+    // Another server may send control characters, which a terminal would interpret.
+    let body = String::from_utf8_lossy(&body).trim_end().replace(char::is_control, " ");
+    Ok((status, body))
 }

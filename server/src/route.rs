@@ -1,7 +1,7 @@
-//! The fixture over HTTP: a request becomes an [`Answer`], and the answer a response.
+//! The fixture over HTTP: routes a request and builds its response.
 //!
-//! A `tower::Service` that knows nothing of sockets. What is asked often, the view, touches no
-//! file and formats nothing.
+//! A `tower::Service` that knows nothing of sockets. The view, which is requested most often, reads
+//! no file and formats nothing.
 
 use std::{
     convert::Infallible,
@@ -22,24 +22,26 @@ use tracing::debug;
 
 use crate::{
     body::Body,
+    causes::on_one_line,
     contract,
     dummy::LINE_MAX,
-    journal::{Entry, Journal, Ticket},
     placement::Placed,
-    probe::ASTRAY,
-    snapshot::{Reply, Setup, Snapshot},
-    storage::{Head, Storage},
+    probe::{ASTRAY, ASTRAY_PAGE},
+    request_log::{Entry, RequestId, RequestLog, ResponseKind},
+    setup::Setup,
+    snapshot::{Dummy, PreparedResponse, Snapshot},
+    storage::{Storage, Stored},
 };
 
-/// How long the answer of `/readyz` is kept: a flood of questions asks the storage once.
-const READY_KEPT: Duration = Duration::from_secs(1);
+/// How long the result of `/readyz` is cached, so that many requests read the storage once.
+const READY_CACHED: Duration = Duration::from_secs(1);
 
-/// How much of an unknown path is repeated, in bytes.
+/// The maximum length of an unknown path in the response, in bytes.
 const ECHO_MAX: usize = 1024;
 
-/// What the fixture answers. Cloning shares it.
+/// Responds to the requests of a fixture. Clones share their state.
 #[derive(Clone, Debug)]
-pub(crate) struct Site(Arc<Shared>);
+pub(crate) struct Responder(Arc<Shared>);
 
 #[derive(Debug)]
 struct Shared {
@@ -47,40 +49,40 @@ struct Shared {
     setup: RwLock<Arc<Setup>>,
     storage: Arc<Storage>,
     snapshot: RwLock<Arc<Snapshot>>,
-    journal: Mutex<Journal>,
+    request_log: Mutex<RequestLog>,
     ready: AsyncMutex<Option<(Instant, Readiness)>>,
-    /// Reading back hashes a whole file: one at a time is enough beside a production app.
+    /// Reading back hashes a whole file: only one at a time, to spare the production app.
     reading: Semaphore,
 }
 
 type Readiness = Result<(), String>;
 
-/// What a request comes to.
+/// The target of a request.
 #[derive(Debug)]
-enum Answer<'a> {
-    View(&'a Reply),
-    Probe(&'a Reply),
+enum Route<'a> {
+    View(&'a PreparedResponse),
+    Probe(&'a PreparedResponse),
     Denied,
-    /// No proxy that knows its store asks for this.
+    /// A proxy that only requests URLs of its store never requests this.
     Astray,
-    Contract(&'a Reply),
-    Requests(Ticket),
+    Contract(&'a PreparedResponse),
+    Requests(RequestId),
     ReadBack(Arc<Placed>),
     Live,
     Ready,
     MethodNotAllowed,
-    /// A name, a probe or a nonce that there is not.
+    /// A name, a probe or a nonce that does not exist.
     Unknown,
-    /// No path of the fixture: a proxy has asked for what it should have had itself.
+    /// Not a path of the fixture: the proxy has forwarded a request that it should handle itself.
     FallThrough(&'a str),
 }
 
-type Answering = Either<
+type ResponseFuture = Either<
     Ready<Result<Response<Body>, Infallible>>,
     Pin<Box<dyn Future<Output = Result<Response<Body>, Infallible>> + Send>>,
 >;
 
-impl Site {
+impl Responder {
     pub(crate) fn new(setup: Setup, storage: Arc<Storage>, placed: &[Placed]) -> Self {
         let snapshot = RwLock::new(Arc::new(Snapshot::new(&setup, placed)));
         Self(Arc::new(Shared {
@@ -88,175 +90,196 @@ impl Site {
             setup: RwLock::new(Arc::new(setup)),
             storage,
             snapshot,
-            journal: Mutex::default(),
+            request_log: Mutex::default(),
             ready: AsyncMutex::default(),
             reading: Semaphore::new(1),
         }))
-    }
-
-    /// Answers with these dummies from now on.
-    pub(crate) fn update(&self, placed: &[Placed]) {
-        let snapshot = Arc::new(Snapshot::new(&self.setup(), placed));
-        *self.0.snapshot.write().unwrap_or_else(PoisonError::into_inner) = snapshot;
     }
 
     pub(crate) fn base(&self) -> &str {
         &self.0.base
     }
 
-    /// What holds until it is changed.
+    /// Returns the current hand-offs.
     pub(crate) fn setup(&self) -> Arc<Setup> {
         Arc::clone(&self.0.setup.read().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// Answers with this setup from the next update on.
-    pub(crate) fn change(&self, setup: Setup) {
+    /// Replaces the hand-offs. The next [`Responder::update`] uses them.
+    pub(crate) fn replace_setup(&self, setup: Setup) {
         let setup = Arc::new(setup);
         *self.0.setup.write().unwrap_or_else(PoisonError::into_inner) = setup;
     }
 
+    /// Rebuilds all responses for these dummies.
+    pub(crate) fn update(&self, placed: &[Placed]) {
+        let snapshot = Arc::new(Snapshot::new(&self.setup(), placed));
+        *self.0.snapshot.write().unwrap_or_else(PoisonError::into_inner) = snapshot;
+    }
+
     pub(crate) fn snapshot(&self) -> Arc<Snapshot> {
-        Arc::clone(&self.0.snapshot.read().unwrap_or_else(PoisonError::into_inner))
+        self.0.snapshot()
     }
 }
 
-impl<B> Service<Request<B>> for Site {
+impl<B> Service<Request<B>> for Responder {
     type Response = Response<Body>;
     type Error = Infallible;
-    type Future = Answering;
+    type Future = ResponseFuture;
 
     fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
         Poll::Ready(Ok(()))
     }
 
-    fn call(&mut self, request: Request<B>) -> Answering {
+    fn call(&mut self, request: Request<B>) -> ResponseFuture {
         let snapshot = self.snapshot();
-        let answer = route(&self.0.base, &snapshot, request.method(), request.uri().path());
-        self.record(&request, &answer);
-        let reply = match answer {
-            Answer::View(reply) | Answer::Probe(reply) | Answer::Contract(reply) => {
-                return now(reply.response());
+        let route = route(&self.0.base, &snapshot, request.method(), request.uri().path());
+        self.record(&request, &route);
+        let response = match route {
+            Route::View(response) | Route::Probe(response) | Route::Contract(response) => {
+                return now(response.response());
             }
-            Answer::ReadBack(placed) => return later(Arc::clone(&self.0).read_back(placed)),
-            Answer::Ready => return later(Arc::clone(&self.0).readiness()),
-            Answer::Requests(ticket) => self.requests(&ticket),
-            Answer::Denied => Reply::text(StatusCode::FORBIDDEN, "sendfile-fixture denied\n"),
-            Answer::Astray => Reply::text(StatusCode::OK, ASTRAY.1),
-            Answer::Live => Reply::text(StatusCode::OK, "ok\n"),
-            Answer::MethodNotAllowed => {
-                Reply::text(StatusCode::METHOD_NOT_ALLOWED, "GET and HEAD only\n")
+            Route::ReadBack(placed) => return later(Arc::clone(&self.0).read_back(placed)),
+            Route::Ready => return later(Arc::clone(&self.0).readiness()),
+            Route::Requests(id) => self.requests(&id),
+            Route::Denied => {
+                PreparedResponse::text(StatusCode::FORBIDDEN, "sendfile-fixture denied\n")
+            }
+            Route::Astray => PreparedResponse::text(StatusCode::OK, ASTRAY),
+            Route::Live => PreparedResponse::text(StatusCode::OK, "ok\n"),
+            Route::MethodNotAllowed => {
+                PreparedResponse::text(StatusCode::METHOD_NOT_ALLOWED, "GET and HEAD only\n")
                     .with("allow", "GET, HEAD")
             }
-            Answer::Unknown => Reply::text(StatusCode::NOT_FOUND, "no such name\n"),
-            Answer::FallThrough(path) => Reply::text(StatusCode::NOT_FOUND, echo(path))
+            Route::Unknown => PreparedResponse::text(StatusCode::NOT_FOUND, "no such name\n"),
+            Route::FallThrough(path) => PreparedResponse::text(StatusCode::NOT_FOUND, echo(path))
                 .with("x-sendfile-fixture", "fall-through"),
         };
-        now(reply.response())
+        now(response.response())
     }
 }
 
-impl Site {
-    fn record<B>(&self, request: &Request<B>, answer: &Answer<'_>) {
-        let answer = match answer {
-            Answer::View(_) => "view",
-            Answer::Probe(_) => "probe",
-            Answer::Denied => "denied",
-            Answer::FallThrough(_) => "fall-through",
-            Answer::MethodNotAllowed => "method-not-allowed",
-            Answer::Astray
-            | Answer::Contract(_)
-            | Answer::Requests(_)
-            | Answer::ReadBack(_)
-            | Answer::Live
-            | Answer::Ready
-            | Answer::Unknown => return,
+impl Responder {
+    fn record<B>(&self, request: &Request<B>, route: &Route<'_>) {
+        let response = match route {
+            Route::View(_) => ResponseKind::View,
+            Route::Probe(_) => ResponseKind::Probe,
+            Route::Denied => ResponseKind::Denied,
+            Route::FallThrough(_) => ResponseKind::FallThrough,
+            Route::MethodNotAllowed => ResponseKind::MethodNotAllowed,
+            Route::Astray
+            | Route::Contract(_)
+            | Route::Requests(_)
+            | Route::ReadBack(_)
+            | Route::Live
+            | Route::Ready
+            | Route::Unknown => return,
         };
-        debug!(answer);
-        if let Some(ticket) = Ticket::of(request.headers(), request.uri()) {
-            let entry = Entry::new(ticket, request, answer);
-            self.0.journal.lock().unwrap_or_else(PoisonError::into_inner).record(entry);
+        debug!(?response, "request");
+        if let Some(id) = RequestId::of_request(request.headers(), request.uri()) {
+            let entry = Entry::new(id, request, response);
+            self.0.request_log.lock().unwrap_or_else(PoisonError::into_inner).record(entry);
         }
     }
 
-    fn requests(&self, ticket: &Ticket) -> Reply {
-        let journal = self.0.journal.lock().unwrap_or_else(PoisonError::into_inner);
-        Reply::json(contract::requests(ticket, journal.of(ticket)))
+    fn requests(&self, id: &RequestId) -> PreparedResponse {
+        let log = self.0.request_log.lock().unwrap_or_else(PoisonError::into_inner);
+        PreparedResponse::json(contract::requests(id, log.find(id)))
     }
 }
 
 impl Shared {
-    async fn read_back(self: Arc<Self>, placed: Arc<Placed>) -> Reply {
-        let _turn = self.reading.acquire().await;
-        let result = self.storage.read_back(&placed.item.key, placed.content.size()).await;
-        Reply::json(contract::read_back(placed.item.name(), &placed.item.key, result))
+    fn snapshot(&self) -> Arc<Snapshot> {
+        Arc::clone(&self.snapshot.read().unwrap_or_else(PoisonError::into_inner))
     }
 
-    async fn readiness(self: Arc<Self>) -> Reply {
-        let mut kept = self.ready.lock().await;
-        if kept.as_ref().is_none_or(|(at, _)| at.elapsed() >= READY_KEPT) {
-            let readiness = self.look().await;
-            *kept = Some((Instant::now(), readiness));
+    async fn read_back(self: Arc<Self>, placed: Arc<Placed>) -> PreparedResponse {
+        let _permit = self.reading.acquire().await;
+        let key = &placed.item.key;
+        let result = self.storage.read_back(key, placed.content.size()).await;
+        PreparedResponse::json(contract::read_back(placed.item.name(), key, result))
+    }
+
+    async fn readiness(self: Arc<Self>) -> PreparedResponse {
+        let mut cached = self.ready.lock().await;
+        let is_fresh = matches!(&*cached, Some((at, _)) if at.elapsed() < READY_CACHED);
+        if !is_fresh {
+            let readiness = self.check_download().await;
+            *cached = Some((Instant::now(), readiness));
         }
-        match &*kept {
+        match &*cached {
             Some((_, Err(reason))) => {
-                Reply::text(StatusCode::SERVICE_UNAVAILABLE, format!("{reason}\n"))
+                PreparedResponse::text(StatusCode::SERVICE_UNAVAILABLE, format!("{reason}\n"))
             }
-            _ => Reply::text(StatusCode::OK, "ok\n"),
+            _ => PreparedResponse::text(StatusCode::OK, "ok\n"),
         }
     }
 
-    /// Reads the beginning of the download: hashing all of it is left to who asks for it.
-    async fn look(&self) -> Readiness {
-        let snapshot = Arc::clone(&self.snapshot.read().unwrap_or_else(PoisonError::into_inner));
+    /// Reads only the beginning of the download; `/storage/NAME` hashes the whole file.
+    async fn check_download(&self) -> Readiness {
+        let snapshot = self.snapshot();
         let Some(dummy) = snapshot.dummies.first() else { return Ok(()) };
         let Placed { item, content, .. } = &*dummy.placed;
-        match self.storage.head(&item.key, LINE_MAX).await {
-            Ok(Head::File { bytes, size })
+        match self.storage.read_start(&item.key, LINE_MAX).await {
+            Ok(Stored::File { bytes, size })
                 if bytes == content.read(0, LINE_MAX) && size == content.size() =>
             {
                 Ok(())
             }
-            Ok(_) => Err(format!("`{}` is not as it was placed", self.storage.place(&item.key))),
-            Err(error) => Err(contract::trouble(&error)),
+            Ok(_) => {
+                let path = self.storage.display_path(&item.key);
+                Err(format!("`{path}` is missing or was changed after it was placed"))
+            }
+            Err(error) => Err(format!("{}: {}", error.kind(), on_one_line(&error))),
         }
     }
 }
 
-fn route<'a>(base: &str, snapshot: &'a Snapshot, method: &Method, path: &'a str) -> Answer<'a> {
+fn route<'a>(base: &str, snapshot: &'a Snapshot, method: &Method, path: &'a str) -> Route<'a> {
     let found = match path.strip_prefix(base) {
-        Some(rest) => within(snapshot, rest),
-        None => match path {
-            "/livez" => Some(Answer::Live),
-            "/readyz" => Some(Answer::Ready),
-            _ => None,
-        },
+        Some(rest) => below_base(snapshot, rest),
+        None if path == "/livez" => Some(Route::Live),
+        None if path == "/readyz" => Some(Route::Ready),
+        None => None,
     };
     match found {
-        Some(_) if method != Method::GET && method != Method::HEAD => Answer::MethodNotAllowed,
-        Some(answer) => answer,
-        None => Answer::FallThrough(path),
+        Some(_) if method != Method::GET && method != Method::HEAD => Route::MethodNotAllowed,
+        Some(route) => route,
+        None => Route::FallThrough(path),
     }
 }
 
-/// Routes what stands behind the base path.
-fn within<'a>(snapshot: &'a Snapshot, rest: &str) -> Option<Answer<'a>> {
-    let (place, name) = rest.strip_prefix('/')?.split_once('/').unwrap_or((&rest[1..], ""));
-    let named = || percent_decode_str(name).decode_utf8().ok().and_then(|it| snapshot.dummy(&it));
-    let answer = match (place, name) {
-        ("download", "") => snapshot.dummies.first().map(|dummy| Answer::View(&dummy.view)),
-        ("download", _) => named().map(|dummy| Answer::View(&dummy.view)),
-        ("probe", _) => snapshot.probe(name).map(Answer::Probe),
-        ("storage", _) => named().map(|dummy| Answer::ReadBack(Arc::clone(&dummy.placed))),
-        ("requests", _) => Ticket::parse(name).map(Answer::Requests),
-        ("denied", "") => Some(Answer::Denied),
-        (page, "") if page == ASTRAY.0 => Some(Answer::Astray),
-        ("contract", "") => Some(Answer::Contract(&snapshot.contract)),
+/// Routes the part of a path that follows the base path.
+fn below_base<'a>(snapshot: &'a Snapshot, rest: &str) -> Option<Route<'a>> {
+    let rest = rest.strip_prefix('/')?;
+    let (page, name) = rest.split_once('/').unwrap_or((rest, ""));
+    let found = match (page, name) {
+        ("download", "") => snapshot.dummies.first().map(view),
+        ("download", _) => named_dummy(snapshot, name).map(view),
+        ("probe", _) => snapshot.probe(name).map(Route::Probe),
+        ("storage", _) => named_dummy(snapshot, name).map(read_back),
+        ("requests", _) => RequestId::parse(name).map(Route::Requests),
+        ("denied", "") => Some(Route::Denied),
+        (ASTRAY_PAGE, "") => Some(Route::Astray),
+        ("contract", "") => Some(Route::Contract(&snapshot.contract)),
         _ => return None,
     };
-    Some(answer.unwrap_or(Answer::Unknown))
+    Some(found.unwrap_or(Route::Unknown))
 }
 
-/// Repeats a path so that no browser could take it for more than text.
+fn view(dummy: &Dummy) -> Route<'_> {
+    Route::View(&dummy.view)
+}
+
+fn read_back(dummy: &Dummy) -> Route<'_> {
+    Route::ReadBack(Arc::clone(&dummy.placed))
+}
+
+fn named_dummy<'a>(snapshot: &'a Snapshot, name: &str) -> Option<&'a Dummy> {
+    snapshot.dummy(&percent_decode_str(name).decode_utf8().ok()?)
+}
+
+/// Repeats a path in a form that no browser interprets as markup.
 fn echo(path: &str) -> String {
     let mut echo = String::new();
     for byte in path.bytes() {
@@ -276,12 +299,12 @@ fn echo(path: &str) -> String {
     echo
 }
 
-fn now(response: Response<Body>) -> Answering {
+fn now(response: Response<Body>) -> ResponseFuture {
     Either::Left(ready(Ok(response)))
 }
 
-fn later(reply: impl Future<Output = Reply> + Send + 'static) -> Answering {
-    Either::Right(Box::pin(async { Ok(reply.await.response()) }))
+fn later(response: impl Future<Output = PreparedResponse> + Send + 'static) -> ResponseFuture {
+    Either::Right(Box::pin(async { Ok(response.await.response()) }))
 }
 
 #[cfg(test)]
@@ -294,56 +317,59 @@ mod tests {
 
     use super::*;
     use crate::{
-        catalog::{self, Choice, OddNames, RootTwin},
+        catalog::{self, DummyOptions, OddNames, RootDecoy},
         handoff::{Dialect, Handoff},
         placement::Placement,
-        storage::{Settings, ledger::Ledger},
+        storage::{StorageConfig, manifest::Manifest},
     };
 
-    /// A site with the download only, on a storage of its own.
-    async fn site() -> (Site, Placement, TempDir) {
-        let folder = TempDir::new().unwrap();
-        let url = format!("file://{}", folder.path().display());
-        let storage = Storage::open(&url, &Settings::default()).unwrap();
+    /// A responder for a few dummies in a temporary directory, without hand-offs.
+    async fn responder() -> (Responder, Placement, TempDir) {
+        let directory = TempDir::new().unwrap();
+        let url = format!("file://{}", directory.path().display());
+        let storage = Storage::open(&url, &StorageConfig::default()).unwrap();
         let storage = Arc::new(storage);
-        let root_twin = RootTwin::LeftOut;
+        let root_decoy = RootDecoy::LeftOut;
         let odd_names = OddNames::LeftOut;
         let name = "dummy.bin".into();
-        let choice = Choice { name, size: 4096, large_size: 0, root_twin, odd_names };
-        let items = catalog::items(&choice).unwrap();
-        let key = Ledger::key().unwrap();
+        let options = DummyOptions { name, size: 4096, large_size: 0, root_decoy, odd_names };
+        let items = catalog::items(&options).unwrap();
+        let key = Manifest::key().unwrap();
         let mut placement = Placement::new(Arc::clone(&storage), items, key);
         placement.place().await.unwrap();
         let handoff = Handoff::new(Dialect::nginx(), "/protected/").unwrap();
         let (base, views, probes) = ("/base".into(), HashMap::new(), Vec::new());
         let instance = placement.instance();
         let setup = Setup { instance, base, storage: String::new(), handoff, views, probes };
-        (Site::new(setup, storage, placement.placed()), placement, folder)
+        (Responder::new(setup, storage, placement.placed()), placement, directory)
     }
 
-    async fn ask(site: &Site, request: Request<()>) -> (StatusCode, Response<Body>) {
-        let response = site.clone().oneshot(request).await.unwrap();
+    async fn send(responder: &Responder, request: Request<()>) -> (StatusCode, Response<Body>) {
+        let response = responder.clone().oneshot(request).await.unwrap();
         (response.status(), response)
     }
 
+    fn kind(snapshot: &Snapshot, method: &Method, path: &str) -> &'static str {
+        match route("/base", snapshot, method, path) {
+            Route::View(_) => "view",
+            Route::Probe(_) => "probe",
+            Route::Denied => "denied",
+            Route::Astray => "astray",
+            Route::Contract(_) => "contract",
+            Route::Requests(_) => "requests",
+            Route::ReadBack(_) => "read back",
+            Route::Live => "live",
+            Route::Ready => "ready",
+            Route::MethodNotAllowed => "method",
+            Route::Unknown => "unknown",
+            Route::FallThrough(_) => "fall-through",
+        }
+    }
+
     #[tokio::test]
-    async fn paths_lead_where_the_contract_says() {
-        let (site, _placement, _folder) = site().await;
-        let snapshot = site.snapshot();
-        let kind = |method, path| match route("/base", &snapshot, method, path) {
-            Answer::View(_) => "view",
-            Answer::Probe(_) => "probe",
-            Answer::Denied => "denied",
-            Answer::Astray => "astray",
-            Answer::Contract(_) => "contract",
-            Answer::Requests(_) => "requests",
-            Answer::ReadBack(_) => "read back",
-            Answer::Live => "live",
-            Answer::Ready => "ready",
-            Answer::MethodNotAllowed => "method",
-            Answer::Unknown => "unknown",
-            Answer::FallThrough(_) => "fall-through",
-        };
+    async fn paths_are_routed_as_in_the_contract() {
+        let (responder, _placement, _directory) = responder().await;
+        let snapshot = responder.snapshot();
         let table = [
             ("/base/download", "view"),
             ("/base/download/", "view"),
@@ -374,39 +400,39 @@ mod tests {
             ("/", "fall-through"),
         ];
         for (path, expected) in table {
-            assert_eq!(kind(&Method::GET, path), expected, "{path}");
+            assert_eq!(kind(&snapshot, &Method::GET, path), expected, "{path}");
             let post = if expected == "fall-through" { expected } else { "method" };
-            assert_eq!(kind(&Method::HEAD, path), expected, "{path}");
-            assert_eq!(kind(&Method::POST, path), post, "{path}");
+            assert_eq!(kind(&snapshot, &Method::HEAD, path), expected, "{path}");
+            assert_eq!(kind(&snapshot, &Method::POST, path), post, "{path}");
         }
     }
 
-    /// Who opens a link to the fixture must not run what stands in the link.
+    /// A link to the fixture must not execute script code that is in the link.
     #[tokio::test]
     async fn echo_is_inert_and_bounded() {
         assert_eq!(echo("/a<script>&\"'\\é"), "/a%3Cscript%3E%26%22%27%5C%C3%A9\n");
         assert!(echo(&"<".repeat(9000)).len() <= ECHO_MAX + 3);
-        let (site, _placement, _folder) = site().await;
+        let (responder, _placement, _directory) = responder().await;
         let request = Request::get("/a'b").body(()).unwrap();
-        let (status, response) = ask(&site, request).await;
+        let (status, response) = send(&responder, request).await;
         assert_eq!(status, StatusCode::NOT_FOUND);
         assert_eq!(response.headers()["x-content-type-options"], "nosniff");
         let body = response.into_body().collect().await.unwrap().to_bytes();
         assert_eq!(&body[..], b"/a%27b\n");
     }
 
-    /// A flood of questions must not become a flood on the storage.
+    /// Many requests must not cause many reads of the storage.
     #[tokio::test]
-    async fn readiness_is_kept_for_a_moment() {
-        let (site, _placement, folder) = site().await;
+    async fn readiness_is_cached_for_a_second() {
+        let (responder, _placement, directory) = responder().await;
         let ready = || Request::get("/readyz").body(()).unwrap();
-        assert_eq!(ask(&site, ready()).await.0, StatusCode::OK);
-        std::fs::remove_file(folder.path().join("healthcheck/dummy.bin")).unwrap();
-        assert_eq!(ask(&site, ready()).await.0, StatusCode::OK, "the answer of a moment ago");
-        *site.0.ready.lock().await = None;
-        let (status, response) = ask(&site, ready()).await;
+        assert_eq!(send(&responder, ready()).await.0, StatusCode::OK);
+        std::fs::remove_file(directory.path().join("healthcheck/dummy.bin")).unwrap();
+        assert_eq!(send(&responder, ready()).await.0, StatusCode::OK, "the cached result");
+        *responder.0.ready.lock().await = None;
+        let (status, response) = send(&responder, ready()).await;
         assert_eq!(status, StatusCode::SERVICE_UNAVAILABLE);
         let reason = response.into_body().collect().await.unwrap().to_bytes();
-        assert!(String::from_utf8_lossy(&reason).contains("is not as it was placed"));
+        assert!(String::from_utf8_lossy(&reason).contains("is missing or was changed"));
     }
 }

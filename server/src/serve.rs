@@ -1,6 +1,6 @@
-//! Serves HTTP/1.1 beside a production app: everything a client can use up has a limit.
+//! Serves HTTP/1.1 on the host of a production app: every resource that clients use has a limit.
 //!
-//! Knows connections and requests, and nothing of downloads: the service is anybody's.
+//! Knows connections and requests, and nothing of downloads: any service can run here.
 
 use std::{
     convert::Infallible, error::Error, future::poll_fn, io, sync::Arc, task::Poll, time::Duration,
@@ -23,29 +23,31 @@ use tower::Service;
 use tracing::{debug, warn};
 
 use crate::{
+    conn_timeout::{ConnTimeouts, Phase, TimedStream},
     listen::{Listener, Stream},
-    patience::{Patience, Patient, Phase},
 };
 
-/// The longest head of a request, in bytes. More is answered with 431.
+/// The longest head of a request, in bytes. A longer one gets 431.
 const HEAD_MAX: usize = 16 << 10;
 
-/// The longest a connection buffers, in bytes: a head, or a chunk of a body.
+/// The largest buffer of a connection, in bytes: a head, or a chunk of a body.
 const BUFFER_MAX: usize = 64 << 10;
 
-/// How long to wait after a failed accept; it doubles up to the second.
-const BACKOFF: (Duration, Duration) = (Duration::from_millis(10), Duration::from_secs(1));
+/// The pause after a failed accept, which doubles up to [`BACKOFF_MAX`].
+const BACKOFF: Duration = Duration::from_millis(10);
 
-/// What clients may use up.
+const BACKOFF_MAX: Duration = Duration::from_secs(1);
+
+/// Limits on the resources that clients use.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
-    /// Connections at once; others wait until one is closed.
+    /// The maximum number of open connections; further clients wait until one is closed.
     pub max_connections: usize,
-    /// The time in which a request's head must arrive.
+    /// The maximum time until the head of a request is complete.
     pub header_timeout: Duration,
-    /// The time for which a connection may be idle, or its client take nothing of a response.
+    /// The maximum time for which a connection is idle, or its client reads nothing of a response.
     pub keep_alive: Duration,
-    /// The time for which a stop waits for requests that are being answered.
+    /// The maximum time to wait for requests in progress when the server stops.
     pub shutdown_timeout: Duration,
 }
 
@@ -61,8 +63,8 @@ impl Default for Limits {
 }
 
 impl Limits {
-    /// Cuts what the clock or a semaphore could not hold.
-    fn within_reason(self) -> Self {
+    /// Reduces values that the clock or a semaphore cannot hold.
+    fn clamped(self) -> Self {
         const YEAR: Duration = Duration::from_secs(365 * 24 * 60 * 60);
         Self {
             max_connections: self.max_connections.clamp(1, Semaphore::MAX_PERMITS),
@@ -73,8 +75,8 @@ impl Limits {
     }
 }
 
-/// Serves until `stop` is ready, then lets go of the listeners, and waits for the requests that
-/// are being answered. Dropped, it closes all connections at once.
+/// Serves until `stop` is ready, then closes the listeners and waits for requests in progress.
+/// If the future is dropped, it closes all connections at once.
 pub(crate) async fn serve<S, B>(
     listeners: Vec<Listener>,
     service: S,
@@ -87,7 +89,7 @@ pub(crate) async fn serve<S, B>(
     B: http_body::Body<Data = Bytes> + Send + 'static,
     B::Error: Into<Box<dyn Error + Send + Sync>>,
 {
-    let limits = limits.within_reason();
+    let limits = limits.clamped();
     let graceful = GracefulShutdown::new();
     let mut connections = JoinSet::new();
     let slots = Arc::new(Semaphore::new(limits.max_connections));
@@ -112,30 +114,34 @@ pub(crate) async fn serve<S, B>(
     }
     drop(listeners);
     if timeout(limits.shutdown_timeout, graceful.shutdown()).await.is_err() {
-        warn!("closing connections that were still being answered");
+        warn!("shutdown timeout reached, closing connections with requests in progress");
     }
 }
 
-/// Waits for a free slot, then for a client: who has to wait, waits in the system's queue.
+/// Waits for a free slot, then for a client. Further clients wait in the operating system's queue.
 async fn accept(
     listeners: &[Listener],
     slots: &Arc<Semaphore>,
 ) -> Option<(Stream, OwnedSemaphorePermit)> {
     let slot = Arc::clone(slots).acquire_owned().await.ok()?;
-    let mut pause = BACKOFF.0;
+    let mut pause = BACKOFF;
     loop {
         let accepted: io::Result<Stream> = poll_fn(|cx| {
-            let mut polls = listeners.iter().map(|listener| listener.poll_accept(cx));
-            polls.find(Poll::is_ready).unwrap_or(Poll::Pending)
+            for listener in listeners {
+                if let Poll::Ready(accepted) = listener.poll_accept(cx) {
+                    return Poll::Ready(accepted);
+                }
+            }
+            Poll::Pending
         })
         .await;
         match accepted {
             Ok(stream) => return Some((stream, slot)),
-            Err(error) if is_of_one_client(&error) => {}
+            Err(error) if is_client_error(&error) => {}
             Err(error) => {
                 warn!(%error, "cannot accept connections");
                 sleep(pause).await;
-                pause = (pause * 2).min(BACKOFF.1);
+                pause = (pause * 2).min(BACKOFF_MAX);
             }
         }
     }
@@ -154,14 +160,14 @@ async fn connection<I, S, B>(
     B::Error: Into<Box<dyn Error + Send + Sync>>,
 {
     let phase = Phase::default();
-    let patience = Patience { head: limits.header_timeout, idle: limits.keep_alive };
-    let stream = TokioIo::new(Patient::new(stream, phase.clone(), patience));
+    let timeouts = ConnTimeouts { head: limits.header_timeout, idle: limits.keep_alive };
+    let stream = TokioIo::new(TimedStream::new(stream, phase.clone(), timeouts));
     let service = service_fn(|request| {
         phase.request_begins();
-        let answering = service.clone().call(request);
+        let response = service.clone().call(request);
         let phase = &phase;
         async move {
-            let response = answering.await;
+            let response = response.await;
             phase.response_begins();
             response
         }
@@ -177,8 +183,8 @@ async fn connection<I, S, B>(
     drop(slot);
 }
 
-/// A client that went away before it was accepted is no reason to wait (accept(2)).
-fn is_of_one_client(error: &io::Error) -> bool {
+/// Whether accept(2) failed only because a client disconnected early: then no pause is needed.
+fn is_client_error(error: &io::Error) -> bool {
     use io::ErrorKind::{
         ConnectionAborted, ConnectionRefused, ConnectionReset, InvalidInput, NotConnected,
     };

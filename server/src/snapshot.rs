@@ -1,6 +1,6 @@
-//! The answers of one generation of dummies, built once and cloned for each request.
+//! The responses for one generation of dummies, built once and cloned for each request.
 //!
-//! All of them change together, after the files are in place. Knows no paths of requests.
+//! All of them change together, after the files are in place. Knows no request paths.
 
 use std::{collections::HashMap, sync::Arc};
 
@@ -9,52 +9,35 @@ use http::{HeaderMap, HeaderValue, Response, StatusCode, header};
 
 use crate::{
     body::Body,
+    catalog::DummyId,
     contract,
-    dummy::Instance,
-    handoff::{Handoff, Value},
+    handoff::Value,
     placement::Placed,
     probe::{Action, Expect, PLAIN, Probe},
+    setup::Setup,
 };
 
 const PRIVATE: HeaderValue = HeaderValue::from_static("private, no-store");
 
-/// What does not change while the fixture runs.
-#[derive(Debug)]
-pub(crate) struct Setup {
-    pub(crate) instance: Instance,
-    pub(crate) base: String,
-    pub(crate) storage: String,
-    pub(crate) handoff: Handoff,
-    /// The headers of each dummy, by its id.
-    pub(crate) views: HashMap<&'static str, View>,
-    pub(crate) probes: Vec<Probe>,
-}
-
-/// The headers that name one dummy.
-#[derive(Debug)]
-pub(crate) struct View {
-    pub(crate) handoff: Value,
-    pub(crate) disposition: Value,
-}
-
-/// What is answered until the next rotation.
+/// The responses until the next rotation.
 #[derive(Debug)]
 pub(crate) struct Snapshot {
     pub(crate) dummies: Vec<Dummy>,
-    probes: HashMap<&'static str, Reply>,
-    pub(crate) contract: Reply,
+    probes: HashMap<String, PreparedResponse>,
+    pub(crate) contract: PreparedResponse,
 }
 
-/// A dummy in place, and the answer that hands it off.
+/// A dummy in place, and the response that hands it off.
 #[derive(Debug)]
 pub(crate) struct Dummy {
+    id: String,
     pub(crate) placed: Arc<Placed>,
-    pub(crate) view: Reply,
+    pub(crate) view: PreparedResponse,
 }
 
-/// An answer that is ready to be sent.
+/// A response that can be sent many times.
 #[derive(Clone, Debug)]
-pub(crate) struct Reply {
+pub(crate) struct PreparedResponse {
     status: StatusCode,
     headers: HeaderMap,
     body: Body,
@@ -62,46 +45,58 @@ pub(crate) struct Reply {
 
 impl Snapshot {
     pub(crate) fn new(setup: &Setup, placed: &[Placed]) -> Self {
-        let dummies = placed.iter().map(|placed| {
-            let handoff = setup.views.get(placed.item.id).map(|view| &view.handoff);
-            let view = Reply::view(setup, placed, handoff, Body::empty());
-            Dummy { placed: Arc::new(placed.clone()), view }
-        });
-        let probes = setup.probes.iter().filter_map(|probe| {
-            let id = match probe.expect {
-                Expect::Dummy(id) => id,
-                Expect::Body | Expect::Nothing => "main",
-            };
-            let placed = placed.iter().find(|placed| placed.item.id == id)?;
-            let (handoff, body) = match &probe.action {
-                Action::Handoff(value) => (Some(value), Body::empty()),
-                Action::Plain => (None, Body::from(PLAIN)),
-                Action::Stream => (None, Body::dummy(Arc::clone(&placed.content))),
-            };
-            Some((probe.id, Reply::view(setup, placed, handoff, body)))
-        });
-        Self {
-            dummies: dummies.collect(),
-            probes: probes.collect(),
-            contract: Reply::json(contract::contract(setup, placed)),
+        let mut dummies = Vec::new();
+        for dummy in placed {
+            dummies.push(Dummy::new(setup, dummy));
         }
+        let mut probes = HashMap::new();
+        for probe in &setup.probes {
+            if let Some(response) = PreparedResponse::probe(setup, placed, probe) {
+                probes.insert(probe.id.to_string(), response);
+            }
+        }
+        let contract = PreparedResponse::json(contract::contract(setup, placed));
+        Self { dummies, probes, contract }
     }
 
     /// Finds a dummy by its id or its file name.
     pub(crate) fn dummy(&self, name: &str) -> Option<&Dummy> {
-        let named = |it: &&Dummy| it.placed.item.id == name || it.placed.item.name() == name;
-        self.dummies.iter().find(named)
+        self.dummies.iter().find(|dummy| dummy.id == name || dummy.placed.item.name() == name)
     }
 
-    pub(crate) fn probe(&self, id: &str) -> Option<&Reply> {
+    pub(crate) fn probe(&self, id: &str) -> Option<&PreparedResponse> {
         self.probes.get(id)
     }
 }
 
-impl Reply {
-    /// An empty body, and a length of nothing: with the file's length Apache waits for bytes that
-    /// never come, and what is longer than 8 KiB it sends behind the file (measured, mod_xsendfile
-    /// 0.12).
+impl Dummy {
+    fn new(setup: &Setup, placed: &Placed) -> Self {
+        let id = placed.item.id;
+        let handoff = setup.views.get(&id).map(|view| &view.handoff);
+        let view = PreparedResponse::view(setup, placed, handoff, Body::empty());
+        Self { id: id.to_string(), placed: Arc::new(placed.clone()), view }
+    }
+}
+
+impl PreparedResponse {
+    /// Returns nothing if the dummy of the probe is not placed.
+    fn probe(setup: &Setup, placed: &[Placed], probe: &Probe) -> Option<Self> {
+        let id = match probe.expect {
+            Expect::Dummy(id) => id,
+            Expect::Body | Expect::Nothing => DummyId::Main,
+        };
+        let placed = Placed::find(placed, id)?;
+        let (handoff, body) = match &probe.action {
+            Action::Handoff(value) => (Some(value), Body::empty()),
+            Action::Plain => (None, Body::from(PLAIN)),
+            Action::Stream => (None, Body::dummy(Arc::clone(&placed.content))),
+        };
+        Some(Self::view(setup, placed, handoff, body))
+    }
+
+    /// A hand-off has an empty body and a length of zero: given the file's length, Apache waits for
+    /// bytes that the app never sends, and appends a body longer than 8 KiB to the file (measured,
+    /// mod_xsendfile 0.12).
     fn view(setup: &Setup, placed: &Placed, handoff: Option<&Value>, body: Body) -> Self {
         let mut headers = HeaderMap::new();
         if let Some(value) = handoff {
@@ -109,7 +104,7 @@ impl Reply {
         }
         let content_type = HeaderValue::from_static(placed.item.content_type);
         headers.insert(header::CONTENT_TYPE, content_type);
-        if let Some(view) = setup.views.get(placed.item.id) {
+        if let Some(view) = setup.views.get(&placed.item.id) {
             headers.insert(header::CONTENT_DISPOSITION, view.disposition.header.clone());
         }
         headers.insert(header::CACHE_CONTROL, PRIVATE);
@@ -124,12 +119,13 @@ impl Reply {
         Self::typed(StatusCode::OK, HeaderValue::from_static("application/json"), json)
     }
 
+    /// Adds a header.
     pub(crate) fn with(mut self, name: &'static str, value: &'static str) -> Self {
         self.headers.insert(name, HeaderValue::from_static(value));
         self
     }
 
-    /// Returns the body, where it is not made while it is sent.
+    /// Returns the body, unless it is generated while it is sent.
     pub(crate) fn bytes(&self) -> Bytes {
         self.body.bytes()
     }
@@ -151,7 +147,7 @@ impl Reply {
     }
 
     fn new(status: StatusCode, mut headers: HeaderMap, body: Body) -> Self {
-        headers.insert(header::CONTENT_LENGTH, HeaderValue::from(body.left()));
+        headers.insert(header::CONTENT_LENGTH, HeaderValue::from(body.remaining()));
         Self { status, headers, body }
     }
 }

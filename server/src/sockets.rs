@@ -1,12 +1,12 @@
-//! Where the program is to listen: at addresses, or on the sockets that systemd has opened for it
-//! (`sd_listen_fds(3)`), with a mode and an owner that the program could not give them.
+//! The addresses that the program listens on, or the sockets that systemd has opened for it
+//! (`sd_listen_fds(3)`), whose mode and owner the program could not set itself.
 
 use std::{io, str::FromStr};
 
 use listenfd::ListenFd;
 use sendfile_fixture::{Address, ListenError, Socket};
 
-/// What `--listen` takes.
+/// A value of `--listen`.
 #[derive(Clone, Debug)]
 pub(crate) enum Listen {
     At(Address),
@@ -17,24 +17,28 @@ impl FromStr for Listen {
     type Err = ListenError;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        match text {
-            "systemd" => Ok(Self::Systemd),
-            address => address.parse().map(Self::At),
+        if text == "systemd" {
+            return Ok(Self::Systemd);
         }
+        Ok(Self::At(text.parse()?))
     }
 }
 
-/// Takes the sockets that systemd has opened. It is for the first thread alone: they are taken out
-/// of the environment.
+/// Takes the sockets that systemd has opened. Must be called before the program starts a thread,
+/// because it changes the environment.
 pub(crate) fn passed() -> io::Result<Vec<Socket>> {
     let mut passed = ListenFd::from_env();
-    (0..passed.len()).map(|at| socket(&mut passed, at)).collect()
+    let mut sockets = Vec::new();
+    for index in 0..passed.len() {
+        sockets.push(take(&mut passed, index)?);
+    }
+    Ok(sockets)
 }
 
-fn socket(passed: &mut ListenFd, at: usize) -> io::Result<Socket> {
-    let gone = || io::Error::from(io::ErrorKind::NotFound);
-    match passed.take_unix_listener(at) {
-        Ok(unix) => unix.map(Socket::Unix).ok_or_else(gone),
-        Err(_) => passed.take_tcp_listener(at)?.map(Socket::Tcp).ok_or_else(gone),
-    }
+fn take(passed: &mut ListenFd, index: usize) -> io::Result<Socket> {
+    let taken = match passed.take_unix_listener(index) {
+        Ok(unix) => unix.map(Socket::Unix),
+        Err(_) => passed.take_tcp_listener(index)?.map(Socket::Tcp),
+    };
+    taken.ok_or(io::ErrorKind::NotFound.into())
 }

@@ -1,13 +1,35 @@
-//! What stands behind the options, as people write it.
+//! Parses the values of options.
 
-use std::time::Duration;
+use std::{
+    net::{IpAddr, Ipv4Addr, Ipv6Addr},
+    time::Duration,
+};
 
-use sendfile_fixture::{Expires, HandoffError, Header};
+use sendfile_fixture::{Address, Expires, Header, ListenError};
 
 const YEAR: Duration = Duration::from_secs(365 * 24 * 60 * 60);
 
+/// The shortest and the longest lifetime of a signed link.
+const LINK_EXPIRY_MIN: Duration = Duration::from_secs(2);
+const LINK_EXPIRY_MAX: Duration = Duration::from_secs(7 * 24 * 60 * 60);
+
+/// Headers that a response has for other reasons.
+const USED_HEADERS: [&str; 11] = [
+    "cache-control",
+    "connection",
+    "content-disposition",
+    "content-length",
+    "content-type",
+    "date",
+    "set-cookie",
+    "transfer-encoding",
+    "x-accel-redirect",
+    "x-lighttpd-send-file",
+    "x-sendfile",
+];
+
 pub(super) fn pair(text: &str) -> Result<(String, String), String> {
-    let (name, value) = text.split_once('=').ok_or("it has no `=`")?;
+    let (name, value) = text.split_once('=').ok_or("expected NAME=VALUE")?;
     Ok((name.into(), value.into()))
 }
 
@@ -19,58 +41,71 @@ pub(super) fn size(text: &str) -> Result<u64, String> {
         "MiB" => 1 << 20,
         "GiB" => 1 << 30,
         "TiB" => 1 << 40,
-        unit => return Err(format!("`{unit}` is none of B, KiB, MiB, GiB, TiB")),
+        unit => return Err(format!("unknown unit `{unit}` (expected B, KiB, MiB, GiB or TiB)")),
     };
     let number: u64 = digits.parse().map_err(|_| format!("`{digits}` is not a whole number"))?;
-    number.checked_mul(unit).ok_or_else(|| "too large".into())
+    match number.checked_mul(unit) {
+        Some(bytes) => Ok(bytes),
+        None => Err("the size is too large".into()),
+    }
 }
 
 pub(super) fn expires(text: &str) -> Result<Expires, String> {
-    match text {
-        "off" => Ok(Expires::Off),
-        _ => text.parse().map(Expires::Seconds).map_err(|_| "neither seconds nor `off`".into()),
+    if text == "off" {
+        return Ok(Expires::Off);
+    }
+    match text.parse() {
+        Ok(seconds) => Ok(Expires::Seconds(seconds)),
+        Err(_) => Err("expected a number of seconds or `off`".into()),
     }
 }
 
-/// The name of a header beside those that an answer has anyway.
+/// Parses the name of a header for signed links.
 pub(super) fn link_header(text: &str) -> Result<Header, String> {
-    const TAKEN: [&str; 11] = [
-        "cache-control",
-        "connection",
-        "content-disposition",
-        "content-length",
-        "content-type",
-        "date",
-        "set-cookie",
-        "transfer-encoding",
-        "x-accel-redirect",
-        "x-lighttpd-send-file",
-        "x-sendfile",
-    ];
-    let header: Header = text.parse().map_err(|error: HandoffError| error.to_string())?;
-    match TAKEN.iter().any(|it| text.eq_ignore_ascii_case(it)) {
-        true => {
-            Err("an answer has that header already; name the one in which the app sends links"
-                .into())
-        }
-        false => Ok(header),
+    let header: Header = match text.parse() {
+        Ok(header) => header,
+        Err(error) => return Err(format!("{error}")),
+    };
+    if USED_HEADERS.contains(&&*text.to_ascii_lowercase()) {
+        return Err(
+            "this header has another meaning; use the one in which the app sends links, for \
+                    example X-Storage-Url"
+                .into(),
+        );
     }
+    Ok(header)
 }
 
-/// How long stores let links be used.
+/// Parses the lifetime of a signed link.
 pub(super) fn link_expiry(text: &str) -> Result<Duration, String> {
-    const WEEK: Duration = Duration::from_secs(7 * 24 * 60 * 60);
-    match duration(text)? {
-        time if (Duration::from_secs(2)..=WEEK).contains(&time) => Ok(time),
-        _ => Err("a link can be used for 2s to 7d".into()),
+    let expiry = duration(text)?;
+    if !(LINK_EXPIRY_MIN..=LINK_EXPIRY_MAX).contains(&expiry) {
+        return Err("expected a time from 2s to 7d".into());
+    }
+    Ok(expiry)
+}
+
+pub(super) fn duration(text: &str) -> Result<Duration, String> {
+    match humantime::parse_duration(text) {
+        Ok(Duration::ZERO) => Err("the time must be longer than zero".into()),
+        Ok(duration) if duration > YEAR => Err("the time must not be longer than a year".into()),
+        Ok(duration) => Ok(duration),
+        Err(error) => Err(format!("invalid time ({error}); use for example 30s, 5m or 1h")),
     }
 }
 
-pub(crate) fn duration(text: &str) -> Result<Duration, String> {
-    let said = |error| format!("{error}; write it as 30s, 5m or 1h");
-    match humantime::parse_duration(text).map_err(said)? {
-        Duration::ZERO => Err("must be more than nothing".into()),
-        longer if longer > YEAR => Err("longer than a year".into()),
-        duration => Ok(duration),
+/// Parses a list of addresses to listen on and returns one at which the server can be reached: for a
+/// server on all interfaces, the loopback address.
+pub(super) fn reachable(text: &str) -> Result<Address, ListenError> {
+    // The address of a socket of systemd is unknown here.
+    let first = text.split(',').find(|address| *address != "systemd").unwrap_or(text);
+    let mut address = first.parse()?;
+    if let Address::Tcp(tcp) = &mut address {
+        match tcp.ip() {
+            IpAddr::V4(Ipv4Addr::UNSPECIFIED) => tcp.set_ip(Ipv4Addr::LOCALHOST.into()),
+            IpAddr::V6(Ipv6Addr::UNSPECIFIED) => tcp.set_ip(Ipv6Addr::LOCALHOST.into()),
+            _ => {}
+        }
     }
+    Ok(address)
 }

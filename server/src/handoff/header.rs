@@ -1,12 +1,12 @@
-//! The name of a header, as it was spelled.
+//! A header name that keeps its spelling.
 
 use std::{fmt, str::FromStr};
 
 use http::HeaderName;
 
-use super::HandoffError;
+use super::error::HandoffError;
 
-/// The name of a header, as it was spelled.
+/// A header name that keeps its spelling.
 #[derive(Clone, Debug)]
 pub struct Header {
     spelling: String,
@@ -14,13 +14,13 @@ pub struct Header {
 }
 
 impl Header {
-    /// The header of nginx, which Caddy's documentation uses too.
+    /// `X-Accel-Redirect`: nginx's header, which Caddy's documentation uses too.
     pub fn accel() -> Self {
         let name = HeaderName::from_static("x-accel-redirect");
         Self { spelling: "X-Accel-Redirect".into(), name }
     }
 
-    /// The header for a whole link, where the site has no name of its own for it.
+    /// `X-Storage-Url`: the default header for a complete signed link.
     pub fn link() -> Self {
         let name = HeaderName::from_static("x-storage-url");
         Self { spelling: "X-Storage-Url".into(), name }
@@ -35,8 +35,10 @@ impl FromStr for Header {
     type Err = HandoffError;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let name = text.parse().map_err(|_| HandoffError::Name(text.into()))?;
-        Ok(Self { spelling: text.into(), name })
+        match text.parse() {
+            Ok(name) => Ok(Self { spelling: text.into(), name }),
+            Err(_) => Err(HandoffError::Name(text.into())),
+        }
     }
 }
 

@@ -1,4 +1,4 @@
-//! What the built-in proxy does with one request: where it leads, what the app says, which file.
+//! One request to the built-in proxy: finds its destination, forwards it to the app, serves the file.
 
 use std::{
     convert::Infallible,
@@ -27,16 +27,16 @@ use tokio::{
 use tower::Service;
 use tower_http::services::ServeFile;
 
-use super::{CatchAll, Proxy, Settings};
-use crate::listen::Address;
+use super::settings::{CatchAll, Settings};
+use crate::{causes::BoxError, listen::Address};
 
-/// The longest wait for an answer of the app.
-const PATIENCE: Duration = Duration::from_secs(30);
+/// The maximum time to wait for a response of the app.
+const APP_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// nginx gives up after as many internal redirects, with 500 (measured, 1.22.1).
-const REDIRECTS: usize = 10;
+/// The maximum number of internal redirects; nginx then responds with 500 (measured, 1.22.1).
+const REDIRECTS_MAX: usize = 10;
 
-/// What nginx keeps of the app's answer when it serves the file (measured, 1.22.1).
+/// The headers of the app that nginx sends with the file (measured, 1.22.1).
 const KEPT: [HeaderName; 5] = [
     header::CONTENT_TYPE,
     header::CONTENT_DISPOSITION,
@@ -45,40 +45,46 @@ const KEPT: [HeaderName; 5] = [
     header::SET_COOKIE,
 ];
 
-/// Of one connection only (RFC 9110, section 7.6.1).
-const NOT_PASSED: [&str; 6] =
+/// Headers for one connection only (RFC 9110, section 7.6.1).
+const HOP_BY_HOP: [&str; 6] =
     ["connection", "keep-alive", "proxy-connection", "te", "transfer-encoding", "upgrade"];
 
-/// By which a client would choose the hand-off.
-const NOT_ASKED: [&str; 4] =
+/// Headers with which a client could choose the hand-off.
+const STRIPPED: [&str; 4] =
     ["x-accel-mapping", "x-accel-redirect", "x-sendfile", "x-sendfile-type"];
 
-type Cause = Box<dyn std::error::Error + Send + Sync>;
-type Body = UnsyncBoxBody<Bytes, Cause>;
+type Body = UnsyncBoxBody<Bytes, BoxError>;
 
-/// Answers visitors. Cloning shares the settings.
+/// Responds to the requests of clients. Clones share the settings.
 #[derive(Clone, Debug)]
-pub(super) struct Relay(Arc<Proxy>);
+pub(super) struct Relay(Arc<Shared>);
 
-/// Where a URI leads.
-enum Place<'a> {
+#[derive(Debug)]
+struct Shared {
+    app: Address,
+    storage: PathBuf,
+    settings: Settings,
+}
+
+/// The destination of a URI.
+enum Destination<'a> {
+    /// A directory of the storage, and an encoded path below it.
     File(&'a str, &'a str),
     App,
     Page,
     Nowhere,
 }
 
-/// Who asks for a URI.
+/// The origin of a URI.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Asker {
-    Visitor,
-    /// The app, by a hand-off.
-    App,
+enum Origin {
+    Client,
+    HandOff,
 }
 
 impl Relay {
-    pub(super) fn new(proxy: Arc<Proxy>) -> Self {
-        Self(proxy)
+    pub(super) fn new(app: Address, storage: PathBuf, settings: Settings) -> Self {
+        Self(Arc::new(Shared { app, storage, settings }))
     }
 }
 
@@ -92,9 +98,9 @@ impl Service<Request<Incoming>> for Relay {
     }
 
     fn call(&mut self, request: Request<Incoming>) -> Self::Future {
-        let proxy = Arc::clone(&self.0);
+        let shared = Arc::clone(&self.0);
         Box::pin(async move {
-            let mut response = proxy.visit(request).await;
+            let mut response = shared.respond(request).await;
             let name = HeaderValue::from_static("sendfile-fixture");
             response.headers_mut().insert(header::SERVER, name);
             Ok(response)
@@ -102,59 +108,63 @@ impl Service<Request<Incoming>> for Relay {
     }
 }
 
-impl Proxy {
-    /// Follows a request through as many hand-offs as it takes.
-    async fn visit(&self, request: Request<Incoming>) -> Response<Body> {
+impl Shared {
+    /// Follows a request through all of its hand-offs.
+    async fn respond(&self, request: Request<Incoming>) -> Response<Body> {
         let (mut parts, body) = request.into_parts();
-        let mut body = body.map_err(Cause::from).boxed_unsync();
+        let mut body = body.map_err(BoxError::from).boxed_unsync();
         let mut uri = parts.uri.path().to_owned();
-        let mut asker = Asker::Visitor;
+        let mut origin = Origin::Client;
         let mut kept = HeaderMap::new();
-        for _ in 0..=REDIRECTS {
-            match self.settings.place(&uri, asker) {
-                Place::File(folder, rest) => return self.file(folder, rest, &parts, kept).await,
-                Place::Page => return page(StatusCode::OK),
-                Place::Nowhere => return page(StatusCode::NOT_FOUND),
-                Place::App => {}
+        for _ in 0..=REDIRECTS_MAX {
+            match self.settings.destination(&uri, origin) {
+                Destination::File(directory, rest) => {
+                    return self.file(directory, rest, &parts, kept).await;
+                }
+                Destination::Page => return page(StatusCode::OK),
+                Destination::Nowhere => return page(StatusCode::NOT_FOUND),
+                Destination::App => {}
             }
-            let asked = timeout(PATIENCE, self.ask(&parts, body)).await;
-            let Ok(Ok(answer)) = asked else { return page(StatusCode::BAD_GATEWAY) };
-            let Some(handoff) = self.settings.handoff(&answer) else { return answer };
-            (kept, uri, asker) = (answer.into_parts().0.headers, handoff, Asker::App);
-            // nginx asks anew with GET and without a body (measured, 1.22.1).
+            let forwarded = timeout(APP_TIMEOUT, self.forward(&parts, body)).await;
+            let Ok(Ok(response)) = forwarded else { return page(StatusCode::BAD_GATEWAY) };
+            let Some(handoff) = self.settings.handoff(&response) else { return response };
+            (kept, uri, origin) = (response.into_parts().0.headers, handoff, Origin::HandOff);
+            // nginx redirects with GET and without a body (measured, 1.22.1).
             body = Empty::new().map_err(|never| match never {}).boxed_unsync();
             if parts.method != Method::HEAD {
                 parts.method = Method::GET;
             }
             parts.headers.remove(header::CONTENT_LENGTH);
-            parts.uri = escaped(&uri);
+            parts.uri = parse_uri(&uri);
         }
         page(StatusCode::INTERNAL_SERVER_ERROR)
     }
 
-    async fn ask(&self, parts: &Parts, body: Body) -> Result<Response<Body>, Cause> {
-        let target = parts.uri.path_and_query().map_or("/", |target| target.as_str());
+    async fn forward(&self, parts: &Parts, body: Body) -> Result<Response<Body>, BoxError> {
         let mut request = Request::new(body);
         *request.method_mut() = parts.method.clone();
-        *request.uri_mut() = target.parse()?;
+        *request.uri_mut() = match parts.uri.path_and_query() {
+            Some(target) => target.as_str().parse()?,
+            None => Uri::from_static("/"),
+        };
         *request.version_mut() = Version::HTTP_11;
-        *request.headers_mut() = asked(&parts.headers);
+        *request.headers_mut() = for_app(&parts.headers);
         let mut response = match &self.app {
             Address::Tcp(address) => send(TcpStream::connect(address).await?, request).await?,
             Address::Unix(path) => send(UnixStream::connect(path).await?, request).await?,
         };
-        *response.headers_mut() = passed(response.headers());
-        Ok(response.map(|body| body.map_err(Cause::from).boxed_unsync()))
+        *response.headers_mut() = end_to_end(response.headers());
+        Ok(response.map(|body| body.map_err(BoxError::from).boxed_unsync()))
     }
 
     async fn file(
         &self,
-        folder: &str,
+        directory: &str,
         rest: &str,
         parts: &Parts,
         kept: HeaderMap,
     ) -> Response<Body> {
-        let Some(path) = confined(&self.storage.join(folder), rest) else {
+        let Some(path) = confined(&self.storage.join(directory), rest) else {
             return page(StatusCode::NOT_FOUND);
         };
         let mut request = Request::new(Empty::<Bytes>::new());
@@ -163,8 +173,8 @@ impl Proxy {
             _ => Method::GET,
         };
         *request.headers_mut() = parts.headers.clone();
-        // ServeFile knows no If-Range, and the end of another file must not be put behind this one's
-        // beginning: without Range the whole comes.
+        // ServeFile does not support If-Range, and the client must not append the end of another file
+        // to the beginning of this one. Without Range it gets the whole file.
         if request.headers().contains_key(header::IF_RANGE) {
             request.headers_mut().remove(header::RANGE);
         }
@@ -175,7 +185,7 @@ impl Proxy {
         };
         match response {
             Ok(response) => {
-                let mut response = response.map(|body| body.map_err(Cause::from).boxed_unsync());
+                let mut response = response.map(|body| body.map_err(BoxError::from).boxed_unsync());
                 keep(&kept, response.headers_mut());
                 response
             }
@@ -188,29 +198,41 @@ impl Proxy {
 }
 
 impl Settings {
-    fn place<'a>(&'a self, uri: &'a str, asker: Asker) -> Place<'a> {
-        let below = |prefix: &str| if prefix.is_empty() { None } else { uri.strip_prefix(prefix) };
-        if let Some(rest) = below(&self.direct) {
-            return Place::File(&self.direct_to, rest);
+    fn destination<'a>(&'a self, uri: &'a str, origin: Origin) -> Destination<'a> {
+        if let Some(rest) = below(&self.direct, uri) {
+            return Destination::File(&self.direct_directory, rest);
         }
-        if let Some(rest) = below(&self.map) {
-            return match asker {
-                Asker::Visitor if self.internal => Place::Nowhere,
-                Asker::Visitor | Asker::App => Place::File(&self.map_to, rest),
+        if let Some(rest) = below(&self.path_prefix, uri) {
+            return match origin {
+                Origin::Client if self.internal => Destination::Nowhere,
+                Origin::Client | Origin::HandOff => Destination::File(&self.directory, rest),
             };
         }
+        if self.pass.iter().any(|prefix| below(prefix, uri).is_some()) {
+            return Destination::App;
+        }
         match self.catch_all {
-            _ if self.pass.iter().any(|prefix| below(prefix).is_some()) => Place::App,
-            CatchAll::App => Place::App,
-            CatchAll::Page => Place::Page,
-            CatchAll::NotFound => Place::Nowhere,
+            CatchAll::App => Destination::App,
+            CatchAll::Page => Destination::Page,
+            CatchAll::NotFound => Destination::Nowhere,
         }
     }
 
-    fn handoff(&self, answer: &Response<Body>) -> Option<String> {
-        let value = answer.headers().get(&self.header).filter(|_| self.obey)?;
+    fn handoff(&self, response: &Response<Body>) -> Option<String> {
+        if !self.obey {
+            return None;
+        }
+        let value = response.headers().get(&self.header)?;
         Some(String::from_utf8_lossy(value.as_bytes()).into_owned())
     }
+}
+
+/// Returns the rest of a URI below a prefix; an empty prefix matches nothing.
+fn below<'a>(prefix: &str, uri: &'a str) -> Option<&'a str> {
+    if prefix.is_empty() {
+        return None;
+    }
+    uri.strip_prefix(prefix)
 }
 
 async fn send<I>(stream: I, request: Request<Body>) -> hyper::Result<Response<Incoming>>
@@ -218,12 +240,12 @@ where
     I: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
-    // It ends with the response; what goes wrong then, its reader hears too.
+    // The task ends with the response, and the reader of the response gets its errors.
     tokio::spawn(connection);
     sender.send_request(request).await
 }
 
-/// Decodes once, and stays below `root`: after decoding, `..` is refused wherever it stands.
+/// Decodes a path once and joins it to `root`. Refuses `..` in the decoded path.
 fn confined(root: &Path, rest: &str) -> Option<PathBuf> {
     let rest = percent_decode_str(rest).decode_utf8().ok()?;
     let mut path = root.to_owned();
@@ -238,29 +260,30 @@ fn confined(root: &Path, rest: &str) -> Option<PathBuf> {
     Some(path)
 }
 
-/// Makes a URI of a value that may have been written raw.
-fn escaped(uri: &str) -> Uri {
+/// Parses the value of a hand-off, which may be unencoded.
+fn parse_uri(uri: &str) -> Uri {
     const RAW: &AsciiSet = &CONTROLS.add(b' ').add(b'"').add(b'<').add(b'>').add(b'#');
     utf8_percent_encode(uri, RAW).to_string().parse().unwrap_or_default()
 }
 
-/// A client's headers as they go on to the app.
-fn asked(headers: &HeaderMap) -> HeaderMap {
-    let mut headers = passed(headers);
-    for name in NOT_ASKED {
+/// Returns the headers of a client that are forwarded to the app.
+fn for_app(headers: &HeaderMap) -> HeaderMap {
+    let mut headers = end_to_end(headers);
+    for name in STRIPPED {
         headers.remove(name);
     }
     headers
 }
 
-fn passed(headers: &HeaderMap) -> HeaderMap {
+fn end_to_end(headers: &HeaderMap) -> HeaderMap {
     let mut headers = headers.clone();
-    for name in NOT_PASSED {
+    for name in HOP_BY_HOP {
         headers.remove(name);
     }
     headers
 }
 
+/// Copies the kept headers of the app to the response with the file.
 fn keep(from: &HeaderMap, to: &mut HeaderMap) {
     for name in KEPT {
         let mut values = from.get_all(&name).iter();
@@ -290,10 +313,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn nothing_leaves_the_folder() {
-        let path = |rest| confined(Path::new("/srv"), rest);
+    fn paths_stay_below_the_directory() {
+        let root = Path::new("/srv");
         for rest in ["..", "a/../..", "%2e%2e/x", "..%2fx", "a%2f..%2f..%2fx", "a%00", "%ff"] {
-            assert_eq!(path(rest), None, "{rest}");
+            assert_eq!(confined(root, rest), None, "{rest}");
         }
         let table = [
             ("a/b", "/srv/a/b"),
@@ -305,7 +328,7 @@ mod tests {
             ("", "/srv"),
         ];
         for (rest, expected) in table {
-            assert_eq!(path(rest).as_deref(), Some(Path::new(expected)), "{rest}");
+            assert_eq!(confined(root, rest).as_deref(), Some(Path::new(expected)), "{rest}");
         }
     }
 }

@@ -1,7 +1,7 @@
-//! Object stores: S3, Azure and Google, each by its own builder of `object_store`.
+//! Object stores: S3, Azure and Google, each with its own builder in `object_store`.
 //!
-//! What they promise about conditional writes and ETags differs, and some break it: here nothing
-//! hangs on either.
+//! Stores differ in their support of conditional writes and ETags, and some are wrong: nothing here
+//! depends on either.
 
 use std::{env, fmt, sync::Arc, time::Duration};
 
@@ -21,35 +21,44 @@ use object_store::{
 use sha2::{Digest as _, Sha256};
 
 use super::{
-    Head, Scheme, StorageError, Trouble,
     client::Client,
-    error::Cause,
-    failure::Failure,
-    options::{self, Chosen, Metadata, Settings},
+    error::StorageError,
+    failure::{Failure, FailureKind},
+    options::{self, MetadataService, StorageConfig, StoreOptions},
+    stored::Stored,
 };
 use crate::{
-    catalog::Key,
+    causes::BoxError,
     dummy::{Content, Digest},
+    key::Key,
 };
 
-/// The parts in which a large dummy is written, in bytes. S3 wants at least 5 MiB.
+/// The size of the parts in which a large dummy is written, in bytes. S3 requires at least 5 MiB.
 const PART: u64 = 8 << 20;
 
-/// S3 takes no more parts than this.
+/// The maximum number of parts in S3.
 const PARTS_MAX: u64 = 10_000;
 
-/// What a proxy or a CDN in front of the store is told.
-const NOT_CACHED: &str = "private, no-store";
+/// `Cache-Control` for proxies and CDNs in front of the store.
+const CACHE_CONTROL: &str = "private, no-store";
 
 /// A prefix in a bucket.
 pub(super) struct Bucket {
-    store: Arc<dyn Remote>,
+    store: Arc<dyn RemoteStore>,
     prefix: String,
 }
 
-/// What the stores of `object_store` have in common.
-trait Remote: ObjectStore + MultipartStore + Signer {}
-impl<T: ObjectStore + MultipartStore + Signer> Remote for T {}
+/// The kinds of object store.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Provider {
+    S3,
+    Azure,
+    Google,
+}
+
+/// The traits that all stores of `object_store` implement.
+trait RemoteStore: ObjectStore + MultipartStore + Signer {}
+impl<T: ObjectStore + MultipartStore + Signer> RemoteStore for T {}
 
 impl fmt::Debug for Bucket {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -57,38 +66,49 @@ impl fmt::Debug for Bucket {
     }
 }
 
-/// Where to look for the name of a credential, and what to say without one.
+/// The options that provide credentials, and the variables to suggest if there are none.
 struct Credentials {
     options: &'static [&'static str],
     variables: &'static str,
 }
 
 impl Bucket {
-    /// Asks nobody yet.
+    /// Opens the URL of a bucket, of which `rest` is the part after the scheme; sends no request.
     pub(super) fn open(
-        scheme: Scheme,
-        bucket: &str,
-        prefix: &str,
-        settings: &Settings,
-        client: Client,
+        provider: Provider,
+        url: &str,
+        rest: &str,
+        config: &StorageConfig,
     ) -> Result<Self, StorageError> {
-        let store: Arc<dyn Remote> = match scheme {
-            Scheme::S3 => Arc::new(s3(bucket, settings, client)?),
-            Scheme::Azure => Arc::new(azure(bucket, settings, client)?),
-            Scheme::Google => Arc::new(google(bucket, settings, client)?),
+        let (bucket, prefix) = rest.split_once('/').unwrap_or((rest, ""));
+        // A key in a bucket is literal: nothing in it is percent-decoded.
+        let prefix = prefix.trim_matches('/');
+        let is_bucket = !bucket.is_empty() && !bucket.contains(['@', '?', '#', ':']);
+        let is_prefix = prefix.is_empty() || Key::new(prefix).is_ok();
+        if !is_bucket || !is_prefix {
+            return Err(StorageError::not_a_url(url));
+        }
+        let client = Client::new()?;
+        let store: Arc<dyn RemoteStore> = match provider {
+            Provider::S3 => Arc::new(s3(bucket, config, client)?),
+            Provider::Azure => Arc::new(azure(bucket, config, client)?),
+            Provider::Google => Arc::new(google(bucket, config, client)?),
         };
         Ok(Self { store, prefix: prefix.into() })
     }
 
-    /// Reads the beginning. A whole object is asked for and the rest not read: no range can be
-    /// asked of an empty one, and some servers answer a range with everything.
-    pub(super) async fn head(&self, key: &Key, max: usize) -> Result<Head, Cause> {
+    /// Reads the start of an object. Requests the whole object and stops reading: an empty object has
+    /// no valid range, and some servers ignore range requests.
+    pub(super) async fn read_start(&self, key: &Key, max: usize) -> Result<Stored, BoxError> {
         let GetResult { meta, payload, .. } = match self.store.get(&self.path(key)?).await {
             Ok(result) => result,
-            Err(error) => return nothing(cause(error)).map(|()| Head::Nothing),
+            Err(error) => {
+                ignore_not_found(cause(error))?;
+                return Ok(Stored::Nothing);
+            }
         };
         let object_store::GetResultPayload::Stream(mut stream) = payload else {
-            return Err("the store gave a file".into());
+            return Err("the store did not return a stream".into());
         };
         let mut bytes = BytesMut::new();
         while bytes.len() < max
@@ -97,22 +117,27 @@ impl Bucket {
             let chunk = chunk.map_err(cause)?;
             bytes.extend_from_slice(&chunk[..chunk.len().min(max - bytes.len())]);
         }
-        Ok(Head::File { bytes: bytes.freeze(), size: meta.size })
+        Ok(Stored::File { bytes: bytes.freeze(), size: meta.size })
     }
 
-    pub(super) async fn put(&self, key: &Key, bytes: Bytes, kind: &str) -> Result<(), Cause> {
-        let options = PutOptions { attributes: attributes(kind), ..PutOptions::default() };
+    pub(super) async fn put(
+        &self,
+        key: &Key,
+        bytes: Bytes,
+        content_type: &str,
+    ) -> Result<(), BoxError> {
+        let options = PutOptions { attributes: attributes(content_type), ..PutOptions::default() };
         self.store.put_opts(&self.path(key)?, bytes.into(), options).await.map_err(cause)?;
         Ok(())
     }
 
-    /// Begins to write in parts, and returns the name by which that can be given up.
-    pub(super) async fn begin(&self, key: &Key, kind: &str) -> Result<String, Cause> {
-        let options =
-            PutMultipartOptions { attributes: attributes(kind), ..PutMultipartOptions::default() };
+    /// Starts a multipart upload and returns its id.
+    pub(super) async fn begin(&self, key: &Key, content_type: &str) -> Result<String, BoxError> {
+        let attributes = attributes(content_type);
+        let options = PutMultipartOptions { attributes, ..PutMultipartOptions::default() };
         let begun = self.store.create_multipart_opts(&self.path(key)?, options).await;
         match begun {
-            // Where the parts cannot carry them, the bytes still count.
+            // Some stores do not support attributes here; the bytes are what matters.
             Err(object_store::Error::NotSupported { .. }) => {
                 self.store.create_multipart(&self.path(key)?).await.map_err(cause)
             }
@@ -120,46 +145,47 @@ impl Bucket {
         }
     }
 
-    /// Writes the part that begins at `offset` and returns it with its length.
+    /// Writes one part.
     pub(super) async fn part(
         &self,
         key: &Key,
-        upload: &str,
+        upload_id: &str,
         index: usize,
         bytes: Bytes,
-    ) -> Result<PartId, Cause> {
-        let id = MultipartId::from(upload);
+    ) -> Result<PartId, BoxError> {
+        let id = MultipartId::from(upload_id);
         self.store.put_part(&self.path(key)?, &id, index, bytes.into()).await.map_err(cause)
     }
 
+    /// Joins the parts of an upload.
     pub(super) async fn complete(
         &self,
         key: &Key,
-        upload: &str,
+        upload_id: &str,
         parts: Vec<PartId>,
-    ) -> Result<(), Cause> {
-        let id = MultipartId::from(upload);
-        let done = self.store.complete_multipart(&self.path(key)?, &id, parts).await;
-        done.map(drop).map_err(cause)
+    ) -> Result<(), BoxError> {
+        let id = MultipartId::from(upload_id);
+        self.store.complete_multipart(&self.path(key)?, &id, parts).await.map_err(cause)?;
+        Ok(())
     }
 
-    /// Gives up what was begun; the parts that were written go.
-    pub(super) async fn abort(&self, key: &Key, upload: &str) -> Result<(), Cause> {
-        let id = MultipartId::from(upload);
+    /// Aborts a multipart upload and deletes its parts.
+    pub(super) async fn abort(&self, key: &Key, upload_id: &str) -> Result<(), BoxError> {
+        let id = MultipartId::from(upload_id);
         match self.store.abort_multipart(&self.path(key)?, &id).await {
             Ok(()) => Ok(()),
-            Err(error) => nothing(cause(error)),
+            Err(error) => ignore_not_found(cause(error)),
         }
     }
 
-    pub(super) async fn delete(&self, key: &Key) -> Result<(), Cause> {
+    pub(super) async fn delete(&self, key: &Key) -> Result<(), BoxError> {
         match self.store.delete(&self.path(key)?).await {
             Ok(()) => Ok(()),
-            Err(error) => nothing(cause(error)),
+            Err(error) => ignore_not_found(cause(error)),
         }
     }
 
-    pub(super) async fn read_back(&self, key: &Key) -> Result<(u64, Digest), Cause> {
+    pub(super) async fn read_back(&self, key: &Key) -> Result<(u64, Digest), BoxError> {
         let result = self.store.get(&self.path(key)?).await.map_err(cause)?;
         let (mut size, mut hasher) = (0, Sha256::new());
         let mut stream = result.into_stream();
@@ -172,22 +198,24 @@ impl Bucket {
     }
 
     /// Signs a link for GET.
-    pub(super) async fn sign(&self, key: &Key, expiry: Duration) -> Result<String, Cause> {
+    pub(super) async fn sign(&self, key: &Key, expiry: Duration) -> Result<String, BoxError> {
         let url = self.store.signed_url(Method::GET, &self.path(key)?, expiry).await;
         let url = url.map_err(cause)?;
-        url.query().map(|_| url.to_string()).ok_or_else(|| "the link has no query".into())
+        if url.query().is_none() {
+            return Err("the link has no query".into());
+        }
+        Ok(url.to_string())
     }
 
-    fn path(&self, key: &Key) -> Result<Path, Cause> {
-        let path = match &*self.prefix {
-            "" => Path::parse(key.as_str()),
-            prefix => Path::parse(format!("{prefix}/{key}")),
-        };
-        path.map_err(Into::into)
+    fn path(&self, key: &Key) -> Result<Path, BoxError> {
+        match &*self.prefix {
+            "" => Ok(Path::parse(key.as_str())?),
+            prefix => Ok(Path::parse(format!("{prefix}/{key}"))?),
+        }
     }
 }
 
-/// Returns how large the parts of a dummy are.
+/// Returns the size of the parts in which a dummy is written, in bytes.
 pub(super) fn part_size(content: &Content) -> usize {
     let size = content.size().div_ceil(PARTS_MAX).max(PART);
     usize::try_from(size).unwrap_or(usize::MAX)
@@ -195,9 +223,9 @@ pub(super) fn part_size(content: &Content) -> usize {
 
 fn s3(
     bucket: &str,
-    settings: &Settings,
+    config: &StorageConfig,
     client: Client,
-) -> Result<impl Remote + use<>, StorageError> {
+) -> Result<impl RemoteStore + use<>, StorageError> {
     const CREDENTIALS: Credentials = Credentials {
         options: &[
             "access_key_id",
@@ -209,22 +237,24 @@ fn s3(
         ],
         variables: "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY",
     };
-    let chosen = settings.chosen("AWS_", options::S3, env::vars())?;
-    CREDENTIALS.check(&chosen, settings)?;
-    // Not every server that speaks S3 deletes several objects at once.
-    let builder = AmazonS3Builder::new()
+    let options = config.options_for("AWS_", options::S3, env::vars())?;
+    CREDENTIALS.check(&options, config)?;
+    // Not every S3 server supports bulk deletes.
+    let mut builder = AmazonS3Builder::new()
         .with_bucket_name(bucket)
         .with_config(AmazonS3ConfigKey::DisableBulkDelete, "true");
-    let builder = chosen.into_iter().fold(builder, |it, (key, value)| it.with_config(key, value));
-    let built = builder.with_http_connector(client).with_retry(retry()).build();
+    for (key, value) in options.into_iter() {
+        builder = builder.with_config(key, value);
+    }
+    let built = builder.with_http_connector(client).with_retry(no_retries()).build();
     built.map_err(not_built)
 }
 
 fn azure(
     container: &str,
-    settings: &Settings,
+    config: &StorageConfig,
     client: Client,
-) -> Result<impl Remote + use<>, StorageError> {
+) -> Result<impl RemoteStore + use<>, StorageError> {
     const CREDENTIALS: Credentials = Credentials {
         options: &[
             "account_key",
@@ -238,19 +268,21 @@ fn azure(
         ],
         variables: "AZURE_STORAGE_ACCOUNT_NAME and AZURE_STORAGE_ACCOUNT_KEY",
     };
-    let chosen = settings.chosen("AZURE_", options::AZURE, env::vars())?;
-    CREDENTIALS.check(&chosen, settings)?;
-    let builder = MicrosoftAzureBuilder::new().with_container_name(container);
-    let builder = chosen.into_iter().fold(builder, |it, (key, value)| it.with_config(key, value));
-    let built = builder.with_http_connector(client).with_retry(retry()).build();
+    let options = config.options_for("AZURE_", options::AZURE, env::vars())?;
+    CREDENTIALS.check(&options, config)?;
+    let mut builder = MicrosoftAzureBuilder::new().with_container_name(container);
+    for (key, value) in options.into_iter() {
+        builder = builder.with_config(key, value);
+    }
+    let built = builder.with_http_connector(client).with_retry(no_retries()).build();
     built.map_err(not_built)
 }
 
 fn google(
     bucket: &str,
-    settings: &Settings,
+    config: &StorageConfig,
     client: Client,
-) -> Result<impl Remote + use<>, StorageError> {
+) -> Result<impl RemoteStore + use<>, StorageError> {
     const CREDENTIALS: Credentials = Credentials {
         options: &[
             "service_account",
@@ -261,60 +293,64 @@ fn google(
         ],
         variables: "GOOGLE_APPLICATION_CREDENTIALS",
     };
-    let chosen = settings.chosen("GOOGLE_", options::GOOGLE, env::vars())?;
-    if !well_known() {
-        CREDENTIALS.check(&chosen, settings)?;
+    let options = config.options_for("GOOGLE_", options::GOOGLE, env::vars())?;
+    if !has_gcloud_login() {
+        CREDENTIALS.check(&options, config)?;
     }
-    let builder = GoogleCloudStorageBuilder::new().with_bucket_name(bucket);
-    let builder = chosen.into_iter().fold(builder, |it, (key, value)| it.with_config(key, value));
-    let built = builder.with_http_connector(client).with_retry(retry()).build();
+    let mut builder = GoogleCloudStorageBuilder::new().with_bucket_name(bucket);
+    for (key, value) in options.into_iter() {
+        builder = builder.with_config(key, value);
+    }
+    let built = builder.with_http_connector(client).with_retry(no_retries()).build();
     built.map_err(not_built)
 }
 
-/// Whether `gcloud auth application-default login` has left a file; `object_store` reads it.
-fn well_known() -> bool {
+/// Whether the credentials file of `gcloud auth application-default login` exists, which
+/// `object_store` reads.
+fn has_gcloud_login() -> bool {
     const FILE: &str = ".config/gcloud/application_default_credentials.json";
     env::home_dir().is_some_and(|home| home.join(FILE).exists())
 }
 
 impl Credentials {
-    /// Without any, `object_store` would ask a metadata address, which takes its time to fail.
+    /// Without credentials, `object_store` would request them from a metadata address, which fails
+    /// slowly.
     fn check<K: AsRef<str>>(
         &self,
-        chosen: &Chosen<K>,
-        settings: &Settings,
+        options: &StoreOptions<K>,
+        config: &StorageConfig,
     ) -> Result<(), StorageError> {
-        match settings.metadata == Metadata::Asked || chosen.any(self.options) {
-            true => Ok(()),
-            false => Err(StorageError::NoCredentials { variables: self.variables }),
+        if config.metadata == MetadataService::Disabled && !options.contains_any(self.options) {
+            return Err(StorageError::NoCredentials { variables: self.variables });
         }
+        Ok(())
     }
 }
 
-/// The client tries again by itself.
-fn retry() -> RetryConfig {
+/// [`Client`] retries on its own.
+fn no_retries() -> RetryConfig {
     RetryConfig { max_retries: 0, ..RetryConfig::default() }
 }
 
-fn attributes(kind: &str) -> Attributes {
+fn attributes(content_type: &str) -> Attributes {
     let mut attributes = Attributes::new();
-    attributes.insert(Attribute::ContentType, kind.to_owned().into());
-    attributes.insert(Attribute::CacheControl, NOT_CACHED.into());
+    attributes.insert(Attribute::ContentType, content_type.to_owned().into());
+    attributes.insert(Attribute::CacheControl, CACHE_CONTROL.into());
     attributes
 }
 
-/// A store's own failure, without what `object_store` says around it.
-fn cause(error: object_store::Error) -> Cause {
-    match Failure::of(&error) {
+/// Returns the failure that the store reported, without the context that `object_store` adds.
+fn cause(error: object_store::Error) -> BoxError {
+    match Failure::find(&error) {
         Some(failure) => Box::new(failure.clone()),
         None => error.into(),
     }
 }
 
-/// What is not there is as good as deleted; a whole bucket that is not there is not.
-fn nothing(cause: Cause) -> Result<(), Cause> {
+/// A missing object counts as deleted; a missing bucket does not.
+fn ignore_not_found(cause: BoxError) -> Result<(), BoxError> {
     match cause.downcast_ref::<Failure>() {
-        Some(failure) if failure.trouble == Trouble::NotFound => Ok(()),
+        Some(failure) if failure.kind == FailureKind::NotFound => Ok(()),
         _ => Err(cause),
     }
 }

@@ -1,5 +1,5 @@
-//! Asks a store's server over HTTP: no proxy of the environment, no redirect followed, and every
-//! failure told apart where it happens.
+//! The HTTP client for stores: ignores proxy variables, follows no redirects, and classifies each
+//! failure where it occurs.
 
 use std::{
     error::Error as StdError,
@@ -33,70 +33,74 @@ use tokio::{
 use tower::Service;
 
 use super::{
-    Trouble,
-    error::Cause,
-    failure::{Failure, Lasting, place},
+    error::StorageError,
+    failure::{Failure, FailureKind, Persistence, request_line},
 };
+use crate::causes::BoxError;
 
-/// The longest wait for a connection.
-const CONNECT: Duration = Duration::from_secs(2);
+/// The maximum time to wait for a connection.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// Before what may be gone in a moment is tried once more.
+/// The pause before a request is retried after a transient failure.
 const PAUSE: Duration = Duration::from_millis(100);
 
-/// No error page is longer, in bytes.
+/// The maximum length of an error page, in bytes.
 const PAGE_MAX: usize = 64 << 10;
 
-/// What is sent.
-pub(crate) type Outgoing = UnsyncBoxBody<Bytes, Cause>;
+/// The body of a request.
+pub(crate) type RequestBody = UnsyncBoxBody<Bytes, BoxError>;
 
-/// A client of stores. Cloning shares its connections.
+/// An HTTP client for stores. Clones share their connections.
 #[derive(Clone, Debug)]
-pub(crate) struct Client(legacy::Client<HttpsConnector<Dial>, Outgoing>);
+pub(crate) struct Client(legacy::Client<HttpsConnector<Connect>, RequestBody>);
 
 /// Opens connections.
 #[derive(Clone, Copy, Debug)]
-struct Dial;
+struct Connect;
 
 impl Client {
     /// Loads the system's root certificates, which takes some milliseconds.
-    pub(crate) fn new() -> Result<Self, rustls::Error> {
+    pub(crate) fn new() -> Result<Self, StorageError> {
         let mut roots = RootCertStore::empty();
-        // Without any, an https store is refused with the reason, and an http store needs none.
+        // Without certificates, an https store fails with the reason, and an http store needs none.
         roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
         let tls = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
-            .with_safe_default_protocol_versions()?
+            .with_safe_default_protocol_versions()
+            .map_err(|error| StorageError::Options { source: error.into() })?
             .with_root_certificates(roots)
             .with_no_client_auth();
         let connector = HttpsConnectorBuilder::new()
             .with_tls_config(tls)
             .https_or_http()
             .enable_http1()
-            .wrap_connector(Dial);
+            .wrap_connector(Connect);
         Ok(Self(legacy::Client::builder(TokioExecutor::new()).build(connector)))
     }
 
-    /// Returns the answer, if it is one of success.
-    pub(crate) async fn ask(
+    /// Sends a request and returns the response if its status is 2xx.
+    pub(crate) async fn send(
         &self,
-        request: Request<Outgoing>,
+        request: Request<RequestBody>,
     ) -> Result<Response<Incoming>, Failure> {
         let (method, uri) = (request.method().clone(), request.uri().clone());
         let sent = self.0.request(request).await;
-        let response = sent.map_err(|error| unanswered(&method, &uri, error))?;
+        let response = sent.map_err(|error| no_response(&method, &uri, error))?;
         if response.status().is_success() {
             return Ok(response);
         }
         let (parts, body) = response.into_parts();
-        // A page that breaks off still has its status.
+        // The status matters, even if the error page is incomplete.
         let page = Limited::new(body, PAGE_MAX).collect().await;
-        let page = page.map(http_body_util::Collected::to_bytes).unwrap_or_default();
+        let page = match page {
+            Ok(page) => page.to_bytes(),
+            Err(_) => Bytes::new(),
+        };
         Err(Failure::refusal(&method, &uri, parts.status, &parts.headers, &page))
     }
 }
 
 impl HttpConnector for Client {
-    /// What `object_store` would set for its own client means nothing to this one.
+    /// Ignores the options, which are those of `object_store`'s own client.
     fn connect(&self, _: &ClientOptions) -> object_store::Result<HttpClient> {
         Ok(HttpClient::new(self.clone()))
     }
@@ -104,58 +108,64 @@ impl HttpConnector for Client {
 
 #[async_trait]
 impl HttpService for Client {
-    /// Tries once more what may be gone in a moment. `object_store` would do so too; it would also
-    /// go on where a body broke off, and tell the failure of that instead.
+    /// Retries once after a transient failure. `object_store` would do so too, but it would also
+    /// resume an incomplete body and report the failure of that instead.
     async fn call(&self, request: HttpRequest) -> Result<HttpResponse, HttpError> {
-        let again = request.clone();
         let (method, uri) = (request.method().clone(), request.uri().clone());
-        let outgoing = |body: HttpRequestBody| body.map_err(Cause::from).boxed_unsync();
-        let mut answered = self.ask(request.map(outgoing)).await;
-        if answered.as_ref().is_err_and(|it| it.lasting == Lasting::Momentary) {
+        let mut sent = self.send(request.clone().map(request_body)).await;
+        if let Err(failure) = &sent
+            && failure.persistence == Persistence::Transient
+        {
             sleep(PAUSE).await;
-            answered = self.ask(again.map(outgoing)).await;
+            sent = self.send(request.map(request_body)).await;
         }
-        let response = answered.map_err(http_error)?;
-        let cut = move |error| http_error(broken_off(&method, &uri, error));
-        Ok(response.map(|body| HttpResponseBody::new(body.map_err(cut))))
+        let (parts, body) = sent.map_err(http_error)?.into_parts();
+        let body = body.map_err(move |error| http_error(incomplete(&method, &uri, error)));
+        Ok(Response::from_parts(parts, HttpResponseBody::new(body)))
     }
+}
+
+fn request_body(body: HttpRequestBody) -> RequestBody {
+    body.map_err(BoxError::from).boxed_unsync()
 }
 
 fn http_error(failure: Failure) -> HttpError {
     HttpError::new(HttpErrorKind::Unknown, failure)
 }
 
-/// A body that ended before its end.
-pub(crate) fn broken_off(method: &Method, uri: &Uri, error: hyper::Error) -> Failure {
-    let what = format!("{}: the answer breaks off", place(method, uri));
-    Failure::new(Trouble::Unreachable, what).because(error).momentary()
+/// The failure for a response body that ends too early.
+pub(crate) fn incomplete(method: &Method, uri: &Uri, error: hyper::Error) -> Failure {
+    let what = format!("{}: the response is incomplete", request_line(method, uri));
+    Failure::new(FailureKind::Unreachable, what).because(error).transient()
 }
 
-fn unanswered(method: &Method, uri: &Uri, error: legacy::Error) -> Failure {
-    let what = format!("{}: no answer", place(method, uri));
-    match Failure::of(&error) {
-        Some(dialled) => Failure::new(dialled.trouble, what).because(dialled.clone()).momentary(),
-        None if is_tls(&error) => Failure::new(Trouble::Tls, what).because(error),
-        None => Failure::new(Trouble::Unreachable, what).because(error).momentary(),
+fn no_response(method: &Method, uri: &Uri, error: legacy::Error) -> Failure {
+    let what = format!("{}: no response", request_line(method, uri));
+    match Failure::find(&error) {
+        Some(connect) => Failure::new(connect.kind, what).because(connect.clone()).transient(),
+        None if is_tls(&error) => Failure::new(FailureKind::Tls, what).because(error),
+        None => Failure::new(FailureKind::Unreachable, what).because(error).transient(),
     }
 }
 
-/// Looks among the causes. An I/O error does not name what it wraps among them.
+/// Searches the error and its causes. An I/O error does not list the error that it wraps as a cause.
 fn is_tls(error: &(dyn StdError + 'static)) -> bool {
     let mut next = Some(error);
     while let Some(error) = next {
         if error.is::<rustls::Error>() {
             return true;
         }
-        next = match error.downcast_ref::<io::Error>() {
-            Some(io) => io.get_ref().map(|it| it as _),
-            None => error.source(),
-        };
+        next = error.source();
+        if let Some(io) = error.downcast_ref::<io::Error>()
+            && let Some(wrapped) = io.get_ref()
+        {
+            next = Some(wrapped);
+        }
     }
     false
 }
 
-impl Service<Uri> for Dial {
+impl Service<Uri> for Connect {
     type Response = TokioIo<TcpStream>;
     type Error = Failure;
     type Future = Pin<Box<dyn Future<Output = Result<Self::Response, Failure>> + Send>>;
@@ -166,31 +176,37 @@ impl Service<Uri> for Dial {
 
     fn call(&mut self, uri: Uri) -> Self::Future {
         Box::pin(async move {
-            let host = uri.host().unwrap_or_default().trim_matches(['[', ']']).to_owned();
-            let port =
-                uri.port_u16().unwrap_or(if uri.scheme_str() == Some("https") { 443 } else { 80 });
-            match timeout(CONNECT, dial(&host, port)).await {
+            let host = uri.host().unwrap_or_default().trim_matches(['[', ']']);
+            let port = match (uri.port_u16(), uri.scheme_str()) {
+                (Some(port), _) => port,
+                (None, Some("https")) => 443,
+                (None, _) => 80,
+            };
+            match timeout(CONNECT_TIMEOUT, connect(host, port)).await {
                 Ok(stream) => stream,
                 Err(_) => {
-                    let limit = humantime::format_duration(CONNECT);
+                    let limit = humantime::format_duration(CONNECT_TIMEOUT);
                     let what = format!("no connection to `{host}:{port}` within {limit}");
-                    Err(Failure::new(Trouble::Unreachable, what))
+                    Err(Failure::new(FailureKind::Unreachable, what))
                 }
             }
         })
     }
 }
 
-async fn dial(host: &str, port: u16) -> Result<TokioIo<TcpStream>, Failure> {
-    let found = tokio::net::lookup_host((host, port)).await;
-    let found = found.map_err(|error| {
-        Failure::new(Trouble::NameNotResolved, format!("cannot resolve `{host}`")).because(error)
-    })?;
+async fn connect(host: &str, port: u16) -> Result<TokioIo<TcpStream>, Failure> {
+    let found = match tokio::net::lookup_host((host, port)).await {
+        Ok(found) => found,
+        Err(error) => {
+            let what = format!("cannot resolve `{host}`");
+            return Err(Failure::new(FailureKind::NameNotResolved, what).because(error));
+        }
+    };
     let mut last = None;
     for address in found {
         match TcpStream::connect(address).await {
             Ok(stream) => {
-                // Without it a small request waits for more to send; with it lost, it is only slower.
+                // Prevents a delay of small requests by Nagle's algorithm; without it they are slower.
                 let _ = stream.set_nodelay(true);
                 return Ok(TokioIo::new(stream));
             }
@@ -200,8 +216,8 @@ async fn dial(host: &str, port: u16) -> Result<TokioIo<TcpStream>, Failure> {
     Err(match last {
         Some((address, error)) => {
             let what = format!("cannot connect to `{address}`");
-            Failure::new(Trouble::Unreachable, what).because(error)
+            Failure::new(FailureKind::Unreachable, what).because(error)
         }
-        None => Failure::new(Trouble::NameNotResolved, format!("`{host}` has no address")),
+        None => Failure::new(FailureKind::NameNotResolved, format!("`{host}` has no address")),
     })
 }

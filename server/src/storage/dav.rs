@@ -1,8 +1,8 @@
-//! A folder on a WebDAV server: GET, PUT, DELETE, and MKCOL for what lies above.
+//! A directory on a WebDAV server: GET, PUT, DELETE, and MKCOL for parent directories.
 //!
-//! Servers differ in what they make of a missing folder, of which some answer a PUT with 500
-//! (nginx): so each folder is made before it is needed. None is ever deleted: on WebDAV that takes
-//! all that is in it along.
+//! Servers respond differently to a PUT into a missing directory, some with 500 (nginx), so each
+//! directory is created before it is needed. None is ever deleted: WebDAV deletes a directory with
+//! all of its content.
 
 use std::{
     collections::HashSet,
@@ -20,31 +20,32 @@ use percent_encoding::percent_decode_str;
 use sha2::{Digest as _, Sha256};
 
 use super::{
-    Head, StorageError, Trouble,
-    client::{Client, Outgoing, broken_off},
-    error::Cause,
-    failure::Failure,
-    options::{self, Settings},
+    client::{Client, RequestBody, incomplete},
+    error::StorageError,
+    failure::{Failure, FailureKind},
+    options::{self, StorageConfig},
+    stored::Stored,
 };
 use crate::{
-    catalog::Key,
+    causes::BoxError,
     dummy::{Content, Digest},
+    key::{Key, escape},
 };
 
-/// A large dummy is made and sent in pieces of this size, in bytes.
-const PIECE: usize = 256 << 10;
+/// The size of the chunks in which a large dummy is generated and sent, in bytes.
+const CHUNK: usize = 256 << 10;
 
-/// A folder on a WebDAV server.
+/// A directory on a WebDAV server.
 pub(super) struct Dav {
     client: Client,
-    /// Without a slash at its end.
+    /// Without a trailing slash.
     url: String,
     authorization: Option<HeaderValue>,
-    /// The folders that are known to be there.
-    made: Mutex<HashSet<String>>,
+    /// The directories that exist.
+    known: Mutex<HashSet<String>>,
 }
 
-/// What is sent has the URL only: the rest is secret.
+/// Prints only the URL: the rest is secret.
 impl fmt::Debug for Dav {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Dav").field("url", &self.url).finish_non_exhaustive()
@@ -52,94 +53,106 @@ impl fmt::Debug for Dav {
 }
 
 impl Dav {
-    /// Takes a user and a password out of the URL, where they would be shown.
-    pub(super) fn open(
-        url: &str,
-        settings: &Settings,
-        client: Client,
-    ) -> Result<Self, StorageError> {
-        settings.only(options::DAV)?;
+    /// Opens a directory. Removes user and password from the URL, because the URL is displayed.
+    pub(super) fn open(url: &str, config: &StorageConfig) -> Result<Self, StorageError> {
+        let client = Client::new()?;
+        config.only(options::DAV)?;
         let (url, user) = without_user(url);
-        let not_a_url = || StorageError::NotAUrl { given: url.clone() };
-        let uri: Uri = url.parse().map_err(|_| not_a_url())?;
-        if uri.host().is_none_or(str::is_empty) || uri.query().is_some() || url.contains('#') {
-            return Err(not_a_url());
+        let Ok(uri) = url.parse::<Uri>() else { return Err(StorageError::not_a_url(&url)) };
+        let has_host = matches!(uri.host(), Some(host) if !host.is_empty());
+        if !has_host || uri.query().is_some() || url.contains('#') {
+            return Err(StorageError::not_a_url(&url));
         }
-        let authorization = authorization(settings, user.as_deref())
-            .map(|text| HeaderValue::try_from(text).map_err(|_| not_a_url()))
-            .transpose()?;
+        let authorization = match authorization(config, user.as_deref()) {
+            None => None,
+            Some(text) => match HeaderValue::try_from(text) {
+                Ok(value) => Some(value),
+                Err(_) => return Err(StorageError::not_a_url(&url)),
+            },
+        };
         let url = url.trim_end_matches('/').to_owned();
-        Ok(Self { client, url, authorization, made: Mutex::default() })
+        Ok(Self { client, url, authorization, known: Mutex::default() })
     }
 
-    /// Returns the URL. It has no credentials.
+    /// Returns the URL without credentials.
     pub(super) fn url(&self) -> &str {
         &self.url
     }
 
-    pub(super) async fn head(&self, key: &Key, max: usize) -> Result<Head, Cause> {
-        let response = match self.ask(Method::GET, &key.escaped(), empty()).await {
-            Err(failure) if failure.trouble == Trouble::NotFound => return Ok(Head::Nothing),
+    pub(super) async fn read_start(&self, key: &Key, max: usize) -> Result<Stored, BoxError> {
+        let response = match self.request(Method::GET, &key.escaped(), empty()).await {
+            Err(failure) if failure.kind == FailureKind::NotFound => return Ok(Stored::Nothing),
             response => response?,
         };
-        let length = response.headers().get(header::CONTENT_LENGTH);
-        let size = length.and_then(|it| it.to_str().ok()?.parse().ok());
-        let (uri, mut body) = (self.uri(&key.escaped())?, response.into_body());
+        let size = content_length(&response);
+        let uri = self.uri(&key.escaped())?;
+        let mut body = response.into_body();
         let mut bytes = BytesMut::new();
         while bytes.len() < max
             && let Some(frame) = body.frame().await
         {
-            let frame = frame.map_err(|error| broken_off(&Method::GET, &uri, error))?;
+            let frame = frame.map_err(|error| incomplete(&Method::GET, &uri, error))?;
             let chunk = frame.into_data().unwrap_or_default();
             bytes.extend_from_slice(&chunk[..chunk.len().min(max - bytes.len())]);
         }
         let size = size.unwrap_or(bytes.len() as u64);
-        Ok(Head::File { bytes: bytes.freeze(), size })
+        Ok(Stored::File { bytes: bytes.freeze(), size })
     }
 
-    pub(super) async fn put(&self, key: &Key, bytes: Bytes, kind: &str) -> Result<(), Cause> {
-        self.make_folders(key).await?;
+    pub(super) async fn put(
+        &self,
+        key: &Key,
+        bytes: Bytes,
+        content_type: &str,
+    ) -> Result<(), BoxError> {
+        self.create_directories(key).await?;
         let size = bytes.len() as u64;
         let body = Full::new(bytes).map_err(|never| match never {}).boxed_unsync();
-        self.send(key, body, size, kind).await
+        self.send(key, body, size, content_type).await
     }
 
-    /// Writes a dummy while it is made, and returns its hash. Memory is flat.
+    /// Sends a dummy while it is generated, and returns its checksum. Memory use is constant.
     pub(super) async fn upload(
         &self,
         key: &Key,
         content: &Arc<Content>,
-        kind: &str,
-    ) -> Result<Digest, Cause> {
-        self.make_folders(key).await?;
+        content_type: &str,
+    ) -> Result<Digest, BoxError> {
+        self.create_directories(key).await?;
         let hasher = Arc::new(Mutex::new(Sha256::new()));
         let (hashed, content) = (Arc::clone(&hasher), Arc::clone(content));
         let size = content.size();
-        let pieces = stream::unfold(0, move |offset| {
-            let piece = content.read(offset, PIECE);
-            hashed.lock().unwrap_or_else(PoisonError::into_inner).update(&piece);
-            let next = offset + piece.len() as u64;
-            let piece = (!piece.is_empty()).then(|| (Ok(Frame::data(piece)), next));
-            async { piece }
+        let chunks = stream::unfold(0, move |offset| {
+            let chunk = content.read(offset, CHUNK);
+            hashed.lock().unwrap_or_else(PoisonError::into_inner).update(&chunk);
+            async move {
+                if chunk.is_empty() {
+                    return None;
+                }
+                let next = offset + chunk.len() as u64;
+                Some((Ok(Frame::data(chunk)), next))
+            }
         });
-        self.send(key, StreamBody::new(pieces).boxed_unsync(), size, kind).await?;
+        self.send(key, StreamBody::new(chunks).boxed_unsync(), size, content_type).await?;
         let hasher = hasher.lock().unwrap_or_else(PoisonError::into_inner).clone();
         Ok(hasher.into())
     }
 
-    pub(super) async fn delete(&self, key: &Key) -> Result<(), Cause> {
-        match self.ask(Method::DELETE, &key.escaped(), empty()).await {
-            Err(failure) if failure.trouble == Trouble::NotFound => Ok(()),
-            response => Ok(response.map(drop)?),
+    pub(super) async fn delete(&self, key: &Key) -> Result<(), BoxError> {
+        match self.request(Method::DELETE, &key.escaped(), empty()).await {
+            Ok(_) => Ok(()),
+            Err(failure) if failure.kind == FailureKind::NotFound => Ok(()),
+            Err(failure) => Err(failure.into()),
         }
     }
 
-    pub(super) async fn read_back(&self, key: &Key) -> Result<(u64, Digest), Cause> {
-        let response = self.ask(Method::GET, &key.escaped(), empty()).await?;
-        let (uri, mut body) = (self.uri(&key.escaped())?, response.into_body());
+    pub(super) async fn read_back(&self, key: &Key) -> Result<(u64, Digest), BoxError> {
+        let response = self.request(Method::GET, &key.escaped(), empty()).await?;
+        let uri = self.uri(&key.escaped())?;
+        let mut body = response.into_body();
         let (mut size, mut hasher) = (0, Sha256::new());
         while let Some(frame) = body.frame().await {
-            let frame = frame.map_err(|error| broken_off(&Method::GET, &uri, error))?;
+            let frame = frame.map_err(|error| incomplete(&Method::GET, &uri, error))?;
             let chunk = frame.into_data().unwrap_or_default();
             size += chunk.len() as u64;
             hasher.update(&chunk);
@@ -147,53 +160,60 @@ impl Dav {
         Ok((size, hasher.into()))
     }
 
-    async fn send(&self, key: &Key, body: Outgoing, size: u64, kind: &str) -> Result<(), Cause> {
-        let mut request = self.request(Method::PUT, &key.escaped(), body)?;
-        request.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_str(kind)?);
-        // Servers refuse too much before it comes, and some take no body of unknown length.
+    async fn send(
+        &self,
+        key: &Key,
+        body: RequestBody,
+        size: u64,
+        content_type: &str,
+    ) -> Result<(), BoxError> {
+        let mut request = self.prepare(Method::PUT, &key.escaped(), body)?;
+        let content_type = HeaderValue::from_str(content_type)?;
+        request.headers_mut().insert(header::CONTENT_TYPE, content_type);
+        // Servers can refuse a body that is too large early, and some require a length.
         request.headers_mut().insert(header::CONTENT_LENGTH, size.into());
-        let answered = self.client.ask(request).await;
-        if answered.is_err() {
-            // Whoever deleted a folder meanwhile makes it be made again.
-            self.made.lock().unwrap_or_else(PoisonError::into_inner).clear();
-        }
-        Ok(answered.map(drop)?)
-    }
-
-    /// Makes the folders above a key, the outermost first. One that cannot be made shows when it
-    /// is written to.
-    async fn make_folders(&self, key: &Key) -> Result<(), Cause> {
-        for folder in key.folders() {
-            if self.made.lock().unwrap_or_else(PoisonError::into_inner).contains(folder) {
-                continue;
-            }
-            let path = format!("{}/", crate::catalog::escape(folder));
-            if let Err(failure) = self.ask(mkcol(), &path, empty()).await
-                && (failure.trouble.is_silence() || failure.trouble == Trouble::BucketMissing)
-            {
-                return Err(failure.into());
-            }
-            let mut known = self.made.lock().unwrap_or_else(PoisonError::into_inner);
-            known.insert(folder.to_owned());
+        if let Err(failure) = self.client.send(request).await {
+            // If another program has deleted a directory, the next write creates it again.
+            self.known.lock().unwrap_or_else(PoisonError::into_inner).clear();
+            return Err(failure.into());
         }
         Ok(())
     }
 
-    async fn ask(
-        &self,
-        method: Method,
-        path: &str,
-        body: Outgoing,
-    ) -> Result<Response<Incoming>, Failure> {
-        self.client.ask(self.request(method, path, body)?).await
+    /// Creates the parent directories of a key, outermost first. If one cannot be created, the write
+    /// into it fails.
+    async fn create_directories(&self, key: &Key) -> Result<(), BoxError> {
+        for directory in key.directories() {
+            if self.known.lock().unwrap_or_else(PoisonError::into_inner).contains(directory) {
+                continue;
+            }
+            let path = format!("{}/", escape(directory));
+            if let Err(failure) = self.request(mkcol(), &path, empty()).await
+                && (failure.kind.is_silence() || failure.kind == FailureKind::BucketMissing)
+            {
+                return Err(failure.into());
+            }
+            let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+            known.insert(directory.to_owned());
+        }
+        Ok(())
     }
 
-    fn request(
+    async fn request(
         &self,
         method: Method,
         path: &str,
-        body: Outgoing,
-    ) -> Result<Request<Outgoing>, Failure> {
+        body: RequestBody,
+    ) -> Result<Response<Incoming>, Failure> {
+        self.client.send(self.prepare(method, path, body)?).await
+    }
+
+    fn prepare(
+        &self,
+        method: Method,
+        path: &str,
+        body: RequestBody,
+    ) -> Result<Request<RequestBody>, Failure> {
         let mut request = Request::new(body);
         *request.method_mut() = method;
         *request.uri_mut() = self.uri(path)?;
@@ -204,23 +224,30 @@ impl Dav {
     }
 
     fn uri(&self, path: &str) -> Result<Uri, Failure> {
-        let uri = format!("{}/{path}", self.url).parse();
-        uri.map_err(|error: http::uri::InvalidUri| {
-            Failure::new(Trouble::Other, format!("`{}` is not a URL", self.url)).because(error)
-        })
+        match format!("{}/{path}", self.url).parse::<Uri>() {
+            Ok(uri) => Ok(uri),
+            Err(error) => {
+                let what = format!("`{}` is not a valid URL", self.url);
+                Err(Failure::new(FailureKind::Other, what).because(error))
+            }
+        }
     }
 }
 
-/// RFC 4918, section 9.3: of a folder that is there, 405.
+/// The response for a directory that exists is 405 (RFC 4918, section 9.3).
 fn mkcol() -> Method {
     Method::from_bytes(b"MKCOL").unwrap_or_default()
 }
 
-fn empty() -> Outgoing {
+fn empty() -> RequestBody {
     Full::default().map_err(|never| match never {}).boxed_unsync()
 }
 
-/// Splits `http://user:password@host/` into a URL without them, and them.
+fn content_length(response: &Response<Incoming>) -> Option<u64> {
+    response.headers().get(header::CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
+}
+
+/// Splits `http://user:password@host/` into the URL without credentials and the credentials.
 fn without_user(url: &str) -> (String, Option<String>) {
     let (scheme, rest) = url.split_once("://").unwrap_or(("http", url));
     let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
@@ -230,13 +257,18 @@ fn without_user(url: &str) -> (String, Option<String>) {
     }
 }
 
-/// The header that the options or the URL ask for.
-fn authorization(settings: &Settings, user: Option<&str>) -> Option<String> {
-    let basic = |text: String| format!("Basic {}", BASE64_STANDARD.encode(text));
-    let named = settings
-        .named("username")
-        .map(|name| basic(format!("{name}:{}", settings.named("password").unwrap_or_default())));
-    let bearer = || settings.named("bearer_token").map(|token| format!("Bearer {token}"));
-    let of_url = || Some(basic(percent_decode_str(user?).decode_utf8_lossy().into_owned()));
-    named.or_else(bearer).or_else(of_url)
+/// Returns the value of `Authorization`, from the options or else from the URL.
+fn authorization(config: &StorageConfig, user: Option<&str>) -> Option<String> {
+    if let Some(name) = config.named("username") {
+        let password = config.named("password").unwrap_or_default();
+        return Some(basic(&format!("{name}:{password}")));
+    }
+    if let Some(token) = config.named("bearer_token") {
+        return Some(format!("Bearer {token}"));
+    }
+    Some(basic(&percent_decode_str(user?).decode_utf8_lossy()))
+}
+
+fn basic(credentials: &str) -> String {
+    format!("Basic {}", BASE64_STANDARD.encode(credentials))
 }

@@ -1,253 +1,220 @@
-//! What can be wrong with a storage, and what to do about it.
+//! The errors of a storage, each with a hint for the user.
 
-use std::{error::Error as _, io};
+use std::{error::Error, io};
 
-use thiserror::Error;
+use thiserror::Error as ThisError;
 
-use super::failure::Failure;
-use crate::catalog::escape;
+use super::failure::{Failure, FailureKind};
+use crate::{
+    causes::{BoxError, causes},
+    key::escape,
+};
 
-/// Whatever a storage says about a failure.
-pub(crate) type Cause = Box<dyn std::error::Error + Send + Sync>;
-
-/// A storage that cannot be used as it was asked.
-#[derive(Debug, Error)]
+/// The reason why a storage cannot be used.
+#[derive(Debug, ThisError)]
 pub enum StorageError {
-    /// No scheme, or no absolute path behind it.
-    #[error("`{given}` is not the URL of a storage")]
+    /// The URL has no scheme, or no absolute path after it.
+    #[error("`{given}` is not a valid storage URL")]
     NotAUrl {
-        /// What was given.
+        /// The text that the user gave.
         given: String,
     },
-    /// A scheme that this version cannot reach.
-    #[error("`{scheme}:` storages are not supported")]
+    /// The scheme of the URL is not supported.
+    #[error("unsupported storage scheme `{scheme}`")]
     Scheme {
-        /// What stands before `://`.
+        /// The part before `://`.
         scheme: String,
     },
-    /// An option that the kind of storage does not have.
-    #[error("the storage has no option `{name}`")]
+    /// The kind of storage has no such option.
+    #[error("unknown storage option `{name}`")]
     Option {
-        /// The option.
+        /// The unknown option.
         name: String,
-        /// The one that is nearest to it.
-        meant: Option<String>,
+        /// The most similar option.
+        similar: Option<String>,
     },
-    /// The address of a server without its scheme.
-    #[error("`{name}` is not a URL")]
+    /// The address of a server has no scheme.
+    #[error("the value of `{name}` is not a valid URL")]
     Endpoint {
-        /// The option or variable.
+        /// The option or environment variable.
         name: String,
     },
-    /// Nothing says as whom the storage is asked.
-    #[error("there are no credentials for the storage")]
+    /// No option or variable provides credentials.
+    #[error("no credentials for the storage")]
     NoCredentials {
-        /// The variables that are read.
+        /// The environment variables that provide them.
         variables: &'static str,
     },
-    /// Options that do not fit together.
-    #[error("the storage cannot be used with these options")]
+    /// The options are not valid together.
+    #[error("invalid storage options")]
     Options {
-        /// Why.
-        source: Cause,
+        /// The cause.
+        source: BoxError,
     },
-    /// The folder is not there, or not a folder, or may not be entered.
+    /// The directory is missing, is not a directory, or is not accessible.
     #[error("cannot open the storage `{url}`")]
     Open {
-        /// The storage.
+        /// The URL of the storage.
         url: String,
-        /// Why.
-        source: Cause,
+        /// The cause.
+        source: BoxError,
     },
-    /// Something lies where a dummy should go, and was left as it is.
-    #[error("`{place}` was not placed by this program, and is left as it is")]
+    /// A file that the fixture did not place has the path of a dummy. It was not changed.
+    #[error("`{path}` exists and was not placed by this program")]
     Foreign {
-        /// Where it lies.
-        place: String,
+        /// The path or URL of the file.
+        path: String,
     },
-    /// The storage took a dummy, and gives other bytes back.
-    #[error("`{place}` is not what was written there")]
+    /// The storage accepted a dummy but returns other bytes.
+    #[error("the content of `{path}` differs from what was written")]
     NotKept {
-        /// Where it lies.
-        place: String,
+        /// The path or URL of the file.
+        path: String,
     },
-    /// Another run of the fixture replaced a dummy.
-    #[error("another fixture has replaced `{place}`")]
+    /// Another run of the fixture has replaced a dummy.
+    #[error("another fixture has replaced `{path}`")]
     TakenOver {
-        /// Where it lies.
-        place: String,
+        /// The path or URL of the file.
+        path: String,
     },
     /// Reading failed.
-    #[error("cannot read `{place}`")]
+    #[error("cannot read `{path}`")]
     Read {
-        /// What was read.
-        place: String,
-        /// Why.
-        source: Cause,
+        /// The path or URL of the file.
+        path: String,
+        /// The cause.
+        source: BoxError,
     },
     /// Writing failed.
-    #[error("cannot write `{place}`")]
+    #[error("cannot write `{path}`")]
     Write {
-        /// What was written.
-        place: String,
-        /// Why.
-        source: Cause,
+        /// The path or URL of the file.
+        path: String,
+        /// The cause.
+        source: BoxError,
     },
-    /// No link can be signed.
-    #[error("cannot sign a link to `{place}`")]
+    /// Signing a link failed.
+    #[error("cannot sign a link to `{path}`")]
     NotSigned {
-        /// To what.
-        place: String,
-        /// Why, if it is an object store.
+        /// The path or URL of the file.
+        path: String,
+        /// The cause; none if the storage is not an object store.
         #[source]
-        source: Option<Cause>,
+        source: Option<BoxError>,
     },
     /// Deleting failed.
-    #[error("cannot delete `{place}`")]
+    #[error("cannot delete `{path}`")]
     Delete {
-        /// What was to go.
-        place: String,
-        /// Why.
-        source: Cause,
+        /// The path or URL of the file.
+        path: String,
+        /// The cause.
+        source: BoxError,
     },
 }
 
-/// Something lies where nothing should.
-#[derive(Debug, Error)]
-#[error("something is there already")]
+/// A file exists where the fixture wants to create one.
+#[derive(Debug, ThisError)]
+#[error("the file exists")]
 pub(super) struct Occupied;
 
-/// Why a storage could not be used, as the contract names it: the same for every kind of storage.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Trouble {
-    NotFound,
-    BucketMissing,
-    PermissionDenied,
-    KeyRefused,
-    WrongRegion,
-    ClockSkewed,
-    NameNotResolved,
-    Tls,
-    Unreachable,
-    Other,
-}
-
-impl Trouble {
-    /// Whether the server did not answer at all: then it is not asked for the next thing either.
-    pub(crate) fn is_silence(self) -> bool {
-        matches!(self, Self::NameNotResolved | Self::Tls | Self::Unreachable)
-    }
-
-    /// Says what to do about it, where that does not depend on what was asked.
-    fn hint(self) -> Option<&'static str> {
-        Some(match self {
-            Self::BucketMissing => {
-                "make it, the fixture makes no bucket and no root; or correct its name"
-            }
-            Self::PermissionDenied => "let the key read, write and delete below that prefix",
-            Self::KeyRefused => {
-                "see whether key and secret, or user and password, are those of this store"
-            }
-            Self::WrongRegion => "set the bucket's region: AWS_REGION, or the option `region`",
-            Self::ClockSkewed => "set this machine's clock, or the store's",
-            Self::NameNotResolved => "see whether the host in the endpoint is spelt right",
-            Self::Tls => "see whether the store speaks TLS there, and who signed its certificate",
-            Self::Unreachable => "see whether the store runs, and the endpoint is the right one",
-            Self::NotFound | Self::Other => return None,
-        })
-    }
-}
-
 impl StorageError {
-    /// Says what to do about it.
+    pub(super) fn not_a_url(given: &str) -> Self {
+        Self::NotAUrl { given: given.into() }
+    }
+
+    /// Returns what the user can do about the error.
     pub(crate) fn hint(&self) -> Option<String> {
-        match self {
+        let hint = match self {
             Self::NotAUrl { given } if given.starts_with('/') => {
-                Some(format!("write `file://{}`", escape(given)))
+                return Some(format!("use `file://{}`", escape(given)));
             }
-            Self::NotAUrl { .. } => Some(
-                "write `file://` and an absolute path, `s3://BUCKET/PREFIX`, `az://CONTAINER/PREFIX`, \
-                 `gs://BUCKET/PREFIX`, or the `https://` URL of a WebDAV folder"
-                    .into(),
-            ),
-            Self::Scheme { scheme } => Some(format!("write {}", scheme_meant(scheme))),
-            Self::Option { meant, .. } => meant.as_ref().map(|it| format!("did you mean `{it}`?")),
-            Self::Endpoint { .. } => {
-                Some("write it with its scheme, like `https://HOST:PORT`".into())
+            Self::Scheme { scheme } => return Some(format!("use {}", suggested_url(scheme))),
+            Self::Option { similar: Some(name), .. } => {
+                return Some(format!("did you mean `{name}`?"));
             }
-            Self::NoCredentials { variables } => Some(format!(
-                "set {variables}; or `--storage-metadata`, to ask this machine's metadata service"
-            )),
-            Self::Options { .. } => None,
-            Self::Open { .. } => {
-                Some("the folder must be there: it is the one the app uses".into())
+            Self::NoCredentials { variables } => {
+                return Some(format!(
+                    "set {variables}, or add `--storage-metadata` to request credentials from this \
+                     host's metadata service"
+                ));
             }
-            Self::Foreign { .. } => Some("move it away: the fixture needs this name".into()),
+            Self::NotAUrl { .. } => {
+                "use `file://` and an absolute path, `s3://BUCKET/PREFIX`, `az://CONTAINER/PREFIX`, \
+                 `gs://BUCKET/PREFIX`, or the `https://` URL of a WebDAV directory"
+            }
+            Self::Option { similar: None, .. } | Self::Options { .. } => return None,
+            Self::Endpoint { .. } => "include the scheme, for example `https://HOST:PORT`",
+            Self::Open { .. } => "use the existing directory from which the app serves its files",
+            Self::Foreign { .. } => "move the file away: the fixture needs this name",
             Self::NotKept { .. } => {
-                Some("see what changes files there: another program, or a cache in front".into())
+                "check whether another program changes files there, or a cache is in front of the \
+                 storage"
             }
             Self::NotSigned { source: None, .. } => {
-                Some("only object stores have such links: s3://, az://, gs://".into())
+                "use an object store (s3://, az://, gs://): only those have signed links"
             }
             Self::NotSigned { .. } => {
-                Some("give a key, not only a token: the link is signed with it".into())
+                "set a secret key instead of a token: a link is signed with the key"
             }
-            Self::TakenOver { .. } => Some("stop the other one, then start again".into()),
-            Self::Read { .. } | Self::Write { .. } | Self::Delete { .. } => match self.trouble() {
-                _ if self.failure().is_some() => self.trouble().hint().map(str::to_owned),
-                Trouble::PermissionDenied => {
-                    Some("let the fixture's user write there, or start it as the app's".into())
-                }
-                _ if self.io().any(|kind| kind == io::ErrorKind::StorageFull) => {
-                    Some("make room, or choose a smaller `--size` and `--large-size`".into())
-                }
-                _ => None,
-            },
+            Self::TakenOver { .. } => "stop the other fixture, then start this one again",
+            Self::Read { .. } | Self::Write { .. } | Self::Delete { .. } => {
+                return self.access_hint().map(str::to_owned);
+            }
+        };
+        Some(hint.into())
+    }
+
+    fn access_hint(&self) -> Option<&'static str> {
+        if let Some(failure) = Failure::find(self) {
+            return failure.kind.hint();
         }
-    }
-
-    /// Names the kind of the failure. A file system hides it in the causes.
-    pub(crate) fn trouble(&self) -> Trouble {
-        if let Some(failure) = self.failure() {
-            return failure.trouble;
+        if self.kind() == FailureKind::PermissionDenied {
+            return Some(
+                "give the fixture's user write access, or run the fixture as the app's user",
+            );
         }
-        let mut stores = self.causes().filter_map(|error| error.downcast_ref());
-        let store = stores.find_map(|error| match error {
-            object_store::Error::NotFound { .. } => Some(Trouble::NotFound),
-            object_store::Error::PermissionDenied { .. }
-            | object_store::Error::Unauthenticated { .. } => Some(Trouble::PermissionDenied),
-            _ => None,
-        });
-        store.or_else(|| self.io().find_map(trouble)).unwrap_or(Trouble::Other)
+        if io_kinds(self).any(|kind| kind == io::ErrorKind::StorageFull) {
+            return Some("free some space, or set a smaller `--size` and `--large-size`");
+        }
+        None
     }
 
-    /// What a store's server said, if there is one.
-    fn failure(&self) -> Option<&Failure> {
-        self.causes().find_map(|error| error.downcast_ref())
-    }
-
-    fn io(&self) -> impl Iterator<Item = io::ErrorKind> {
-        io_kinds(self)
-    }
-
-    fn causes(&self) -> impl Iterator<Item = &(dyn std::error::Error + 'static)> {
-        std::iter::successors(self.source(), |&error| error.source())
+    /// Returns the kind of failure. For a file system it is found among the causes.
+    pub(crate) fn kind(&self) -> FailureKind {
+        if let Some(failure) = Failure::find(self) {
+            return failure.kind;
+        }
+        for cause in causes(self) {
+            match cause.downcast_ref() {
+                Some(object_store::Error::NotFound { .. }) => return FailureKind::NotFound,
+                Some(
+                    object_store::Error::PermissionDenied { .. }
+                    | object_store::Error::Unauthenticated { .. },
+                ) => return FailureKind::PermissionDenied,
+                _ => {}
+            }
+        }
+        for kind in io_kinds(self) {
+            if let Some(kind) = of_io(kind) {
+                return kind;
+            }
+        }
+        FailureKind::Other
     }
 }
 
-/// Tells whether a file system may have failed for want of hard links: link(2) says `EPERM`.
-pub(super) fn is_without_links(error: &object_store::Error) -> bool {
+/// Whether a file system may have failed because it has no hard links: link(2) then returns `EPERM`.
+pub(super) fn lacks_hard_links(error: &object_store::Error) -> bool {
     use io::ErrorKind::{PermissionDenied, Unsupported};
     io_kinds(error).any(|kind| matches!(kind, PermissionDenied | Unsupported))
 }
 
-fn io_kinds(error: &(dyn std::error::Error + 'static)) -> impl Iterator<Item = io::ErrorKind> {
-    let causes = std::iter::successors(error.source(), |&error| error.source());
-    causes.filter_map(|error| error.downcast_ref::<io::Error>()).map(io::Error::kind)
+fn io_kinds(error: &(dyn Error + 'static)) -> impl Iterator<Item = io::ErrorKind> {
+    causes(error).filter_map(|cause| Some(cause.downcast_ref::<io::Error>()?.kind()))
 }
 
-/// The URL that somebody who writes this scheme may have in mind.
-fn scheme_meant(scheme: &str) -> &'static str {
+/// Returns the URL that a user of an unsupported scheme probably means.
+fn suggested_url(scheme: &str) -> &'static str {
     match scheme {
         "s3a" | "s3n" | "minio" | "r2" => "`s3://BUCKET/PREFIX`",
         "azure" | "abfs" | "abfss" | "adl" | "wasb" | "wasbs" => "`az://CONTAINER/PREFIX`",
@@ -257,17 +224,17 @@ fn scheme_meant(scheme: &str) -> &'static str {
     }
 }
 
-fn trouble(kind: io::ErrorKind) -> Option<Trouble> {
+fn of_io(kind: io::ErrorKind) -> Option<FailureKind> {
     match kind {
-        io::ErrorKind::NotFound => Some(Trouble::NotFound),
+        io::ErrorKind::NotFound => Some(FailureKind::NotFound),
         io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => {
-            Some(Trouble::PermissionDenied)
+            Some(FailureKind::PermissionDenied)
         }
         io::ErrorKind::ConnectionRefused
         | io::ErrorKind::HostUnreachable
         | io::ErrorKind::NetworkUnreachable
         | io::ErrorKind::StaleNetworkFileHandle
-        | io::ErrorKind::TimedOut => Some(Trouble::Unreachable),
+        | io::ErrorKind::TimedOut => Some(FailureKind::Unreachable),
         _ => None,
     }
 }

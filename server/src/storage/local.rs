@@ -1,4 +1,5 @@
-//! What only a storage on a file system has: folders, links, and files half written.
+//! The parts of a storage that only a file system has: directories, symbolic links, and partially
+//! written files.
 
 use std::{
     fs::{self, File},
@@ -9,123 +10,135 @@ use std::{
 use sha2::{Digest as _, Sha256};
 
 use crate::{
-    catalog::Key,
     dummy::{Digest, LINE_MAX},
+    key::Key,
 };
 
-/// The root of a storage on a file system.
+/// The root of a storage in a file system.
 #[derive(Clone, Debug)]
-pub(crate) struct Folder {
+pub(crate) struct Directory {
     given: String,
     root: PathBuf,
 }
 
-/// What lies under a key.
+/// The kind of file under a key.
 #[derive(Debug)]
-pub(crate) enum Kind {
+pub(crate) enum FileKind {
     Nothing,
     File,
     Special,
 }
 
-/// A file that was being written when a run of the fixture ended.
+/// A file that a run of the fixture was writing when it ended.
 #[derive(Debug)]
 pub(crate) struct Staged {
     path: PathBuf,
-    pub(crate) head: Vec<u8>,
+    pub(crate) start: Vec<u8>,
 }
 
-impl Folder {
+impl Directory {
     pub(crate) fn open(path: &str) -> io::Result<Self> {
         let root = fs::canonicalize(path)?;
-        match fs::metadata(&root)?.is_dir() {
-            true => Ok(Self { given: path.into(), root }),
-            false => Err(io::ErrorKind::NotADirectory.into()),
+        if !fs::metadata(&root)?.is_dir() {
+            return Err(io::ErrorKind::NotADirectory.into());
         }
+        Ok(Self { given: path.into(), root })
     }
 
-    /// Returns the path as it was given: what a proxy is told about the storage has the same links.
+    /// Returns the path as the user wrote it: the proxy's configuration contains the same symbolic
+    /// links.
     pub(crate) fn given(&self) -> &str {
         &self.given
     }
 
-    /// Returns the last segment of the path; nothing for the root of all.
+    /// Returns the last segment of the path; empty for the root directory.
     pub(crate) fn name(&self) -> &str {
-        Path::new(&self.given).file_name().and_then(|name| name.to_str()).unwrap_or_default()
+        let name = Path::new(&self.given).file_name().unwrap_or_default();
+        name.to_str().unwrap_or_default()
     }
 
     pub(crate) fn path(&self, key: &Key) -> PathBuf {
         self.root.join(key.as_str())
     }
 
-    /// Looks without opening: opening a pipe would wait for ever.
-    pub(crate) fn kind(&self, key: &Key) -> io::Result<Kind> {
+    /// Does not open the file, because opening a pipe would block.
+    pub(crate) fn file_kind(&self, key: &Key) -> io::Result<FileKind> {
         match fs::symlink_metadata(self.path(key)) {
-            Ok(meta) if meta.is_file() => Ok(Kind::File),
-            Ok(_) => Ok(Kind::Special),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Kind::Nothing),
+            Ok(meta) if meta.is_file() => Ok(FileKind::File),
+            Ok(_) => Ok(FileKind::Special),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(FileKind::Nothing),
             Err(error) => Err(error),
         }
     }
 
-    /// Writes a file that must not be there yet. `object_store` does it with a hard link, which
-    /// mounts of FAT, gcsfuse or s3fs do not have.
+    /// Writes a file that must not exist. `object_store` uses a hard link for this, which mounts of
+    /// FAT, gcsfuse or s3fs do not support.
     pub(crate) fn create_new(&self, key: &Key, bytes: &[u8]) -> io::Result<()> {
         let path = self.path(key);
         let written = File::create_new(&path)?.write_all(bytes);
         if written.is_err() {
-            // What failed is the news.
+            // The error of the write matters.
             let _ = fs::remove_file(path);
         }
         written
     }
 
-    /// Lists the folders that writing `keys` will make, the outermost first.
+    /// Lists the directories that writing `keys` will create, outermost first.
     pub(crate) fn missing<'a>(&self, keys: impl Iterator<Item = &'a Key>) -> Vec<Key> {
         let mut missing = Vec::new();
-        for folder in keys.flat_map(Key::folders) {
-            let Ok(folder) = Key::new(folder) else { continue };
-            if !self.path(&folder).exists() && !missing.contains(&folder) {
-                missing.push(folder);
+        for key in keys {
+            for directory in key.directories() {
+                let Ok(directory) = Key::new(directory) else { continue };
+                if !self.path(&directory).exists() && !missing.contains(&directory) {
+                    missing.push(directory);
+                }
             }
         }
         missing
     }
 
-    /// Removes what is empty of `folders`, which stand the outermost first.
-    pub(crate) fn remove_empty(&self, folders: &[Key]) {
-        for folder in folders.iter().rev() {
-            // Whoever put something into it keeps it.
-            let _ = fs::remove_dir(self.path(folder));
+    /// Removes those of `directories` that are empty. They are listed outermost first.
+    pub(crate) fn remove_empty(&self, directories: &[Key]) {
+        for directory in directories.iter().rev() {
+            // Fails if another program has put a file into it, which is intended.
+            let _ = fs::remove_dir(self.path(directory));
         }
     }
 
-    /// Finds the files `NAME#1`, `NAME#2` … which `object_store` writes before it renames.
+    /// Finds the files `NAME#1`, `NAME#2` …, which `object_store` writes and then renames.
     pub(crate) fn staged(&self, key: &Key) -> Vec<Staged> {
         let path = self.path(key);
-        let Some(Ok(entries)) = path.parent().map(fs::read_dir) else { return Vec::new() };
-        let staged = entries.flatten().filter(|entry| {
-            let name = entry.file_name();
-            let number =
-                name.to_str().and_then(|it| it.strip_prefix(key.name())?.strip_prefix('#'));
-            let number = number.is_some_and(|it| it.bytes().all(|byte| byte.is_ascii_digit()));
-            number && entry.file_type().is_ok_and(|kind| kind.is_file())
-        });
-        staged.filter_map(|entry| head(entry.path()).ok()).collect()
+        let mut staged = Vec::new();
+        let Some(parent) = path.parent() else { return staged };
+        let Ok(entries) = fs::read_dir(parent) else { return staged };
+        for entry in entries.flatten() {
+            if is_staged(&entry, key)
+                && let Ok(file) = Staged::open(entry.path())
+            {
+                staged.push(file);
+            }
+        }
+        staged
     }
 }
 
 impl Staged {
+    fn open(path: PathBuf) -> io::Result<Self> {
+        let mut start = Vec::new();
+        File::open(&path)?.take(LINE_MAX as u64).read_to_end(&mut start)?;
+        Ok(Self { path, start })
+    }
+
     pub(crate) fn remove(&self) -> io::Result<()> {
         match fs::remove_file(&self.path) {
-            // An upload that was given up removes its file itself.
+            // An aborted upload has removed its file already.
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
             result => result,
         }
     }
 }
 
-/// Hashes a file with buffers large enough to keep up with the hash.
+/// Computes the size and checksum of a file, with buffers large enough for the speed of the hash.
 pub(crate) fn hash(mut file: File) -> io::Result<(u64, Digest)> {
     let (mut size, mut hasher, mut buffer) = (0, Sha256::new(), vec![0; 256 << 10]);
     loop {
@@ -141,8 +154,14 @@ pub(crate) fn hash(mut file: File) -> io::Result<(u64, Digest)> {
     }
 }
 
-fn head(path: PathBuf) -> io::Result<Staged> {
-    let mut head = Vec::new();
-    File::open(&path)?.take(LINE_MAX as u64).read_to_end(&mut head)?;
-    Ok(Staged { path, head })
+fn is_staged(entry: &fs::DirEntry, key: &Key) -> bool {
+    let name = entry.file_name();
+    if let Some(name) = name.to_str()
+        && let Some(end) = name.strip_prefix(key.name())
+        && let Some(number) = end.strip_prefix('#')
+        && let Ok(file_type) = entry.file_type()
+    {
+        return file_type.is_file() && number.bytes().all(|byte| byte.is_ascii_digit());
+    }
+    false
 }

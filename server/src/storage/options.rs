@@ -1,15 +1,15 @@
-//! How a store is reached, beside its URL: the variables of the ecosystem's own tools, and options
-//! that were given by name.
+//! The options of a store in addition to its URL: from the environment variables of the stores' own
+//! tools, and by name.
 //!
-//! Names are those of `object_store`; only what has an effect here is taken.
+//! The names are those of `object_store`. Options without an effect here are refused.
 
 use std::{fmt, str::FromStr, time::Duration};
 
 use http::Uri;
 
-use super::StorageError;
+use super::error::StorageError;
 
-/// How long a storage may take for an answer, unless it is told otherwise.
+/// The default of [`StorageConfig::timeout`].
 const TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Names of S3's options.
@@ -75,84 +75,97 @@ pub(super) const GOOGLE: &[&str] = &[
 /// Names of WebDAV's options.
 pub(super) const DAV: &[&str] = &["username", "password", "bearer_token"];
 
-/// How a storage is reached.
+/// The configuration of a storage.
 #[derive(Clone)]
-pub(crate) struct Settings {
-    /// Options by name; the last of a name counts, and all before the environment.
+pub(crate) struct StorageConfig {
+    /// Options by name. The last one of a name is used, and all override the environment.
     pub(crate) options: Vec<(String, String)>,
-    pub(crate) metadata: Metadata,
-    /// For an answer, and for each part of a large dummy.
+    pub(crate) metadata: MetadataService,
+    /// The maximum time to wait for a response, also for each part of a large dummy.
     pub(crate) timeout: Duration,
 }
 
-/// Whether a machine's metadata address is asked for credentials where none were given.
+/// Whether to request credentials from the host's metadata service if none are given.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Metadata {
-    Asked,
-    NotAsked,
+pub(crate) enum MetadataService {
+    Enabled,
+    Disabled,
 }
 
-impl Default for Settings {
+/// The options for a builder of `object_store`, in order.
+#[derive(Debug)]
+pub(super) struct StoreOptions<K>(Vec<(K, String)>);
+
+impl Default for StorageConfig {
     fn default() -> Self {
-        Self { options: Vec::new(), metadata: Metadata::NotAsked, timeout: TIMEOUT }
+        Self { options: Vec::new(), metadata: MetadataService::Disabled, timeout: TIMEOUT }
     }
 }
 
-/// Values may be secrets.
-impl fmt::Debug for Settings {
+/// Prints only names: values may be secrets.
+impl fmt::Debug for StorageConfig {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let names: Vec<_> = self.options.iter().map(|(name, _)| name).collect();
-        f.debug_struct("Settings").field("options", &names).finish_non_exhaustive()
+        f.debug_struct("StorageConfig").field("options", &names).finish_non_exhaustive()
     }
 }
 
-/// What a builder of `object_store` is given, in order.
-#[derive(Debug)]
-pub(super) struct Chosen<K>(Vec<(K, String)>);
-
-impl Settings {
-    /// Collects the options for a kind of store: first those of the environment whose names begin
-    /// with `prefix`, of which there are many that mean other programs, then those given by name.
-    pub(super) fn chosen<K: FromStr + AsRef<str>>(
+impl StorageConfig {
+    /// Collects the options of a kind of store: first the environment variables whose names begin
+    /// with `prefix`, many of which are for other programs, then the options by name.
+    pub(super) fn options_for<K: FromStr + AsRef<str>>(
         &self,
         prefix: &str,
         known: &[&str],
         environment: impl Iterator<Item = (String, String)>,
-    ) -> Result<Chosen<K>, StorageError> {
-        let mut chosen = Vec::new();
-        for (name, value) in environment.filter(|(name, _)| name.starts_with(prefix)) {
-            let key = name.to_ascii_lowercase().parse::<K>().ok();
-            if let Some(key) = key.filter(|key| is_known(known, key.as_ref()) && !value.is_empty())
+    ) -> Result<StoreOptions<K>, StorageError> {
+        let mut options = Vec::new();
+        for (name, value) in environment {
+            if name.starts_with(prefix)
+                && !value.is_empty()
+                && let Ok(key) = name.to_ascii_lowercase().parse::<K>()
+                && is_known(known, key.as_ref())
             {
-                chosen.push((key, checked(&name, value)?));
+                options.push((key, checked(&name, value)?));
             }
         }
         for (name, value) in &self.options {
-            let key = known.contains(&&**name).then(|| name.parse::<K>().ok()).flatten();
-            let key = key.ok_or_else(|| unknown(name, known))?;
-            chosen.push((key, checked(name, value.clone())?));
+            match name.parse::<K>() {
+                Ok(key) if known.contains(&name.as_str()) => {
+                    options.push((key, checked(name, value.clone())?));
+                }
+                _ => return Err(unknown(name, known)),
+            }
         }
-        Ok(Chosen(chosen))
+        Ok(StoreOptions(options))
     }
 
-    /// Returns the option of this name; those of WebDAV are none of `object_store`'s.
+    /// Returns the option of this name; WebDAV's options are not options of `object_store`.
     pub(super) fn named(&self, name: &str) -> Option<&str> {
-        self.options.iter().rev().find(|(it, _)| it == name).map(|(_, value)| &**value)
+        let (_, value) = self.options.iter().rfind(|(option, _)| option == name)?;
+        Some(value)
     }
 
     /// Refuses options that are not among `known`.
     pub(super) fn only(&self, known: &[&str]) -> Result<(), StorageError> {
-        match self.options.iter().find(|(name, _)| !known.contains(&&**name)) {
-            Some((name, _)) => Err(unknown(name, known)),
-            None => Ok(()),
+        for (name, _) in &self.options {
+            if !known.contains(&name.as_str()) {
+                return Err(unknown(name, known));
+            }
         }
+        Ok(())
     }
 }
 
-impl<K: AsRef<str>> Chosen<K> {
-    /// Tells whether any of these options was given, by the end of its name.
-    pub(super) fn any(&self, names: &[&str]) -> bool {
-        self.0.iter().any(|(key, _)| names.iter().any(|name| key.as_ref().ends_with(name)))
+impl<K: AsRef<str>> StoreOptions<K> {
+    /// Whether the name of an option ends with any of `endings`.
+    pub(super) fn contains_any(&self, endings: &[&str]) -> bool {
+        for (key, _) in &self.0 {
+            if endings.iter().any(|ending| key.as_ref().ends_with(ending)) {
+                return true;
+            }
+        }
+        false
     }
 
     pub(super) fn into_iter(self) -> impl Iterator<Item = (K, String)> {
@@ -160,44 +173,58 @@ impl<K: AsRef<str>> Chosen<K> {
     }
 }
 
-/// A key's own name has a prefix, and for some a second one.
+/// Whether an option is among `known`, given its canonical name, which has a prefix and in some cases
+/// a different ending.
 fn is_known(known: &[&str], canonical: &str) -> bool {
-    let aliases = [
-        ("aws_default_region", "region"),
-        ("aws_endpoint_url", "endpoint"),
-        ("aws_endpoint_url_s3", "endpoint"),
-        ("azure_storage_sas_key", "sas_token"),
-        ("azure_storage_token", "bearer_token"),
-        ("azure_storage_authority_id", "tenant_id"),
-    ];
-    let alias = aliases.iter().find(|(name, _)| *name == canonical);
-    let short = ["aws_", "azure_storage_", "azure_", "google_"]
-        .iter()
-        .find_map(|prefix| canonical.strip_prefix(prefix))
-        .unwrap_or(canonical);
-    known.contains(&alias.map_or(short, |(_, name)| name))
+    let short = match canonical {
+        "aws_default_region" => "region",
+        "aws_endpoint_url" | "aws_endpoint_url_s3" => "endpoint",
+        "azure_storage_sas_key" => "sas_token",
+        "azure_storage_token" => "bearer_token",
+        "azure_storage_authority_id" => "tenant_id",
+        _ => without_prefix(canonical),
+    };
+    known.contains(&short)
 }
 
-/// A URL without its scheme makes `object_store` panic.
+fn without_prefix(canonical: &str) -> &str {
+    for prefix in ["aws_", "azure_storage_", "azure_", "google_"] {
+        if let Some(short) = canonical.strip_prefix(prefix) {
+            return short;
+        }
+    }
+    canonical
+}
+
+/// Refuses a URL without a scheme, which makes `object_store` panic.
 fn checked(name: &str, value: String) -> Result<String, StorageError> {
     let lower = name.to_ascii_lowercase();
-    let is_url = ["endpoint", "base_url", "authority_host"].iter().any(|it| lower.contains(it));
-    let host = || value.parse::<Uri>().ok().and_then(|uri| uri.host().map(str::to_owned));
+    let is_url = ["endpoint", "base_url", "authority_host"].iter().any(|url| lower.contains(url));
+    if is_url && !is_http_url(&value) {
+        return Err(StorageError::Endpoint { name: name.into() });
+    }
+    Ok(value)
+}
+
+fn is_http_url(value: &str) -> bool {
     let has_scheme = value.starts_with("http://") || value.starts_with("https://");
-    match is_url && !(has_scheme && host().is_some_and(|host| !host.is_empty())) {
-        true => Err(StorageError::Endpoint { name: name.into() }),
-        false => Ok(value),
+    match value.parse::<Uri>() {
+        Ok(uri) => has_scheme && uri.host().is_some_and(|host| !host.is_empty()),
+        Err(_) => false,
     }
 }
 
 fn unknown(name: &str, known: &[&str]) -> StorageError {
-    StorageError::Option { name: name.into(), meant: nearest(name, known).map(str::to_owned) }
+    StorageError::Option { name: name.into(), similar: similar(name, known).map(str::to_owned) }
 }
 
-/// The known name that most of the letters of a wrong one are in, in its order.
-fn nearest<'a>(wrong: &str, known: &[&'a str]) -> Option<&'a str> {
-    let best = known.iter().map(|name| (distance(name, wrong), *name)).min()?;
-    (best.0 <= best.1.len() / 2).then_some(best.1)
+/// Returns the known name with the smallest edit distance, if that is at most half of its letters.
+fn similar<'a>(wrong: &str, known: &[&'a str]) -> Option<&'a str> {
+    let (distance, name) = known.iter().map(|name| (distance(name, wrong), *name)).min()?;
+    if distance > name.len() / 2 {
+        return None;
+    }
+    Some(name)
 }
 
 /// Counts the letters to insert, delete or replace.
@@ -232,53 +259,69 @@ mod tests {
         }
     }
 
-    /// A name that `object_store` does not know would be refused as if the user had misspelt it.
+    /// A name that `object_store` does not know would be refused like a misspelt one.
     #[test]
-    fn names_are_those_of_the_library() {
+    fn object_store_knows_all_names() {
         parse::<AmazonS3ConfigKey>(S3);
         parse::<AzureConfigKey>(AZURE);
         parse::<GoogleConfigKey>(GOOGLE);
     }
 
-    fn chosen(options: &[(&str, &str)], environment: &[(&str, &str)]) -> Result<String, String> {
-        let owned = |list: &[(&str, &str)]| -> Vec<(String, String)> {
-            list.iter().map(|&(name, value)| (name.into(), value.into())).collect()
-        };
-        let settings = Settings { options: owned(options), ..Settings::default() };
+    /// Returns the options of S3 as text, or the error and its hint.
+    fn s3_options(
+        options: &[(&str, &str)],
+        environment: &[(&str, &str)],
+    ) -> Result<String, String> {
+        let config = StorageConfig { options: owned(options), ..StorageConfig::default() };
         let environment = owned(environment).into_iter();
-        let chosen = settings.chosen::<AmazonS3ConfigKey>("AWS_", S3, environment);
-        let chosen =
-            chosen.map_err(|error| format!("{error}; {}", error.hint().unwrap_or_default()))?;
-        let pairs: Vec<_> =
-            chosen.into_iter().map(|(key, value)| format!("{}={value}", key.as_ref())).collect();
-        Ok(pairs.join(" "))
+        match config.options_for::<AmazonS3ConfigKey>("AWS_", S3, environment) {
+            Ok(options) => {
+                let mut pairs = Vec::new();
+                for (key, value) in options.into_iter() {
+                    pairs.push(format!("{}={value}", key.as_ref()));
+                }
+                Ok(pairs.join(" "))
+            }
+            Err(error) => Err(format!("{error}; {}", error.hint().unwrap_or_default())),
+        }
+    }
+
+    fn owned(list: &[(&str, &str)]) -> Vec<(String, String)> {
+        list.iter().map(|&(name, value)| (name.into(), value.into())).collect()
     }
 
     #[test]
-    fn given_options_come_after_the_environment() {
+    fn options_override_the_environment() {
         let environment =
             [("AWS_REGION", "a"), ("AWS_PAGER", "less"), ("AWS_BUCKET", "other"), ("X", "y")];
-        assert_eq!(chosen(&[("region", "b")], &environment).unwrap(), "aws_region=a aws_region=b");
+        assert_eq!(
+            s3_options(&[("region", "b")], &environment).unwrap(),
+            "aws_region=a aws_region=b"
+        );
         let environment = [("AWS_ENDPOINT_URL_S3", "http://s:1"), ("AWS_DEFAULT_REGION", "r")];
         assert_eq!(
-            chosen(&[], &environment).unwrap(),
+            s3_options(&[], &environment).unwrap(),
             "aws_endpoint_url_s3=http://s:1 aws_default_region=r"
         );
     }
 
     #[test]
-    fn wrong_options_are_refused_with_what_is_meant() {
+    fn wrong_options_are_refused_with_a_suggestion() {
         assert_eq!(
-            chosen(&[("acces_key", "hush")], &[]).unwrap_err(),
-            "the storage has no option `acces_key`; did you mean `access_key_id`?"
+            s3_options(&[("acces_key", "hush")], &[]).unwrap_err(),
+            "unknown storage option `acces_key`; did you mean `access_key_id`?"
         );
-        assert!(chosen(&[("bucket", "b")], &[]).is_err(), "the URL names it");
-        assert!(chosen(&[("proxy_url", "http://p")], &[]).is_err(), "it would have no effect");
+        assert!(s3_options(&[("bucket", "b")], &[]).is_err(), "the URL contains the bucket");
+        assert!(
+            s3_options(&[("proxy_url", "http://p")], &[]).is_err(),
+            "the option has no effect here"
+        );
         for endpoint in ["127.0.0.1:9000", "store", "ftp://store", "http://"] {
-            let said = chosen(&[], &[("AWS_ENDPOINT_URL", endpoint)]).unwrap_err();
+            let error = s3_options(&[], &[("AWS_ENDPOINT_URL", endpoint)]).unwrap_err();
             assert_eq!(
-                said,
-                "`AWS_ENDPOINT_URL` is not a URL; write it with its scheme, like `https://HOST:PORT`"
+                error,
+                "the value of `AWS_ENDPOINT_URL` is not a valid URL; \
+                 include the scheme, for example `https://HOST:PORT`"
             );
         }
     }

@@ -1,4 +1,4 @@
-//! A client that sends what it is told and reads what comes, as bytes.
+//! An HTTP client that sends and receives plain bytes.
 
 use sendfile_fixture::Address;
 use tokio::{
@@ -6,7 +6,7 @@ use tokio::{
     net::{TcpStream, UnixStream},
 };
 
-/// A response as it came.
+/// A response.
 #[derive(Debug)]
 pub(crate) struct Response {
     pub(crate) status: u16,
@@ -16,7 +16,7 @@ pub(crate) struct Response {
 
 impl Response {
     fn parse(bytes: &[u8]) -> Option<Self> {
-        let end = bytes.windows(4).position(|it| it == b"\r\n\r\n")?;
+        let end = bytes.windows(4).position(|window| window == b"\r\n\r\n")?;
         let head = String::from_utf8_lossy(&bytes[..end]).into_owned();
         let status = head.split(' ').nth(1)?.parse().ok()?;
         Some(Self { status, head, body: bytes[end + 4..].to_vec() })
@@ -24,8 +24,15 @@ impl Response {
 
     /// Returns all values of a header.
     pub(crate) fn headers(&self, name: &str) -> Vec<&str> {
-        let lines = self.head.lines().filter_map(|line| line.split_once(": "));
-        lines.filter(|(it, _)| it.eq_ignore_ascii_case(name)).map(|(_, value)| value).collect()
+        let mut values = Vec::new();
+        for line in self.head.lines() {
+            if let Some((header, value)) = line.split_once(": ")
+                && header.eq_ignore_ascii_case(name)
+            {
+                values.push(value);
+            }
+        }
+        values
     }
 
     pub(crate) fn header(&self, name: &str) -> Option<&str> {
@@ -42,17 +49,17 @@ impl Response {
 }
 
 pub(crate) async fn get(address: &Address, path: &str) -> Response {
-    ask(address, &format!("GET {path} HTTP/1.1\r\nHost: it\r\nConnection: close\r\n\r\n")).await
+    send(address, &format!("GET {path} HTTP/1.1\r\nHost: it\r\nConnection: close\r\n\r\n")).await
 }
 
-/// Asks with one more header.
+/// Sends a GET request with an additional header.
 pub(crate) async fn get_with(address: &Address, path: &str, header: &str) -> Response {
     let request =
         format!("GET {path} HTTP/1.1\r\nHost: it\r\nConnection: close\r\n{header}\r\n\r\n");
-    ask(address, &request).await
+    send(address, &request).await
 }
 
-pub(crate) async fn ask(address: &Address, request: &str) -> Response {
+pub(crate) async fn send(address: &Address, request: &str) -> Response {
     let bytes = match address {
         Address::Tcp(tcp) => exchange(TcpStream::connect(tcp).await.unwrap(), request).await,
         Address::Unix(path) => exchange(UnixStream::connect(path).await.unwrap(), request).await,

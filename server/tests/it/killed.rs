@@ -1,4 +1,4 @@
-//! A fixture that is killed while it writes: what it has left, and who clears it.
+//! A fixture that is killed while it writes: the next run removes its files.
 
 use std::{
     fs,
@@ -15,7 +15,7 @@ use crate::{
     stores::{Pair, Store, azurite, radosgw, seaweed},
 };
 
-/// Starts to place more than can be written before it is killed.
+/// Starts a fixture that is killed before it has written all of its dummies.
 fn begin(storage: &str, options: &[Pair]) -> Child {
     let mut command = Command::new(env!("CARGO_BIN_EXE_sendfile-fixture"));
     command.args(["serve", "--storage", storage, "--listen", "127.0.0.1:0"]);
@@ -24,12 +24,12 @@ fn begin(storage: &str, options: &[Pair]) -> Child {
     command.args(options).spawn().unwrap()
 }
 
-/// Kills a program as soon as something is the case.
-fn kill_when(mut child: Child, what: &str, is: impl Fn() -> bool) {
+/// Kills a program as soon as a condition is true.
+fn kill_when(mut child: Child, what: &str, is_true: impl Fn() -> bool) {
     let began = Instant::now();
-    while !is() {
-        assert!(began.elapsed() < Duration::from_secs(30), "waited too long until {what}");
-        assert_eq!(child.try_wait().unwrap(), None, "it has ended before {what}");
+    while !is_true() {
+        assert!(began.elapsed() < Duration::from_secs(30), "timed out waiting until {what}");
+        assert_eq!(child.try_wait().unwrap(), None, "the program ended before {what}");
         sleep(Duration::from_millis(5));
     }
     child.kill().unwrap();
@@ -37,23 +37,25 @@ fn kill_when(mut child: Child, what: &str, is: impl Fn() -> bool) {
 }
 
 async fn start_and_stop(store: &Store) {
-    let fixture = Fixture::builder().storage(&store.url);
-    let options = store.options();
-    let fixture = options.into_iter().fold(fixture, |it, (a, b)| it.storage_option(a, b));
+    let mut fixture = Fixture::builder().storage(&store.url);
+    for (name, value) in store.options() {
+        fixture = fixture.storage_option(name, value);
+    }
     let running = fixture.start().await.unwrap();
     assert!(store.get("healthcheck/large.bin").is_some());
     running.stop().await.unwrap();
 }
 
 #[tokio::test]
-async fn parts_of_a_killed_run_are_given_up_by_the_next() {
-    for store in [seaweed(), radosgw()].into_iter().flatten().map(|it| it.below("killed")) {
+async fn next_run_aborts_the_multipart_upload_of_a_killed_run() {
+    for store in [seaweed(), radosgw()].into_iter().flatten() {
+        let store = store.below("killed");
         store.put("healthcheck/neighbour.bin", "mine");
         let child = begin(&store.url, &store.options());
-        kill_when(child, "the parts are in the ledger", || {
-            store.get("healthcheck/placed.txt").is_some_and(|it| it.contains("\nupload id="))
+        kill_when(child, "the manifest lists the upload", || {
+            store.get("healthcheck/placed.txt").is_some_and(|text| text.contains("\nupload id="))
         });
-        assert_eq!(store.uploads(), 1, "{}: it was killed in the middle", store.name);
+        assert_eq!(store.uploads(), 1, "{}: killed during the upload", store.name);
         start_and_stop(&store).await;
         assert_eq!(store.uploads(), 0, "{}", store.name);
         assert_eq!(store.get("healthcheck/placed.txt"), None, "{}", store.name);
@@ -63,12 +65,13 @@ async fn parts_of_a_killed_run_are_given_up_by_the_next() {
     }
 }
 
-/// Azure has no name for what was not put together, and drops it by itself.
+/// Azure has no id for uncommitted blocks, and deletes them automatically.
 #[tokio::test]
-async fn blocks_of_a_killed_run_are_no_obstacle() {
-    let Some(store) = azurite().map(|it| it.below("killed")) else { return };
+async fn next_run_starts_despite_uncommitted_blocks() {
+    let Some(store) = azurite() else { return };
+    let store = store.below("killed");
     let child = begin(&store.url, &store.options());
-    kill_when(child, "the last one before is there", || {
+    kill_when(child, "the dummy before the large one exists", || {
         store.get("healthcheck/empty.bin").is_some()
     });
     start_and_stop(&store).await;
@@ -77,15 +80,17 @@ async fn blocks_of_a_killed_run_are_no_obstacle() {
 }
 
 #[test]
-fn half_a_file_of_a_killed_run_is_removed_by_the_next() {
+fn next_run_removes_the_partial_file_of_a_killed_run() {
     let storage = TempDir::new().unwrap();
-    let folder = storage.path().join("healthcheck");
-    fs::create_dir(&folder).unwrap();
-    fs::write(folder.join("large.bin#7"), "mine").unwrap();
-    let half = folder.join("large.bin#1");
+    let directory = storage.path().join("healthcheck");
+    fs::create_dir(&directory).unwrap();
+    fs::write(directory.join("large.bin#7"), "mine").unwrap();
+    let partial = directory.join("large.bin#1");
     let child = begin(&url(&storage), &[]);
-    kill_when(child, "half a file is there", || fs::metadata(&half).is_ok_and(|it| it.len() > 0));
-    assert!(half.exists(), "it was killed in the middle");
+    kill_when(child, "a partial file exists", || {
+        fs::metadata(&partial).is_ok_and(|meta| meta.len() > 0)
+    });
+    assert!(partial.exists(), "killed during the write");
     Process::start(&storage, &[]).end("TERM");
     assert_eq!(tree(storage.path()), ["healthcheck/", "healthcheck/large.bin#7"]);
 }

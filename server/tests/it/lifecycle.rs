@@ -1,4 +1,4 @@
-//! From start to stop: what is on the storage, and what is told about it.
+//! From start to stop: the files on the storage, and the messages about them.
 
 use std::{fs, os::unix::net::UnixDatagram};
 
@@ -24,18 +24,17 @@ const PLACED: [&str; 11] = [
     "protected/healthcheck/dummy.bin",
 ];
 
-/// A crashed or stopped fixture must not leave a private folder full of litter, nor take a
-/// neighbour with it.
+/// A stopped fixture must leave nothing in a private directory, nor delete other files there.
 #[test]
-fn places_and_removes_and_leaves_neighbours_alone() {
+fn dummies_are_placed_and_removed_and_other_files_stay() {
     let storage = TempDir::new().unwrap();
     fs::create_dir_all(storage.path().join("protected")).unwrap();
     fs::write(storage.path().join("protected/invoice.pdf"), "private").unwrap();
     let process = Process::start(&storage, &[]);
     let placed: Vec<_> = PLACED.into_iter().chain(["protected/invoice.pdf"]).collect();
     assert_eq!(tree(storage.path()), placed);
-    let (status, said) = process.end("TERM");
-    assert_eq!((status.code(), &*said), (Some(0), ""), "quiet when all is well");
+    let (status, messages) = process.end("TERM");
+    assert_eq!((status.code(), &*messages), (Some(0), ""), "no output without errors");
     assert_eq!(tree(storage.path()), ["protected/", "protected/invoice.pdf"]);
     assert_eq!(
         fs::read_to_string(storage.path().join("protected/invoice.pdf")).unwrap(),
@@ -44,25 +43,25 @@ fn places_and_removes_and_leaves_neighbours_alone() {
 }
 
 #[test]
-fn folder_that_was_there_stays() {
+fn existing_directory_is_not_removed() {
     let storage = TempDir::new().unwrap();
     fs::create_dir(storage.path().join("healthcheck")).unwrap();
     Process::start(&storage, &[]).end("INT");
     assert_eq!(tree(storage.path()), ["healthcheck/"]);
 }
 
-/// Also what the next run would not have called the same, and what was only half written.
+/// Also files with names that the next run does not use, and partially written files.
 #[test]
-fn next_start_clears_what_a_killed_run_left() {
+fn next_run_removes_the_files_of_a_killed_run() {
     let storage = TempDir::new().unwrap();
     let options = ["--name", "old.bin", "--size", "100", "--map", "/old/"];
     let (status, _) = Process::start(&storage, &options).end("KILL");
     assert_eq!(status.code(), None);
     assert!(tree(storage.path()).contains(&"old/healthcheck/old.bin".to_owned()));
-    let folder = storage.path().join("healthcheck");
-    let half: Vec<u8> = fs::read(folder.join("large.bin")).unwrap()[..300].into();
-    fs::write(folder.join("dummy.html#1"), half).unwrap();
-    fs::write(folder.join("dummy.html#2"), "mine").unwrap();
+    let directory = storage.path().join("healthcheck");
+    let partial: Vec<u8> = fs::read(directory.join("large.bin")).unwrap()[..300].into();
+    fs::write(directory.join("dummy.html#1"), partial).unwrap();
+    fs::write(directory.join("dummy.html#2"), "mine").unwrap();
 
     let process = Process::start(&storage, &[]);
     let mine = "healthcheck/dummy.html#2".to_owned();
@@ -70,14 +69,14 @@ fn next_start_clears_what_a_killed_run_left() {
     placed.extend([mine.clone(), "old/".into(), "old/healthcheck/".into()]);
     placed.sort();
     assert_eq!(tree(storage.path()), placed);
-    let (_, said) = process.end("TERM");
-    assert!(said.contains("replacing dummies of a run that did not end well"), "{said}");
+    let (_, messages) = process.end("TERM");
+    assert!(messages.contains("replacing dummies of another run"), "{messages}");
     assert_eq!(tree(storage.path()), ["healthcheck/".to_owned(), mine]);
 }
 
-/// A dummy of ten bytes cannot say whose it is. If it was changed since, it is the user's.
+/// A dummy of ten bytes does not show its owner. If it has changed, it belongs to the user.
 #[test]
-fn short_dummy_of_a_killed_run_is_known_by_its_hash() {
+fn short_dummy_of_a_killed_run_is_identified_by_its_checksum() {
     let storage = TempDir::new().unwrap();
     Process::start(&storage, &["--size", "10"]).end("KILL");
     let process = Process::start(&storage, &["--size", "10"]);
@@ -95,13 +94,13 @@ fn replaced_dummy_is_not_removed() {
     let storage = TempDir::new().unwrap();
     let process = Process::start(&storage, &[]);
     fs::write(storage.path().join("healthcheck/dummy.bin"), "mine").unwrap();
-    let (status, said) = process.end("TERM");
+    let (status, messages) = process.end("TERM");
     assert_eq!(status.code(), Some(0));
-    assert!(said.contains("no longer the fixture's"), "{said}");
+    assert!(messages.contains("no longer belongs to this fixture"), "{messages}");
     assert_eq!(tree(storage.path()), ["healthcheck/", "healthcheck/dummy.bin"]);
 }
 
-/// The later of two fixtures wins, and the earlier does not take its dummies away.
+/// The later of two fixtures wins, and the earlier one does not remove its dummies.
 #[tokio::test]
 async fn second_fixture_takes_over() {
     let storage = TempDir::new().unwrap();
@@ -124,14 +123,14 @@ async fn dropped_fixture_cleans_up() {
     assert!(tree(storage.path()).is_empty());
 }
 
-/// A start that is given up, by a timeout of the caller for instance, leaves nothing either.
+/// A start that is cancelled, for example by a timeout of the caller, leaves nothing.
 #[tokio::test]
-async fn start_that_is_given_up_cleans_up() {
+async fn cancelled_start_cleans_up() {
     let storage = TempDir::new().unwrap();
     let fixture = Fixture::builder().storage_dir(storage.path()).large_size(100 << 20);
-    let ledger = storage.path().join("healthcheck/placed.txt");
+    let manifest = storage.path().join("healthcheck/placed.txt");
     let begun = async {
-        while !ledger.exists() {
+        while !manifest.exists() {
             tokio::task::yield_now().await;
         }
     };
@@ -146,7 +145,7 @@ async fn start_that_is_given_up_cleans_up() {
 #[tokio::test]
 async fn failed_start_leaves_nothing() {
     let storage = TempDir::new().unwrap();
-    // The root twin cannot be placed where a file stands for its folder.
+    // The root decoy cannot be placed because its directory is a file.
     fs::write(storage.path().join("protected"), "mine").unwrap();
     let error = Fixture::builder().storage_dir(storage.path()).start().await.unwrap_err();
     assert!(error.to_string().contains("protected/healthcheck/dummy.bin"), "{error}");
@@ -154,11 +153,11 @@ async fn failed_start_leaves_nothing() {
 }
 
 #[test]
-fn second_signal_does_not_wait() {
+fn second_signal_stops_at_once() {
     let storage = TempDir::new().unwrap();
     let process = Process::start(&storage, &["--shutdown-timeout", "1h"]);
     let Address::Tcp(address) = process.address else { panic!("not TCP") };
-    // Half a request keeps the first stop waiting.
+    // A partial request delays the first stop.
     let mut client = std::net::TcpStream::connect(address).unwrap();
     std::io::Write::write_all(&mut client, b"GET / HTTP/1.1\r\n").unwrap();
     process.signal("TERM");
@@ -171,10 +170,10 @@ fn second_signal_does_not_wait() {
 }
 
 #[test]
-fn tells_systemd() {
+fn systemd_is_notified() {
     let storage = TempDir::new().unwrap();
-    let folder = TempDir::new().unwrap();
-    let path = folder.path().join("notify");
+    let directory = TempDir::new().unwrap();
+    let path = directory.path().join("notify");
     let socket = UnixDatagram::bind(&path).unwrap();
     let mut buffer = [0; 64];
     let process = Process::start_with(&storage, &[], |command| {

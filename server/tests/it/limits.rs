@@ -1,4 +1,4 @@
-//! What clients may not do to a server beside a production app.
+//! Limits on the resources that clients of the server use.
 
 use std::{os::unix::net::UnixListener, time::Duration};
 
@@ -9,7 +9,7 @@ use tokio::{
     net::TcpStream,
 };
 
-use crate::client::{ask, get};
+use crate::client::{get, send};
 
 const VIEW: &str = "/healthcheck-utils/download";
 const SHORT: Duration = Duration::from_millis(50);
@@ -28,10 +28,10 @@ async fn connect(running: &Running) -> TcpStream {
 async fn until_closed(running: &Running, request: &str) -> String {
     let mut stream = connect(running).await;
     stream.write_all(request.as_bytes()).await.unwrap();
-    let mut said = String::new();
-    // A reset is as good an end as any.
-    let _ = stream.read_to_string(&mut said).await;
-    said
+    let mut response = String::new();
+    // A connection reset is fine, too.
+    let _ = stream.read_to_string(&mut response).await;
+    response
 }
 
 #[tokio::test]
@@ -40,9 +40,9 @@ async fn other_methods_are_refused() {
     let running = start(&storage, Limits::default()).await;
     for method in ["POST", "PUT", "DELETE", "OPTIONS", "BREW"] {
         let request = format!("{method} {VIEW} HTTP/1.1\r\nHost: it\r\nConnection: close\r\n\r\n");
-        let answer = ask(running.address(), &request).await;
-        assert_eq!((answer.status, answer.header("allow")), (405, Some("GET, HEAD")));
-        assert_eq!(answer.headers("x-accel-redirect"), [""; 0]);
+        let response = send(running.address(), &request).await;
+        assert_eq!((response.status, response.header("allow")), (405, Some("GET, HEAD")));
+        assert_eq!(response.headers("x-accel-redirect"), [""; 0]);
     }
     running.stop().await.unwrap();
 }
@@ -52,22 +52,22 @@ async fn long_head_is_refused() {
     let storage = TempDir::new().unwrap();
     let running = start(&storage, Limits::default()).await;
     let long = format!("GET {VIEW} HTTP/1.1\r\nHost: it\r\nX-Long: {}\r\n", "x".repeat(16 << 10));
-    let said = until_closed(&running, &long).await;
-    assert!(said.starts_with("HTTP/1.1 431 "), "{said}");
+    let response = until_closed(&running, &long).await;
+    assert!(response.starts_with("HTTP/1.1 431 "), "{response}");
     running.stop().await.unwrap();
 }
 
 #[tokio::test]
-async fn slow_head_is_not_waited_for() {
+async fn slow_head_times_out() {
     let storage = TempDir::new().unwrap();
     let limits = Limits { header_timeout: SHORT, keep_alive: LONG, ..Limits::default() };
     let running = start(&storage, limits).await;
     assert_eq!(until_closed(&running, "").await, "");
     assert_eq!(until_closed(&running, "GET /livez HTTP/1.1\r\nHost:").await, "");
-    // The second request of a connection must arrive in time as well.
-    let half = "GET /livez HTTP/1.1\r\nHost: it\r\n\r\nGET /li";
+    // The timeout also applies to the second request of a connection.
+    let one_and_a_half = "GET /livez HTTP/1.1\r\nHost: it\r\n\r\nGET /li";
     let mut stream = connect(&running).await;
-    stream.write_all(half.as_bytes()).await.unwrap();
+    stream.write_all(one_and_a_half.as_bytes()).await.unwrap();
     let mut buffer = [0; 17];
     stream.read_exact(&mut buffer).await.unwrap();
     stream.write_all(b"vez HTTP/1.1\r\n").await.unwrap();
@@ -80,14 +80,14 @@ async fn idle_connection_is_closed() {
     let storage = TempDir::new().unwrap();
     let limits = Limits { header_timeout: LONG, keep_alive: SHORT, ..Limits::default() };
     let running = start(&storage, limits).await;
-    let said = until_closed(&running, "GET /livez HTTP/1.1\r\nHost: it\r\n\r\n").await;
-    assert!(said.starts_with("HTTP/1.1 200 "), "{said}");
+    let response = until_closed(&running, "GET /livez HTTP/1.1\r\nHost: it\r\n\r\n").await;
+    assert!(response.starts_with("HTTP/1.1 200 "), "{response}");
     running.stop().await.unwrap();
 }
 
-/// A client that asks for much and reads nothing would hold its slot for ever.
+/// A client that requests a large body and reads nothing must not occupy its slot for ever.
 #[tokio::test]
-async fn client_that_reads_nothing_is_let_go() {
+async fn client_that_reads_nothing_is_disconnected() {
     let storage = TempDir::new().unwrap();
     let limits = Limits { keep_alive: SHORT, max_connections: 1, ..Limits::default() };
     let fixture = Fixture::builder().storage_dir(storage.path()).size(64 << 20).limits(limits);
@@ -101,7 +101,7 @@ async fn client_that_reads_nothing_is_let_go() {
 }
 
 #[tokio::test]
-async fn client_beyond_the_limit_waits_for_its_turn() {
+async fn client_beyond_the_limit_waits() {
     let storage = TempDir::new().unwrap();
     let limits = Limits { max_connections: 1, ..Limits::default() };
     let running = start(&storage, limits).await;
@@ -118,9 +118,9 @@ async fn client_beyond_the_limit_waits_for_its_turn() {
     running.stop().await.unwrap();
 }
 
-/// What is being answered is answered to its end.
+/// Requests in progress are completed.
 #[tokio::test]
-async fn stop_waits_for_answers() {
+async fn stop_waits_for_requests_in_progress() {
     let storage = TempDir::new().unwrap();
     let fixture = Fixture::builder().storage_dir(storage.path()).size(32 << 20);
     let running = fixture.start().await.unwrap();
@@ -139,9 +139,9 @@ async fn stop_waits_for_answers() {
 #[tokio::test]
 async fn unix_socket_is_served_and_removed() {
     let storage = TempDir::new().unwrap();
-    let folder = TempDir::new().unwrap();
-    let path = folder.path().join("fixture.sock");
-    // The socket of a server that is gone: its file is left, and nobody answers.
+    let directory = TempDir::new().unwrap();
+    let path = directory.path().join("fixture.sock");
+    // The stale socket of a stopped server.
     drop(UnixListener::bind(&path).unwrap());
     assert!(path.exists());
     let address = Address::Unix(path.clone());

@@ -1,6 +1,6 @@
-//! The fixture from outside: as a program, over sockets, on a real file system.
+//! Tests the fixture as a program, over sockets and on a real file system.
 
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+#![expect(clippy::unwrap_used, reason = "a test that cannot continue has failed")]
 
 mod broken;
 mod cli;
@@ -15,7 +15,7 @@ mod proxy;
 mod ready;
 mod sockets;
 mod storage;
-#[expect(dead_code, reason = "the tests of the verifier need more of it")]
+#[expect(dead_code, reason = "the tests of the verifier use more of it")]
 mod stores;
 mod view;
 

@@ -1,4 +1,4 @@
-//! Placing on real stores: what is there, what stays, what goes, and what is said when it fails.
+//! Dummies on real stores: which files are placed, kept and removed, and the errors.
 
 use std::time::{Duration, Instant};
 
@@ -13,12 +13,15 @@ use crate::{
 
 const BASE: &str = "/healthcheck-utils";
 
-/// Places as many parts as to show that they are put together in order.
+/// More than one part, so that a wrong order of the parts shows.
 const LARGE: u64 = (8 << 20) + 13;
 
 fn fixture(url: &str, options: &[Pair]) -> Fixture {
-    let fixture = Fixture::builder().storage(url).large_size(LARGE);
-    options.iter().fold(fixture, |it, (name, value)| it.storage_option(*name, value))
+    let mut fixture = Fixture::builder().storage(url).large_size(LARGE);
+    for (name, value) in options {
+        fixture = fixture.storage_option(*name, value);
+    }
+    fixture
 }
 
 async fn read_back(running: &Running, name: &str) -> Value {
@@ -30,9 +33,9 @@ async fn dummies(running: &Running) -> Vec<Value> {
     contract["dummies"].as_array().unwrap().clone()
 }
 
-/// The whole life of the dummies, on every store alike.
+/// The lifecycle of the dummies is the same on every store.
 #[tokio::test]
-async fn every_store_keeps_what_is_placed_and_nothing_after_it() {
+async fn every_store_keeps_the_dummies_until_the_stop() {
     for store in all("life") {
         store.put("neighbour.txt", "mine");
         store.put("healthcheck-neighbour.txt", "mine too");
@@ -67,10 +70,10 @@ async fn every_store_keeps_what_is_placed_and_nothing_after_it() {
 }
 
 fn find<'a>(dummies: &'a [Value], id: &str) -> &'a Value {
-    dummies.iter().find(|it| it["id"] == id).unwrap()
+    dummies.iter().find(|dummy| dummy["id"] == id).unwrap()
 }
 
-/// No store is trusted to refuse: what is not the fixture's is looked at before it is written.
+/// The fixture checks the owner of a file itself, because some stores overwrite it.
 #[tokio::test]
 async fn nothing_foreign_is_overwritten_or_deleted() {
     for store in all("foreign") {
@@ -93,9 +96,9 @@ async fn nothing_foreign_is_overwritten_or_deleted() {
     }
 }
 
-/// The same words whatever the store, and none of them a secret.
+/// The messages are the same for every store, and contain no secret.
 #[tokio::test]
-async fn failures_have_the_same_names_on_every_store() {
+async fn failures_have_the_same_messages_on_every_store() {
     for store in all("failures") {
         if let Some(missing) = &store.missing {
             refused(&store, missing, &store.options(), "bucket-missing").await;
@@ -112,23 +115,23 @@ async fn failures_have_the_same_names_on_every_store() {
 
 async fn refused(store: &Store, url: &str, options: &[Pair], kind: &str) {
     let started = fixture(url, options).start().await;
-    let error = started.err().unwrap_or_else(|| panic!("{}: {kind}: it started", store.name));
-    let said = format!("{error:?}");
-    let words = error.hint().unwrap_or_default();
+    let Err(error) = started else { panic!("{}: {kind}: the fixture started", store.name) };
+    let text = format!("{error:?}");
+    let hint = error.hint().unwrap_or_default();
     let expected = match kind {
-        "bucket-missing" => "the fixture makes no bucket",
-        "key-refused" => "see whether key and secret",
-        _ => "let the key read, write and delete",
+        "bucket-missing" => "which the fixture does not create",
+        "key-refused" => "check that key and secret",
+        _ => "allow the key to read, write and delete",
     };
-    assert!(words.contains(expected), "{}: {kind}: {said}: {words}", store.name);
+    assert!(hint.contains(expected), "{}: {kind}: {text}: {hint}", store.name);
     for secret in ["probesecret", "readersecret", "othersecret", "guessed"] {
-        assert!(!said.contains(secret), "{}: {said}", store.name);
+        assert!(!text.contains(secret), "{}: {text}", store.name);
     }
 }
 
-/// What breaks while it runs is told by the page that reads back, in the contract's words.
+/// The page that reads a dummy back reports a failure with its name in the contract.
 #[tokio::test]
-async fn what_goes_missing_is_told_as_that() {
+async fn missing_dummy_is_reported_as_not_found() {
     for store in all("missing") {
         let running = fixture(&store.url, &store.options()).start().await.unwrap();
         store.delete("healthcheck/dummy.bin");
@@ -138,11 +141,10 @@ async fn what_goes_missing_is_told_as_that() {
     }
 }
 
-/// A link to a private bucket works as the fixture hands it off, for GET and nothing else, and a new
-/// one is there before it is over.
+/// A signed link works only for GET, and a new one is signed before it expires.
 #[tokio::test(flavor = "multi_thread")]
-async fn links_are_signed_for_what_is_handed_off() {
-    // Times of signatures have whole seconds, and Ceph keeps to them.
+async fn handed_off_links_are_signed() {
+    // Signatures have a resolution of one second, which Ceph enforces.
     const EXPIRY: Duration = Duration::from_secs(6);
     for store in [crate::stores::seaweed(), crate::stores::radosgw()].into_iter().flatten() {
         let store = store.below("signed");
@@ -159,7 +161,7 @@ async fn links_are_signed_for_what_is_handed_off() {
         let began = Instant::now();
         while handoff().await == first {
             let late = began.elapsed() >= EXPIRY;
-            assert!(!late, "no new link before the old one is over");
+            assert!(!late, "no new link before the old one expires");
             sleep(Duration::from_millis(50)).await;
         }
         running.stop().await.unwrap();
@@ -172,15 +174,15 @@ fn status(url: &str, method: &str) -> String {
     String::from_utf8(curl.args(["-X", method, url]).output().unwrap().stdout).unwrap()
 }
 
-/// A folder has no links, and a path no query.
+/// A directory has no signed links, and a path has no query.
 #[tokio::test]
-async fn links_are_signed_by_object_stores_only() {
-    let folder = tempfile::TempDir::new().unwrap();
+async fn only_object_stores_have_signed_links() {
+    let directory = tempfile::TempDir::new().unwrap();
     let hour = Duration::from_secs(3600);
-    let fixture = || Fixture::builder().storage_dir(folder.path()).signed_links(hour);
+    let fixture = || Fixture::builder().storage_dir(directory.path()).signed_links(hour);
     let error = fixture().start().await.unwrap_err();
     assert!(error.to_string().starts_with("cannot sign a link to"), "{error}");
     let error = fixture().dialect(Dialect::XSendfile).start().await.unwrap_err();
-    assert!(error.to_string().starts_with("the hand-off is a path"), "{error}");
-    assert!(!folder.path().join("healthcheck").exists());
+    assert!(error.to_string().starts_with("this dialect hands off a file system path"), "{error}");
+    assert!(!directory.path().join("healthcheck").exists());
 }

@@ -1,4 +1,4 @@
-//! The program as a process, and the folder that it works on.
+//! The program as a process, and the directory that it uses.
 
 use std::{
     fs,
@@ -10,7 +10,7 @@ use std::{
 use sendfile_fixture::Address;
 use tempfile::TempDir;
 
-/// A fixture that is ready.
+/// A running fixture.
 #[derive(Debug)]
 pub(crate) struct Process {
     child: Child,
@@ -18,7 +18,7 @@ pub(crate) struct Process {
 }
 
 impl Process {
-    /// Starts the program and waits for it to name its address.
+    /// Starts the program and waits until it prints its address.
     pub(crate) fn start(storage: &TempDir, args: &[&str]) -> Self {
         Self::start_with(storage, args, |_| {})
     }
@@ -41,11 +41,11 @@ impl Process {
         Self { child, address: address.parse().unwrap() }
     }
 
-    /// Sends a signal, waits for the end, and returns what was said on stderr.
+    /// Sends a signal, waits for the end of the process, and returns its stderr.
     pub(crate) fn end(mut self, signal: &str) -> (ExitStatus, String) {
         self.signal(signal);
-        let said = stderr(&mut self.child);
-        (self.child.wait().unwrap(), said)
+        let messages = stderr(&mut self.child);
+        (self.child.wait().unwrap(), messages)
     }
 
     pub(crate) fn signal(&self, signal: &str) {
@@ -56,7 +56,7 @@ impl Process {
 
 impl Drop for Process {
     fn drop(&mut self) {
-        // It has ended already unless the test fails.
+        // The process has already ended unless the test fails.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
@@ -66,14 +66,16 @@ pub(crate) fn url(storage: &TempDir) -> String {
     format!("file://{}", storage.path().display())
 }
 
-/// Lists everything below a folder, in order, folders with a slash.
-pub(crate) fn tree(folder: &Path) -> Vec<String> {
+/// Lists all files and directories below a directory, sorted, directories with a trailing slash.
+pub(crate) fn tree(directory: &Path) -> Vec<String> {
     let mut names = Vec::new();
-    for entry in fs::read_dir(folder).unwrap() {
+    for entry in fs::read_dir(directory).unwrap() {
         let entry = entry.unwrap();
         let name = entry.file_name().into_string().unwrap();
         if entry.file_type().unwrap().is_dir() {
-            names.extend(tree(&entry.path()).iter().map(|below| format!("{name}/{below}")));
+            for below in tree(&entry.path()) {
+                names.push(format!("{name}/{below}"));
+            }
             names.push(format!("{name}/"));
         } else {
             names.push(name);
@@ -84,7 +86,7 @@ pub(crate) fn tree(folder: &Path) -> Vec<String> {
 }
 
 fn stderr(child: &mut Child) -> String {
-    let mut said = String::new();
-    child.stderr.as_mut().unwrap().read_to_string(&mut said).unwrap();
-    said
+    let mut messages = String::new();
+    child.stderr.as_mut().unwrap().read_to_string(&mut messages).unwrap();
+    messages
 }

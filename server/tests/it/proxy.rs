@@ -1,4 +1,4 @@
-//! The built-in proxy in front of a fixture: what a visitor gets.
+//! The built-in proxy in front of a fixture: the responses that clients get.
 
 use std::fs;
 
@@ -8,17 +8,17 @@ use sendfile_fixture::{
 };
 use tempfile::TempDir;
 
-use crate::client::{Response, ask, get, get_with};
+use crate::client::{Response, get, get_with, send};
 
 const BASE: &str = "/healthcheck-utils";
 
-struct Site {
+struct ProxiedFixture {
     storage: TempDir,
     fixture: Running,
     proxy: RunningProxy,
 }
 
-impl Site {
+impl ProxiedFixture {
     async fn start(settings: Settings) -> Self {
         let storage = TempDir::new().unwrap();
         fs::write(storage.path().join("secret.txt"), "secret").unwrap();
@@ -43,33 +43,33 @@ impl Site {
 }
 
 #[tokio::test]
-async fn visitor_gets_the_file_with_the_apps_headers() {
-    let site = Site::start(Settings::default()).await;
-    let file = site.get(&format!("{BASE}/download")).await;
-    assert_eq!((file.status, file.body), (200, site.dummy()));
-    let answer = site.get(&format!("{BASE}/download")).await;
-    assert_eq!(answer.headers("x-accel-redirect"), [""; 0], "hidden");
-    assert_eq!(answer.headers("content-disposition"), ["attachment; filename=\"dummy.bin\""]);
-    assert_eq!(answer.headers("content-type"), ["application/octet-stream"]);
-    assert_eq!(answer.headers("cache-control"), ["private, no-store"]);
-    assert_eq!(answer.headers("content-length"), ["4096"]);
-    assert_eq!(answer.headers("server"), ["sendfile-fixture"]);
+async fn client_gets_the_file_with_the_headers_of_the_app() {
+    let proxied = ProxiedFixture::start(Settings::default()).await;
+    let file = proxied.get(&format!("{BASE}/download")).await;
+    assert_eq!((file.status, file.body), (200, proxied.dummy()));
+    let response = proxied.get(&format!("{BASE}/download")).await;
+    assert_eq!(response.headers("x-accel-redirect"), [""; 0], "the proxy removes the header");
+    assert_eq!(response.headers("content-disposition"), ["attachment; filename=\"dummy.bin\""]);
+    assert_eq!(response.headers("content-type"), ["application/octet-stream"]);
+    assert_eq!(response.headers("cache-control"), ["private, no-store"]);
+    assert_eq!(response.headers("content-length"), ["4096"]);
+    assert_eq!(response.headers("server"), ["sendfile-fixture"]);
     for id in ["odd-name", "html", "empty", "large", "no-extension"] {
-        assert_eq!(site.get(&format!("{BASE}/probe/{id}")).await.status, 200, "{id}");
+        assert_eq!(proxied.get(&format!("{BASE}/probe/{id}")).await.status, 200, "{id}");
     }
-    site.stop().await;
+    proxied.stop().await;
 }
 
 #[tokio::test]
-async fn ranges_heads_and_conditions() {
-    let site = Site::start(Settings::default()).await;
-    let (address, path) = (site.proxy.address(), format!("{BASE}/download"));
+async fn range_head_and_conditional_requests() {
+    let proxied = ProxiedFixture::start(Settings::default()).await;
+    let (address, path) = (proxied.proxy.address(), format!("{BASE}/download"));
     let part = get_with(address, &path, "Range: bytes=100-199").await;
-    assert_eq!((part.status, &part.body[..]), (206, &site.dummy()[100..200]));
+    assert_eq!((part.status, &part.body[..]), (206, &proxied.dummy()[100..200]));
     assert_eq!(part.header("content-range"), Some("bytes 100-199/4096"));
     assert_eq!(get_with(address, &path, "Range: bytes=5000-").await.status, 416);
     let request = format!("HEAD {path} HTTP/1.1\r\nHost: it\r\nConnection: close\r\n\r\n");
-    let head = ask(address, &request).await;
+    let head = send(address, &request).await;
     assert_eq!(
         (head.status, head.header("content-length"), head.body.len()),
         (200, Some("4096"), 0)
@@ -77,37 +77,37 @@ async fn ranges_heads_and_conditions() {
     let modified = head.header("last-modified").unwrap();
     let same = get_with(address, &path, &format!("If-Modified-Since: {modified}")).await;
     assert_eq!((same.status, same.body.len()), (304, 0));
-    site.stop().await;
+    proxied.stop().await;
 }
 
-/// Each probe comes out as the contract expects of a proxy that is set up well.
+/// Each probe gets the response that the contract lists for a correctly configured proxy.
 #[tokio::test]
-async fn probes_come_out_as_the_contract_expects() {
-    let site = Site::start(Settings::default()).await;
-    let contract = get(site.fixture.address(), &format!("{BASE}/contract")).await.json();
+async fn probes_get_the_expected_responses() {
+    let proxied = ProxiedFixture::start(Settings::default()).await;
+    let contract = get(proxied.fixture.address(), &format!("{BASE}/contract")).await.json();
     let probes = contract["probes"].as_array().unwrap();
     assert_eq!(probes.len(), 13);
     for probe in probes {
-        let answer = site.get(probe["path"].as_str().unwrap()).await;
+        let response = proxied.get(probe["path"].as_str().unwrap()).await;
         if probe["expect"] == "nothing" {
-            assert_eq!(answer.status, 404, "{probe}");
+            assert_eq!(response.status, 404, "{probe}");
             continue;
         }
-        let digest = <sha2::Sha256 as sha2::Digest>::digest(&answer.body);
+        let digest = <sha2::Sha256 as sha2::Digest>::digest(&response.body);
         let digest: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
         assert_eq!(
-            (answer.status, digest),
+            (response.status, digest),
             (200, probe["sha256"].as_str().unwrap().into()),
             "{probe}"
         );
     }
-    site.stop().await;
+    proxied.stop().await;
 }
 
 #[tokio::test]
-async fn nobody_leaves_the_storage_or_goes_round_the_app() {
-    let site = Site::start(Settings::default()).await;
-    let name = site.storage.path().file_name().unwrap().to_str().unwrap();
+async fn clients_cannot_leave_the_storage_or_bypass_the_app() {
+    let proxied = ProxiedFixture::start(Settings::default()).await;
+    let name = proxied.storage.path().file_name().unwrap().to_str().unwrap();
     let direct = format!("{BASE}/direct");
     for path in [
         format!("{direct}/../secret.txt"),
@@ -126,56 +126,62 @@ async fn nobody_leaves_the_storage_or_goes_round_the_app() {
         format!("{BASE}/storage/main"),
         "/secret.txt".into(),
     ] {
-        let answer = site.get(&path).await;
-        assert_eq!(answer.status, 404, "{path}");
-        assert!(answer.text().contains("sendfile-fixture proxy"), "{path}");
+        let response = proxied.get(&path).await;
+        assert_eq!(response.status, 404, "{path}");
+        assert!(response.text().contains("sendfile-fixture proxy"), "{path}");
     }
-    assert_eq!(site.get(&format!("{direct}/dummy.bin")).await.body, site.dummy());
-    assert_eq!(site.get(&format!("{BASE}/denied")).await.status, 403);
-    site.stop().await;
+    assert_eq!(proxied.get(&format!("{direct}/dummy.bin")).await.body, proxied.dummy());
+    assert_eq!(proxied.get(&format!("{BASE}/denied")).await.status, 403);
+    proxied.stop().await;
 }
 
-/// Faults that a demonstration asks for by name, and how they show.
+/// Settings that the demonstrations use as faults, and their symptoms.
 #[tokio::test]
-async fn settings_break_it_in_known_ways() {
-    let broken = |toml: serde_json::Value| serde_json::from_value::<Settings>(toml).unwrap();
+async fn settings_cause_known_faults() {
     let download = format!("{BASE}/download");
 
-    let site = Site::start(broken(serde_json::json!({ "obey": false }))).await;
-    let ignored = site.get(&download).await;
+    let proxied = ProxiedFixture::start(parse(serde_json::json!({ "obey": false }))).await;
+    let ignored = proxied.get(&download).await;
     assert_eq!((ignored.status, ignored.body.len()), (200, 0));
-    assert_eq!(ignored.headers("x-accel-redirect").len(), 1, "nobody took it");
-    site.stop().await;
+    assert_eq!(ignored.headers("x-accel-redirect").len(), 1, "the proxy ignores the header");
+    proxied.stop().await;
 
     let settings = serde_json::json!({ "map": "/internal/", "catch_all": "app" });
-    let site = Site::start(broken(settings)).await;
-    let stray = site.get(&download).await;
+    let proxied = ProxiedFixture::start(parse(settings)).await;
+    let stray = proxied.get(&download).await;
     assert_eq!((stray.status, stray.header("x-sendfile-fixture")), (404, Some("fall-through")));
-    site.stop().await;
+    proxied.stop().await;
 
-    let site = Site::start(Settings { internal: false, ..Settings::default() }).await;
-    assert_eq!(site.get("/protected/secret.txt").await.text(), "secret");
-    site.stop().await;
+    let proxied = ProxiedFixture::start(Settings { internal: false, ..Settings::default() }).await;
+    assert_eq!(proxied.get("/protected/secret.txt").await.text(), "secret");
+    proxied.stop().await;
 
-    let site = Site::start(Settings { map_to: "healthcheck".into(), ..Settings::default() }).await;
-    assert_eq!(site.get(&download).await.status, 404);
-    site.stop().await;
+    let proxied =
+        ProxiedFixture::start(Settings { directory: "healthcheck".into(), ..Settings::default() })
+            .await;
+    assert_eq!(proxied.get(&download).await.status, 404);
+    proxied.stop().await;
 
-    let settings = Settings { map: "/x/".into(), catch_all: CatchAll::Page, ..Settings::default() };
-    let site = Site::start(settings).await;
-    let page = site.get(&download).await;
+    let settings =
+        Settings { path_prefix: "/x/".into(), catch_all: CatchAll::Page, ..Settings::default() };
+    let proxied = ProxiedFixture::start(settings).await;
+    let page = proxied.get(&download).await;
     assert_eq!((page.status, page.header("content-type")), (200, Some("text/html")));
-    site.stop().await;
+    proxied.stop().await;
+}
+
+fn parse(settings: serde_json::Value) -> Settings {
+    serde_json::from_value(settings).unwrap()
 }
 
 #[tokio::test]
-async fn app_that_is_down_is_a_bad_gateway() {
+async fn proxy_responds_with_502_if_the_app_is_down() {
     let storage = TempDir::new().unwrap();
-    let gone = Address::Unix(storage.path().join("gone.sock"));
-    let proxy = Proxy::new(gone, storage.path()).start().await.unwrap();
-    let answer = get(proxy.address(), &format!("{BASE}/download")).await;
-    assert_eq!(answer.status, 502);
-    assert!(answer.text().contains("sendfile-fixture proxy"));
+    let missing = Address::Unix(storage.path().join("missing.sock"));
+    let proxy = Proxy::new(missing, storage.path()).start().await.unwrap();
+    let response = get(proxy.address(), &format!("{BASE}/download")).await;
+    assert_eq!(response.status, 502);
+    assert!(response.text().contains("sendfile-fixture proxy"));
     proxy.stop().await;
 }
 

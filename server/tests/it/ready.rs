@@ -1,4 +1,4 @@
-//! The question of a container's healthcheck, put to fixtures that run, and to what is none.
+//! `sendfile-fixture ready`, the healthcheck of a container, with fixtures and with other servers.
 
 use std::{fs, net::TcpListener, os::unix::net::UnixListener};
 
@@ -7,63 +7,63 @@ use tempfile::TempDir;
 
 use crate::process::Process;
 
-/// Runs `sendfile-fixture ready` with the address in the environment, as in a container; returns
-/// its exit code and what it says on stderr.
+/// Runs `sendfile-fixture ready` with the address in the environment, as in a container. Returns
+/// its exit code and its stderr.
 fn ready(listen: &str) -> (i32, String) {
     let mut command = assert_cmd::Command::new(env!("CARGO_BIN_EXE_sendfile-fixture"));
     command.env("SENDFILE_FIXTURE_LISTEN", listen).args(["ready", "--timeout", "2s"]);
     let output = command.output().unwrap();
-    assert_eq!(output.stdout, b"", "whoever asks looks at the exit code");
+    assert_eq!(output.stdout, b"", "nothing is printed to stdout");
     (output.status.code().unwrap(), String::from_utf8(output.stderr).unwrap())
 }
 
 #[test]
-fn a_fixture_that_can_read_its_dummy_is_ready() {
+fn fixture_with_its_dummy_is_ready() {
     let storage = TempDir::new().unwrap();
-    let folder = TempDir::new().unwrap();
-    let socket = format!("unix:{}/fixture.sock", folder.path().display());
+    let directory = TempDir::new().unwrap();
+    let socket = format!("unix:{}/fixture.sock", directory.path().display());
     let fixture = Process::start(&storage, &["--listen", &socket]);
     let address = fixture.address.to_string();
     assert_eq!(ready(&address), (0, String::new()));
     assert_eq!(ready(&socket), (0, String::new()));
-    let everywhere = address.replace("127.0.0.1", "0.0.0.0");
-    assert_eq!(ready(&format!("{everywhere},{socket}")), (0, String::new()));
+    let any_interface = address.replace("127.0.0.1", "0.0.0.0");
+    assert_eq!(ready(&format!("{any_interface},{socket}")), (0, String::new()));
 }
 
 #[test]
-fn a_fixture_whose_dummy_is_gone_is_not() {
+fn fixture_without_its_dummy_is_not_ready() {
     let storage = TempDir::new().unwrap();
     let fixture = Process::start(&storage, &[]);
     fs::remove_file(storage.path().join("healthcheck/dummy.bin")).unwrap();
-    let (code, said) = ready(&fixture.address.to_string());
+    let (code, messages) = ready(&fixture.address.to_string());
     assert_eq!(code, 1);
-    let said = said.replace(&fixture.address.to_string(), "ADDRESS");
-    let said = said.replace(&storage.path().display().to_string(), "STORAGE");
-    assert_snapshot!(said, @"error: `ADDRESS` answers 503 Service Unavailable: `STORAGE/healthcheck/dummy.bin` is not as it was placed");
+    let messages = messages.replace(&fixture.address.to_string(), "ADDRESS");
+    let messages = messages.replace(&storage.path().display().to_string(), "STORAGE");
+    assert_snapshot!(messages, @"error: `ADDRESS` responded with 503 Service Unavailable: `STORAGE/healthcheck/dummy.bin` is missing or was changed after it was placed");
 }
 
 #[test]
-fn who_does_not_answer_is_not() {
+fn server_without_a_response_is_not_ready() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap().to_string();
-    let (code, said) = ready(&address);
+    let (code, messages) = ready(&address);
     assert_eq!(
-        (code, said.replace(&address, "ADDRESS").as_str()),
-        (1, "error: `ADDRESS` gives no answer within 2s\n")
+        (code, messages.replace(&address, "ADDRESS").as_str()),
+        (1, "error: no response from `ADDRESS` within 2s\n")
     );
     drop(listener);
-    let (code, said) = ready(&address);
+    let (code, messages) = ready(&address);
     assert_eq!(code, 1);
-    assert_snapshot!(said.replace(&address, "ADDRESS"), @r"
+    assert_snapshot!(messages.replace(&address, "ADDRESS"), @r"
     error: cannot connect to `ADDRESS`
       caused by: Connection refused (os error 111)
     ");
 }
 
 #[test]
-fn who_speaks_something_else_is_not() {
-    let folder = TempDir::new().unwrap();
-    let path = folder.path().join("other.sock");
+fn server_of_another_protocol_is_not_ready() {
+    let directory = TempDir::new().unwrap();
+    let path = directory.path().join("other.sock");
     let listener = UnixListener::bind(&path).unwrap();
     let other = std::thread::spawn(move || {
         use std::io::{Read as _, Write as _};
@@ -71,11 +71,11 @@ fn who_speaks_something_else_is_not() {
         stream.read_exact(&mut [0; 1]).unwrap();
         stream.write_all(b"220 mail.example ESMTP\r\n").unwrap();
     });
-    let (code, said) = ready(&format!("unix:{}", path.display()));
+    let (code, messages) = ready(&format!("unix:{}", path.display()));
     other.join().unwrap();
     assert_eq!(code, 1);
-    assert_snapshot!(said.replace(&path.display().to_string(), "SOCKET"), @r"
-    error: `unix:SOCKET` gives no answer
+    assert_snapshot!(messages.replace(&path.display().to_string(), "SOCKET"), @r"
+    error: no valid HTTP response from `unix:SOCKET`
       caused by: invalid HTTP version parsed
     ");
 }

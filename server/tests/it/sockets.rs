@@ -1,4 +1,4 @@
-//! Sockets that somebody else has opened, as systemd does for a unit of type .socket.
+//! Sockets that another program has opened, as systemd does for a unit of type .socket.
 
 use std::{
     net::{TcpListener, TcpStream},
@@ -11,15 +11,15 @@ use tempfile::TempDir;
 
 use crate::{client::get, process::url};
 
-/// Hands its standard input on as systemd does.
+/// Passes its standard input as a socket, as systemd does.
 const PASS: &str =
     r#"exec 3<&0 </dev/null; export LISTEN_FDS=1 LISTEN_PID=$$; exec "$0" serve "$@""#;
 
-/// Who opened the socket removes it. And nobody waits for the program: connections are taken before.
+/// The program does not remove the socket. A client can connect before the program is ready.
 #[tokio::test]
-async fn socket_of_a_unit_is_served_and_stays() {
-    let (storage, folder) = (TempDir::new().unwrap(), TempDir::new().unwrap());
-    let path = folder.path().join("fixture.sock");
+async fn passed_socket_is_served_and_not_removed() {
+    let (storage, directory) = (TempDir::new().unwrap(), TempDir::new().unwrap());
+    let path = directory.path().join("fixture.sock");
     let socket = UnixListener::bind(&path).unwrap();
     let child = Command::new("sh")
         .args(["-c", PASS, env!("CARGO_BIN_EXE_sendfile-fixture"), "--listen", "systemd"])
@@ -29,16 +29,16 @@ async fn socket_of_a_unit_is_served_and_stays() {
         .stdout(Stdio::piped())
         .spawn()
         .unwrap();
-    let answer = get(&Address::Unix(path.clone()), "/healthcheck-utils/download").await;
+    let response = get(&Address::Unix(path.clone()), "/healthcheck-utils/download").await;
     assert!(Command::new("kill").arg(child.id().to_string()).status().unwrap().success());
     let output = child.wait_with_output().unwrap();
-    assert_eq!(answer.status, 200);
+    assert_eq!(response.status, 200);
     assert!(output.status.success());
     assert_eq!(output.stdout, format!("unix:{}\n", path.display()).into_bytes());
     assert!(path.exists());
 }
 
-/// One that is connected, as a unit with Accept=yes passes it, would be asked for ever.
+/// A unit with Accept=yes passes a connected socket, on which accept(2) would fail for ever.
 #[tokio::test]
 async fn socket_that_does_not_listen_is_refused() {
     let storage = TempDir::new().unwrap();

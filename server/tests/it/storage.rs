@@ -1,4 +1,4 @@
-//! The dummies on the storage, against what the contract says about them.
+//! The dummies on the storage, compared with the contract.
 
 use std::fs;
 
@@ -19,7 +19,7 @@ fn sha256(bytes: &[u8]) -> String {
     Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// Whoever trusts the contract must find those very bytes.
+/// Checks that each file has exactly the bytes that the contract describes.
 fn check_files(storage: &TempDir, contract: &Value) {
     for dummy in contract["dummies"].as_array().unwrap() {
         let bytes = fs::read(storage.path().join(dummy["key"].as_str().unwrap())).unwrap();
@@ -34,9 +34,9 @@ fn check_files(storage: &TempDir, contract: &Value) {
 }
 
 #[tokio::test]
-async fn contract_tells_what_is_placed_and_what_was() {
+async fn contract_describes_the_current_and_the_previous_dummies() {
     let storage = TempDir::new().unwrap();
-    // One part and a bit, so that it is written in parts.
+    // More than one part, so that it is a multipart upload.
     let fixture =
         Fixture::builder().storage_dir(storage.path()).large_size((8 << 20) + 13).size(100);
     let running = fixture.start().await.unwrap();
@@ -46,10 +46,10 @@ async fn contract_tells_what_is_placed_and_what_was() {
     running.rotate().await.unwrap();
     let after = contract(running.address()).await;
     check_files(&storage, &after);
-    let [before, after] = [&before, &after].map(|it| it["dummies"].as_array().unwrap());
-    for (old, new) in before.iter().zip(after) {
+    let (before, after) = (before["dummies"].as_array(), after["dummies"].as_array());
+    for (old, new) in before.unwrap().iter().zip(after.unwrap()) {
         if old["size"] == 0 {
-            assert_eq!(old, new, "no bytes, no change");
+            assert_eq!(old, new, "an empty dummy cannot change");
             continue;
         }
         assert_ne!(old["sha256"], new["sha256"]);
@@ -61,7 +61,7 @@ async fn contract_tells_what_is_placed_and_what_was() {
     running.stop().await.unwrap();
 }
 
-/// What takes over while it rotates is somebody else's file.
+/// A file that was replaced since the last rotation belongs to another program.
 #[tokio::test]
 async fn rotation_overwrites_nothing_foreign() {
     let storage = TempDir::new().unwrap();
@@ -77,7 +77,7 @@ async fn rotation_overwrites_nothing_foreign() {
 }
 
 #[tokio::test]
-async fn read_back_tells_what_is_there_now() {
+async fn read_back_describes_the_current_file() {
     let storage = TempDir::new().unwrap();
     let running = Fixture::builder().storage_dir(storage.path()).start().await.unwrap();
     let address = running.address();

@@ -1,5 +1,5 @@
-//! Real stores, started on free ports of this machine when a test first needs them, and asked by
-//! `curl`: what a program of this repository has done is not judged by its own client.
+//! Real stores, which start on free ports when a test first needs them. The tests access them with
+//! `curl`, so that the result of a program is not checked with its own client.
 //!
 //! The tests of both programs use this file.
 
@@ -28,43 +28,43 @@ mod rclone;
 #[path = "stores/seaweed.rs"]
 mod seaweed;
 
-/// The longest wait for a store to come up.
-const PATIENCE: Duration = Duration::from_secs(60);
+/// The maximum time to wait for a store to start.
+const START_TIMEOUT: Duration = Duration::from_secs(60);
 
-/// A name and what it stands for.
+/// The name and the value of an option.
 pub(crate) type Pair = (&'static str, String);
 
-/// A place in a store that runs until this process ends.
+/// A prefix in a store that runs until this process ends.
 #[derive(Clone)]
 pub(crate) struct Store {
     pub(crate) name: &'static str,
-    /// A bucket or folder that is there.
+    /// A bucket or directory that exists.
     pub(crate) url: String,
-    /// One that is not; nothing where the store makes what is missing.
+    /// One that does not exist; none if the store creates missing ones.
     pub(crate) missing: Option<String>,
-    /// How it is reached, but for the key.
+    /// The options without the key.
     pub(crate) place: Vec<Pair>,
     pub(crate) key: Vec<Pair>,
-    /// The same with another secret.
+    /// The key with a wrong secret.
     pub(crate) wrong_key: Vec<Pair>,
-    /// One that may only read, where there are several.
+    /// A key with read access only; empty if the store has a single key.
     pub(crate) reader: Vec<Pair>,
-    /// One that may not even read.
+    /// A key without read access.
     pub(crate) stranger: Vec<Pair>,
     curl: Curl,
 }
 
-/// How `curl` asks a store.
+/// The options of `curl` for a store.
 #[derive(Clone)]
 struct Curl {
-    /// The URL of the bucket or folder.
+    /// The URL of the bucket or directory.
     root: String,
     options: Vec<String>,
     query: &'static str,
 }
 
 impl Store {
-    /// A place of its own, so that tests do not meet.
+    /// A separate prefix for each test.
     pub(crate) fn below(&self, name: &str) -> Self {
         let mut store = self.clone();
         store.url = format!("{}/{name}", self.url);
@@ -73,22 +73,25 @@ impl Store {
         store
     }
 
-    /// The same store behind another port of this machine.
+    /// The same store behind another local port.
     pub(crate) fn behind(&self, port: u16) -> Self {
         let mut store = self.clone();
         let there = format!("127.0.0.1:{}", self.port());
         let here = format!("127.0.0.1:{port}");
         store.curl.root = store.curl.root.replace(&there, &here);
-        store.place.iter_mut().for_each(|(_, value)| *value = value.replace(&there, &here));
+        for (_, value) in &mut store.place {
+            *value = value.replace(&there, &here);
+        }
         store
     }
 
     pub(crate) fn port(&self) -> u16 {
         let host = self.http_url().split('/').nth(2).expect("a host");
-        host.rsplit(':').next().and_then(|it| it.parse().ok()).expect("a port")
+        let (_, port) = host.rsplit_once(':').expect("a port");
+        port.parse().expect("a port")
     }
 
-    /// A bucket of its own.
+    /// The same store with another bucket, which is created.
     pub(crate) fn in_bucket(&self, name: &str) -> Self {
         let mut store = self.clone();
         store.url = store.url.replace("://probe/", &format!("://{name}/"));
@@ -98,7 +101,7 @@ impl Store {
         store
     }
 
-    /// Takes the bucket away; it must be empty.
+    /// Deletes the bucket, which must be empty.
     pub(crate) fn delete_bucket(&self) {
         let (status, body) = self.whole_bucket("DELETE");
         assert!((200..300).contains(&status), "{}: {status} {body}", self.name);
@@ -110,7 +113,7 @@ impl Store {
         Curl { root: root.to_owned(), ..self.curl.clone() }.ask(method, "", query, None)
     }
 
-    /// All options, with the right key.
+    /// All options, with the correct key.
     pub(crate) fn options(&self) -> Vec<Pair> {
         self.with(&self.key)
     }
@@ -120,15 +123,15 @@ impl Store {
         self.place.iter().chain(key).cloned().collect()
     }
 
-    /// What links to objects begin with.
+    /// The common prefix of the URLs of objects.
     pub(crate) fn http_url(&self) -> &str {
         &self.curl.root
     }
 
-    /// What lies under a key, if it is there.
+    /// Reads an object, if it exists.
     pub(crate) fn get(&self, key: &str) -> Option<String> {
         let (status, body) = self.curl.ask("GET", key, "", None);
-        (status == 200).then_some(body)
+        if status == 200 { Some(body) } else { None }
     }
 
     pub(crate) fn put(&self, key: &str, text: &str) {
@@ -143,14 +146,14 @@ impl Store {
         self.curl.ask("DELETE", key, "", None);
     }
 
-    /// Only WebDAV has folders.
+    /// Only WebDAV has directories.
     fn make_folder(&self, key: &str) {
         if self.url.starts_with("http") {
             self.curl.ask("MKCOL", &format!("{key}/").replace("//", "/"), "", None);
         }
     }
 
-    /// How many uploads in parts were begun here and not finished.
+    /// The number of multipart uploads in progress.
     pub(crate) fn uploads(&self) -> usize {
         let (bucket, _) = self.curl.root.split_once("/media").expect("a bucket of these tests");
         let curl = Curl { root: bucket.to_owned(), ..self.curl.clone() };
@@ -161,10 +164,10 @@ impl Store {
     }
 }
 
-/// A place in every store that can be had.
+/// A prefix in each available store.
 pub(crate) fn all(name: &str) -> impl Iterator<Item = Store> {
     let stores = [seaweed, seaweed_dav, radosgw, azurite, google, apache, nginx];
-    stores.into_iter().filter_map(|it| it()).map(move |it| it.below(name))
+    stores.into_iter().filter_map(move |store| Some(store()?.below(name)))
 }
 
 /// SeaweedFS as S3.
@@ -177,13 +180,13 @@ pub(crate) fn seaweed_dav() -> Option<&'static Store> {
     both_seaweeds().map(|(_, dav)| dav)
 }
 
-/// Ceph's S3, which is strict where others let things pass.
+/// Ceph's S3, which is stricter than others.
 pub(crate) fn radosgw() -> Option<&'static Store> {
     static IT: OnceLock<Option<Store>> = OnceLock::new();
     IT.get_or_init(|| wanted("radosgw", "/usr/bin/radosgw").map(radosgw::start_radosgw)).as_ref()
 }
 
-/// rclone's S3, which answers a request for a part with 200. No store to place on.
+/// rclone's S3, which responds with 200 to range requests. Not a store for dummies.
 pub(crate) fn rclone() -> Option<&'static Store> {
     static IT: OnceLock<Option<Store>> = OnceLock::new();
     IT.get_or_init(|| wanted("rclone", "venv/bin/rclone").map(rclone::start_rclone)).as_ref()
@@ -196,7 +199,7 @@ pub(crate) fn azurite() -> Option<&'static Store> {
     IT.get_or_init(start).as_ref()
 }
 
-/// What stands in for Google: SeaweedFS behind an nginx that translates.
+/// A substitute for Google: SeaweedFS behind an nginx that translates the requests.
 pub(crate) fn google() -> Option<&'static Store> {
     static IT: OnceLock<Option<Store>> = OnceLock::new();
     let start = || {
@@ -223,65 +226,70 @@ fn both_seaweeds() -> Option<&'static (Store, Store)> {
     IT.get_or_init(|| wanted("seaweedfs", "venv/bin/weed").map(seaweed::start_seaweed)).as_ref()
 }
 
-/// A program by its place in Debian, or wherever it is found by its name.
-pub(crate) fn program(name: &str, place: &str) -> Option<PathBuf> {
-    let named = |it: &Path| it.file_name().map(|name| name.to_owned());
-    let name_of_file = named(Path::new(place)).unwrap_or_default();
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    let found = std::env::split_paths(&path).map(|it| it.join(&name_of_file));
-    let found = [PathBuf::from(place)].into_iter().chain(found).find(|it| it.exists());
-    if found.is_none() {
-        assert!(std::env::var_os("CI").is_none(), "{name} is not installed");
-        say(&format!("skipped: {name} is not installed; `make proxies` does it"));
+/// Finds a program at its path in Debian, or else in `PATH`.
+pub(crate) fn program(name: &str, debian_path: &str) -> Option<PathBuf> {
+    let mut candidates = vec![PathBuf::from(debian_path)];
+    let file_name = Path::new(debian_path).file_name().unwrap_or_default();
+    for directory in std::env::split_paths(&std::env::var_os("PATH").unwrap_or_default()) {
+        candidates.push(directory.join(file_name));
     }
-    found
+    for candidate in candidates {
+        if candidate.exists() {
+            return Some(candidate);
+        }
+    }
+    assert!(std::env::var_os("CI").is_none(), "{name} is not installed");
+    print(&format!("skipped: {name} is not installed; run `make proxies`"));
+    None
 }
 
-/// What a program says of its version: the first word with a dot and digits only.
+/// Returns the version that a program prints: the first word of digits with a dot.
 pub(crate) fn version(program: &Path, argument: &str) -> String {
     let out = Command::new(program).arg(argument).output().expect("a program");
-    let said = String::from_utf8_lossy(&[out.stdout, out.stderr].concat()).into_owned();
-    let words = said.split(|c: char| c.is_whitespace() || matches!(c, '/' | '('));
-    let words = words.filter(|it| it.contains('.'));
-    let number = |it: &str| it.chars().all(|c| c.is_ascii_digit() || c == '.');
-    let mut words = words.map(|it| it.trim_start_matches('v'));
-    words.find(|it| number(it)).map_or_else(|| "unknown".to_owned(), str::to_owned)
+    let text = String::from_utf8_lossy(&[out.stdout, out.stderr].concat()).into_owned();
+    for word in text.split(|c: char| c.is_whitespace() || matches!(c, '/' | '(')) {
+        let number = word.trim_start_matches('v');
+        if number.contains('.') && number.chars().all(|c| c.is_ascii_digit() || c == '.') {
+            return number.to_owned();
+        }
+    }
+    "unknown".to_owned()
 }
 
-/// Where a program of the checkout is.
+/// The path of a store's program in the checkout.
 pub(crate) fn in_checkout(program: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../.stores").join(program)
 }
 
-/// The program of a store, if the store is wanted: all of them where everything is tested, on a
-/// laptop those that are there and not named in `SKIP_STORES`.
+/// The program of a store, if the store is to be tested: in CI each store, on a laptop those that are
+/// installed and not listed in `SKIP_STORES`.
 fn wanted(name: &str, program: &str) -> Option<PathBuf> {
-    // An absolute path stays one.
+    // An absolute path is not changed.
     let program = in_checkout(program);
     if std::env::var_os("CI").is_some() {
         return Some(program);
     }
     let skipped = std::env::var("SKIP_STORES").unwrap_or_default();
-    if skipped.split(',').any(|it| it == name) {
-        say(&format!("skipped: {name}, as SKIP_STORES asks"));
+    if skipped.split(',').any(|store| store == name) {
+        print(&format!("skipped: {name} is listed in SKIP_STORES"));
         return None;
     }
     if !program.exists() {
-        say(&format!("skipped: {name} is not installed; `make proxies` does it"));
+        print(&format!("skipped: {name} is not installed; run `make proxies`"));
         return None;
     }
     Some(program)
 }
 
 #[expect(clippy::print_stderr, reason = "a skipped test must not be silent")]
-fn say(what: &str) {
-    eprintln!("{what}");
+fn print(message: &str) {
+    eprintln!("{message}");
 }
 
 impl Curl {
     fn ask(&self, method: &str, key: &str, query: &str, body: Option<&str>) -> (u16, String) {
-        let query = [query, self.query].into_iter().filter(|it| !it.is_empty());
-        let query = query.collect::<Vec<_>>().join("&");
+        let separator = if query.is_empty() || self.query.is_empty() { "" } else { "&" };
+        let query = format!("{query}{separator}{}", self.query);
         let slash = if key.is_empty() || key == "/" { "" } else { "/" };
         let url = format!("{}{slash}{key}?{query}", self.root);
         let mut command = Command::new("curl");
@@ -299,9 +307,10 @@ impl Curl {
     }
 }
 
-/// Starts a server that ends with this process, however that ends: then a pipe is closed on which
-/// a shell waits, which ends the server and its workers by their ids and removes its folder. Workers
-/// go first, while it is held: killed itself, a server leaves them behind.
+/// Starts a server that ends with this process, even if this process is killed: then a pipe is closed
+/// on which a shell waits. The shell kills the server and its workers by their ids and removes its
+/// directory. It stops the server and kills the workers first, because a killed server leaves its
+/// workers behind.
 pub(crate) fn start(program: &Path, arguments: &[String], run: &Path) {
     const WAIT: &str = r#"dir=$1; shift; "$@" >"$dir/output.log" 2>&1 </dev/null & pid=$!
         read -r _; kill -s STOP $pid; pkill -KILL -P $pid; kill -s KILL $pid
@@ -310,37 +319,42 @@ pub(crate) fn start(program: &Path, arguments: &[String], run: &Path) {
     let mut command = Command::new("sh");
     command.args(["-c", WAIT, "sh"]).arg(run).arg(program).args(arguments).current_dir(run);
     let shell = command.stdin(Stdio::piped()).spawn().expect("a shell");
-    SHELLS.lock().expect("nobody panics with it").push(shell);
+    SHELLS.lock().expect("no panic with the lock").push(shell);
 }
 
 pub(crate) fn folder(name: &str) -> PathBuf {
     let kept = tempfile::Builder::new().prefix(&format!("it-{name}-")).tempdir();
-    kept.expect("a temporary folder").keep()
+    kept.expect("a temporary directory").keep()
 }
 
-/// Ports that are free, each given once. The system hands out none of them by itself (it begins at
-/// 32768 in Linux), so that no connection takes one before its server listens.
+/// Returns free ports, each only once. They are below the range of ephemeral ports (from 32768 in
+/// Linux), so that no connection takes one before its server listens.
 pub(crate) fn free_ports<const N: usize>() -> [u16; N] {
     static GIVEN: AtomicU32 = AtomicU32::new(0);
-    let free = |port: &u16| TcpListener::bind(("127.0.0.1", *port)).is_ok();
     let begin = std::process::id().wrapping_mul(31);
-    let next =
-        || 30_100 + (begin.wrapping_add(GIVEN.fetch_add(1, Ordering::Relaxed)) % 2_600) as u16;
-    [(); N].map(|()| std::iter::repeat_with(next).find(free).expect("there is no end"))
+    let mut ports = [0; N];
+    for port in &mut ports {
+        while *port == 0 || TcpListener::bind(("127.0.0.1", *port)).is_err() {
+            let next = begin.wrapping_add(GIVEN.fetch_add(1, Ordering::Relaxed));
+            *port = 30_100 + (next % 2_600) as u16;
+        }
+    }
+    ports
 }
 
 pub(crate) fn until(what: &str, mut done: impl FnMut() -> bool) {
     let began = Instant::now();
     while !done() {
-        assert!(began.elapsed() < PATIENCE, "waited too long until {what}");
+        assert!(began.elapsed() < START_TIMEOUT, "timed out waiting until {what}");
         sleep(Duration::from_millis(50));
     }
 }
 
-fn key(name: &'static str, it: &str, secret: &'static str, that: &str) -> Vec<Pair> {
-    vec![(name, it.into()), (secret, that.into())]
+/// The options for a user name and a secret.
+fn key(user: &'static str, name: &str, password: &'static str, secret: &str) -> Vec<Pair> {
+    vec![(user, name.into()), (password, secret.into())]
 }
 
 fn words(list: &[&str]) -> Vec<String> {
-    list.iter().map(|it| (*it).to_owned()).collect()
+    list.iter().copied().map(str::to_owned).collect()
 }

@@ -1,23 +1,23 @@
-//! The answers over a real connection.
+//! The responses over a real connection.
 
 use sendfile_fixture::{Dialect, Fixture, Header};
 use tempfile::TempDir;
 
-use crate::client::{ask, get, get_with};
+use crate::client::{get, get_with, send};
 
 const BASE: &str = "/healthcheck-utils";
 
-/// With any other length or a body, Apache waits for bytes that never come, or sends them behind
+/// With another length or a body, Apache waits for bytes that the app never sends, or appends them to
 /// the file.
 #[tokio::test]
-async fn view_is_an_empty_answer_with_one_handoff() {
+async fn view_is_an_empty_response_with_one_handoff() {
     let storage = TempDir::new().unwrap();
     let running = Fixture::builder().storage_dir(storage.path()).start().await.unwrap();
     for path in ["/download", "/download/", "/download/dummy.bin", "/download/main?a=b"] {
         for method in ["GET", "HEAD"] {
             let request =
                 format!("{method} {BASE}{path} HTTP/1.1\r\nHost: it\r\nConnection: close\r\n\r\n");
-            let view = ask(running.address(), &request).await;
+            let view = send(running.address(), &request).await;
             assert_eq!((view.status, &view.body[..]), (200, &b""[..]));
             assert_eq!(view.headers("x-accel-redirect"), ["/protected/healthcheck/dummy.bin"]);
             assert_eq!(view.headers("content-length"), ["0"]);
@@ -30,7 +30,7 @@ async fn view_is_an_empty_answer_with_one_handoff() {
 }
 
 #[tokio::test]
-async fn each_dialect_names_the_odd_file_its_own_way() {
+async fn each_dialect_encodes_the_odd_name() {
     let storage = TempDir::new().unwrap();
     let path = storage.path().display().to_string();
     let raw = "healthcheck/odd name é 100%.bin";
@@ -50,24 +50,27 @@ async fn each_dialect_names_the_odd_file_its_own_way() {
     }
 }
 
-/// The proof of a wrong prefix: the app is asked for what the proxy should have had itself.
+/// Evidence of a wrong path prefix: the proxy forwards a request that it should handle itself.
 #[tokio::test]
-async fn stray_request_is_marked_and_remembered() {
+async fn fall_through_is_marked_and_logged() {
     let storage = TempDir::new().unwrap();
     let running = Fixture::builder().storage_dir(storage.path()).start().await.unwrap();
     let nonce = "X-Sendfile-Check: 0123-abc";
-    let stray = get_with(running.address(), "/protected/healthcheck/dummy.bin?a", nonce).await;
-    assert_eq!((stray.status, stray.header("x-sendfile-fixture")), (404, Some("fall-through")));
-    assert_eq!(stray.text(), "/protected/healthcheck/dummy.bin\n");
-    let seen = get(running.address(), &format!("{BASE}/requests/0123-abc")).await.json();
-    let request = &seen["requests"][0];
+    let response = get_with(running.address(), "/protected/healthcheck/dummy.bin?a", nonce).await;
+    assert_eq!(
+        (response.status, response.header("x-sendfile-fixture")),
+        (404, Some("fall-through"))
+    );
+    assert_eq!(response.text(), "/protected/healthcheck/dummy.bin\n");
+    let log = get(running.address(), &format!("{BASE}/requests/0123-abc")).await.json();
+    let request = &log["requests"][0];
     assert_eq!(request["target"], "/protected/healthcheck/dummy.bin?a");
     assert_eq!(request["answer"], "fall-through");
-    assert_eq!(seen["requests"].as_array().unwrap().len(), 1);
+    assert_eq!(log["requests"].as_array().unwrap().len(), 1);
     running.stop().await.unwrap();
 }
 
-/// The body that proves the way from the proxy to the app, and its length without the bytes.
+/// This body shows that the proxy reaches the app. HEAD gets its length without the body.
 #[tokio::test]
 async fn stream_sends_the_dummy_itself() {
     let storage = TempDir::new().unwrap();
@@ -75,11 +78,11 @@ async fn stream_sends_the_dummy_itself() {
     let running = fixture.start().await.unwrap();
     let stream = get(running.address(), &format!("{BASE}/probe/stream")).await;
     let file = std::fs::read(storage.path().join("healthcheck/dummy.bin")).unwrap();
-    assert!(stream.body == file, "the file's bytes");
+    assert!(stream.body == file, "the bytes of the file");
     assert_eq!(stream.headers("x-accel-redirect"), [""; 0]);
     let request =
         format!("HEAD {BASE}/probe/stream HTTP/1.1\r\nHost: it\r\nConnection: close\r\n\r\n");
-    let head = ask(running.address(), &request).await;
+    let head = send(running.address(), &request).await;
     assert_eq!((head.header("content-length"), head.body.len()), (Some("200000"), 0));
     running.stop().await.unwrap();
 }

@@ -36,7 +36,7 @@ impl Scene {
     /// The store's host stands in the hand-off's own path.
     async fn by_path(store: &Store, edits: &[Edit]) -> Self {
         let place = store.http_url().trim_start_matches("http://");
-        let fixture = Fixture::builder().signed_links(HOUR).map(format!("/fetch/{place}/"));
+        let fixture = Fixture::builder().signed_links(HOUR).path_prefix(format!("/fetch/{place}/"));
         Self::of(store, fixture, include_str!("../../../nginx/remote.conf"), edits).await
     }
 

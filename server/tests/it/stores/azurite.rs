@@ -4,19 +4,19 @@ use std::path::PathBuf;
 
 use super::{Curl, Store, folder, free_ports, start, until, words};
 
-/// The account that Azurite has for everybody, and what its public key has signed.
+/// Azurite's public account, and a token signed with its public key.
 const ACCOUNT: &str = "devstoreaccount1";
 const ACCOUNT_KEY: &str =
     "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw==";
 const SAS: &str = "sv=2020-02-10&ss=b&srt=sco&sp=rwdlac&se=2099-01-01T00%3A00%3A00Z\
                    &sig=qUU5XdapkCCOMz6HGCGT%2F%2BSFcNz75EvIwajXYmbdD8o%3D";
-/// The same for somebody who may only read, and for somebody who may not.
+/// Tokens with read access only, and without read access.
 const READER: &str = "sv=2020-02-10&ss=b&srt=sco&sp=rl&se=2099-01-01T00%3A00%3A00Z\
     &sig=bzPbuJRlgNInzUIWxaKwnWFZql4Tb9oP5ugIh2qDiII%3D";
 const WRITER: &str = "sv=2020-02-10&ss=b&srt=sco&sp=wac&se=2099-01-01T00%3A00%3A00Z\
     &sig=F01fUuViFFk3YoIu6%2BUVTeES4Rds7bY76oXWmzOxujc%3D";
 
-/// Starts it.
+/// Starts the server.
 pub(super) fn start_azurite(azurite: PathBuf) -> Store {
     let run = folder("azurite");
     let [port] = free_ports();
@@ -29,7 +29,7 @@ pub(super) fn start_azurite(azurite: PathBuf) -> Store {
     let endpoint = format!("http://127.0.0.1:{port}/{ACCOUNT}");
     let root = format!("{endpoint}/probe");
     let curl = Curl { root, options: words(&["-H", "x-ms-blob-type: BlockBlob"]), query: SAS };
-    until("the container is made", || curl.ask("PUT", "", "restype=container", None).0 == 201);
+    until("the container exists", || curl.ask("PUT", "", "restype=container", None).0 == 201);
     Store {
         name: "Azurite",
         url: "az://probe/media".into(),

@@ -1,4 +1,4 @@
-//! WebDAV, by Apache and by nginx.
+//! WebDAV servers: Apache and nginx.
 
 use std::{
     fs,
@@ -29,11 +29,11 @@ pub(super) fn start_apache(apache: PathBuf) -> Store {
          <Directory {at}/root>\nDav On\nRequire all granted\n</Directory>\n",
         modules.concat()
     );
-    fs::create_dir_all(run.join("root/dav")).expect("a folder");
+    fs::create_dir_all(run.join("root/dav")).expect("a directory");
     let arguments = config_of(&run, &config, &["-DFOREGROUND", "-f"]);
     start(&apache, &arguments, &run);
     let store = Store::dav("Apache mod_dav", format!("http://127.0.0.1:{port}/dav"), &[]);
-    until("Apache answers", || TcpStream::connect(("127.0.0.1", port)).is_ok());
+    until("Apache accepts connections", || TcpStream::connect(("127.0.0.1", port)).is_ok());
     store
 }
 
@@ -49,14 +49,14 @@ pub(super) fn start_nginx(nginx: PathBuf) -> Store {
          server {{ listen 127.0.0.1:{port}; root {at}/root; client_max_body_size 0;\n\
          dav_methods PUT DELETE MKCOL; auth_basic it; auth_basic_user_file {at}/users; }} }}\n"
     );
-    fs::create_dir_all(run.join("root/dav")).expect("a folder");
+    fs::create_dir_all(run.join("root/dav")).expect("a directory");
     fs::write(run.join("users"), "probe:{PLAIN}probesecret\n").expect("a temporary file");
     let mut arguments = config_of(&run, &config, &["-c"]);
     arguments.extend(words(&["-p", &at.to_string(), "-e", &format!("{at}/error.log")]));
     start(&nginx, &arguments, &run);
     let root = format!("http://127.0.0.1:{port}/dav");
     let store = Store::dav("nginx dav", root, &["--user", "probe:probesecret"]);
-    until("nginx answers", || TcpStream::connect(("127.0.0.1", port)).is_ok());
+    until("nginx accepts connections", || TcpStream::connect(("127.0.0.1", port)).is_ok());
     Store {
         key: key("username", "probe", "password", "probesecret"),
         wrong_key: key("username", "probe", "password", "guessed"),
@@ -65,7 +65,7 @@ pub(super) fn start_nginx(nginx: PathBuf) -> Store {
 }
 
 impl Store {
-    /// A folder that a server shows at this URL.
+    /// A WebDAV directory at this URL.
     pub(super) fn dav(name: &'static str, root: String, options: &[&str]) -> Self {
         Self {
             name,

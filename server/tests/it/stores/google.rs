@@ -1,11 +1,11 @@
-//! What stands in for Google's store: SeaweedFS behind an nginx that turns what Google's XML API has of
-//! its own into the words of S3. It knows the token and no signature, so no link is checked.
+//! A substitute for Google's store: SeaweedFS behind an nginx that translates the headers of Google's
+//! XML API into those of S3. It checks the token but no signature, so it cannot check signed links.
 
 use std::{fs, net::TcpStream, path::PathBuf};
 
 use super::{Curl, Store, folder, free_ports, start, until, words};
 
-/// Starts the nginx before a bucket that asks for no key.
+/// Starts nginx in front of a bucket with anonymous access.
 pub(super) fn start_google(nginx: PathBuf, seaweed: &Store) -> Store {
     let run = folder("google");
     let [port] = free_ports();
@@ -27,7 +27,7 @@ pub(super) fn start_google(nginx: PathBuf, seaweed: &Store) -> Store {
     let log = format!("{at}/error.log");
     let path = run.join("nginx.conf").display().to_string();
     start(&nginx, &words(&["-c", &path, "-p", &at.to_string(), "-e", &log]), &run);
-    until("the translator answers", || TcpStream::connect(("127.0.0.1", port)).is_ok());
+    until("the translator accepts connections", || TcpStream::connect(("127.0.0.1", port)).is_ok());
     let base = format!("http://127.0.0.1:{port}");
     let token = "Authorization: Bearer probesecret";
     Store {

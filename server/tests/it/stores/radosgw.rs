@@ -1,4 +1,4 @@
-//! Ceph's S3 on a cluster of one: a monitor, an OSD that keeps all in memory, and radosgw.
+//! Ceph's S3 on a minimal cluster: a monitor, an OSD in memory, and radosgw.
 
 use std::{
     fs,
@@ -8,10 +8,10 @@ use std::{
 
 use super::{Curl, Store, folder, free_ports, key, start, until, words};
 
-/// The key of every part of the cluster, which listens on this machine alone and ends with the tests.
+/// The key of all daemons of the cluster, which listens only on loopback and ends with the tests.
 const KEY: &str = "AQBjTxxpAAAAABAAqXm0aS8Zk0Yd3m4vQp7m3g==";
 
-/// Who is in the cluster, and what each may.
+/// The members of the cluster, with their capabilities.
 const MEMBERS: [(&str, &str, &str); 4] = [
     ("mon.", "allow *", "allow *"),
     ("client.admin", "allow *", "allow *"),
@@ -22,8 +22,8 @@ const MEMBERS: [(&str, &str, &str); 4] = [
 const CLUSTER: &str = "11111111-2222-3333-4444-555555555555";
 const DISK: &str = "99999999-2222-3333-4444-555555555555";
 
-/// Starts the cluster. The monitor is given the map of its one OSD, so that nobody has to ask it for
-/// one by a program of Python.
+/// Starts the cluster. The monitor gets the map of its only OSD, so that none has to be created with
+/// Ceph's Python tools.
 pub(super) fn start_radosgw(radosgw: PathBuf) -> Store {
     let run = folder("radosgw");
     let ports = free_ports::<10>();
@@ -43,9 +43,9 @@ pub(super) fn start_radosgw(radosgw: PathBuf) -> Store {
     for (name, secret) in
         [("probe", "probesecret"), ("reader", "readersecret"), ("other", "othersecret")]
     {
-        let as_whom = ["-n", "client.rgw", "user", "create", "--uid", name, "--display-name", name];
+        let user = ["-n", "client.rgw", "user", "create", "--uid", name, "--display-name", name];
         let keys = ["--access-key", name, "--secret-key", secret];
-        cluster.run("radosgw-admin", &[&as_whom[..], &keys].concat());
+        cluster.run("radosgw-admin", &[&user[..], &keys].concat());
     }
     cluster.start(&radosgw, "", &["-f", "-n", "client.rgw"]);
     store(port)
@@ -57,15 +57,15 @@ fn store(port: u16) -> Store {
     let unsigned = ["-H", "x-amz-content-sha256: UNSIGNED-PAYLOAD"];
     let options = words(&[options.as_slice(), &unsigned].concat());
     let curl = Curl { root: format!("{endpoint}/probe"), options, query: "" };
-    until("the bucket is made", || curl.ask("PUT", "", "", None).0 == 200);
+    until("the bucket exists", || curl.ask("PUT", "", "", None).0 == 200);
     let policy = r#"{"Version": "2012-10-17", "Statement": [{"Effect": "Allow",
         "Principal": {"AWS": ["arn:aws:iam:::user/reader"]},
         "Action": ["s3:GetObject", "s3:ListBucket"],
         "Resource": ["arn:aws:s3:::probe", "arn:aws:s3:::probe/*"]}]}"#;
-    let answer = curl.ask("PUT", "", "policy=", Some(policy));
-    assert!((200..300).contains(&answer.0), "{answer:?}");
-    // The first write waits until the pools are there.
-    until("an object is written", || curl.ask("PUT", "first", "", Some("first")).0 == 200);
+    let response = curl.ask("PUT", "", "policy=", Some(policy));
+    assert!((200..300).contains(&response.0), "{response:?}");
+    // The first write waits until the pools exist.
+    until("an object can be written", || curl.ask("PUT", "first", "", Some("first")).0 == 200);
     Store {
         name: "Ceph radosgw",
         url: "s3://probe/media".into(),
@@ -79,11 +79,11 @@ fn store(port: u16) -> Store {
     }
 }
 
-/// Writes what all parts of the cluster read.
+/// Writes the configuration of all daemons.
 fn configure(run: &Path, [port, monitor, others @ ..]: [u16; 10]) {
     let (at, disk) = (run.display(), 1u64 << 30);
     let (low, high) = (others.iter().min(), others.iter().max());
-    let [low, high] = [low, high].map(|it| it.expect("there are some"));
+    let (low, high) = (low.expect("ports"), high.expect("ports"));
     let config = format!(
         "[global]\nfsid = {CLUSTER}\nmon host = [v2:127.0.0.1:{monitor}]\nkeyring = {at}/keyring\n\
          run dir = {at}\nadmin socket =\nlog file = {at}/$name.log\n\
@@ -94,36 +94,36 @@ fn configure(run: &Path, [port, monitor, others @ ..]: [u16; 10]) {
          mon allow pool size one = true\nmon data = {at}/mon\nmon data avail crit = 0\n\
          osd data = {at}/osd\nosd objectstore = memstore\nmemstore device bytes = {disk}\n\
          rgw data = {at}/rgw\nrgw frontends = beast endpoint=127.0.0.1:{port}\n\
-         # Nobody else is asked, so that nothing is waited for (else it takes 17 s, not 2).\n\
+         # There is no other monitor to wait for (2 s instead of 17 s).\n\
          paxos propose interval = 0.02\npaxos min wait = 0.01\n"
     );
-    let member = |(name, mon, osd): &(&str, &str, &str)| {
-        format!("[{name}]\nkey = {KEY}\ncaps mon = \"{mon}\"\ncaps osd = \"{osd}\"\n")
-    };
     fs::write(run.join("ceph.conf"), config).expect("a temporary file");
-    let keyring: String = MEMBERS.iter().map(member).collect();
+    let mut keyring = String::new();
+    for (name, mon, osd) in MEMBERS {
+        keyring += &format!("[{name}]\nkey = {KEY}\ncaps mon = \"{mon}\"\ncaps osd = \"{osd}\"\n");
+    }
     fs::write(run.join("keyring"), keyring).expect("a temporary file");
     for part in ["mon", "osd", "rgw"] {
-        fs::create_dir(run.join(part)).expect("a folder");
+        fs::create_dir(run.join(part)).expect("a directory");
     }
 }
 
-/// The programs of a cluster, which find all in one configuration.
+/// The programs of a cluster, which share one configuration.
 struct Cluster<'a> {
     run: &'a Path,
 }
 
 impl Cluster<'_> {
-    /// Runs one to its end.
+    /// Runs a program to its end.
     fn run(&self, program: &str, arguments: &[&str]) {
         let mut command = Command::new("timeout");
         command.args(["30", program]).args(arguments).env("CEPH_CONF", self.run.join("ceph.conf"));
         let out = command.stdin(Stdio::null()).output().expect("a program of Ceph");
-        let said = String::from_utf8_lossy(&out.stderr);
-        assert!(out.status.success(), "{program} {arguments:?}: {said}");
+        let messages = String::from_utf8_lossy(&out.stderr);
+        assert!(out.status.success(), "{program} {arguments:?}: {messages}");
     }
 
-    /// Starts one that stays, in the folder that goes when it ends.
+    /// Starts a daemon in its directory, which is removed when it ends.
     fn start(&self, program: &Path, part: &str, arguments: &[&str]) {
         let config = self.run.join("ceph.conf").display().to_string();
         let arguments = words(&[&["-c", &config], arguments].concat());

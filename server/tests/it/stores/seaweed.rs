@@ -1,10 +1,10 @@
-//! SeaweedFS, which speaks S3 and WebDAV.
+//! SeaweedFS, which supports S3 and WebDAV.
 
 use std::{fs, path::PathBuf};
 
 use super::{Curl, Store, folder, free_ports, key, start, until, words};
 
-/// Starts the server; both of its sides show the same files.
+/// Starts the server. S3 and WebDAV have the same files.
 pub(super) fn start_seaweed(weed: PathBuf) -> (Store, Store) {
     let run = folder("seaweedfs");
     let identities = r#"{"identities": [
@@ -22,8 +22,9 @@ pub(super) fn start_seaweed(weed: PathBuf) -> (Store, Store) {
     let names = ["s3.port", "webdav.port", "master.port", "volume.port", "filer.port"];
     let grpc = ["s3.port.grpc", "master.port.grpc", "volume.port.grpc", "filer.port.grpc"];
     let mut arguments = vec!["server".to_owned(), format!("-dir={}", run.display())];
-    arguments
-        .extend(names.iter().chain(&grpc).zip(ports).map(|(it, port)| format!("-{it}={port}")));
+    for (name, port) in names.iter().chain(&grpc).zip(ports) {
+        arguments.push(format!("-{name}={port}"));
+    }
     arguments.push(format!("-s3.config={}", run.join("s3.json").display()));
     arguments.push(format!("-webdav.cacheDir={}", run.display()));
     let rest = "-ip=127.0.0.1 -ip.bind=127.0.0.1 -filer -s3 -webdav -s3.autoCreateBucket=false \
@@ -44,11 +45,11 @@ pub(super) fn start_seaweed(weed: PathBuf) -> (Store, Store) {
         ]),
         query: "",
     };
-    until("the bucket is made", || curl.ask("PUT", "", "", None).0 == 200);
+    until("the bucket exists", || curl.ask("PUT", "", "", None).0 == 200);
     let google = Curl { root: format!("{endpoint}/google"), ..curl.clone() };
-    until("the bucket without a key is made", || google.ask("PUT", "", "", None).0 == 200);
-    // The first write waits until a volume is there.
-    until("an object is written", || curl.ask("PUT", "first", "", Some("first")).0 == 200);
+    until("the anonymous bucket exists", || google.ask("PUT", "", "", None).0 == 200);
+    // The first write waits until a volume exists.
+    until("an object can be written", || curl.ask("PUT", "first", "", Some("first")).0 == 200);
     let bucket = Store {
         name: "SeaweedFS, S3",
         url: "s3://probe/media".into(),
@@ -61,7 +62,7 @@ pub(super) fn start_seaweed(weed: PathBuf) -> (Store, Store) {
         curl: Curl { root: curl.root.clone() + "/media", ..curl },
     };
     let root = format!("http://127.0.0.1:{dav}/dav");
-    let folder = Store { missing: None, ..Store::dav("SeaweedFS, WebDAV", root, &[]) };
-    until("a folder is made", || folder.curl.ask("MKCOL", "", "", None).0 == 201);
-    (bucket, folder)
+    let directory = Store { missing: None, ..Store::dav("SeaweedFS, WebDAV", root, &[]) };
+    until("a directory can be created", || directory.curl.ask("MKCOL", "", "", None).0 == 201);
+    (bucket, directory)
 }

@@ -82,7 +82,10 @@ impl App {
         let header: Header = self.header.parse().map_err(sendfile_fixture::StartError::from)?;
         let escape = if self.encoded { Escape::Percent } else { Escape::Raw };
         let map = self.map.replace("@STORAGE@", &storage.display().to_string());
-        Ok(Fixture::builder().dialect(Dialect::Custom(header, escape)).map(map).without_root_twin())
+        Ok(Fixture::builder()
+            .dialect(Dialect::Custom(header, escape))
+            .path_prefix(map)
+            .without_root_decoy())
     }
 }
 

@@ -1,44 +1,45 @@
-//! The list of what a run of the fixture has placed, kept beside the dummies.
+//! The manifest: the list of files that a run of the fixture has placed, stored next to the dummies.
 //!
-//! A dummy that is too short for its first line cannot say whose it is: after a crash the ledger
-//! says it, by size and hash. It also remembers names that the next run may no longer use.
+//! A dummy that is too short for its first line does not show its owner: after a crash the manifest
+//! identifies it by size and checksum. It also lists names that the next run may no longer use.
 
 use std::fmt;
 
 use percent_encoding::percent_decode_str;
 
 use crate::{
-    catalog::{FOLDER, Key, LEDGER, NameError, escape},
+    catalog::{DIRECTORY, MANIFEST},
     dummy::{Digest, Instance},
+    key::{Key, NameError, escape},
 };
 
 const OPENING: &str = "sendfile-fixture/1 ledger instance=";
 
-/// More than this is no ledger, in bytes.
-pub(crate) const LEDGER_MAX: usize = 64 << 10;
+/// The maximum size of a manifest, in bytes.
+pub(crate) const MANIFEST_MAX: usize = 64 << 10;
 
-/// What one run has placed.
+/// The files of one run.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Ledger {
+pub(crate) struct Manifest {
     pub(crate) instance: Instance,
-    /// The folders it made, the outermost first.
-    pub(crate) folders: Vec<Key>,
+    /// The directories that the run created, outermost first.
+    pub(crate) directories: Vec<Key>,
     pub(crate) dummies: Vec<Key>,
-    /// The dummies too short for their first line: now, and before the last rotation.
+    /// The dummies too short for their first line: the current ones, and those before the last
+    /// rotation.
     pub(crate) shorts: Vec<Short>,
-    /// The dummies that are being written in parts: until they are whole, the parts are only at the
-    /// store, and only under this name.
+    /// The multipart uploads in progress: the store knows their parts only by the id of the upload.
     pub(crate) uploads: Vec<Upload>,
 }
 
-/// A dummy that is being written in parts.
+/// A multipart upload in progress.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Upload {
     pub(crate) key: Key,
     pub(crate) id: String,
 }
 
-/// A dummy that cannot say itself what it is.
+/// A dummy that is too short for its first line.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Short {
     pub(crate) key: Key,
@@ -46,47 +47,54 @@ pub(crate) struct Short {
     pub(crate) sha256: String,
 }
 
-impl Ledger {
+impl Manifest {
     pub(crate) fn new(instance: Instance) -> Self {
         Self {
             instance,
-            folders: Vec::new(),
+            directories: Vec::new(),
             dummies: Vec::new(),
             shorts: Vec::new(),
             uploads: Vec::new(),
         }
     }
 
+    /// Returns where the manifest is stored.
     pub(crate) fn key() -> Result<Key, NameError> {
-        Key::new(&format!("{FOLDER}/{LEDGER}"))
+        Key::new(&format!("{DIRECTORY}/{MANIFEST}"))
     }
 
-    /// Returns whose ledger begins like this.
+    /// Returns the owner of a manifest, given its first bytes.
     pub(crate) fn owner(head: &[u8]) -> Option<Instance> {
         let end = head.iter().position(|&byte| byte == b'\n')?;
         let text = std::str::from_utf8(&head[..end]).ok()?.strip_prefix(OPENING)?;
         let instance: Instance = text.parse().ok()?;
-        (instance.to_string() == text).then_some(instance)
+        if instance.to_string() != text {
+            return None;
+        }
+        Some(instance)
     }
 
-    /// Reads a ledger. Exact to the byte: what was edited is no longer the fixture's.
+    /// Reads a manifest. Exact to the byte: an edited manifest no longer belongs to the fixture.
     pub(crate) fn parse(bytes: &[u8]) -> Option<Self> {
         let text = std::str::from_utf8(bytes).ok()?;
-        let mut ledger = Self::new(Self::owner(bytes)?);
+        let mut manifest = Self::new(Self::owner(bytes)?);
         for line in text.lines().skip(1) {
             let (kind, rest) = line.split_once(' ')?;
             match kind {
-                "folder" => ledger.folders.push(Key::unescape(rest)?),
-                "dummy" => ledger.dummies.push(Key::unescape(rest)?),
-                "short" => ledger.shorts.push(Short::parse(rest)?),
-                "upload" => ledger.uploads.push(Upload::parse(rest)?),
+                "folder" => manifest.directories.push(Key::unescape(rest)?),
+                "dummy" => manifest.dummies.push(Key::unescape(rest)?),
+                "short" => manifest.shorts.push(Short::parse(rest)?),
+                "upload" => manifest.uploads.push(Upload::parse(rest)?),
                 _ => return None,
             }
         }
-        (ledger.to_string() == text).then_some(ledger)
+        if manifest.to_string() != text {
+            return None;
+        }
+        Some(manifest)
     }
 
-    /// Tells whether these are the whole bytes of a short dummy.
+    /// Whether these are all bytes of a listed short dummy.
     pub(crate) fn lists(&self, key: &Key, bytes: &[u8]) -> bool {
         let sha256 = Digest::of(bytes).to_string();
         let short = Short { key: key.clone(), size: bytes.len() as u64, sha256 };
@@ -94,10 +102,10 @@ impl Ledger {
     }
 }
 
-impl fmt::Display for Ledger {
+impl fmt::Display for Manifest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "{OPENING}{}", self.instance)?;
-        for key in &self.folders {
+        for key in &self.directories {
             writeln!(f, "folder {}", key.escaped())?;
         }
         for key in &self.dummies {
@@ -135,27 +143,27 @@ impl Upload {
 mod tests {
     use super::*;
 
-    fn ledger() -> Ledger {
+    fn manifest() -> Manifest {
         let key = |text: &str| Key::new(text).unwrap();
-        let mut ledger = Ledger::new("00000000000000aa".parse().unwrap());
-        ledger.folders = vec![key("healthcheck"), key("a b")];
-        ledger.dummies = vec![key("healthcheck/é"), key("healthcheck/empty.bin")];
+        let mut manifest = Manifest::new("00000000000000aa".parse().unwrap());
+        manifest.directories = vec![key("healthcheck"), key("a b")];
+        manifest.dummies = vec![key("healthcheck/é"), key("healthcheck/empty.bin")];
         let sha256 = Digest::of(b"").to_string();
-        ledger.shorts = vec![Short { key: key("healthcheck/empty.bin"), size: 0, sha256 }];
-        ledger.uploads = vec![Upload { key: key("healthcheck/é"), id: "a b/~1".into() }];
-        ledger
+        manifest.shorts = vec![Short { key: key("healthcheck/empty.bin"), size: 0, sha256 }];
+        manifest.uploads = vec![Upload { key: key("healthcheck/é"), id: "a b/~1".into() }];
+        manifest
     }
 
     #[test]
-    fn ledger_is_read_back() {
-        let text = ledger().to_string();
-        assert_eq!(Ledger::parse(text.as_bytes()), Some(ledger()));
-        assert_eq!(Ledger::owner(text.as_bytes()), Some(ledger().instance));
+    fn manifest_is_read_as_it_was_written() {
+        let text = manifest().to_string();
+        assert_eq!(Manifest::parse(text.as_bytes()), Some(manifest()));
+        assert_eq!(Manifest::owner(text.as_bytes()), Some(manifest().instance));
     }
 
     #[test]
-    fn edited_ledger_is_none_of_ours() {
-        let text = ledger().to_string();
+    fn edited_manifest_is_rejected() {
+        let text = manifest().to_string();
         for wrong in [
             text.replace("ledger", "Ledger"),
             text.replace("00aa", "00AA"),
@@ -165,17 +173,17 @@ mod tests {
             text.trim_end().to_owned(),
             String::new(),
         ] {
-            assert_eq!(Ledger::parse(wrong.as_bytes()), None, "{wrong}");
+            assert_eq!(Manifest::parse(wrong.as_bytes()), None, "{wrong}");
         }
     }
 
-    /// What a user has put into a file since is not the fixture's to delete.
+    /// The fixture must not delete a file that a user has changed.
     #[test]
-    fn short_dummy_is_known_by_all_its_bytes() {
-        let ledger = ledger();
-        let [other, empty] = &ledger.dummies[..] else { panic!("two") };
-        assert!(ledger.lists(empty, b""));
-        assert!(!ledger.lists(empty, b"x"));
-        assert!(!ledger.lists(other, b""));
+    fn short_dummy_is_identified_by_all_its_bytes() {
+        let manifest = manifest();
+        let [other, empty] = &manifest.dummies[..] else { panic!("two dummies") };
+        assert!(manifest.lists(empty, b""));
+        assert!(!manifest.lists(empty, b"x"));
+        assert!(!manifest.lists(other, b""));
     }
 }
