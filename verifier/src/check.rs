@@ -1,46 +1,46 @@
-//! The checks beyond the four layers: right bytes can still be open to everybody, without ranges, or
-//! under a wrong name. Each check has rules that are its own.
+//! The checks beyond the four layers: a download with the expected content can still be public, lack
+//! range support, or have the wrong file name. Each check has its own rules.
 //!
-//! Knows their names only: `plan` says what each one asks, `diagnosis` what the answers come to.
+//! Knows only their names: `plan` lists the requests of each check, `diagnosis` judges the responses.
 
 use std::fmt;
 
 /// A check beyond the four layers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Check {
-    /// Nobody gets the file without the app.
+    /// The file is not available without the app.
     Exposure,
-    /// A visitor without rights is refused.
+    /// Clients without permission are refused.
     Refusal,
-    /// A visitor cannot choose the hand-off.
+    /// Clients cannot choose the hand-off.
     Spoofing,
-    /// Nobody keeps a content that the file had before.
+    /// No cache serves earlier content of the file.
     Freshness,
-    /// The bytes come from the proxy, not through the app.
+    /// The proxy serves the file itself, not through the app.
     HandoffUsed,
-    /// The headers that must survive do.
+    /// The app's headers reach the client.
     Headers,
-    /// Nothing of the hand-off, and no path of the server, reaches the visitor.
+    /// No hand-off header and no server path reaches the client.
     Leak,
-    /// Nothing follows the announced end, and only one end is announced.
+    /// The response has one announced length, and nothing follows it.
     Wire,
-    /// Any part of the file can be had.
+    /// Range requests work.
     Ranges,
-    /// What a visitor has already is not sent again, and only that is not.
+    /// Conditional requests work: 304 for an unchanged file, and only then.
     Conditions,
-    /// HEAD tells of the file what GET does.
+    /// HEAD returns the same headers as GET.
     Head,
-    /// What browsers get, who accept compression, is the file too.
+    /// Clients that accept compression receive the expected content.
     Encoding,
-    /// Files with odd names arrive too.
+    /// Files with special characters in their names are served.
     Names,
-    /// The site's certificate stays good for a while.
+    /// The site's TLS certificate does not expire soon.
     Tls,
-    /// HTTP/2 gives what HTTP/1.1 does.
+    /// HTTP/2 and HTTP/1.1 return the same response.
     Protocol,
 }
 
-/// What a check is called, what it asks, and the rules that are its own.
+/// The name of a check, its requirement, and its rules.
 struct Row {
     check: Check,
     name: &'static str,
@@ -52,7 +52,7 @@ const CHECKS: [Row; 15] = [
     Row {
         check: Check::Exposure,
         name: "exposure",
-        question: "nobody gets the file without the app",
+        question: "the file is not available without the app",
         rules: &[
             "handoff.not-internal",
             "proxy.storage-public",
@@ -65,7 +65,7 @@ const CHECKS: [Row; 15] = [
     Row {
         check: Check::Refusal,
         name: "refusal",
-        question: "a visitor without rights is refused",
+        question: "clients without permission are refused",
         rules: &[
             "app.open-to-anybody",
             "frontend.cached-private",
@@ -76,13 +76,13 @@ const CHECKS: [Row; 15] = [
     Row {
         check: Check::Spoofing,
         name: "spoofing",
-        question: "a visitor's own headers do not choose the hand-off",
+        question: "request headers of a client do not choose the hand-off",
         rules: &["frontend.visitor-chooses", "frontend.spoofable"],
     },
     Row {
         check: Check::Freshness,
         name: "freshness",
-        question: "what comes is what the file holds now, not what it held before",
+        question: "clients receive the current content of the file, not an earlier one",
         rules: &[
             "frontend.cached-stale",
             "handoff.target-stale",
@@ -93,13 +93,13 @@ const CHECKS: [Row; 15] = [
     Row {
         check: Check::HandoffUsed,
         name: "handoff-used",
-        question: "the bytes come from the proxy, not through the app",
+        question: "the proxy serves the file itself, not through the app",
         rules: &["handoff.not-engaged", "app.setting-unknown", "app.length-without-body"],
     },
     Row {
         check: Check::Headers,
         name: "headers",
-        question: "the headers that must survive do, once",
+        question: "the app's headers reach the client, once each",
         rules: &[
             "app.wrong-content-type",
             "app.wrong-header",
@@ -114,13 +114,13 @@ const CHECKS: [Row; 15] = [
     Row {
         check: Check::Leak,
         name: "leak",
-        question: "no hand-off header, no link to a store and no path of the server reaches the visitor",
+        question: "no hand-off header, store link or server path reaches the client",
         rules: &["handoff.path-leaks", "handoff.link-leaks", "handoff.header-leaks"],
     },
     Row {
         check: Check::Wire,
         name: "wire",
-        question: "the answer has one end, and nothing follows it",
+        question: "the response has one announced length, and nothing follows it",
         rules: &[
             "app.body-beside-handoff",
             "app.contradictory-lengths",
@@ -130,7 +130,7 @@ const CHECKS: [Row; 15] = [
     Row {
         check: Check::Ranges,
         name: "ranges",
-        question: "any part of the file can be had, and is right",
+        question: "range requests return the requested bytes",
         rules: &[
             "handoff.ranges-lost",
             "handoff.no-ranges",
@@ -142,7 +142,7 @@ const CHECKS: [Row; 15] = [
     Row {
         check: Check::Conditions,
         name: "conditions",
-        question: "who has the file is told so, and nobody else is",
+        question: "conditional requests return 304 for an unchanged file, and only then",
         rules: &[
             "handoff.etag-of-another-file",
             "handoff.etag-constant",
@@ -152,7 +152,7 @@ const CHECKS: [Row; 15] = [
     Row {
         check: Check::Head,
         name: "head",
-        question: "HEAD tells of the file what GET does",
+        question: "HEAD returns the same headers as GET",
         rules: &[
             "handoff.head-has-body",
             "handoff.head-differs",
@@ -163,7 +163,7 @@ const CHECKS: [Row; 15] = [
     Row {
         check: Check::Encoding,
         name: "encoding",
-        question: "browsers, which accept compression, get the file too; HTML files come unchanged",
+        question: "clients that accept compression receive the expected content; HTML is unchanged",
         rules: &[
             "handoff.bytes-differ-for-browsers",
             "handoff.html-changed",
@@ -173,41 +173,41 @@ const CHECKS: [Row; 15] = [
     Row {
         check: Check::Names,
         name: "names",
-        question: "files with odd names arrive too",
+        question: "files with special characters in their names are served",
         rules: &["handoff.name-not-served", "handoff.name-limits"],
     },
     Row {
         check: Check::Tls,
         name: "tls",
-        question: "the site's certificate stays good for more than --cert-days",
+        question: "the site's TLS certificate is valid for more than --cert-days",
         rules: &["frontend.certificate-ends-soon"],
     },
     Row {
         check: Check::Protocol,
         name: "protocol",
-        question: "HTTP/2 gives what HTTP/1.1 does",
+        question: "HTTP/2 and HTTP/1.1 return the same response",
         rules: &["frontend.protocols-differ", "app.length-breaks-http2"],
     },
 ];
 
 impl Check {
-    /// All of them, in the order in which they are told.
+    /// All checks, in the order of the report.
     pub fn all() -> impl Iterator<Item = Self> {
         CHECKS.iter().map(|it| it.check)
     }
 
-    /// The ids of its own rules: if one of them matches, the check fails.
+    /// The ids of its rules: the check fails if one of them matches.
     pub fn rules(self) -> &'static [&'static str] {
         self.row().rules
     }
 
-    /// What it asks, in a line.
+    /// Its requirement, in one line.
     pub fn question(self) -> &'static str {
         self.row().question
     }
 
     fn row(self) -> &'static Row {
-        // Each variant has its row: `every_check_has_its_row` sees to it.
+        // Each variant has a row: see the test `every_check_has_its_row`.
         CHECKS.iter().find(|it| it.check == self).unwrap_or(&CHECKS[0])
     }
 }
@@ -227,23 +227,23 @@ impl std::str::FromStr for Check {
     }
 }
 
-/// Which rules are tried.
+/// Which rules apply.
 #[derive(Clone, Debug, Default)]
 pub struct Choice {
-    /// Only these, if there are any.
+    /// Only these rules; all if empty.
     pub only: Vec<String>,
-    /// None of these.
+    /// Not these rules.
     pub skip: Vec<String>,
 }
 
 impl Choice {
-    /// Whether the rule of this id is tried.
+    /// Whether the rule with this id applies.
     pub fn tries(&self, rule: &str) -> bool {
         let named = |list: &[String]| list.iter().any(|id| id == rule);
         (self.only.is_empty() || named(&self.only)) && !named(&self.skip)
     }
 
-    /// Whether any rule of a check is tried; if none is, nobody needs its probes.
+    /// Whether any rule of a check applies; if none does, its probes are not needed.
     pub fn wants(&self, check: Check) -> bool {
         check.rules().iter().any(|id| self.tries(id))
     }
@@ -265,7 +265,7 @@ mod tests {
     }
 
     #[test]
-    fn a_check_whose_rules_are_all_left_out_is_not_wanted() {
+    fn check_without_rules_is_not_wanted() {
         let skip = Check::Ranges.rules().iter().map(|it| (*it).to_owned()).collect();
         let choice = Choice { skip, ..Choice::default() };
         assert!(!choice.wants(Check::Ranges) && choice.wants(Check::Head));

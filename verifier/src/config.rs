@@ -1,4 +1,4 @@
-//! From the command line or a TOML file, as written, to targets with no option left open.
+//! Turns the command line or a TOML file into targets with all options resolved.
 
 use std::{collections::BTreeMap, path::PathBuf};
 
@@ -24,26 +24,26 @@ use self::storage::{Means, Metadata, storage_at};
 /// What to check, and how.
 #[derive(Debug)]
 pub struct Config {
-    /// The targets, in the file's order of names.
+    /// The targets, sorted by name.
     pub targets: Vec<Target>,
-    /// How the network is reached.
+    /// The network settings.
     pub network: Network,
-    /// How long and how much at most.
+    /// The limits of time and size.
     pub limits: Limits,
-    /// How many requests at the same time.
+    /// Maximum number of concurrent requests.
     pub concurrency: u16,
-    /// When to ask more than the layers.
+    /// How many requests to send beyond the layers.
     pub depth: Depth,
-    /// Which rules are tried: what no rule needs is not asked.
+    /// Which rules apply; requests that no rule needs are not sent.
     pub choice: Choice,
 }
 
-/// How much is asked beyond the four layers.
+/// How many requests are sent beyond the four layers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Depth {
-    /// What splits the causes where the download fails, and the checks that need few requests.
+    /// Requests that tell causes apart if the download fails, and checks that need few requests.
     AsNeeded,
-    /// All of it.
+    /// All checks.
     Thorough,
 }
 
@@ -52,36 +52,36 @@ pub enum Depth {
 pub struct Target {
     /// Its name.
     pub name: String,
-    /// Where its layers are.
+    /// The URLs of its layers.
     pub places: Places,
-    /// What a visitor and the proxy send, and what should come.
+    /// What the client and the proxy send, and the expected responses.
     pub wish: Wish,
 }
 
-/// What may be read beside the probes, on this machine.
+/// Local files that may be read in addition to the probes.
 #[derive(Clone, Debug, Default)]
 pub struct LocalPlaces {
-    /// The proxies' configurations.
+    /// The configurations of the proxies.
     pub configs: Vec<(Kind, PathBuf)>,
     /// Their error logs.
     pub logs: Vec<PathBuf>,
 }
 
-/// Where the layers of a target are.
+/// The URLs of a target's layers.
 #[derive(Clone, Debug)]
 pub enum Places {
-    /// All but the site and the storage comes from the fixture's contract.
+    /// Given by the fixture's contract, except for the site and the storage.
     Fixture {
         /// The fixture itself.
         fixture: FixtureAt,
         /// The public site.
         site: Url,
-        /// The storage's root; without it the fixture reads back for us.
+        /// The root of the storage; without it the fixture reads the files back.
         storage: Option<StorageAt>,
     },
-    /// Any app: each layer has its URL, or none.
+    /// Any app: one optional URL per layer.
     Urls {
-        /// The very file.
+        /// The file itself.
         storage: Option<StorageAt>,
         /// The app.
         app: Option<Url>,
@@ -92,53 +92,53 @@ pub enum Places {
     },
 }
 
-/// The fixture's own address.
+/// The address of the fixture.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FixtureAt {
     /// The URL up to the base path.
     pub url: Url,
-    /// The Unix socket it listens on.
+    /// The Unix socket that it listens on.
     pub unix_socket: Option<PathBuf>,
 }
 
 /// A storage.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum StorageAt {
-    /// A path on this machine, as it was written.
+    /// A path on this machine, as given.
     File(String),
-    /// A URL for a plain GET, and the Authorization header that goes with it.
+    /// A URL for a plain GET, and its Authorization header.
     Http(Url, Option<HeaderValue>),
     /// An object store.
     Bucket(BucketAt),
 }
 
-/// What a visitor and the proxy send, and what should come.
+/// What the client and the proxy send, and the expected responses.
 #[derive(Clone, Debug, Default)]
 pub struct Wish {
-    /// The hand-off, the expected headers, and whether strangers are refused.
+    /// The hand-off, the expected headers, and whether anonymous clients are refused.
     pub intent: Intent,
-    /// What the proxy is meant to send to the app.
+    /// Headers that the proxy should send to the app.
     pub app_headers: Vec<(HeaderName, HeaderValue)>,
-    /// What a visitor who may download sends.
+    /// Headers of a client that may download.
     pub full_headers: Vec<(HeaderName, HeaderValue)>,
-    /// The visitor's method.
+    /// Request method of the client.
     pub full_method: http::Method,
-    /// The app's Unix socket.
+    /// The Unix socket of the app.
     pub unix_socket: Option<PathBuf>,
-    /// Inner proxies.
+    /// URLs of the download on inner proxies.
     pub inner: Vec<Url>,
-    /// URLs that must not give the file.
+    /// URLs that must not serve the file.
     pub refused: Vec<Url>,
-    /// What may be read beside the probes.
+    /// Local files that may be read in addition to the probes.
     pub local: LocalPlaces,
 }
 
 impl Target {
-    /// The target that a table describes, in the words of the file for `--config`.
+    /// The target that a table describes, with the keys of the file for `--config`.
     ///
     /// # Errors
     ///
-    /// [`ConfigError`], where the table is no target.
+    /// [`ConfigError`], if the table is not a valid target.
     pub fn from_table(name: &str, table: toml::Table) -> Result<Self, ConfigError> {
         file::target(name, table)
     }
@@ -151,68 +151,70 @@ impl LocalPlaces {
     }
 }
 
-/// What is wrong with the configuration.
+/// An error in the configuration.
 #[derive(Debug, Error)]
 pub enum ConfigError {
     /// The file cannot be read.
-    #[error("cannot read the configuration `{}`", path.display())]
+    #[error("`{}`: cannot read the configuration", path.display())]
     Unreadable {
-        /// Which file.
+        /// The file.
         path: PathBuf,
-        /// Why.
+        /// The cause.
         source: std::io::Error,
     },
-    /// The file is not what it should be.
-    #[error("`{}` is no configuration: {problem}", path.display())]
+    /// The file is not a valid configuration.
+    #[error("`{}`: invalid configuration: {problem}", path.display())]
     NotUnderstood {
-        /// Which file.
+        /// The file.
         path: PathBuf,
-        /// The parser's words, and a suggestion.
+        /// The message of the parser, and a suggestion.
         problem: String,
     },
-    /// A target lacks something, or has too much.
+    /// A target is incomplete or contradictory.
     #[error("target `{target}`: {problem}\nhint: {hint}")]
     Target {
-        /// Which target.
+        /// The name of the target.
         target: String,
-        /// What is wrong.
+        /// The reason.
         problem: String,
-        /// What to do.
+        /// The hint.
         hint: &'static str,
     },
-    /// A URL cannot be asked.
+    /// A URL is invalid.
     #[error(transparent)]
     Url(#[from] UrlError),
-    /// A header line is none.
-    #[error("`{line}` is no header line: {problem}\nhint: write it as `Name: value`")]
+    /// A header line is invalid.
+    #[error(
+        "`{line}`: not a valid header line: {problem}\nhint: write `Name: value`, e.g. `Cookie: id=1`"
+    )]
     Header {
-        /// The line's name, without its value.
+        /// The name of the header, without its value.
         line: String,
-        /// What is wrong.
+        /// The reason.
         problem: String,
     },
-    /// A storage is of no kind that can be read.
-    #[error("the storage `{url}` cannot be read: {problem}\nhint: {hint}")]
+    /// A storage URL or one of its options is not supported.
+    #[error("storage `{url}`: {problem}\nhint: {hint}")]
     Storage {
         /// The URL.
         url: String,
-        /// What is wrong.
+        /// The reason.
         problem: String,
-        /// What to do.
+        /// The hint.
         hint: String,
     },
-    /// Certificates cannot be taken from the file.
-    #[error("{0}\nhint: --cacert takes a file of certificates in PEM")]
+    /// The file does not contain usable certificates.
+    #[error("--cacert: {0}\nhint: give the path to a file of certificates in PEM format")]
     Certificates(String),
-    /// There is nothing to check.
+    /// No target was given.
     #[error(
-        "there is nothing to check\nhint: give --fixture and --site, or --full, or --config FILE"
+        "nothing to check\nhint: add --fixture URL and --site URL, or --full URL, or --config FILE"
     )]
     Nothing,
-    /// A rule that does not exist.
-    #[error("there is no rule `{rule}`{suggestion}\nhint: `sendfile-check rules` lists them")]
+    /// The rule does not exist.
+    #[error("unknown rule `{rule}`{suggestion}\nhint: list all rules with `sendfile-check rules`")]
     Rule {
-        /// The id as it was given.
+        /// The id, as given.
         rule: String,
         /// `; did you mean …?`, or nothing.
         suggestion: String,
@@ -220,7 +222,7 @@ pub enum ConfigError {
 }
 
 impl Config {
-    /// One target, with the limits and the network as they are by default.
+    /// One target, with the default limits and network settings.
     pub fn of(target: Target) -> Self {
         let limits = args::Limits::default();
         Self {
@@ -317,7 +319,7 @@ fn urls(list: &[String]) -> Result<Vec<Url>, UrlError> {
     list.iter().map(|it| it.parse()).collect()
 }
 
-/// `http://127.0.0.1:8000`, the same with a base path, or `unix:/run/fixture.sock`.
+/// `http://127.0.0.1:8000`, with or without a base path, or `unix:/run/fixture.sock`.
 fn fixture_at(text: &str, socket: Option<PathBuf>) -> Result<FixtureAt, ConfigError> {
     let (url, unix_socket) = match text.strip_prefix("unix:") {
         Some(path) => ("http://localhost".parse::<Url>()?, Some(PathBuf::from(path))),
@@ -328,7 +330,7 @@ fn fixture_at(text: &str, socket: Option<PathBuf>) -> Result<FixtureAt, ConfigEr
     Ok(FixtureAt { url: url.with_target(base)?, unix_socket })
 }
 
-/// `Header: value`, or the header's name alone.
+/// `Header: value`, or only the name of the header.
 fn handoff(line: &str) -> Result<(Option<String>, Option<String>), ConfigError> {
     let (name, value) =
         line.split_once(':').map_or((line, None), |(name, value)| (name, Some(value)));
@@ -344,9 +346,9 @@ fn headers(lines: &[String]) -> Result<Vec<(HeaderName, HeaderValue)>, ConfigErr
 fn header(line: &str) -> Result<(HeaderName, HeaderValue), ConfigError> {
     let Some((name, value)) = line.split_once(':') else {
         return Err(ConfigError::Header {
-            // Which part of it is a password, nobody can know.
+            // Any part of it may be a password.
             line: "…".to_owned(),
-            problem: "it has no colon".to_owned(),
+            problem: "no colon".to_owned(),
         });
     };
     let name = name.trim();
@@ -363,12 +365,12 @@ fn expected(lines: &[String]) -> Result<Vec<(String, String)>, ConfigError> {
     Ok(headers(lines)?.into_iter().map(text).collect())
 }
 
-/// The value is not repeated: it may be a password.
+/// Omits the value, because it may be a password.
 fn not_a_header(name: &str, error: &dyn std::fmt::Display) -> ConfigError {
     ConfigError::Header { line: format!("{name}: …"), problem: error.to_string() }
 }
 
-/// The name in a list that is nearest to a misspelt one, if it is near enough to be meant.
+/// The name in a list that is most similar to a misspelt one, if it is similar enough.
 pub(crate) fn nearest<'a>(
     wrong: &str,
     known: impl IntoIterator<Item = &'a str>,

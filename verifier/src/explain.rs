@@ -1,4 +1,4 @@
-//! Tells what a rule means: from the rule itself, so that text and behaviour cannot drift apart.
+//! Explains a rule. The text is part of the rule itself, so that it matches the behaviour.
 
 use std::io::{self, Write};
 
@@ -7,7 +7,7 @@ use crate::{
     diagnosis::{Rule, rules},
 };
 
-/// Writes all rules, a line each.
+/// Writes all rules, one per line.
 pub fn list(out: &mut impl Write) -> io::Result<()> {
     let width = rules().map(|it| it.id.len()).max().unwrap_or(0);
     rules().try_for_each(|it| writeln!(out, "{:width$}  {}", it.id, it.summary))
@@ -18,10 +18,10 @@ pub fn explain(out: &mut impl Write, rule: &Rule) -> io::Result<()> {
     writeln!(out, "{}: {}\n", rule.id, rule.summary)?;
     writeln!(
         out,
-        "guilty: {}   where the bytes arrive all the same: {}\n",
+        "component: {}   severity if the file still arrives: {}\n",
         rule.culprit, rule.severity
     )?;
-    writeln!(out, "{}\n\nWhat to do:", crate::report::paragraph(rule.meaning))?;
+    writeln!(out, "{}\n\nRemedies:", crate::report::paragraph(rule.meaning))?;
     let it = &rule.remedy;
     let special = [
         ("nginx", it.nginx),
@@ -34,18 +34,18 @@ pub fn explain(out: &mut impl Write, rule: &Rule) -> io::Result<()> {
             writeln!(out, "  {}", crate::report::paragraph_at(&format!("{name}: {text}"), 4))?;
         }
     }
-    writeln!(out, "  {}", crate::report::paragraph_at(&format!("any: {}", it.any), 4))?;
+    writeln!(out, "  {}", crate::report::paragraph_at(&format!("any server: {}", it.any), 4))?;
     let faults = FAULTS.iter().filter_map(|(id, _)| Some((*id, Fault::named(id).ok()?)));
     let of_rule = faults.filter(|(_, it)| it.expected.first().is_some_and(|it| *it == rule.id));
     of_rule.take(EXAMPLES).try_for_each(|(id, fault)| example(out, id, &fault))
 }
 
-/// More examples than these say nothing new.
+/// The maximum number of examples.
 const EXAMPLES: usize = 3;
 
-/// A way to see it happen: the very fault that the tests run.
+/// A fault that reproduces the finding; the tests use the same one.
 fn example(out: &mut impl Write, id: &str, fault: &Fault) -> io::Result<()> {
-    writeln!(out, "\nFor example: {}", fault.story)?;
+    writeln!(out, "\nExample: {}", fault.story)?;
     if let (Some(file), Some(edit)) = (&fault.file, &fault.edit) {
         writeln!(out, "  {file}")?;
         edit.from.lines().try_for_each(|line| writeln!(out, "  - {line}"))?;

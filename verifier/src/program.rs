@@ -1,4 +1,4 @@
-//! Does what the command line says, and knows what each outcome means for the exit status.
+//! Runs the command that the user gave, and maps its outcome to the exit status.
 
 use std::{
     io::{self, Read, Write},
@@ -22,8 +22,8 @@ use crate::{
     report::{Detail, Report, json, printable},
 };
 
-/// Runs a command, writing its result to `out`; the exit status is 0 healthy, 1 broken, degraded or
-/// exposed, 3 inconclusive. An error means 2: usage or configuration.
+/// Runs a command and writes its result to `out`. The exit status is 0 if healthy, 1 if broken,
+/// degraded or exposed, 3 if inconclusive. An error means 2: usage or configuration.
 pub async fn run(cli: &Cli, out: &mut impl Write) -> Result<ExitCode> {
     match &cli.command {
         Command::Verify(args) => verify(args, out).await,
@@ -39,7 +39,7 @@ pub async fn run(cli: &Cli, out: &mut impl Write) -> Result<ExitCode> {
     }
 }
 
-/// A reader that has seen enough, such as `head`, is no error.
+/// Ignores a closed pipe: a reader such as `head` may stop early.
 fn done(written: io::Result<()>) -> Result<ExitCode> {
     match written {
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
@@ -66,27 +66,27 @@ async fn verify(args: &Verify, out: &mut impl Write) -> Result<ExitCode> {
     if failed.is_empty() {
         return finish(&report, &args.output, out);
     }
-    // What was found is told all the same.
+    // Report the targets that were examined all the same.
     if !report.targets.is_empty() {
         finish(&report, &args.output, out)?;
     }
     anyhow::bail!(failed.join("; "))
 }
 
-/// Nobody is a stranger where the visitor himself shows no rights; the report says so too, and a line
-/// for each target does not.
+/// Warns that `--private` has no effect: without `--full-header`, every client is anonymous. The text
+/// report says so too, but `-o short` does not.
 fn note_missing_rights(config: &Config) {
     let blind =
         |it: &&Target| it.wish.intent.access == Access::Private && it.wish.full_headers.is_empty();
     for Target { name, .. } in config.targets.iter().filter(blind) {
-        let note = format!("note: {name}: --private checks nothing without --full-header");
+        let note = format!("note: {name}: --private has no effect without --full-header");
         let _ = writeln!(io::stderr(), "{}", printable(&note));
     }
 }
 
-const NO_RANDOMNESS: &str = "cannot get randomness from the system";
+const NO_RANDOMNESS: &str = "cannot get random numbers from the system";
 
-/// Between two tries of `--wait`.
+/// The pause between two attempts of `--wait`.
 const PAUSE: Duration = Duration::from_millis(500);
 
 async fn demo(args: &Demo, out: &mut impl Write) -> Result<ExitCode> {
@@ -118,7 +118,7 @@ async fn demo(args: &Demo, out: &mut impl Write) -> Result<ExitCode> {
     finish(&report, &args.output, out)
 }
 
-/// Ends when the user or the system wants the program to end.
+/// Returns when the program receives SIGINT or SIGTERM.
 async fn interrupted() {
     let Ok(mut ended) = signal(SignalKind::terminate()) else {
         return std::future::pending().await;
@@ -133,7 +133,7 @@ fn list_faults(proxy: DemoProxy, out: &mut impl Write) -> io::Result<()> {
     Fault::all_of(proxy).try_for_each(|(id, fault)| writeln!(out, "{id:30}  {}", fault.story))
 }
 
-/// The report about the targets that could be examined, and why the others could not.
+/// The report on the targets that could be examined, and the errors of the others.
 async fn examine(config: &Config, prober: &Prober) -> (Report, Vec<String>) {
     let started = humantime::format_rfc3339_seconds(SystemTime::now()).to_string();
     let (mut seen, mut failed) = (Vec::new(), Vec::new());
@@ -153,8 +153,9 @@ fn judge(path: &Path, output: &Output, out: &mut impl Write) -> Result<ExitCode>
         Some("-") => io::stdin().lock().read_to_end(&mut text),
         _ => std::fs::File::open(path).and_then(|mut it| it.read_to_end(&mut text)),
     };
-    read.with_context(|| format!("cannot read the report `{}`", path.display()))?;
-    let saved = json::read(&text).with_context(|| format!("cannot judge `{}`", path.display()))?;
+    read.with_context(|| format!("`{}`: cannot read the report", path.display()))?;
+    let saved = json::read(&text)
+        .with_context(|| format!("`{}`: cannot judge the report", path.display()))?;
     finish(&Report::new(saved.tool, saved.started, saved.seen, &saved.choice), output, out)
 }
 
@@ -181,7 +182,7 @@ fn unknown_rule(id: &str) -> ConfigError {
     ConfigError::Rule { rule: id.to_owned(), suggestion }
 }
 
-/// An error with its causes on one line, and its hints on lines of their own below.
+/// An error with its causes on one line, followed by one line per hint.
 pub fn chain(error: &anyhow::Error) -> String {
     let (mut line, mut hints) = (String::new(), String::new());
     for cause in error.chain() {

@@ -1,5 +1,4 @@
-//! Faults: named ways in which a right set-up is broken by one change, each with the finding that
-//! must come first.
+//! Faults: named changes that break a healthy set-up, each with its expected first finding.
 
 use clap::ValueEnum;
 use serde::Deserialize;
@@ -11,58 +10,57 @@ mod change;
 
 pub use change::{Act, App, Edit, Edited, Relay};
 
-/// One change, and what it leads to.
+/// One change, and its expected findings.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Fault {
-    /// What happened, in a line.
+    /// The cause, in one line.
     pub story: String,
-    /// The proxy, by its name in `--proxy`.
+    /// The proxy, by its value of `--proxy`.
     pub proxy: String,
-    /// The file that is edited, as it is shipped.
+    /// The shipped file to edit.
     pub file: Option<String>,
     /// The edit.
     pub edit: Option<Edit>,
-    /// Where the edit is in force.
+    /// Where the edit is active.
     #[serde(default)]
     pub edited: Edited,
-    /// What is done to the storage or the fixture instead of an edit.
+    /// A change to the storage or the fixture instead of an edit.
     pub act: Option<Act>,
-    /// The hand-off that the app sends instead of the right one.
+    /// The hand-off that the app sends instead of the expected one.
     pub app: Option<App>,
-    /// What an app answers that stands there instead of the fixture.
+    /// The responses of an app that replaces the fixture.
     #[serde(default)]
     pub answers: Vec<Answer>,
-    /// What a store at `@STORE@` answers.
+    /// The responses of an object store at `@STORE@`.
     #[serde(default)]
     pub store: Vec<Answer>,
-    /// A proxy between the visitor and the one that serves the file.
+    /// A proxy between the client and the proxy that serves the file.
     pub front: Option<Relay>,
-    /// A proxy between the one that serves the file and the app.
+    /// A proxy between the proxy that serves the file and the app.
     pub between: Option<Relay>,
-    /// What the operator writes about the target beside what is known, in the words of the file for
-    /// `--config`; what is empty is left out.
+    /// Settings of the target in addition to the known ones, with the keys of the file for
+    /// `--config`; empty values are removed.
     #[serde(default)]
     pub target: toml::Table,
-    /// Whether only `--thorough` finds it.
+    /// Whether `--thorough` is needed to find it.
     #[serde(default)]
     pub thorough: bool,
-    /// The rule that must come first; none for a set-up that is unusual and right. Behind it, what
-    /// may come first instead where the configuration can be read.
+    /// The rule of the first finding; none for an unusual but healthy set-up. Further rules may be
+    /// first instead if the configuration can be read.
     pub expected: Vec<String>,
-    /// The rule that must come first where the configuration and the log can be read, if it is
-    /// another one.
+    /// The rule of the first finding if the configuration and the log can be read, where it differs.
     pub told: Option<String>,
-    /// A warning that must be given, whatever else is found.
+    /// A required warning, regardless of the findings.
     pub warned: Option<String>,
-    /// The same where the configuration and the log can be read.
+    /// The required warning if the configuration and the log can be read.
     #[serde(rename = "told-warning")]
     pub told_warning: Option<String>,
 }
 
 macro_rules! faults {
     ($($id:literal),+ $(,)?) => {
-        /// All faults: their ids, and their files as they stand in `tests/faults`.
+        /// All faults: their ids, and their files in `tests/faults`.
         pub const FAULTS: &[(&str, &str)] = &[
             $(($id, include_str!(concat!("../../tests/faults/", $id, ".toml")))),+
         ];
@@ -332,7 +330,7 @@ faults!(
 );
 
 impl Fault {
-    /// How much must be asked to find it.
+    /// The depth that is needed to find it.
     pub fn depth(&self) -> Depth {
         if self.thorough { Depth::Thorough } else { Depth::AsNeeded }
     }
@@ -343,7 +341,7 @@ impl Fault {
         all.filter(move |(_, it)| it.proxy == name(proxy))
     }
 
-    /// The fault of this id, if it is one of this proxy.
+    /// The fault with this id, if it belongs to this proxy.
     pub fn of(proxy: DemoProxy, id: &str) -> Result<Self, StageError> {
         let fault = Self::named(id)?;
         if fault.proxy == name(proxy) {
@@ -352,7 +350,7 @@ impl Fault {
         Err(StageError::OtherProxy { id: id.to_owned(), proxy: fault.proxy })
     }
 
-    /// The fault of this id.
+    /// The fault with this id.
     pub fn named(id: &str) -> Result<Self, StageError> {
         let (_, text) = FAULTS
             .iter()
@@ -362,11 +360,11 @@ impl Fault {
         let fault: Self = toml::from_str(text).map_err(|error| wrong(error.to_string()))?;
         match (&fault.file, &fault.edit) {
             (Some(_), Some(_)) | (None, None) => Ok(fault),
-            _ => Err(wrong("`file` and `edit` go together".to_owned())),
+            _ => Err(wrong("`file` and `edit` require each other".to_owned())),
         }
     }
 
-    /// A file with the fault's edit, if the edit is for this file.
+    /// The text of a file with the fault's edit, if the edit is for this file.
     pub(super) fn applied(&self, file: &str, text: &str) -> Result<String, StageError> {
         let Some(Edit { from, to }) =
             self.edit.as_ref().filter(|_| self.file.as_deref() == Some(file))
@@ -377,13 +375,13 @@ impl Fault {
             1 => Ok(text.replacen(from, to, 1)),
             n => Err(StageError::Fault {
                 id: self.story.clone(),
-                problem: format!("`{from}` occurs {n} times in {file}, not once"),
+                problem: format!("`{from}` occurs {n} times in {file}, expected once"),
             }),
         }
     }
 }
 
-/// A proxy's name, as the command line has it.
+/// The name of a proxy on the command line.
 fn name(proxy: DemoProxy) -> String {
     proxy.to_possible_value().map_or_else(String::new, |it| it.get_name().to_owned())
 }

@@ -1,5 +1,4 @@
-//! The checks for people: one line when all is well, with what was not checked, and a line for each
-//! where all evidence is told.
+//! The checks in the text report: one paragraph, or one line per check if all evidence is printed.
 
 use std::io::{self, Write};
 
@@ -9,7 +8,7 @@ use super::{
 };
 use crate::{check::Check, diagnosis::CheckResult};
 
-/// Writes the checks under the layers, in one paragraph.
+/// Writes the checks below the layers, in one paragraph.
 pub(super) fn line(out: &mut impl Write, checks: &[(Check, CheckResult)]) -> io::Result<()> {
     if checks.is_empty() {
         return Ok(());
@@ -33,23 +32,23 @@ pub(super) fn line(out: &mut impl Write, checks: &[(Check, CheckResult)]) -> io:
         () => (GOOD, "ok  "),
     };
     if let Some(reason) = why_most_are_skipped(checks).filter(|_| word == "ok  ") {
-        let text = wrapped(&printable(&format!("not made: {reason}")), 17, 17);
+        let text = wrapped(&printable(&format!("skipped: {reason}")), 17, 17);
         return writeln!(out, "  {QUIET}skip{QUIET:#}  {:8} {text}", "checks");
     }
     let told = [
-        ("wrong: ", failed),
+        ("failed: ", failed),
         ("warning: ", warned),
-        ("not known: ", unknown),
+        ("unknown: ", unknown),
         ("skipped: ", skipped),
     ];
     let told =
         told.iter().filter(|it| !it.1.is_empty()).map(|(word, list)| format!("{word}{list}"));
-    let text: Vec<_> = Some(format!("{right} right")).into_iter().chain(told).collect();
+    let text: Vec<_> = Some(format!("{right} passed")).into_iter().chain(told).collect();
     let text = wrapped(&printable(&text.join("; ")), 17, 17);
     writeln!(out, "  {style}{word}{style:#}  {:8} {text}", "checks")
 }
 
-/// Writes a line for each check.
+/// Writes one line per check.
 pub(super) fn lines(out: &mut impl Write, checks: &[(Check, CheckResult)]) -> io::Result<()> {
     if !checks.is_empty() {
         writeln!(out, "\n{QUIET}checks{QUIET:#}")?;
@@ -67,7 +66,7 @@ pub(super) fn lines(out: &mut impl Write, checks: &[(Check, CheckResult)]) -> io
     })
 }
 
-/// The one reason for which more than half of the checks were not made, if there is one.
+/// The reason for which more than half of the checks were skipped, if there is one.
 fn why_most_are_skipped(checks: &[(Check, CheckResult)]) -> Option<&str> {
     let reasons = checks.iter().filter_map(|(_, result)| match result {
         CheckResult::Skipped(reason) => Some(reason.as_str()),
@@ -77,7 +76,7 @@ fn why_most_are_skipped(checks: &[(Check, CheckResult)]) -> Option<&str> {
     reasons.clone().find(|reason| often(reason) * 2 > checks.len())
 }
 
-/// The checks that have a reason, those with the same one together; many by their number.
+/// The checks that have a reason, grouped by it; large groups are shown as a number.
 fn grouped<'a>(
     checks: &'a [(Check, CheckResult)],
     reason: impl Fn(&'a CheckResult) -> Option<&'a str>,

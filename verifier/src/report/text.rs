@@ -1,5 +1,5 @@
-//! The report for people: the verdict in the first line, `full` before the other layers, then
-//! cause, evidence and remedy.
+//! The text report: the verdict in the first line, the `full` layer before the others, then cause,
+//! evidence and remedy.
 
 use std::io::{self, Write};
 
@@ -19,10 +19,10 @@ pub(super) const BAD: Style = AnsiColor::Red.on_default().bold();
 pub(super) const DOUBT: Style = AnsiColor::Yellow.on_default().bold();
 pub(super) const QUIET: Style = Style::new().dimmed();
 
-/// Writes all targets, an empty line between them.
+/// Writes all targets, separated by empty lines.
 pub(super) fn write(out: &mut impl Write, report: &Report, detail: Detail) -> io::Result<()> {
     if report.targets.is_empty() {
-        writeln!(out, "{DOUBT}inconclusive{DOUBT:#}: nothing was checked")?;
+        writeln!(out, "{DOUBT}inconclusive{DOUBT:#}: no target was checked")?;
     }
     for (n, judged) in report.targets.iter().enumerate() {
         if n > 0 && detail != Detail::Verdict {
@@ -58,22 +58,22 @@ fn target(out: &mut impl Write, judged: &Judged, detail: Detail) -> io::Result<(
         self::finding(out, finding, &mut told)?;
     }
     if let Some(deciding) = &it.deciding {
-        let line = format!("What would tell which one: {}", printable(deciding));
+        let line = format!("To narrow this down, add {}", printable(deciding));
         writeln!(out, "\n{}", wrapped(&line, 0, 2))?;
     }
     if detail == Detail::All { everything(out, judged) } else { Ok(()) }
 }
 
-/// The first line: verdict, target, culprit and rule. One line, however long.
+/// The first line: verdict, target, culprit and rule. Never wrapped.
 pub(super) fn verdict(out: &mut impl Write, judged: &Judged) -> io::Result<()> {
     let it = &judged.diagnosis;
     let style = style(&it.verdict);
     let told = match (&it.verdict, it.findings.first()) {
         (Verdict::Inconclusive(reason), _) => reason.clone(),
-        (_, Some(first)) => format!("{} is guilty ({})", guilty(first), first.rule.id),
+        (_, Some(first)) => format!("the cause is {} ({})", guilty(first), first.rule.id),
         (_, None) => {
             let size = judged.evidence.dummy.as_ref().map_or(0, |it| it.size);
-            format!("a visitor gets the right {size} bytes")
+            format!("clients receive the expected content ({size} bytes)")
         }
     };
     let name = printable(&judged.evidence.target);
@@ -105,7 +105,7 @@ fn layer(out: &mut impl Write, name: &str, layer: &Layer) -> io::Result<()> {
     writeln!(out, "  {style}{word}{style:#}  {name:8} {}", wrapped(&printable(&layer.seen), 17, 17))
 }
 
-/// One finding; what was told of an earlier one is not told again.
+/// One finding, without lines that an earlier one has printed.
 fn finding<'a>(
     out: &mut impl Write,
     finding: &'a Finding,
@@ -115,9 +115,9 @@ fn finding<'a>(
     writeln!(out, "\n{style}{}{style:#} ({})", finding.rule.id, finding.confidence)?;
     writeln!(out, "  {}", wrapped(finding.rule.summary, 2, 2))?;
     let seen = finding.evidence.iter().map(|it| ("seen", it));
-    let lines = seen.chain([("try", &finding.reproduce), ("do", &finding.remedy)]);
+    let lines = seen.chain([("try", &finding.reproduce), ("fix", &finding.remedy)]);
     for (word, line) in lines.filter(|(_, line)| !told.contains(&line.as_str())) {
-        // A command is not broken: it is there to be pasted.
+        // A command is not wrapped, so that it can be pasted.
         let text = if word == "try" { printable(line) } else { wrapped(&printable(line), 8, 8) };
         writeln!(out, "  {QUIET}{word:4}{QUIET:#}  {text}")?;
     }
@@ -135,7 +135,7 @@ fn everything(out: &mut impl Write, judged: &Judged) -> io::Result<()> {
         exchange(out, &further.id.to_string(), &further.probed.asked, &further.probed.seen)?;
     }
     if !it.local.is_empty() {
-        writeln!(out, "\n{QUIET}configuration and log{QUIET:#}")?;
+        writeln!(out, "\n{QUIET}configuration and logs{QUIET:#}")?;
     }
     it.local.iter().try_for_each(|fact| writeln!(out, "  {}", printable(&fact.line())))
 }

@@ -1,10 +1,10 @@
-//! Breaks text into lines of at most 80 columns.
+//! Wraps text at 80 columns.
 
-/// The widest line.
+/// The maximum width of a line.
 const COLUMNS: usize = 80;
 
-/// Breaks at spaces; the first line has room for `used` columns less, the others begin with
-/// `indent` spaces.
+/// Breaks lines at spaces. The first line has `used` columns less; the others start with `indent`
+/// spaces.
 pub(super) fn wrapped(text: &str, used: usize, indent: usize) -> String {
     let mut lines = String::new();
     let mut column = used;
@@ -24,12 +24,13 @@ pub(super) fn wrapped(text: &str, used: usize, indent: usize) -> String {
     lines
 }
 
-/// What came over the network must not steer a terminal, forge a line, or turn the reading order.
+/// Replaces characters with which text from the network could control the terminal, forge a line, or
+/// reverse the reading order.
 pub(crate) fn printable(text: &str) -> String {
     text.chars().map(|c| if c.is_control() || steers(c) { '\u{fffd}' } else { c }).collect()
 }
 
-/// Marks of the reading order, and separators that break a line (Unicode, bidirectional controls).
+/// Bidirectional controls and line separators of Unicode.
 fn steers(c: char) -> bool {
     matches!(c, '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
@@ -39,7 +40,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn lines_end_at_eighty_columns() {
+    fn lines_are_wrapped_at_80_columns() {
         let text = wrapped(&"word ".repeat(40), 10, 4);
         assert!(
             text.lines()

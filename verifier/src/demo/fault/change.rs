@@ -1,4 +1,4 @@
-//! The changes that faults are made of: an edit, an act, an app or a proxy with manners of its own.
+//! The changes that make up faults: an edit, an action, or a misbehaving app or proxy.
 
 use std::path::Path;
 
@@ -13,43 +13,43 @@ use crate::args::DemoProxy;
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Edit {
-    /// What is replaced.
+    /// The text to replace.
     pub from: String,
-    /// What replaces it.
+    /// The replacement.
     pub to: String,
 }
 
-/// Where an edit is in force.
+/// Where an edit is active.
 #[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq, Eq)]
 #[serde(rename_all = "kebab-case")]
 pub enum Edited {
     /// In the file and in the running proxy.
     #[default]
     Loaded,
-    /// In the file only: the proxy runs with what it was before.
+    /// Only in the file: the proxy was not reloaded.
     NotLoaded,
-    /// In the running proxy only: the file was mended, and not loaded again.
+    /// Only in the running proxy: the file was fixed, but not reloaded.
     Mended,
 }
 
-/// A proxy that passes everything on, but for its own rules.
+/// A proxy that forwards everything except for its own rules.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Relay {
-    /// Which one, by its name in `--proxy`.
+    /// The proxy, by its value of `--proxy`.
     pub proxy: String,
-    /// What stands in its site before it passes on what is left.
+    /// The rules in its site, before it forwards the rest.
     #[serde(default)]
     pub rules: String,
 }
 
-/// An app that hands over in a way of its own.
+/// An app with a custom hand-off.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct App {
     /// The header's name.
     pub header: String,
-    /// What stands before the file's key; `@STORAGE@` is the storage's folder.
+    /// The prefix of the file's key; `@STORAGE@` is the storage directory.
     pub map: String,
     /// Whether the value is percent-encoded.
     #[serde(default)]
@@ -65,7 +65,7 @@ impl Relay {
 }
 
 impl App {
-    /// The fixture that stands for this app.
+    /// A fixture that acts as this app.
     pub(in super::super) fn fixture(&self, storage: &Path) -> Result<Fixture, StageError> {
         let header: Header = self.header.parse().map_err(sendfile_fixture::StartError::from)?;
         let escape = if self.encoded { Escape::Percent } else { Escape::Raw };
@@ -74,39 +74,39 @@ impl App {
     }
 }
 
-/// What is done when everything runs.
+/// An action after everything has started.
 #[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq)]
 #[serde(rename_all = "kebab-case")]
 pub enum Act {
-    /// The dummy is deleted.
+    /// Delete the dummy.
     RemoveDummy,
-    /// The dummy is closed to everybody but its owner.
+    /// Make the dummy readable only by its owner.
     CloseDummy,
-    /// The folder of dummies is closed to everybody but its owner.
+    /// Make the directory of dummies accessible only to its owner.
     CloseFolder,
-    /// The dummy loses its second half.
+    /// Truncate the dummy to its first half.
     TruncateDummy,
-    /// Something else is written over the dummy.
+    /// Overwrite the dummy with other content.
     OverwriteDummy,
-    /// The storage moves, and a link stands in its place.
+    /// Move the storage and put a symbolic link in its place.
     LinkStorage,
-    /// The fixture stops without clearing up behind it.
+    /// Stop the fixture without cleaning up.
     StopFixture,
-    /// The proxy is stopped.
+    /// Stop the proxy.
     StopProxy,
-    /// A visitor has the download before it is checked.
+    /// Request the download before the check.
     Visit,
-    /// The same, and then the file gets another content.
+    /// Request the download, then replace the content of the file.
     VisitAndReplace,
-    /// A visitor has the download, and then the fixture gives its files other contents.
+    /// Request the download, then let the fixture rotate the contents of its files.
     VisitAndRotate,
-    /// The dummy is packed, as `.gz` beside itself, and then the fixture gives its files other
-    /// contents.
+    /// Compress the dummy into a `.gz` file next to it, then let the fixture rotate the contents of
+    /// its files.
     PackAndRotate,
-    /// A `.gz` of something else is put beside the dummy.
+    /// Put a `.gz` file with other content next to the dummy.
     PackAnother,
-    /// A `.htaccess` that switches XSendFile on is put into the folder of the site.
+    /// Put a `.htaccess` with `XSendFile On` into the document root.
     WriteHtaccess,
-    /// The proxy sees an empty folder where the storage should be.
+    /// Show the proxy an empty directory instead of the storage.
     HideStorage,
 }
