@@ -1,4 +1,4 @@
-//! The program as others call it: its exit status, and what it writes where.
+//! Runs the program: its exit status, standard output and standard error.
 
 use std::{collections::BTreeSet, process::Output, thread, time::Duration};
 
@@ -12,15 +12,15 @@ use self::site::{FILE, HANDOFF, healthy, respond, site, trickle};
 mod errors;
 mod site;
 
-/// A bound on hanging: everything here takes a fraction of it.
+/// A limit against hanging; every test takes a fraction of it.
 const PATIENCE: Duration = Duration::from_secs(2);
 
-/// What must be in no output.
+/// A text that must not occur in any output.
 const SECRET: &str = "s3cr3t";
 
 const HANDOFF_WITH_SECRET: &str = "X-Accel-Redirect: /s3/a.bin?X-Amz-Signature=s3cr3t";
 
-/// What S3 says of a signature: it repeats all of it.
+/// The error of S3 for a wrong signature, which repeats all of its parts.
 const STORE_ERROR: &[u8] =
     b"<Error><Code>SignatureDoesNotMatch</Code><AWSAccessKeyId>s3cr3t</AWSAccessKeyId>\
     <StringToSign>s3cr3t</StringToSign><SignatureProvided>s3cr3t</SignatureProvided></Error>";
@@ -72,7 +72,7 @@ fn rules_are_listed_and_explained() {
 }
 
 #[test]
-fn a_snippet_has_the_values_that_were_given() {
+fn snippet_contains_given_values() {
     let output = run(&["snippet", "nginx", "--map", "/files/"]);
     assert!(output.status.success());
     assert!(out(&output).contains("location ^~ /files/ {"));
@@ -80,32 +80,32 @@ fn a_snippet_has_the_values_that_were_given() {
 }
 
 #[test]
-fn what_people_read() {
+fn text_reports() {
     assert_snapshot!(Case::Healthy.text(&[]), @r#"
-        healthy download: a visitor gets the right 4096 bytes
+        healthy download: clients receive the expected content (4096 bytes)
 
           ok    full     200, the file, 4096 bytes
           ok    storage  the file, 4096 bytes
           ok    app      200, X-Accel-Redirect: /protected/a.bin
           ok    direct   200, the file, 4096 bytes
-          ok    checks   10 right; skipped: refusal (no --private), names (no fixture),
+          ok    checks   10 passed; skipped: refusal (no --private), names (no fixture),
                          spoofing (only with --thorough), tls, protocol (the site is
                          http)
     "#);
     assert_snapshot!(Case::Broken.text(&[]), @r#"
-        broken download: the hand-off is guilty (handoff.feature-off)
+        broken download: the cause is the hand-off (handoff.feature-off)
 
           FAIL  full     200, an empty body
           ok    storage  the file, 4096 bytes
           ok    app      200, X-Accel-Redirect: /protected/a.bin
           ok    direct   200, the file, 4096 bytes
-          skip  checks   not made: the download is not right
+          skip  checks   skipped: the download is not right
 
         handoff.feature-off (sure)
           the proxy does not act on the hand-off header
           seen  the visitor gets an empty body, and the header X-Accel-Redirect
           try   curl -sS -D - -o /dev/null http://SITE/full
-          do    remove X-Accel-Redirect from proxy_ignore_headers (or
+          fix   remove X-Accel-Redirect from proxy_ignore_headers (or
                 fastcgi_ignore_headers, uwsgi_ignore_headers)
     "#);
     assert_snapshot!(Case::Inconclusive.text(&[]), @r#"
@@ -116,26 +116,26 @@ fn what_people_read() {
           skip  storage  no --storage was given
           ok    app      200, X-Accel-Redirect: /protected/a.bin
           skip  direct   no --direct was given
-          ok    checks   9 right; skipped: refusal (no --private), names (no fixture),
+          ok    checks   9 passed; skipped: refusal (no --private), names (no fixture),
                          freshness (nothing tells which bytes are right), spoofing (only
                          with --thorough), tls, protocol (the site is http)
     "#);
     assert_snapshot!(Case::Broken.text(&["-o", "short"]), @r#"
-        broken download: the hand-off is guilty (handoff.feature-off)
+        broken download: the cause is the hand-off (handoff.feature-off)
           broken handoff.feature-off (sure): the visitor gets an empty body, and the header X-Accel-Redirect
     "#);
     assert_snapshot!(
         Case::Broken.text(&["-q"]),
-        @"broken download: the hand-off is guilty (handoff.feature-off)"
+        @"broken download: the cause is the hand-off (handoff.feature-off)"
     );
     assert_snapshot!(
         Case::Healthy.text(&["-q"]),
-        @"healthy download: a visitor gets the right 4096 bytes"
+        @"healthy download: clients receive the expected content (4096 bytes)"
     );
 }
 
 #[test]
-fn the_exit_status_is_the_same_in_every_format() {
+fn exit_status_is_the_same_in_every_format() {
     for (case, status) in [(Case::Healthy, 0), (Case::Broken, 1), (Case::Inconclusive, 3)] {
         for format in [&["-o", "text"][..], &["-o", "short"], &["-o", "json"], &["-q"], &["-v"]] {
             let output = case.run(format);
@@ -146,13 +146,13 @@ fn the_exit_status_is_the_same_in_every_format() {
 }
 
 #[test]
-fn json_is_one_document_with_the_promised_keys() {
+fn json_is_one_document_with_the_documented_keys() {
     for (case, verdict, culprit) in [
         (Case::Healthy, "healthy", Value::Null),
         (Case::Broken, "broken", "handoff".into()),
         (Case::Inconclusive, "inconclusive", Value::Null),
     ] {
-        // Colours have no place in it, whatever is asked for.
+        // It is never coloured, even with `--color always`.
         let output = case.run(&["-o", "json", "--color", "always"]);
         let report: Value = serde_json::from_slice(&output.stdout).expect("one JSON document");
         assert_eq!(keys(&report), "started targets tool version");
@@ -177,14 +177,14 @@ fn json_is_one_document_with_the_promised_keys() {
             assert_eq!(check.get("reason").is_some(), result != "pass", "{case:?}: {check}");
         }
         for finding in target["findings"].as_array().expect("a list") {
-            let promised = "confidence culprit evidence remedy rule severity summary";
-            assert_eq!(keys(finding), promised);
+            let documented = "confidence culprit evidence remedy rule severity summary";
+            assert_eq!(keys(finding), documented);
         }
     }
 }
 
 #[test]
-fn a_saved_report_is_judged_as_the_fresh_one() {
+fn saved_report_gets_the_same_verdict() {
     for case in [Case::Healthy, Case::Broken, Case::Inconclusive] {
         let fresh = case.run(&["-o", "json"]);
         let mut judge = program(&["judge", "-", "-o", "json"]);
@@ -194,25 +194,28 @@ fn a_saved_report_is_judged_as_the_fresh_one() {
 }
 
 #[test]
-fn colours_are_for_terminals_and_for_who_asks() {
+fn colours_are_used_on_terminals_or_on_request() {
     let coloured = |arguments: &[&str], environment: &[(&str, &str)]| {
         out(&Case::Broken.run_in(environment, arguments)).contains('\u{1b}')
     };
-    assert!(!coloured(&[], &[]), "a pipe is no terminal");
+    assert!(!coloured(&[], &[]), "a pipe is not a terminal");
     assert!(coloured(&["--color", "always"], &[]));
-    assert!(coloured(&["--color", "always"], &[("NO_COLOR", "1")]), "the flag is stronger");
+    assert!(coloured(&["--color", "always"], &[("NO_COLOR", "1")]), "the flag takes precedence");
     assert!(coloured(&[], &[("CLICOLOR_FORCE", "1")]));
-    assert!(!coloured(&["--color", "never"], &[("CLICOLOR_FORCE", "1")]), "the flag is stronger");
+    assert!(
+        !coloured(&["--color", "never"], &[("CLICOLOR_FORCE", "1")]),
+        "the flag takes precedence"
+    );
 }
 
 #[test]
-fn proxies_of_the_environment_are_not_obeyed() {
+fn proxy_environment_variables_are_ignored() {
     let nowhere = [("http_proxy", "http://127.0.0.1:1"), ("ALL_PROXY", "http://127.0.0.1:1")];
     assert_eq!(Case::Healthy.run_in(&nowhere, &[]).status.code(), Some(0));
 }
 
 #[test]
-fn secrets_are_in_no_output() {
+fn output_contains_no_secrets() {
     let site = site(|path, stream| match path {
         "/app" => respond(stream, "200 OK", &[HANDOFF_WITH_SECRET, "Set-Cookie: id=s3cr3t"], b""),
         "/direct" | "/storage" => respond(stream, "200 OK", &[], FILE),
@@ -239,7 +242,7 @@ fn secrets_are_in_no_output() {
 }
 
 #[test]
-fn a_server_that_never_answers_is_given_up() {
+fn silent_server_times_out() {
     let site = site(|_, _| thread::sleep(PATIENCE * 2));
     let output = verify(&site).args(["--timeout", "300ms"]).output().expect("the program runs");
     assert_eq!(output.status.code(), Some(1), "{}", out(&output));
@@ -247,7 +250,7 @@ fn a_server_that_never_answers_is_given_up() {
 }
 
 #[test]
-fn a_body_that_trickles_for_ever_is_given_up() {
+fn endless_slow_body_times_out() {
     let site = site(|path, stream| match path {
         "/full" => trickle(stream, b"HTTP/1.1 200 OK\r\n\r\n"),
         _ => healthy(path, stream),
@@ -261,15 +264,15 @@ fn a_body_that_trickles_for_ever_is_given_up() {
 }
 
 #[test]
-fn a_head_that_trickles_for_ever_is_given_up() {
+fn endless_slow_head_times_out() {
     let site = site(|_, stream| trickle(stream, b"HTTP/1.1 200 OK\r\nX-Endless: "));
     let output = verify(&site).args(["--timeout", "300ms"]).output().expect("the program runs");
     assert_eq!(output.status.code(), Some(1), "{}", out(&output));
 }
 
 #[test]
-fn a_handoff_is_judged_by_its_head() {
-    // Django and Flask announce the length of the file and send nothing.
+fn handoff_is_read_from_the_response_head() {
+    // Django and Flask send the Content-Length of the file, but no body.
     let site = site(|path, stream| match path {
         "/app" => {
             let head = format!("HTTP/1.1 200 OK\r\n{HANDOFF}\r\nContent-Length: 40000\r\n\r\n");
@@ -278,12 +281,12 @@ fn a_handoff_is_judged_by_its_head() {
         }
         _ => healthy(path, stream),
     });
-    // The limit of time is ten seconds here, and patience is shorter.
+    // The default --timeout of ten seconds is longer than this test may take.
     let output = verify(&site).output().expect("the program runs");
     assert_eq!(output.status.code(), Some(0), "{}", out(&output));
 }
 
-/// A set-up, by its outcome.
+/// A set-up, named after its verdict.
 #[derive(Clone, Copy, Debug)]
 enum Case {
     Healthy,
@@ -302,7 +305,7 @@ impl Case {
         output.expect("the program runs")
     }
 
-    /// What is printed, with a name in place of the address, which is another one each time.
+    /// The output, with a fixed name instead of the address, which differs in each run.
     fn text(self, arguments: &[&str]) -> String {
         let site = self.site();
         let output = self.verify(&site).args(arguments).output().expect("the program runs");
@@ -332,14 +335,14 @@ impl Case {
     }
 }
 
-/// The program, knowing nothing of the terminal and the environment of whoever runs the tests.
+/// The program, isolated from the terminal and the environment of the test run.
 fn program(arguments: &[&str]) -> Command {
     let mut program = cargo_bin_cmd!("sendfile-check");
     program.env_clear().env("COLUMNS", "80").args(arguments).timeout(PATIENCE);
     program
 }
 
-/// All four layers of a site.
+/// `verify` with all four layers of a site.
 fn verify(site: &str) -> Command {
     let mut program = program(&["verify"]);
     program.args(["storage", "app", "direct", "full"].map(|it| format!("--{it}={site}/{it}")));

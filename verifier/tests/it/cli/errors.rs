@@ -1,5 +1,4 @@
-//! Wrong calls: each error names the input, says what is wrong and what to do, at once, with
-//! status 2.
+//! Usage errors: each names the input and the reason, gives a hint, and exits at once with status 2.
 
 use std::{fs, time::Duration};
 
@@ -7,7 +6,7 @@ use insta::assert_snapshot;
 
 use super::{SECRET, err, out, program, run};
 
-/// A wrong call asks nobody, so it waits for nobody.
+/// A usage error sends no request, so it must not wait.
 const AT_ONCE: Duration = Duration::from_secs(1);
 
 #[test]
@@ -35,7 +34,7 @@ fn usage_errors() {
     error: `example.org/x` is no URL that can be asked: it has no scheme
     hint: begin it with `http://` or `https://`
     "#);
-    // Nothing at all is a question for help.
+    // Without arguments the program prints its help.
     let output = run(&[]);
     assert_eq!((output.status.code(), out(&output)), (Some(2), ""));
     assert!(err(&output).contains("Usage: sendfile-check [OPTIONS] <COMMAND>"));
@@ -81,7 +80,7 @@ fn errors_about_values() {
 }
 
 #[test]
-fn snippets_for_a_private_bucket() {
+fn errors_about_snippets_for_a_private_bucket() {
     assert_snapshot!(error("snippet nginx --storage https://s3.test/bucket"), @r#"
         error: the value `https://s3.test/bucket` of --storage cannot stand in a snippet: it is no folder
         hint: for links to a store, say `--remote signed` too
@@ -173,7 +172,7 @@ fn errors_about_reports() {
 }
 
 #[test]
-fn secrets_are_in_no_error() {
+fn errors_contain_no_secrets() {
     let file = |line: &str| format!("[targets.a]\n{line}");
     for (arguments, text) in [
         ("verify --full http://h/ --storage http://me:s3cr3t@h/x", String::new()),
@@ -194,7 +193,7 @@ fn secrets_are_in_no_error() {
     }
 }
 
-/// An option that has no effect would be taken for one that works.
+/// The user would expect an ignored option to have an effect.
 #[test]
 fn options_without_effect_are_refused() {
     let of_target =
@@ -221,14 +220,14 @@ fn options_without_effect_are_refused() {
     }
 }
 
-/// What a wrong call is told, on standard error and with status 2.
+/// The error message of a wrong call, which must exit with status 2.
 fn error(arguments: &str) -> String {
     error_with(arguments, "")
 }
 
-/// The same, where the file `it` has this text.
+/// The error message if the file `it` contains this text.
 fn error_with(arguments: &str, text: &str) -> String {
-    let folder = tempfile::tempdir().expect("a temporary folder");
+    let folder = tempfile::tempdir().expect("a temporary directory");
     fs::write(folder.path().join("it"), text).expect("a temporary file");
     let mut program = program(&arguments.split(' ').collect::<Vec<_>>());
     let output = program.current_dir(&folder).timeout(AT_ONCE).output().expect("the program runs");
