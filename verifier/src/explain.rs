@@ -5,6 +5,7 @@ use std::io::{self, Write};
 use crate::{
     demo::fault::{FAULTS, Fault},
     diagnosis::{Rule, rules},
+    report::Width,
 };
 
 /// Writes all rules, one per line.
@@ -14,14 +15,14 @@ pub fn list(out: &mut impl Write) -> io::Result<()> {
 }
 
 /// Explains one rule.
-pub fn explain(out: &mut impl Write, rule: &Rule) -> io::Result<()> {
+pub fn explain(out: &mut impl Write, rule: &Rule, width: Width) -> io::Result<()> {
     writeln!(out, "{}: {}\n", rule.id, rule.summary)?;
     writeln!(
         out,
         "component: {}   severity if the file still arrives: {}\n",
         rule.culprit, rule.severity
     )?;
-    writeln!(out, "{}\n\nRemedies:", crate::report::paragraph(rule.meaning))?;
+    writeln!(out, "{}\n\nRemedies:", width.wrapped(rule.meaning, 0, 0))?;
     let it = &rule.remedy;
     let special = [
         ("nginx", it.nginx),
@@ -31,10 +32,10 @@ pub fn explain(out: &mut impl Write, rule: &Rule) -> io::Result<()> {
     ];
     for (name, text) in special {
         if let Some(text) = text {
-            writeln!(out, "  {}", crate::report::paragraph_at(&format!("{name}: {text}"), 4))?;
+            writeln!(out, "  {}", width.remedy(&format!("{name}: {text}"), 2, 4))?;
         }
     }
-    writeln!(out, "  {}", crate::report::paragraph_at(&format!("any server: {}", it.any), 4))?;
+    writeln!(out, "  {}", width.remedy(&format!("any server: {}", it.any), 2, 4))?;
     let faults = FAULTS.iter().filter_map(|(id, _)| Some((*id, Fault::named(id).ok()?)));
     let of_rule = faults.filter(|(_, it)| it.expected.first().is_some_and(|it| *it == rule.id));
     of_rule.take(EXAMPLES).try_for_each(|(id, fault)| example(out, id, &fault))

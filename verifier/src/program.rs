@@ -19,7 +19,7 @@ use crate::{
     evidence::Access,
     explain,
     probe::Prober,
-    report::{Detail, Report, json, printable},
+    report::{Detail, Report, Width, json, printable},
 };
 
 /// Runs a command and writes its result to `out`. The exit status is 0 if healthy, 1 if broken,
@@ -30,7 +30,7 @@ pub async fn run(cli: &Cli, out: &mut impl Write) -> Result<ExitCode> {
         Command::Judge { report, output } => judge(report, output, out),
         Command::Rules | Command::Explain { rule: None } => done(explain::list(out)),
         Command::Explain { rule: Some(id) } => match diagnosis::rule(id) {
-            Some(rule) => done(explain::explain(out, rule)),
+            Some(rule) => done(explain::explain(out, rule, width())),
             None => Err(unknown_rule(id).into()),
         },
         Command::Snippet(args) => done(out.write_all(args.text()?.as_bytes())),
@@ -165,8 +165,20 @@ fn finish(report: &Report, output: &Output, out: &mut impl Write) -> Result<Exit
         (false, false) => Detail::Normal,
         (false, true) => Detail::All,
     };
-    done(report.write(out, output.output, detail).and_then(|()| out.flush()))?;
+    done(report.write(out, output.output, detail, width()).and_then(|()| out.flush()))?;
     Ok(ExitCode::from(report.status()))
+}
+
+/// The width of the output: COLUMNS if it is set, otherwise that of the terminal, otherwise 80.
+fn width() -> Width {
+    let given = std::env::var("COLUMNS").ok().and_then(|columns| columns.parse().ok());
+    if let Some(columns) = given.filter(|columns| *columns > 0) {
+        return Width::of(columns);
+    }
+    match terminal_size::terminal_size_of(io::stdout()) {
+        Some((columns, _)) => Width::of(columns.0.into()),
+        None => Width::default(),
+    }
 }
 
 fn known_rules(choice: &Choice) -> Result<(), ConfigError> {

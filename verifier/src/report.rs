@@ -71,28 +71,21 @@ impl Report {
     }
 
     /// Writes the report with colours; the caller removes them if the output does not support them.
+    /// Only the text format has a width.
     pub fn write(
         &self,
         out: &mut impl io::Write,
         format: Format,
         detail: Detail,
+        width: Width,
     ) -> io::Result<()> {
         match format {
-            Format::Text => text::write(out, self, detail),
+            Format::Text => text::write(out, self, detail, width),
             Format::Short => short::write(out, self, detail),
             Format::Json => json::write(out, self),
         }
     }
 }
 
+pub use wrap::Width;
 pub(crate) use wrap::printable;
-
-/// A paragraph of text, wrapped at 80 columns.
-pub(crate) fn paragraph(text: &str) -> String {
-    wrap::wrapped(text, 0, 0)
-}
-
-/// A paragraph whose first line is indented by two columns, and the others by `indent`.
-pub(crate) fn paragraph_at(text: &str, indent: usize) -> String {
-    wrap::wrapped(text, 2, indent)
-}

@@ -4,12 +4,16 @@ use std::io::{self, Write};
 
 use super::{
     text::{BAD, DOUBT, GOOD, QUIET},
-    wrap::{printable, wrapped},
+    wrap::{Width, printable},
 };
 use crate::{check::Check, diagnosis::CheckResult};
 
 /// Writes the checks below the layers, in one paragraph.
-pub(super) fn line(out: &mut impl Write, checks: &[(Check, CheckResult)]) -> io::Result<()> {
+pub(super) fn line(
+    out: &mut impl Write,
+    checks: &[(Check, CheckResult)],
+    width: Width,
+) -> io::Result<()> {
     if checks.is_empty() {
         return Ok(());
     }
@@ -32,7 +36,7 @@ pub(super) fn line(out: &mut impl Write, checks: &[(Check, CheckResult)]) -> io:
         () => (GOOD, "ok  "),
     };
     if let Some(reason) = why_most_are_skipped(checks).filter(|_| word == "ok  ") {
-        let text = wrapped(&printable(&format!("skipped: {reason}")), 17, 17);
+        let text = width.wrapped(&printable(&format!("skipped: {reason}")), 17, 17);
         return writeln!(out, "  {QUIET}skip{QUIET:#}  {:8} {text}", "checks");
     }
     let told = [
@@ -44,12 +48,16 @@ pub(super) fn line(out: &mut impl Write, checks: &[(Check, CheckResult)]) -> io:
     let told =
         told.iter().filter(|it| !it.1.is_empty()).map(|(word, list)| format!("{word}{list}"));
     let text: Vec<_> = Some(format!("{right} passed")).into_iter().chain(told).collect();
-    let text = wrapped(&printable(&text.join("; ")), 17, 17);
+    let text = width.wrapped(&printable(&text.join("; ")), 17, 17);
     writeln!(out, "  {style}{word}{style:#}  {:8} {text}", "checks")
 }
 
 /// Writes one line per check.
-pub(super) fn lines(out: &mut impl Write, checks: &[(Check, CheckResult)]) -> io::Result<()> {
+pub(super) fn lines(
+    out: &mut impl Write,
+    checks: &[(Check, CheckResult)],
+    width: Width,
+) -> io::Result<()> {
     if !checks.is_empty() {
         writeln!(out, "\n{QUIET}checks{QUIET:#}")?;
     }
@@ -61,7 +69,7 @@ pub(super) fn lines(out: &mut impl Write, checks: &[(Check, CheckResult)]) -> io
             CheckResult::Skipped(reason) => (QUIET, "skip", reason.as_str()),
             CheckResult::Unknown(reason) => (DOUBT, "?   ", reason.as_str()),
         };
-        let line = format!("{:12}  {}", check.to_string(), wrapped(&printable(text), 22, 22));
+        let line = format!("{:12}  {}", check.to_string(), width.wrapped(&printable(text), 22, 22));
         writeln!(out, "  {style}{word}{style:#}  {}", line.trim_end())
     })
 }

@@ -7,7 +7,7 @@ use sendfile_check::{
         Checked, End, Evidence, Failure, FailureKind, Gunzipped, Made, ProbeId, Response, Same,
         Seen,
     },
-    report::{Detail, Report, json},
+    report::{Detail, Report, Width, json},
 };
 
 use crate::scenarios;
@@ -92,6 +92,6 @@ fn report(seen: Vec<Evidence>) -> Report {
 
 fn written(report: &Report) -> Vec<u8> {
     let mut text = Vec::new();
-    report.write(&mut text, Format::Json, Detail::Normal).expect("memory");
+    report.write(&mut text, Format::Json, Detail::Normal, Width::default()).expect("memory");
     text
 }
