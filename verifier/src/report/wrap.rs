@@ -78,7 +78,8 @@ fn pieces(text: &str) -> Vec<&str> {
     for (at, _) in text.match_indices(' ') {
         let piece = &text[start..at];
         let in_backticks = piece.matches('`').count() % 2 == 1 && text[at..].contains('`');
-        let before_value = piece.starts_with("--") && piece.ends_with(char::is_alphanumeric);
+        let next = text[at + 1..].split(' ').next().unwrap_or_default();
+        let before_value = piece.starts_with("--") && is_value(next);
         if !in_backticks && !before_value {
             pieces.push(piece);
             start = at + 1;
@@ -86,6 +87,11 @@ fn pieces(text: &str) -> Vec<&str> {
     }
     pieces.push(&text[start..]);
     pieces
+}
+
+/// Whether a word after a flag looks like its value, such as `URL` or `nginx:FILE`.
+fn is_value(word: &str) -> bool {
+    word.contains(|c: char| c.is_uppercase() || c == ':' || c == '/')
 }
 
 /// The directive or command in a piece that is nothing else, without its backticks.

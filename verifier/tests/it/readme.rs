@@ -48,6 +48,7 @@ fn report_is_the_current_output() {
     let words = words(command.trim_start_matches("$ "));
     let output = Command::new(env!("CARGO_BIN_EXE_sendfile-check"))
         .args(&words[1..])
+        .env("COLUMNS", "80")
         .output()
         .expect("the program");
     let errors = String::from_utf8_lossy(&output.stderr);

@@ -223,7 +223,7 @@ impl Stand {
         let path = format!("{}:{}:{path}", ours.display(), programs().display());
         let mut shell = Command::new("sh");
         shell.args(["-c", command]).current_dir(self.project()).env("PATH", path);
-        shell.env("PYTHONDONTWRITEBYTECODE", "1");
+        shell.env("PYTHONDONTWRITEBYTECODE", "1").env("COLUMNS", "80");
         shell
     }
 
