@@ -375,7 +375,7 @@ pub(crate) fn nearest<'a>(
     wrong: &str,
     known: impl IntoIterator<Item = &'a str>,
 ) -> Option<&'a str> {
-    let distance = |it: &str| crate::dialect::edit_distance(it, wrong);
+    let distance = |it: &str| strsim::levenshtein(it, wrong);
     known
         .into_iter()
         .map(|it| (distance(it), it))

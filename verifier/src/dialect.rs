@@ -206,9 +206,9 @@ pub fn header_meant(name: &str) -> Option<&'static Header> {
     if header_named(name).is_some() || wanted.len() < 6 {
         return None;
     }
-    HEADERS
-        .iter()
-        .find(|it| letters(it.name) == wanted || edit_distance(&letters(it.name), &wanted) <= 2)
+    HEADERS.iter().find(|it| {
+        letters(it.name) == wanted || strsim::levenshtein(&letters(it.name), &wanted) <= 2
+    })
 }
 
 /// Whether a header's name has a word of another one's in it, such as `Redirect` of
@@ -261,21 +261,6 @@ pub fn decoded(value: &str) -> String {
 
 fn letters(name: &str) -> String {
     name.chars().filter(char::is_ascii_alphanumeric).map(|c| c.to_ascii_lowercase()).collect()
-}
-
-pub(crate) fn edit_distance(a: &str, b: &str) -> usize {
-    let (a, b) = (a.as_bytes(), b.as_bytes());
-    let mut row: Vec<usize> = (0..=b.len()).collect();
-    for (i, x) in a.iter().enumerate() {
-        let mut corner = i;
-        row[0] = i + 1;
-        for (j, y) in b.iter().enumerate() {
-            let replaced = corner + usize::from(x != y);
-            corner = row[j + 1];
-            row[j + 1] = replaced.min(row[j] + 1).min(corner + 1);
-        }
-    }
-    row[b.len()]
 }
 
 #[cfg(test)]

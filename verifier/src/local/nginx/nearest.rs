@@ -80,7 +80,7 @@ fn distance(a: &str, b: &str) -> usize {
     if a.len() > 256 || b.len() > 256 {
         return 256;
     }
-    crate::dialect::edit_distance(a.trim_matches('/'), b)
+    strsim::levenshtein(a.trim_matches('/'), b)
 }
 
 /// A location that is internal and matches a URI, though another one takes it.
