@@ -10,6 +10,7 @@ use crate::{
     local::{KINDS, Kind},
     manual::Manual,
     probe::{ConnectTo, Resolve},
+    snippet::Proxy,
 };
 
 mod snippet;
@@ -19,9 +20,8 @@ pub use snippet::Snippet;
 /// Find the broken component of a handed-off download
 ///
 /// An app hands off a download by responding with a header such as X-Accel-Redirect or X-Sendfile;
-/// the proxy then serves the file. This program requests the same file from four layers (storage,
-/// app, direct, full), compares the SHA-256 checksums, and names the broken component, with
-/// evidence and a remedy.
+/// the proxy then serves the file. This program requests the file from four layers, compares the
+/// SHA-256 checksums, and names the broken component, with evidence and a remedy.
 #[derive(Debug, Parser)]
 #[command(name = "sendfile-check", version, after_help = EXAMPLE, arg_required_else_help = true)]
 pub struct Cli {
@@ -36,7 +36,7 @@ pub struct Cli {
 /// When to colour the output.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Color {
-    /// If the output is a terminal
+    /// Only if the output is a terminal
     Auto,
     /// Always
     Always,
@@ -50,7 +50,7 @@ With a running sendfile-fixture:
   sendfile-check verify --fixture http://127.0.0.1:8000 \\
       --site https://example.org --storage file:///srv/media
 
-With a download of your own app:
+With your own app:
 
   sendfile-check verify --full https://example.org/download/7 \\
       --storage file:///srv/media/7.bin";
@@ -69,6 +69,9 @@ pub enum Command {
     Explain {
         /// Id of the rule, e.g. handoff.root-for-alias [default: list all rules]
         rule: Option<String>,
+        /// Show only the remedy and the examples for this proxy, if there are any
+        #[arg(long, value_enum, requires = "rule")]
+        proxy: Option<Proxy>,
     },
     /// List all rules, one per line
     Rules,
@@ -114,8 +117,8 @@ pub struct Verify {
     /// URL of the public site in front of the fixture
     #[arg(long, value_name = "URL", help_heading = "Targets", requires = "fixture")]
     pub site: Option<String>,
-    /// URL of the storage root with --fixture, otherwise of the file itself; file:///PATH,
-    /// s3://BUCKET/KEY, az://CONTAINER/KEY, gs://BUCKET/KEY or http(s)://…
+    /// URL of the storage root with --fixture, otherwise of the file; file:///PATH, s3://BUCKET/KEY,
+    /// az://CONTAINER/KEY, gs://BUCKET/KEY or http(s)://…
     #[arg(long, value_name = "URL", help_heading = "Targets")]
     pub storage: Option<String>,
     /// Option of the storage, e.g. region=eu-west-1; overrides the environment variables AWS_*,
@@ -168,8 +171,8 @@ pub struct Verify {
     #[arg(long, value_name = "N", default_value_t = CERT_DAYS, help_heading = "Expectations")]
     pub cert_days: u32,
 
-    /// Path to a proxy's configuration, so that findings name the file and line to change; KIND is
-    /// nginx, apache, lighttpd or caddy (repeatable)
+    /// Path to a proxy's configuration, to name the file and line to change (repeatable); KIND is
+    /// nginx, apache, lighttpd or caddy
     #[arg(long, value_name = "KIND:PATH", help_heading = "Configuration and logs", value_parser = proxy_config)]
     pub proxy_config: Vec<(Kind, PathBuf)>,
     /// Path to a proxy's error log; only lines added during the check are used (repeatable)
@@ -262,7 +265,7 @@ pub struct Output {
 /// The output formats.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Format {
-    /// Report to read
+    /// Report for people
     Text,
     /// One line per target and finding
     Short,
@@ -306,9 +309,8 @@ const YEAR: Duration = Duration::from_secs(365 * 24 * 60 * 60);
 
 /// `500ms`, `10s`, `2m`; a bare number is refused, because its unit is ambiguous.
 fn duration(text: &str) -> Result<Duration, String> {
-    let parsed = humantime::parse_duration(text).map_err(|error| {
-        format!("expected a number with a unit, e.g. `500ms`, `10s` or `2m` ({error})")
-    })?;
+    let parsed = humantime::parse_duration(text)
+        .map_err(|error| format!("expected a time, e.g. `500ms`, `10s` or `2m` ({error})"))?;
     if parsed.is_zero() {
         Err("expected a time greater than zero, e.g. `10s`".to_owned())
     } else if parsed > YEAR {
@@ -347,9 +349,7 @@ fn resolve(text: &str) -> Result<Resolve, String> {
 }
 
 fn connect_to(text: &str) -> Result<ConnectTo, String> {
-    let wrong = || {
-        "expected H1:P1:H2:P2, e.g. example.org:443:127.0.0.1:8443; parts may be empty".to_owned()
-    };
+    let wrong = || "expected H1:P1:H2:P2, e.g. example.org:443:127.0.0.1:8443".to_owned();
     let parts = split_outside_brackets(text);
     let [host1, port1, host2, port2] = parts.as_slice() else { return Err(wrong()) };
     let host = |text: &str| {

@@ -212,11 +212,11 @@ pub enum ConfigError {
     )]
     Nothing,
     /// The rule does not exist.
-    #[error("unknown rule `{rule}`{suggestion}\nhint: list all rules with `sendfile-check rules`")]
+    #[error("{rule}: unknown rule{suggestion}\nhint: list all rules with `sendfile-check rules`")]
     Rule {
-        /// The id, as given.
+        /// The id, after the flag or command that it was given to.
         rule: String,
-        /// `; did you mean …?`, or nothing.
+        /// The rules that may be meant, or nothing.
         suggestion: String,
     },
 }

@@ -28,10 +28,10 @@ pub async fn run(cli: &Cli, out: &mut impl Write) -> Result<ExitCode> {
     match &cli.command {
         Command::Verify(args) => verify(args, out).await,
         Command::Judge { report, output } => judge(report, output, out),
-        Command::Rules | Command::Explain { rule: None } => done(explain::list(out)),
-        Command::Explain { rule: Some(id) } => match diagnosis::rule(id) {
-            Some(rule) => done(explain::explain(out, rule, width())),
-            None => Err(unknown_rule(id).into()),
+        Command::Rules | Command::Explain { rule: None, .. } => done(explain::list(out)),
+        Command::Explain { rule: Some(id), proxy } => match diagnosis::rule(id) {
+            Some(rule) => done(explain::explain(out, rule, *proxy, width())),
+            None => Err(unknown_rule("explain", id).into()),
         },
         Command::Snippet(args) => done(out.write_all(args.text()?.as_bytes())),
         Command::Demo(args) => demo(args, out).await,
@@ -182,16 +182,42 @@ fn width() -> Width {
 }
 
 fn known_rules(choice: &Choice) -> Result<(), ConfigError> {
-    match choice.only.iter().chain(&choice.skip).find(|id| diagnosis::rule(id).is_none()) {
-        Some(id) => Err(unknown_rule(id)),
-        None => Ok(()),
+    for (flag, ids) in [("--only", &choice.only), ("--skip", &choice.skip)] {
+        if let Some(id) = ids.iter().find(|id| diagnosis::rule(id).is_none()) {
+            return Err(unknown_rule(flag, id));
+        }
     }
+    Ok(())
 }
 
-fn unknown_rule(id: &str) -> ConfigError {
-    let meant = nearest(id, diagnosis::rules().map(|it| it.id));
-    let suggestion = meant.map_or(String::new(), |it| format!("; did you mean `{it}`?"));
-    ConfigError::Rule { rule: id.to_owned(), suggestion }
+fn unknown_rule(input: &str, id: &str) -> ConfigError {
+    const SHOWN: usize = 8;
+    let similar: Vec<_> = similar_rules(id).iter().map(|id| format!("`{id}`")).collect();
+    let suggestion = match similar.as_slice() {
+        [] => String::new(),
+        [one] => format!("; did you mean {one}?"),
+        [first @ .., last] if first.len() < SHOWN => {
+            format!("; did you mean {} or {last}?", first.join(", "))
+        }
+        all => format!("; {} ids contain this, e.g. {}", all.len(), all[..SHOWN].join(", ")),
+    };
+    ConfigError::Rule { rule: format!("{input} `{id}`"), suggestion }
+}
+
+/// The rules whose ids contain all words of a text, otherwise the one with the most similar id.
+fn similar_rules(text: &str) -> Vec<&'static str> {
+    let text = text.to_ascii_lowercase();
+    let words: Vec<_> =
+        text.split(|c: char| !c.is_ascii_alphanumeric()).filter(|it| !it.is_empty()).collect();
+    let ids = || diagnosis::rules().map(|rule| rule.id);
+    let mut similar = Vec::new();
+    if !words.is_empty() {
+        similar.extend(ids().filter(|id| words.iter().all(|word| id.contains(word))));
+    }
+    if similar.is_empty() {
+        similar.extend(nearest(&text, ids()));
+    }
+    similar
 }
 
 /// An error with its causes on one line, followed by one line per hint.

@@ -92,7 +92,10 @@ pub(super) fn header_pairs(
         Err(ValueError { flag: "--remote-header", value, problem, hint })
     };
     if remote != Some(Remote::SignedHeader) {
-        return wrong("only valid for `--remote signed-header`", "add it");
+        return wrong(
+            "only valid for `--remote signed-header`",
+            "add that option, or omit --remote-header",
+        );
     }
     let letter = |c: char| c.is_ascii_alphanumeric() || c == '-';
     if value.is_empty() || !value.chars().all(letter) {

@@ -44,31 +44,47 @@ fn rules_are_listed_and_explained() {
     assert_eq!(ids, diagnosis::rules().map(|it| it.id).collect::<Vec<_>>());
     assert_eq!(listed, out(&run(&["explain"])));
     assert_snapshot!(out(&run(&["explain", "handoff.root-for-alias"])), @r#"
-        handoff.root-for-alias: `root` where `alias` is meant: the prefix stays in the path
+        handoff.root-for-alias: `root` where `alias` is meant: the prefix stays in the
+          path
 
-        guilty: handoff   where the bytes arrive all the same: broken
+        component: handoff
+        severity: broken
 
         The internal location matches, and nginx looks for the file in the wrong place.
         With `root` the location's own prefix is part of the path below the folder; with
         `alias` it is replaced by the folder. So it is in front of a store: a proxy_pass
         without a path leaves the prefix in the key.
 
-        What to do:
+        Remedy:
           nginx: alias /FOLDER/; instead of root, with a slash at the end of both the
             location and the alias
-          any: strip the prefix before the file is looked up
+          other proxies: strip the prefix before the file is looked up
 
-        For example: the prefix is not taken off the path
-          caddy/healthcheck.caddy
-          - 				uri strip_prefix /protected/
-          sendfile-check demo --proxy caddy --fault caddy-prefix-stays
-
-        For example: root stands where alias is meant
+        Example: root stands where alias is meant
           nginx/healthcheck.conf
           - alias /srv/media/;
           + root /srv/media/;
           sendfile-check demo --proxy nginx --fault nginx-root-for-alias
+
+        Example: the prefix is not taken off the path
+          caddy/healthcheck.caddy
+          - 				uri strip_prefix /protected/
+          sendfile-check demo --proxy caddy --fault caddy-prefix-stays
     "#);
+    let for_caddy = run(&["explain", "handoff.root-for-alias", "--proxy", "caddy"]);
+    assert!(out(&for_caddy).contains("--fault caddy-prefix-stays"));
+    assert!(!out(&for_caddy).contains("nginx/healthcheck.conf"));
+}
+
+#[test]
+fn reports_have_the_width_of_the_output() {
+    for (columns, widest) in [("20", 40), ("60", 60), ("200", 120)] {
+        let output = Case::Inconclusive.run_in(&[("COLUMNS", columns)], &[]);
+        let lines = out(&output).lines().map(|line| line.chars().count());
+        let longest = lines.max().expect("a report");
+        assert!(longest <= widest, "COLUMNS={columns}: {}", out(&output));
+        assert!(longest > widest - 20, "COLUMNS={columns}: {}", out(&output));
+    }
 }
 
 #[test]
