@@ -1,9 +1,8 @@
-//! Shows the whole at work on this machine: a storage in a temporary folder, the fixture, a proxy,
-//! and the verifier's report; healthy, or broken in a named way. The fault tests run on the same
-//! stage.
+//! A self-contained demo: a storage in a temporary directory, the fixture, a proxy, and the
+//! verifier's report; healthy, or with a named fault. The fault tests use the same stage.
 //!
-//! The only module that knows the fixture's crate: everywhere else HTTP is the contract between the
-//! two programs.
+//! The only module that uses the fixture's crate; elsewhere the two programs only communicate over
+//! HTTP.
 
 use thiserror::Error;
 
@@ -14,57 +13,57 @@ mod stage;
 
 pub use stage::Stage;
 
-/// Why the stage cannot be set.
+/// An error while the stage is set up.
 #[derive(Debug, Error)]
 pub enum StageError {
-    /// The proxy's program is not there.
-    #[error("`{0}` is not installed\nhint: install it, or leave --proxy out")]
+    /// The program of the proxy is missing.
+    #[error("`{0}` is not installed\nhint: install it, or use the built-in proxy: omit --proxy")]
     NotInstalled(&'static str),
-    /// The proxy did not come up.
-    #[error("{name} did not come up: {said}")]
+    /// The proxy did not start.
+    #[error("{name} did not start: {said}")]
     NotUp {
-        /// Its name.
+        /// The name of the proxy.
         name: &'static str,
-        /// What it wrote, or what happened.
+        /// Its output, or the cause.
         said: String,
     },
-    /// A file or folder of the stage could not be made.
-    #[error("cannot make `{path}`")]
+    /// A file or directory of the stage could not be created.
+    #[error("`{path}`: cannot create it")]
     File {
-        /// Which.
+        /// The path.
         path: String,
-        /// Why.
+        /// The cause.
         source: std::io::Error,
     },
-    /// The snippet cannot be filled in.
+    /// A value is not valid in the snippet.
     #[error(transparent)]
     Snippet(#[from] crate::snippet::ValueError),
-    /// The target is none.
+    /// The target is not valid.
     #[error(transparent)]
     Target(#[from] sendfile_probe::config::ConfigError),
     /// The fixture did not start.
     #[error("the fixture did not start")]
     Fixture(#[from] sendfile_fixture::StartError),
-    /// The fault is unknown.
-    #[error("there is no fault `{0}`\nhint: `sendfile-check demo --fault list` names them")]
+    /// The fault does not exist.
+    #[error("unknown fault `{0}`\nhint: list all faults with `sendfile-check demo --fault list`")]
     NoSuchFault(String),
-    /// The fault is of another proxy.
+    /// The fault belongs to another proxy.
     #[error(
-        "the fault `{id}` is one of {proxy}\nhint: add `--proxy {proxy}`, or choose another with \
+        "the fault `{id}` needs {proxy}\nhint: add `--proxy {proxy}`, or list other faults with \
          `--fault list`"
     )]
     OtherProxy {
-        /// The fault.
+        /// The id of the fault.
         id: String,
         /// Its proxy.
         proxy: String,
     },
-    /// A fault's own file is wrong.
-    #[error("the fault `{id}` is wrong: {problem}")]
+    /// The file of a fault is invalid.
+    #[error("fault `{id}`: {problem}")]
     Fault {
-        /// The fault.
+        /// The id of the fault.
         id: String,
-        /// What is wrong.
+        /// The reason.
         problem: String,
     },
 }

@@ -1,5 +1,5 @@
-//! Tells which part of a handed-off download is broken: storage, app, proxy, or the hand-off
-//! between them.
+//! Finds the broken component of a handed-off download: the storage, the app, the proxy, or the
+//! hand-off between them.
 
 pub mod args;
 pub mod demo;

@@ -1,4 +1,4 @@
-//! The program `sendfile-check`: wiring and the exit status.
+//! The program `sendfile-check`: parses the command line, runs it, and sets the exit status.
 
 use std::{
     io::{self, BufWriter, Write},
@@ -16,7 +16,11 @@ fn main() -> ExitCode {
     let cli = Cli::parse();
     let runtime = match tokio::runtime::Runtime::new() {
         Ok(runtime) => runtime,
-        Err(error) => return failed(&anyhow::Error::new(error).context("cannot start")),
+        Err(error) => {
+            return failed(
+                &anyhow::Error::new(error).context("cannot start the asynchronous runtime"),
+            );
+        }
     };
     let choice = match cli.color {
         Color::Auto => AutoStream::choice(&io::stdout()),
@@ -26,13 +30,13 @@ fn main() -> ExitCode {
     let mut out = BufWriter::new(AutoStream::new(io::stdout().lock(), choice));
     let outcome = runtime.block_on(program::run(&cli, &mut out));
     drop(out);
-    // A name server that does not answer, or a hung mount, holds a thread that nobody waits for.
+    // Do not wait for threads that a silent name server or a hung mount blocks.
     runtime.shutdown_background();
     outcome.unwrap_or_else(|error| failed(&error))
 }
 
 fn failed(error: &anyhow::Error) -> ExitCode {
-    // Nobody is left to tell if standard error is gone too.
+    // If standard error is closed too, the error cannot be reported.
     let _ = writeln!(io::stderr(), "error: {}", program::chain(error));
     ExitCode::from(2)
 }

@@ -1,5 +1,5 @@
-//! What packages ship beside the program: its manual page, and what a shell needs to complete its
-//! words. Both are made from the command line's own description.
+//! The manual page and the shell completions for packages, generated from the definition of the
+//! command line.
 
 use std::io::{self, Write};
 
@@ -9,10 +9,10 @@ use clap_mangen::Man;
 
 use crate::args::{Cli, Manual};
 
-/// When the page was changed last, beyond its options.
+/// The date of the last change to the page, except for the options.
 const CHANGED: &str = "2026-11-23";
 
-/// What the command line does not know of itself.
+/// The sections that clap does not generate.
 const SECTIONS: &str = r#".SH EXIT STATUS
 .TP
 .B 0
@@ -22,35 +22,35 @@ healthy
 broken, degraded or exposed
 .TP
 .B 2
-usage or configuration
+usage or configuration error
 .TP
 .B 3
-inconclusive: a layer could not be asked, and no rule decides
+inconclusive: a layer could not be checked, and no rule applies
 .PP
-The same in every format.
+The same in every output format.
 .SH ENVIRONMENT
 .TP
 .B AWS_*, AZURE_*, GOOGLE_*
-credentials and options of the storage, by the names of the stores' own tools;
-\fB\-\-storage\-option\fR counts before them
+credentials and options of the storage, with the names that the stores' own tools use;
+\fB\-\-storage\-option\fR overrides them
 .TP
 .B NO_COLOR, CLICOLOR_FORCE
-never or always colour the output, where \fB\-\-color\fR does not say
+never or always colour the output, unless \fB\-\-color\fR is given
 .TP
 .B SSL_CERT_FILE, SSL_CERT_DIR
-the trusted certificates, in place of the system's
+trusted certificates to use instead of the system's
 .PP
-Variables like \fBHTTP_PROXY\fR are not obeyed: they would send the questions elsewhere.
+Variables such as \fBHTTP_PROXY\fR are ignored, because they would redirect the requests.
 .SH FILES
-These come with the package, not with the program itself.
+These files come with the package, not with the program itself.
 .TP
 .I /etc/sendfile\-check/targets.toml
-what the service and its timer check
+targets that the service and its timer check
 .TP
 .I /usr/share/sendfile\-check/
-the snippets for nginx, Apache, lighttpd and Caddy, each with a README
+snippets for nginx, Apache, lighttpd and Caddy, each with a README
 .SH EXAMPLES
-Beside a running fixture:
+With a running fixture:
 .PP
 .nf
 .RS 4
@@ -59,7 +59,7 @@ sendfile\-check verify \-\-fixture http://127.0.0.1:8000 \e
 .RE
 .fi
 .PP
-All targets of a file, a line for each:
+All targets of a file, with one line each:
 .PP
 .nf
 .RS 4
@@ -74,19 +74,19 @@ sendfile\-check verify \-c /etc/sendfile\-check/targets.toml \-o short
 "#;
 
 impl Manual {
-    /// Writes it.
+    /// Writes the manual page or the completion script.
     ///
     /// # Errors
     ///
-    /// Those of `out`.
+    /// The errors of `out`.
     pub fn write(&self, out: &mut impl Write) -> io::Result<()> {
         let mut command = Cli::command();
         let mut text = Vec::new();
         match self {
             Self::Completions { shell } => {
                 generate(*shell, &mut command, "sendfile-check", &mut text);
-                // clap_complete 4.6 takes the hyphen in the program's name for a subcommand, in
-                // bash, and then finds none of them (clap #6421).
+                // In bash, clap_complete 4.6 mistakes the hyphen in the program's name for a
+                // subcommand, and then finds no subcommand (clap #6421).
                 if *shell == Shell::Bash {
                     let script = String::from_utf8_lossy(&text);
                     text =
@@ -99,7 +99,7 @@ impl Manual {
     }
 }
 
-/// One page for all commands: what is looked for is found without knowing whose it is.
+/// One page for all commands, so that an option is found without knowing its command.
 fn page(mut command: Command, out: &mut impl Write) -> io::Result<()> {
     command.build();
     let man = Man::new(command.clone()).title("SENDFILE-CHECK").date(CHANGED);
@@ -116,7 +116,7 @@ fn page(mut command: Command, out: &mut impl Write) -> io::Result<()> {
     out.write_all(SECTIONS.as_bytes())
 }
 
-/// What is a command's own: all commands have `--help` and the global options.
+/// The options of one command, except `--help` and the global options, which all commands have.
 fn chapter(command: &Command, out: &mut impl Write) -> io::Result<()> {
     writeln!(out, ".SH {}", command.get_name().to_uppercase())?;
     let own = command.clone().mut_args(|it| {
@@ -126,17 +126,17 @@ fn chapter(command: &Command, out: &mut impl Write) -> io::Result<()> {
     described(&Man::new(own), ".SS", out)
 }
 
-/// Description and options, their headings by this macro.
+/// Description and options, with this macro for the headings.
 fn described(man: &Man, heading: &str, out: &mut impl Write) -> io::Result<()> {
     let mut text = Vec::new();
     man.render_description_section(&mut text)?;
     man.render_options_section(&mut text)?;
     for line in String::from_utf8_lossy(&text).lines() {
         match (line, line.strip_prefix(".SH ")) {
-            // A chapter begins with it.
+            // Each chapter starts with the description.
             (_, Some("DESCRIPTION")) if heading == ".SS" => {}
             (_, Some(title)) => writeln!(out, "{heading} {title}")?,
-            // Two of them enclose an empty line, which is enough by itself.
+            // Two of them enclose an empty line, which suffices.
             (".br", _) => {}
             ("", _) => writeln!(out, ".sp")?,
             _ => writeln!(out, "{line}")?,

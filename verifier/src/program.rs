@@ -1,4 +1,4 @@
-//! Does what the command line says, and knows what each outcome means for the exit status.
+//! Runs the command that the user gave, and maps its outcome to the exit status.
 
 use std::{
     io::{self, Read, Write},
@@ -14,7 +14,7 @@ use crate::{
     args::{Cli, Command, Demo, DemoProxy, Output, Verify, choice_of, config_of},
     demo::{Stage, fault::Fault},
     explain,
-    report::{Detail, Report, json, printable},
+    report::{Detail, Report, Width, json, printable},
 };
 use sendfile_evidence::Access;
 use sendfile_probe::{
@@ -23,16 +23,16 @@ use sendfile_probe::{
 };
 use sendfile_rules::{Choice, rule, rules};
 
-/// Runs a command, writing its result to `out`; the exit status is 0 healthy, 1 broken, degraded or
-/// exposed, 3 inconclusive. An error means 2: usage or configuration.
+/// Runs a command and writes its result to `out`. The exit status is 0 if healthy, 1 if broken,
+/// degraded or exposed, 3 if inconclusive. An error means 2: usage or configuration.
 pub async fn run(cli: &Cli, out: &mut impl Write) -> Result<ExitCode> {
     match &cli.command {
         Command::Verify(args) => verify(args, out).await,
         Command::Judge { report, output } => judge(report, output, out),
-        Command::Rules | Command::Explain { rule: None } => done(explain::list(out)),
-        Command::Explain { rule: Some(id) } => match rule(id) {
-            Some(rule) => done(explain::explain(out, rule)),
-            None => Err(unknown_rule(id).into()),
+        Command::Rules | Command::Explain { rule: None, .. } => done(explain::list(out)),
+        Command::Explain { rule: Some(id), proxy } => match rule(id) {
+            Some(rule) => done(explain::explain(out, rule, *proxy, width())),
+            None => Err(unknown_rule("explain", id).into()),
         },
         Command::Snippet(args) => done(out.write_all(args.text()?.as_bytes())),
         Command::Demo(args) => demo(args, out).await,
@@ -40,7 +40,7 @@ pub async fn run(cli: &Cli, out: &mut impl Write) -> Result<ExitCode> {
     }
 }
 
-/// A reader that has seen enough, such as `head`, is no error.
+/// Ignores a closed pipe: a reader such as `head` may stop early.
 fn done(written: io::Result<()>) -> Result<ExitCode> {
     match written {
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
@@ -68,25 +68,25 @@ async fn verify(args: &Verify, out: &mut impl Write) -> Result<ExitCode> {
     if failed.is_empty() {
         return finish(&report, &args.output, out);
     }
-    // What was found is told all the same.
+    // Report the targets that were examined all the same.
     if !report.targets.is_empty() {
         finish(&report, &args.output, out)?;
     }
     anyhow::bail!(failed.join("; "))
 }
 
-/// Nobody is a stranger where the visitor himself shows no rights; the report says so too, and a line
-/// for each target does not.
+/// Warns that `--private` has no effect: without `--full-header`, every client is anonymous. The text
+/// report says so too, but `-o short` does not.
 fn note_missing_rights(config: &Config) {
     let blind =
         |it: &&Target| it.wish.intent.access == Access::Private && it.wish.full_headers.is_empty();
     for Target { name, .. } in config.targets.iter().filter(blind) {
-        let note = format!("note: {name}: --private checks nothing without --full-header");
+        let note = format!("note: {name}: --private has no effect without --full-header");
         let _ = writeln!(io::stderr(), "{}", printable(&note));
     }
 }
 
-/// Between two tries of `--wait`.
+/// The pause between two attempts of `--wait`.
 const PAUSE: Duration = Duration::from_millis(500);
 
 async fn demo(args: &Demo, out: &mut impl Write) -> Result<ExitCode> {
@@ -119,7 +119,7 @@ async fn demo(args: &Demo, out: &mut impl Write) -> Result<ExitCode> {
     finish(&report, &args.output, out)
 }
 
-/// Ends when the user or the system wants the program to end.
+/// Returns when the program receives SIGINT or SIGTERM.
 async fn interrupted() {
     let Ok(mut ended) = signal(SignalKind::terminate()) else {
         return std::future::pending().await;
@@ -134,7 +134,7 @@ fn list_faults(proxy: DemoProxy, out: &mut impl Write) -> io::Result<()> {
     Fault::all_of(proxy).try_for_each(|(id, fault)| writeln!(out, "{id:30}  {}", fault.story))
 }
 
-/// The report about the targets that could be examined, and why the others could not.
+/// The report on the targets that could be examined, and the errors of the others.
 async fn examine(config: &Config, prober: &Prober, choice: &Choice) -> (Report, Vec<String>) {
     let started = humantime::format_rfc3339_seconds(SystemTime::now()).to_string();
     let (mut seen, mut failed) = (Vec::new(), Vec::new());
@@ -154,8 +154,9 @@ fn judge(path: &Path, output: &Output, out: &mut impl Write) -> Result<ExitCode>
         Some("-") => io::stdin().lock().read_to_end(&mut text),
         _ => std::fs::File::open(path).and_then(|mut it| it.read_to_end(&mut text)),
     };
-    read.with_context(|| format!("cannot read the report `{}`", path.display()))?;
-    let saved = json::read(&text).with_context(|| format!("cannot judge `{}`", path.display()))?;
+    read.with_context(|| format!("`{}`: cannot read the report", path.display()))?;
+    let saved = json::read(&text)
+        .with_context(|| format!("`{}`: cannot judge the report", path.display()))?;
     finish(&Report::new(saved.tool, saved.started, saved.seen, &saved.choice), output, out)
 }
 
@@ -165,24 +166,62 @@ fn finish(report: &Report, output: &Output, out: &mut impl Write) -> Result<Exit
         (false, false) => Detail::Normal,
         (false, true) => Detail::All,
     };
-    done(report.write(out, output.output, detail).and_then(|()| out.flush()))?;
+    done(report.write(out, output.output, detail, width()).and_then(|()| out.flush()))?;
     Ok(ExitCode::from(report.status()))
 }
 
-fn known_rules(choice: &Choice) -> Result<(), ConfigError> {
-    match choice.only.iter().chain(&choice.skip).find(|id| rule(id).is_none()) {
-        Some(id) => Err(unknown_rule(id)),
-        None => Ok(()),
+/// The width of the output: COLUMNS if it is set, otherwise that of the terminal, otherwise 80.
+fn width() -> Width {
+    let given = std::env::var("COLUMNS").ok().and_then(|columns| columns.parse().ok());
+    if let Some(columns) = given.filter(|columns| *columns > 0) {
+        return Width::of(columns);
+    }
+    match terminal_size::terminal_size_of(io::stdout()) {
+        Some((columns, _)) => Width::of(columns.0.into()),
+        None => Width::default(),
     }
 }
 
-fn unknown_rule(id: &str) -> ConfigError {
-    let meant = nearest(id, rules().map(|it| it.id));
-    let suggestion = meant.map_or(String::new(), |it| format!("; did you mean `{it}`?"));
-    ConfigError::Rule { rule: id.to_owned(), suggestion }
+fn known_rules(choice: &Choice) -> Result<(), ConfigError> {
+    for (flag, ids) in [("--only", &choice.only), ("--skip", &choice.skip)] {
+        if let Some(id) = ids.iter().find(|id| rule(id).is_none()) {
+            return Err(unknown_rule(flag, id));
+        }
+    }
+    Ok(())
 }
 
-/// An error with its causes on one line, and its hints on lines of their own below.
+fn unknown_rule(input: &str, id: &str) -> ConfigError {
+    const SHOWN: usize = 8;
+    let similar: Vec<_> = similar_rules(id).iter().map(|id| format!("`{id}`")).collect();
+    let suggestion = match similar.as_slice() {
+        [] => String::new(),
+        [one] => format!("; did you mean {one}?"),
+        [first @ .., last] if first.len() < SHOWN => {
+            format!("; did you mean {} or {last}?", first.join(", "))
+        }
+        all => format!("; {} ids contain this, e.g. {}", all.len(), all[..SHOWN].join(", ")),
+    };
+    ConfigError::Rule { rule: format!("{input} `{id}`"), suggestion }
+}
+
+/// The rules whose ids contain all words of a text, otherwise the one with the most similar id.
+fn similar_rules(text: &str) -> Vec<&'static str> {
+    let text = text.to_ascii_lowercase();
+    let words: Vec<_> =
+        text.split(|c: char| !c.is_ascii_alphanumeric()).filter(|it| !it.is_empty()).collect();
+    let ids = || rules().map(|rule| rule.id);
+    let mut similar = Vec::new();
+    if !words.is_empty() {
+        similar.extend(ids().filter(|id| words.iter().all(|word| id.contains(word))));
+    }
+    if similar.is_empty() {
+        similar.extend(nearest(&text, ids()));
+    }
+    similar
+}
+
+/// An error with its causes on one line, followed by one line per hint.
 pub fn chain(error: &anyhow::Error) -> String {
     let (mut line, mut hints) = (String::new(), String::new());
     for cause in error.chain() {

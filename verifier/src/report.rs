@@ -1,5 +1,5 @@
-//! What is told to people and programs: a file for each format. Rendering is the last step, and
-//! knows nothing.
+//! The report in all output formats, one file per format. Rendering is the last step: it decides
+//! nothing.
 
 use std::io;
 
@@ -14,58 +14,58 @@ mod short;
 mod text;
 mod wrap;
 
-/// The formats.
+/// The output formats.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Format {
-    /// For people
+    /// Report for people
     Text,
-    /// A line for each target and finding
+    /// One line per target and finding
     Short,
-    /// For programs, version 1
+    /// One JSON document for programs, version 1
     Json,
 }
 
 /// The outcome of a run.
 pub struct Report {
-    /// The program that asked, and its version.
+    /// The name and version of the program that sent the requests.
     pub tool: String,
-    /// When it began, in UTC.
+    /// The start time, in UTC.
     pub started: String,
-    /// Which rules were tried.
+    /// Which rules were applied.
     pub choice: Choice,
-    /// The targets, judged.
+    /// The judged targets.
     pub targets: Vec<Judged>,
 }
 
-/// A target, judged.
+/// A judged target.
 pub struct Judged {
-    /// What was seen.
+    /// Its evidence.
     pub evidence: Evidence,
-    /// What it comes to.
+    /// Its diagnosis.
     pub diagnosis: Diagnosis,
 }
 
-/// How much is told.
+/// How much to print.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Detail {
-    /// The verdict only.
+    /// Only the verdict.
     Verdict,
-    /// What is needed.
+    /// The verdict, the layers and the findings.
     Normal,
     /// All evidence.
     All,
 }
 
 impl Report {
-    /// Judges what was seen.
+    /// Judges the evidence of all targets.
     pub fn new(tool: String, started: String, seen: Vec<Evidence>, choice: &Choice) -> Self {
         let judged = |evidence: Evidence| Judged { diagnosis: judge(&evidence, choice), evidence };
         let targets = seen.into_iter().map(judged).collect();
         Self { tool, started, choice: choice.clone(), targets }
     }
 
-    /// The exit status: 0 healthy, 1 broken, degraded or exposed, 3 inconclusive or nothing
-    /// checked. The same in every format.
+    /// The exit status: 0 if healthy, 1 if broken, degraded or exposed, 3 if inconclusive or nothing
+    /// was checked. The same in every format.
     pub fn status(&self) -> u8 {
         let any = |wanted: fn(&Verdict) -> bool| {
             self.targets.iter().any(|it| wanted(&it.diagnosis.verdict))
@@ -79,30 +79,22 @@ impl Report {
         }
     }
 
-    /// Writes the report, coloured; whoever prints it takes the colours out where they do not
-    /// belong.
+    /// Writes the report with colours; the caller removes them if the output does not support them.
+    /// Only the text format has a width.
     pub fn write(
         &self,
         out: &mut impl io::Write,
         format: Format,
         detail: Detail,
+        width: Width,
     ) -> io::Result<()> {
         match format {
-            Format::Text => text::write(out, self, detail),
+            Format::Text => text::write(out, self, detail, width),
             Format::Short => short::write(out, self, detail),
             Format::Json => json::write(out, self),
         }
     }
 }
 
+pub use wrap::Width;
 pub(crate) use wrap::printable;
-
-/// A paragraph of text, broken at 80 columns.
-pub(crate) fn paragraph(text: &str) -> String {
-    wrap::wrapped(text, 0, 0)
-}
-
-/// A paragraph that begins two columns in, its other lines further.
-pub(crate) fn paragraph_at(text: &str, indent: usize) -> String {
-    wrap::wrapped(text, 2, indent)
-}

@@ -1,5 +1,4 @@
-//! The snippets that operators drop into their proxies, as they are shipped, or with other values
-//! filled in.
+//! The configuration snippets for proxies, as shipped or with the operator's values.
 
 use clap::ValueEnum;
 use thiserror::Error;
@@ -8,7 +7,7 @@ mod store;
 
 pub use store::Remote;
 
-/// The proxies that a snippet is shipped for.
+/// The proxies with a shipped snippet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Proxy {
     /// nginx
@@ -21,9 +20,9 @@ pub enum Proxy {
     Caddy,
 }
 
-/// A value that cannot be written into a snippet.
+/// A value that is not valid in a snippet.
 #[derive(Debug, Error)]
-#[error("the value `{value}` of {flag} cannot stand in a snippet: {problem}\nhint: {hint}")]
+#[error("{flag} `{value}`: {problem}\nhint: {hint}")]
 pub struct ValueError {
     flag: &'static str,
     value: String,
@@ -32,7 +31,7 @@ pub struct ValueError {
 }
 
 impl Proxy {
-    /// The file as it is shipped.
+    /// The file as shipped.
     pub fn text(self) -> &'static str {
         match self {
             Self::Nginx => include_str!("../../nginx/healthcheck.conf"),
@@ -43,27 +42,27 @@ impl Proxy {
     }
 }
 
-/// The values that the shipped files have at their head.
+/// The values at the top of the shipped files.
 const STORAGE: &str = "/srv/media";
 const APP: (&str, &str) = ("127.0.0.1", "8000");
 const MAP: &str = "/protected/";
 
-/// The values at the head of a snippet; what is absent stays as it is shipped.
+/// The values at the top of a snippet; the shipped value stays if one is absent.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Values<'a> {
-    /// The folder that app and proxy read from; with `remote` the URL that links begin with.
+    /// The storage directory of the app and the proxy; with `remote` the URL prefix of the links.
     pub storage: Option<&'a str>,
-    /// Where the fixture listens, as HOST:PORT.
+    /// The address of the fixture, as HOST:PORT.
     pub app: Option<&'a str>,
     /// The prefix of the internal location.
     pub map: Option<&'a str>,
-    /// How the app tells of links to a store, if the files are in one.
+    /// How the app passes signed links to the proxy, if the files are in an object store.
     pub remote: Option<Remote>,
-    /// The header that carries a whole link.
+    /// The header that carries the signed link.
     pub link_header: Option<&'a str>,
 }
 
-/// A snippet's text with these values in place of the shipped ones.
+/// The text of a snippet, with these values in place of the shipped ones.
 pub fn filled(proxy: Proxy, text: &str, values: Values<'_>) -> Result<String, ValueError> {
     let Values { storage, app, map, remote, link_header } = values;
     let mut pairs = match (storage, remote) {
@@ -83,7 +82,7 @@ pub fn filled(proxy: Proxy, text: &str, values: Values<'_>) -> Result<String, Va
     Ok(replaced(text, &pairs))
 }
 
-/// Replaces all at once, so that no value is taken for one that is still to be replaced.
+/// Replaces all pairs in one pass, so that a replacement is not replaced again.
 fn replaced(text: &str, pairs: &[(String, String)]) -> String {
     let (mut out, mut rest) = (String::new(), text);
     loop {
@@ -102,25 +101,28 @@ fn folder(value: &str) -> Result<&str, ValueError> {
         ValueError { flag: "--storage", value, problem, hint }
     };
     if value.contains("://") && !value.starts_with("file://") {
-        return Err(wrong("it is no folder", "for links to a store, say `--remote signed` too"));
+        return Err(wrong("not a directory", "for links to a store add `--remote signed`"));
     }
     if !path.starts_with('/') {
-        return Err(wrong("it is no absolute path", "write `/srv/media` or `file:///srv/media`"));
+        return Err(wrong(
+            "not an absolute path",
+            "write e.g. `/srv/media` or `file:///srv/media`",
+        ));
     }
     plain(path).then_some(path).ok_or_else(|| {
         wrong(
-            "it has a character that means something there",
-            "rename the folder, or edit the snippet by hand",
+            "contains a character with a special meaning in the configuration",
+            "rename the directory, or edit the snippet by hand",
         )
     })
 }
 
-/// What stands for the app's address in a snippet, and what takes its place.
+/// The app's address in the shipped snippet, and its replacement.
 fn address(proxy: Proxy, value: &str) -> Result<Vec<(String, String)>, ValueError> {
     let wrong = |hint| ValueError {
         flag: "--app",
         value: value.to_owned(),
-        problem: "it is no address that this proxy's snippet can have".to_owned(),
+        problem: "not an address that this proxy's snippet supports".to_owned(),
         hint,
     };
     let shipped = format!("{}:{}", APP.0, APP.1);
@@ -129,7 +131,7 @@ fn address(proxy: Proxy, value: &str) -> Result<Vec<(String, String)>, ValueErro
             Proxy::Nginx => Ok(vec![(shipped, format!("unix:{path}"))]),
             Proxy::Caddy => Ok(vec![(shipped, format!("unix/{path}"))]),
             Proxy::Apache | Proxy::Lighttpd => {
-                Err(wrong("let the fixture listen on HOST:PORT as well"))
+                Err(wrong("let the fixture listen on a TCP port too, e.g. `127.0.0.1:8000`"))
             }
         };
     }
@@ -139,9 +141,11 @@ fn address(proxy: Proxy, value: &str) -> Result<Vec<(String, String)>, ValueErro
         .rsplit_once(':')
         .filter(|(host, _)| !host.is_empty() && host.chars().all(of_host))
         .and_then(|(host, port)| Some((host, port.parse::<u16>().ok()?)))
-        .ok_or_else(|| wrong("write it as HOST:PORT, or unix:/PATH for nginx and Caddy"))?;
+        .ok_or_else(|| {
+            wrong("write HOST:PORT, e.g. `127.0.0.1:8000`, or unix:/PATH for nginx and Caddy")
+        })?;
     Ok(match proxy {
-        // lighttpd wants the two apart.
+        // lighttpd has separate settings for host and port.
         Proxy::Lighttpd => vec![
             (format!("\"{}\"", APP.0), format!("\"{host}\"")),
             (format!("= {}", APP.1), format!("= {port}")),
@@ -159,12 +163,12 @@ fn prefix(value: &str) -> Result<&str, ValueError> {
     right.then_some(value).ok_or_else(|| ValueError {
         flag: "--map",
         value: value.to_owned(),
-        problem: "it is no prefix".to_owned(),
-        hint: "begin and end it with a slash, as in `/protected/`",
+        problem: "not a valid prefix".to_owned(),
+        hint: "start and end it with a slash, e.g. `/protected/`",
     })
 }
 
-/// Spaces, quotes, braces and `$` mean something else in one or the other configuration.
+/// Spaces, quotes, braces and `$` have a special meaning in some of the configurations.
 fn plain(value: &str) -> bool {
     value.chars().all(|c| c.is_alphanumeric() || "/._-+@~".contains(c))
 }
@@ -174,7 +178,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_value_is_filled_in_and_no_old_one_is_left() {
+    fn every_value_is_replaced() {
         let values = Values {
             storage: Some("file:///data/files/"),
             app: Some("10.0.0.5:9000"),
@@ -198,7 +202,10 @@ mod tests {
         let nested =
             Values { storage: Some("/data/protected/x"), map: Some("/held/"), ..Values::default() };
         let text = filled(Proxy::Nginx, Proxy::Nginx.text(), nested).expect("good values");
-        assert!(text.contains("alias /data/protected/x/;"), "one value inside another");
+        assert!(
+            text.contains("alias /data/protected/x/;"),
+            "a value that contains a placeholder of another"
+        );
         let wrong = |values| filled(Proxy::Nginx, Proxy::Nginx.text(), values).is_err();
         assert!(wrong(Values { storage: Some("/srv/a b"), ..Values::default() }));
         assert!(wrong(Values { map: Some("held"), ..Values::default() }));

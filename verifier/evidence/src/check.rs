@@ -1,46 +1,46 @@
-//! The checks beyond the four layers: right bytes can still be open to everybody, without ranges, or
-//! under a wrong name. Each check has rules that are its own.
+//! The checks beyond the four layers: a download with the expected content can still be public, lack
+//! range support, or have the wrong file name. Each check has its own rules.
 //!
-//! Knows their names only: `plan` says what each one asks, `diagnosis` what the answers come to.
+//! Knows only their names: `plan` lists the requests of each check, `diagnosis` judges the responses.
 
 use std::fmt;
 
 /// A check beyond the four layers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Check {
-    /// Nobody gets the file without the app.
+    /// The file is not available without the app.
     Exposure,
-    /// A visitor without rights is refused.
+    /// Clients without permission are refused.
     Refusal,
-    /// A visitor cannot choose the hand-off.
+    /// Clients cannot choose the hand-off.
     Spoofing,
-    /// Nobody keeps a content that the file had before.
+    /// No cache serves earlier content of the file.
     Freshness,
-    /// The bytes come from the proxy, not through the app.
+    /// The proxy serves the file itself, not through the app.
     HandoffUsed,
-    /// The headers that must survive do.
+    /// The app's headers reach the client.
     Headers,
-    /// Nothing of the hand-off, and no path of the server, reaches the visitor.
+    /// No hand-off header and no server path reaches the client.
     Leak,
-    /// Nothing follows the announced end, and only one end is announced.
+    /// The response has one announced length, and nothing follows it.
     Wire,
-    /// Any part of the file can be had.
+    /// Range requests work.
     Ranges,
-    /// What a visitor has already is not sent again, and only that is not.
+    /// Conditional requests work: 304 for an unchanged file, and only then.
     Conditions,
-    /// HEAD tells of the file what GET does.
+    /// HEAD returns the same headers as GET.
     Head,
-    /// What browsers get, who accept compression, is the file too.
+    /// Clients that accept compression receive the expected content.
     Encoding,
-    /// Files with odd names arrive too.
+    /// Files with special characters in their names are served.
     Names,
-    /// The site's certificate stays good for a while.
+    /// The site's TLS certificate does not expire soon.
     Tls,
-    /// HTTP/2 gives what HTTP/1.1 does.
+    /// HTTP/2 and HTTP/1.1 return the same response.
     Protocol,
 }
 
-/// What a check is called, and what it asks.
+/// The name of a check, its requirement, and its rules.
 struct Row {
     check: Check,
     name: &'static str,
@@ -51,77 +51,89 @@ const CHECKS: [Row; 15] = [
     Row {
         check: Check::Exposure,
         name: "exposure",
-        question: "nobody gets the file without the app",
+        question: "the file is not available without the app",
     },
-    Row { check: Check::Refusal, name: "refusal", question: "a visitor without rights is refused" },
+    Row {
+        check: Check::Refusal,
+        name: "refusal",
+        question: "clients without permission are refused",
+    },
     Row {
         check: Check::Spoofing,
         name: "spoofing",
-        question: "a visitor's own headers do not choose the hand-off",
+        question: "request headers of a client do not choose the hand-off",
     },
     Row {
         check: Check::Freshness,
         name: "freshness",
-        question: "what comes is what the file holds now, not what it held before",
+        question: "clients receive the current content of the file, not an earlier one",
     },
     Row {
         check: Check::HandoffUsed,
         name: "handoff-used",
-        question: "the bytes come from the proxy, not through the app",
+        question: "the proxy serves the file itself, not through the app",
     },
     Row {
         check: Check::Headers,
         name: "headers",
-        question: "the headers that must survive do, once",
+        question: "the app's headers reach the client, once each",
     },
     Row {
         check: Check::Leak,
         name: "leak",
-        question: "no hand-off header, no link to a store and no path of the server reaches the visitor",
+        question: "no hand-off header, store link or server path reaches the client",
     },
     Row {
         check: Check::Wire,
         name: "wire",
-        question: "the answer has one end, and nothing follows it",
+        question: "the response has one announced length, and nothing follows it",
     },
     Row {
         check: Check::Ranges,
         name: "ranges",
-        question: "any part of the file can be had, and is right",
+        question: "range requests return the requested bytes",
     },
     Row {
         check: Check::Conditions,
         name: "conditions",
-        question: "who has the file is told so, and nobody else is",
+        question: "conditional requests return 304 for an unchanged file, and only then",
     },
-    Row { check: Check::Head, name: "head", question: "HEAD tells of the file what GET does" },
+    Row { check: Check::Head, name: "head", question: "HEAD returns the same headers as GET" },
     Row {
         check: Check::Encoding,
         name: "encoding",
-        question: "browsers, which accept compression, get the file too; HTML files come unchanged",
+        question: "clients that accept compression receive the expected content; HTML is unchanged",
     },
-    Row { check: Check::Names, name: "names", question: "files with odd names arrive too" },
+    Row {
+        check: Check::Names,
+        name: "names",
+        question: "files with special characters in their names are served",
+    },
     Row {
         check: Check::Tls,
         name: "tls",
-        question: "the site's certificate stays good for more than --cert-days",
+        question: "the site's TLS certificate is valid for more than --cert-days",
     },
-    Row { check: Check::Protocol, name: "protocol", question: "HTTP/2 gives what HTTP/1.1 does" },
+    Row {
+        check: Check::Protocol,
+        name: "protocol",
+        question: "HTTP/2 and HTTP/1.1 return the same response",
+    },
 ];
 
 impl Check {
-    /// All of them, in the order in which they are told.
+    /// All checks, in the order of the report.
     pub fn all() -> impl Iterator<Item = Self> {
         CHECKS.iter().map(|it| it.check)
     }
 
-    /// What it asks, in a line.
+    /// Its requirement, in one line.
     pub fn question(self) -> &'static str {
         self.row().question
     }
 
     fn row(self) -> &'static Row {
-        // Each variant has its row: `every_check_has_its_row` sees to it.
+        // Each variant has a row: see the test `every_check_has_its_row`.
         CHECKS.iter().find(|it| it.check == self).unwrap_or(&CHECKS[0])
     }
 }

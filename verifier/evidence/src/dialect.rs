@@ -205,9 +205,9 @@ pub fn header_meant(name: &str) -> Option<&'static Header> {
     if header_named(name).is_some() || wanted.len() < 6 {
         return None;
     }
-    HEADERS
-        .iter()
-        .find(|it| letters(it.name) == wanted || edit_distance(&letters(it.name), &wanted) <= 2)
+    HEADERS.iter().find(|it| {
+        letters(it.name) == wanted || strsim::levenshtein(&letters(it.name), &wanted) <= 2
+    })
 }
 
 /// Whether a header's name contains a word of another one, such as `Redirect` of
@@ -262,22 +262,6 @@ pub fn decoded(value: &str) -> String {
 
 fn letters(name: &str) -> String {
     name.chars().filter(char::is_ascii_alphanumeric).map(|c| c.to_ascii_lowercase()).collect()
-}
-
-/// How many letters have to be changed, added or removed to get from one text to the other.
-pub fn edit_distance(a: &str, b: &str) -> usize {
-    let (a, b) = (a.as_bytes(), b.as_bytes());
-    let mut row: Vec<usize> = (0..=b.len()).collect();
-    for (i, x) in a.iter().enumerate() {
-        let mut corner = i;
-        row[0] = i + 1;
-        for (j, y) in b.iter().enumerate() {
-            let replaced = corner + usize::from(x != y);
-            corner = row[j + 1];
-            row[j + 1] = replaced.min(row[j] + 1).min(corner + 1);
-        }
-    }
-    row[b.len()]
 }
 
 #[cfg(test)]

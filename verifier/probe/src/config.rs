@@ -25,17 +25,17 @@ pub use self::{
 /// What to check, and how.
 #[derive(Debug)]
 pub struct Config {
-    /// The targets, in the file's order of names.
+    /// The targets, sorted by name.
     pub targets: Vec<Target>,
-    /// How the network is reached.
+    /// The network settings.
     pub network: Network,
-    /// How long and how much at most.
+    /// The limits of time and size.
     pub limits: Limits,
-    /// How many requests at the same time.
+    /// Maximum number of concurrent requests.
     pub concurrency: u16,
-    /// When to ask more than the layers.
+    /// How many requests to send beyond the layers.
     pub depth: Depth,
-    /// Which checks are made: those of which a rule is tried.
+    /// Which checks to make: those of which a rule applies.
     pub checks: Vec<Check>,
 }
 
@@ -56,11 +56,11 @@ impl Config {
 /// How many requests are made at the same time, unless the operator says otherwise.
 pub const CONCURRENCY: u16 = 8;
 
-/// How much is asked beyond the four layers.
+/// How many requests are sent beyond the four layers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Depth {
-    /// What splits the causes where the download fails, and the checks that need few requests.
+    /// Requests that tell causes apart if the download fails, and checks that need few requests.
     AsNeeded,
-    /// All of it.
+    /// All checks.
     Thorough,
 }

@@ -41,10 +41,10 @@ use self::{
 #[derive(Debug, Error)]
 pub enum StartError {
     /// The system gives no randomness for nonces.
-    #[error("cannot get randomness from the system")]
+    #[error("cannot get random numbers from the system")]
     Randomness(#[source] getrandom::Error),
     /// The certificates that should be trusted cannot be read from their file.
-    #[error("{0}\nhint: --cacert takes a file of certificates in PEM")]
+    #[error("--cacert: {0}\nhint: give the path to a file of certificates in PEM format")]
     Certificates(String),
 }
 

@@ -72,23 +72,23 @@ pub fn rules_of(check: Check) -> &'static [&'static str] {
     }
 }
 
-/// Which rules are tried.
+/// Which rules apply.
 #[derive(Clone, Debug, Default)]
 pub struct Choice {
-    /// Only these, if there are any.
+    /// Only these rules; all if empty.
     pub only: Vec<String>,
-    /// None of these.
+    /// Not these rules.
     pub skip: Vec<String>,
 }
 
 impl Choice {
-    /// Whether the rule of this id is tried.
+    /// Whether the rule with this id applies.
     pub fn tries(&self, rule: &str) -> bool {
         let named = |list: &[String]| list.iter().any(|id| id == rule);
         (self.only.is_empty() || named(&self.only)) && !named(&self.skip)
     }
 
-    /// Whether any rule of a check is tried; if none is, nobody needs its probes.
+    /// Whether any rule of a check applies; if none does, its probes are not needed.
     pub fn wants(&self, check: Check) -> bool {
         rules_of(check).iter().any(|id| self.tries(id))
     }

@@ -7,33 +7,33 @@ use crate::snippet::{Proxy, Remote, ValueError, Values, filled};
 /// The arguments of `snippet`.
 #[derive(Args, Debug)]
 pub struct Snippet {
-    /// The proxy
+    /// Proxy to print the snippet for
     #[arg(value_enum)]
     pub proxy: Proxy,
-    /// The folder that the app and the proxy read from, as a path or a file:// URL; with
-    /// --remote the http(s):// URL of bucket and prefix that the app's links begin with
+    /// Storage directory of the app and the proxy, as a path or a file:// URL; with --remote the
+    /// http(s):// URL of bucket and prefix with which the app's links begin
     #[arg(long, value_name = "DIR|URL")]
     pub storage: Option<String>,
-    /// The snippet for a private bucket, to which the app signs links
+    /// Print the snippet for a private bucket with links signed by the app
     #[arg(long, value_enum, value_name = "FORM")]
     pub remote: Option<Remote>,
-    /// The header that carries a whole link [signed-header only; default: X-Storage-Url]
+    /// Header that carries the signed link [signed-header only; default: X-Storage-Url]
     #[arg(long, value_name = "NAME", requires = "remote")]
     pub remote_header: Option<String>,
-    /// Where the fixture listens, as HOST:PORT
+    /// Address of the fixture: HOST:PORT, or unix:/PATH for nginx and Caddy
     #[arg(long, value_name = "HOST:PORT")]
     pub app: Option<String>,
-    /// The prefix of the internal location
+    /// Prefix of the internal location, e.g. /protected/
     #[arg(long, value_name = "PREFIX")]
     pub map: Option<String>,
 }
 
 impl Snippet {
-    /// The file that they ask for, with their values.
+    /// The text of the snippet, with the given values.
     ///
     /// # Errors
     ///
-    /// [`ValueError`], where no such file is shipped or a value cannot stand in it.
+    /// [`ValueError`], if no such snippet is shipped or a value is not valid in it.
     pub fn text(&self) -> Result<String, ValueError> {
         let shipped = match self.remote {
             Some(remote) => remote.text(self.proxy)?,

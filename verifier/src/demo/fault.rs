@@ -49,13 +49,13 @@ pub struct Fault {
     pub store: Vec<Answer>,
     /// A proxy between the client and the one that serves the file.
     pub front: Option<Relay>,
-    /// A proxy between the one that serves the file and the app.
+    /// A proxy between the proxy that serves the file and the app.
     pub between: Option<Relay>,
     /// Keys of the target that the operator sets in addition, as in the file for `--config`. A key
     /// with an empty value is removed.
     #[serde(default)]
     pub target: toml::Table,
-    /// Whether only `--thorough` finds it.
+    /// Whether `--thorough` is needed to find it.
     #[serde(default)]
     pub thorough: bool,
     /// The rule of the first finding; empty for a set-up that is unusual but works. The rules after

@@ -1,6 +1,6 @@
-//! A small HTTP server that answers as it was told: an app with manners of its own, or a store.
+//! A small HTTP server with scripted responses: a misbehaving app, or an object store.
 //!
-//! Knows requests and answers, and nothing of downloads.
+//! Knows requests and responses, but not downloads.
 
 use std::{
     io,
@@ -20,42 +20,42 @@ use tokio::{
 
 use super::StageError;
 
-/// The longest head of a request, in bytes.
+/// Maximum size of a request head, in bytes.
 const HEAD_MAX: usize = 16 << 10;
 
-/// The longest that one client is waited for.
+/// Maximum time to wait for a client.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// What is answered to a request that no answer is for.
-const NO_PAGE: &str = "<!doctype html>\n<title>There is no such page</title>\n";
+/// The body of the response if no scripted response matches.
+const NO_PAGE: &str = "<!doctype html>\n<title>Page not found</title>\n";
 
-/// An answer, and what must be in a request that gets it. The first that fits is given.
+/// A response, and the requests that it matches. The first match is sent.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Answer {
-    /// What the request's target begins with.
+    /// Prefix of the request target.
     pub path: String,
-    /// What the request's head must have in it, in whatever case.
+    /// Texts that the request head must contain, ignoring case.
     #[serde(default)]
     pub has: Vec<String>,
-    /// What it must not have in it.
+    /// Texts that the request head must not contain.
     #[serde(default)]
     pub lacks: Vec<String>,
-    /// How often it is given.
+    /// How often the response is sent at most.
     #[serde(default = "always")]
     pub times: u32,
-    /// The status.
+    /// Status code.
     #[serde(default = "ok")]
     pub status: u16,
-    /// The header's lines, beside those of `end`.
+    /// Header lines, in addition to those of `end`.
     #[serde(default)]
     pub headers: Vec<String>,
-    /// The lines that announce its end, where that is not the body's Content-Length.
+    /// Header lines that replace the Content-Length of the body.
     pub end: Option<Vec<String>>,
-    /// The body.
+    /// Body.
     #[serde(default)]
     pub body: String,
-    /// A file of the storage that is the body instead.
+    /// A file of the storage to use as the body instead.
     pub file: Option<String>,
 }
 
@@ -67,15 +67,15 @@ fn always() -> u32 {
     u32::MAX
 }
 
-/// A server that answers until it is dropped.
+/// A server that runs until it is dropped.
 pub(super) struct Script {
     pub(super) address: SocketAddr,
     task: JoinHandle<()>,
 }
 
 impl Script {
-    /// Starts a server, if there are answers, which take their files from `storage`, and may name
-    /// it and the store.
+    /// Starts a server if there are responses. They read files from `storage`, and may contain
+    /// placeholders for it and the store.
     pub(super) async fn start(
         answers: Option<Vec<Answer>>,
         storage: &Path,
@@ -98,7 +98,7 @@ impl Script {
             let mut clients = JoinSet::new();
             while let Ok((stream, _)) = listener.accept().await {
                 let (answers, storage) = (Arc::clone(&answers), storage.clone());
-                // A client that goes away has no answer; nobody else is concerned.
+                // If a client disconnects, only its own response is lost.
                 clients.spawn(async move { converse(stream, &answers, &storage).await.ok() });
                 while clients.try_join_next().is_some() {}
             }
@@ -113,7 +113,7 @@ impl Drop for Script {
     }
 }
 
-/// One request, one answer, and the connection is closed.
+/// Handles one request, and closes the connection.
 async fn converse(
     mut stream: TcpStream,
     answers: &Mutex<Vec<Answer>>,
@@ -139,7 +139,7 @@ async fn converse(
     timeout(PATIENCE, told).await?
 }
 
-/// The first answer that fits and was not given too often.
+/// The first response that matches and has not been sent too often.
 fn chosen(answers: &Mutex<Vec<Answer>>, request: &Request<'_>) -> Option<Answer> {
     let mut answers = answers.lock().unwrap_or_else(PoisonError::into_inner);
     let answer = answers.iter_mut().find(|it| it.times > 0 && it.fits(request))?;
@@ -147,7 +147,7 @@ fn chosen(answers: &Mutex<Vec<Answer>>, request: &Request<'_>) -> Option<Answer>
     Some(answer.clone())
 }
 
-/// Asks for a URL as a visitor who comes before the check.
+/// Requests a URL as a client that downloads before the check.
 pub(super) async fn visit(url: &str) -> io::Result<()> {
     let rest = url.trim_start_matches("http://");
     let (host, path) = rest.split_once('/').unwrap_or((rest, ""));
@@ -170,7 +170,7 @@ async fn head(stream: &mut TcpStream) -> io::Result<String> {
     Ok(String::from_utf8_lossy(&bytes).into_owned())
 }
 
-/// The parts of a request that answers are chosen by.
+/// The parts of a request that select the response.
 struct Request<'a> {
     method: &'a str,
     target: &'a str,

@@ -1,5 +1,5 @@
 //! The proxy of a stage: the built-in one in this process, or a real one with the shipped snippet
-//! in a site of its own.
+//! in a minimal site.
 
 use std::{
     fs,
@@ -27,7 +27,7 @@ use crate::{
 };
 use sendfile_evidence::fact::Kind;
 
-/// The longest wait for a proxy to come up, and to end.
+/// Maximum time to wait for a proxy to start, and to stop.
 const PATIENCE: Duration = Duration::from_secs(10);
 
 /// A proxy that runs until it is dropped.
@@ -36,23 +36,23 @@ pub(super) enum Server {
     Real(Real),
 }
 
-/// A real proxy's process.
+/// The process of a real proxy.
 pub(super) struct Real {
     child: Child,
     port: u16,
-    /// Its configuration, and its error log, if it has one of its own.
+    /// Its configuration and its error log.
     places: (Kind, PathBuf, PathBuf),
 }
 
-/// How a real proxy is run.
+/// How to run a real proxy.
 struct Program {
     name: &'static str,
-    /// Where Debian puts it, and what it is called elsewhere.
+    /// Its path on Debian, and its name elsewhere.
     programs: &'static [&'static str],
     kind: Kind,
     log: &'static str,
     snippet: snippet::Proxy,
-    /// The snippet's path in the repository, by which faults name it.
+    /// The path of the snippet in the repository; faults refer to it.
     file: &'static str,
     /// The site around the snippet, and its path in the repository.
     site: (&'static str, &'static str),
@@ -120,22 +120,22 @@ fn words(list: &[&str]) -> Vec<String> {
     list.iter().map(|it| (*it).to_owned()).collect()
 }
 
-/// Where a proxy stands.
+/// The surroundings of a proxy.
 pub(super) struct Place<'a> {
-    /// What it asks.
+    /// The address of its upstream.
     pub(super) app: Address,
-    /// The app at the end of the row.
+    /// The app at the end of the chain.
     pub(super) last: Address,
-    /// Where it finds the storage.
+    /// The storage directory as the proxy sees it.
     pub(super) storage: &'a Path,
-    /// The address of a store, if there is one.
+    /// The address of the object store, if there is one.
     pub(super) store: Option<SocketAddr>,
-    /// Where its own files are.
+    /// The directory of its own files.
     pub(super) run: PathBuf,
 }
 
 impl Server {
-    /// Starts a proxy with its snippet, and with what the fault does to it.
+    /// Starts a proxy with its snippet and the edit of the fault.
     pub(super) async fn start(
         proxy: DemoProxy,
         place: &Place<'_>,
@@ -160,21 +160,17 @@ impl Server {
         Ok(Self::Real(real))
     }
 
-    /// Starts a proxy that passes everything on to the app, but for its own rules.
+    /// Starts a proxy that forwards everything to the app except for its own rules.
     pub(super) fn relay(
         proxy: DemoProxy,
         rules: &str,
         place: &Place<'_>,
     ) -> Result<Self, StageError> {
-        let program = program(proxy).ok_or(StageError::NotInstalled("a proxy for the row"))?;
+        let program = program(proxy).ok_or(StageError::NotInstalled("a proxy for the chain"))?;
         fs::create_dir(&place.run).map_err(StageError::file(&place.run))?;
         let port = free_port().map_err(StageError::file(&place.run))?;
-        let files = Files::filled(
-            program.site.1,
-            &format!("{rules}\n# the rest is passed on\n"),
-            place,
-            port,
-        );
+        let files =
+            Files::filled(program.site.1, &format!("{rules}\n# forward the rest\n"), place, port);
         real(program, &files, port, &place.run).map(Self::Real)
     }
 
@@ -195,7 +191,7 @@ impl Server {
         }
     }
 
-    /// Its address, as that of an app for the proxy before it.
+    /// Its address, as the upstream of the proxy in front of it.
     pub(super) fn address(&self) -> Option<Address> {
         match self {
             Self::BuiltIn(_) => None,
@@ -257,8 +253,8 @@ impl Files {
         Ok(Self::filled(&site, &snippet, place, port))
     }
 
-    /// The placeholders. As root, a proxy serves as Debian's user for it; nobody else can change
-    /// users.
+    /// Replaces the placeholders. Only root can change users, so otherwise the directives that name
+    /// Debian's user for servers are removed.
     fn filled(site: &str, snippet: &str, place: &Place<'_>, port: u16) -> Self {
         let root = fs::metadata("/proc/self")
             .is_ok_and(|it| std::os::unix::fs::MetadataExt::uid(&it) == 0);
@@ -285,13 +281,13 @@ impl Files {
 }
 
 fn real(program: &Program, files: &Files, port: u16, run: &Path) -> Result<Real, StageError> {
-    // lighttpd opens its log as the user that it serves as.
+    // lighttpd opens its log as its unprivileged user.
     let writable = run.join("tmp");
     fs::create_dir(&writable).map_err(StageError::file(&writable))?;
     let all = fs::Permissions::from_mode(0o777);
     fs::set_permissions(&writable, all).map_err(StageError::file(&writable))?;
     files.write(run)?;
-    write(&run.join("index.html"), "<!doctype html><title>the site</title>\n")?;
+    write(&run.join("index.html"), "<!doctype html><title>The site</title>\n")?;
     let child = spawn(program, run)?;
     let places = (program.kind, run.join("site.conf"), run.join(program.log));
     let mut real = Real { child, port, places };
@@ -303,9 +299,9 @@ fn write(path: &Path, text: &str) -> Result<(), StageError> {
     fs::write(path, text).map_err(StageError::file(path))
 }
 
-/// A port that is free: these proxies cannot be asked which one they got. It is none of those that
-/// the system hands out by itself (from 32768 on in Linux), and is given once only, so that nobody
-/// else has it before the proxy listens.
+/// A free port, because these proxies cannot report which port they bound. It is outside the system's
+/// ephemeral range (from 32768 in Linux) and returned only once, so that no other program takes it
+/// before the proxy listens.
 fn free_port() -> std::io::Result<u16> {
     const FIRST: u32 = 10_000;
     const COUNT: u32 = 20_000;
@@ -355,13 +351,13 @@ impl Real {
 }
 
 impl Real {
-    /// Waits until it answers, by itself: Apache listens, and then reads its files once more.
+    /// Waits for a response: Apache reads its configuration again after it starts to listen.
     fn wait_for_answer(&self) -> std::io::Result<()> {
         let mut stream = TcpStream::connect(("127.0.0.1", self.port))?;
         stream.set_read_timeout(Some(PATIENCE))?;
         stream.write_all(b"HEAD /healthcheck-utils/ HTTP/1.0\r\n\r\n")?;
         loop {
-            // A read with a limit of time is not taken up again after a signal (signal(7)).
+            // A read with a timeout is not restarted after a signal (signal(7)).
             match stream.read(&mut [0; 1]) {
                 Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
                 read => return read.map(drop),
@@ -371,7 +367,7 @@ impl Real {
 }
 
 impl Drop for Real {
-    /// Asks the process to end, as its workers end with it only then; kills it if it does not.
+    /// Sends SIGTERM, because the workers only stop with it then; kills the process if it does not stop.
     fn drop(&mut self) {
         let pid = i32::try_from(self.child.id()).ok().and_then(rustix::process::Pid::from_raw);
         if let Some(pid) = pid {

@@ -1,5 +1,5 @@
-//! The stage: a temporary storage, the fixture, and a proxy in front, ready to be checked; and
-//! where a fault wants them, an app in the fixture's place, a store, and more proxies in the row.
+//! The stage: a temporary storage, the fixture, and a proxy in front, ready to be checked. A fault may
+//! add an app that replaces the fixture, an object store, and further proxies in the chain.
 
 use std::{
     fs,
@@ -25,7 +25,7 @@ use sendfile_probe::config::{ConfigError, LocalPlaces, Target, target};
 pub struct Stage {
     fixture: Option<Running>,
     server: Option<Server>,
-    /// What else was started: proxies, then the app and the store that they ask.
+    /// The other servers: proxies, then the app and the store behind them.
     others: (Vec<Server>, Vec<Script>),
     fixture_url: String,
     site_url: String,
@@ -35,12 +35,12 @@ pub struct Stage {
 }
 
 impl Stage {
-    /// Sets everything up, healthy but for the fault, with a dummy of 4 KiB.
+    /// Sets everything up with a dummy of 4 KiB; healthy except for the fault.
     pub async fn set(proxy: DemoProxy, fault: Option<&Fault>) -> Result<Self, StageError> {
         Self::sized(proxy, fault, 4096).await
     }
 
-    /// The same, with a dummy of so many bytes.
+    /// Sets everything up with a dummy of `size` bytes.
     pub async fn sized(
         proxy: DemoProxy,
         fault: Option<&Fault>,
@@ -89,18 +89,18 @@ impl Stage {
         Ok(stage)
     }
 
-    /// The target to check: by the fixture's contract, or, where the app is the faulty part, as an
-    /// operator declares it.
+    /// The target to check: from the fixture's contract, or, if the app has the fault, as an operator
+    /// would declare it.
     pub fn target(&self) -> Result<Target, ConfigError> {
         target("demo", self.target.clone())
     }
 
-    /// The proxies' configurations and error logs, for the target that may have them.
+    /// The configurations and error logs of the proxies, to add to a target.
     pub fn local(&self) -> LocalPlaces {
         self.local.clone()
     }
 
-    /// Where everything is, for people.
+    /// The location of everything, to print.
     pub fn tour(&self) -> String {
         format!(
             "storage {}\nfixture {}\nsite    {}\n",
@@ -110,27 +110,27 @@ impl Stage {
         )
     }
 
-    /// Ends what was started: the proxy, then the fixture, which clears its dummies.
+    /// Stops the proxy, then the fixture, which removes its dummies.
     pub async fn clear(mut self) {
         drop((self.others.0, self.server.take()));
         if let Some(fixture) = self.fixture.take() {
-            // A fault may have put something else where a dummy was; then the fixture refuses to
-            // delete it, as it should.
+            // A fault may have replaced a dummy; then the fixture refuses to delete it, as it
+            // should.
             fixture.stop().await.ok();
         }
     }
 
-    /// The fixture's own URL.
+    /// The URL of the fixture.
     pub fn fixture_url(&self) -> &str {
         &self.fixture_url
     }
 
-    /// The site's URL.
+    /// The URL of the site.
     pub fn site_url(&self) -> &str {
         &self.site_url
     }
 
-    /// The storage's folder.
+    /// The storage directory.
     pub fn storage(&self) -> PathBuf {
         self.folder.path().join("storage")
     }
@@ -181,14 +181,14 @@ impl Stage {
                 Some(fixture) => return Ok(fixture.rotate().await.map_err(StartError::from)?),
                 None => Ok(()),
             },
-            // Done before.
+            // Done above.
             Act::HideStorage | Act::Visit | Act::PackAnother => Ok(()),
         };
         done.map_err(StageError::file(&dummy))
     }
 }
 
-/// Puts a `.gz` of something beside a file, as servers find it that look for one.
+/// Puts a compressed `.gz` file next to a file, where servers look for precompressed copies.
 fn pack(file: &Path, bytes: &[u8]) -> io::Result<()> {
     let packed = fs::File::create(file.with_added_extension("gz"))?;
     let mut packed = GzEncoder::new(packed, Compression::fast());
@@ -196,7 +196,7 @@ fn pack(file: &Path, bytes: &[u8]) -> io::Result<()> {
     packed.finish().map(drop)
 }
 
-/// The servers of a stage, from the visitor to the app.
+/// The servers of a stage, from the client to the app.
 struct Row {
     front: Option<Server>,
     server: Server,
@@ -242,7 +242,7 @@ impl Row {
         self.front.as_ref().unwrap_or(&self.server)
     }
 
-    /// What an operator of all these proxies could name.
+    /// The files that an operator of all these proxies could give.
     fn local(&self) -> LocalPlaces {
         let all = self.front.iter().chain([&self.server]).chain(&self.between);
         let (configs, logs) = all.filter_map(Server::places).unzip();
@@ -250,10 +250,10 @@ impl Row {
     }
 }
 
-/// What stands for the placeholders of a target.
+/// The values for the placeholders of a target.
 struct Words {
     site: String,
-    /// The proxy that serves the file, whatever stands before it.
+    /// The proxy that serves the file, which may be behind others.
     inner: String,
     between: String,
     app: String,
@@ -262,7 +262,7 @@ struct Words {
 }
 
 impl Words {
-    /// What an operator writes: everything that is known, and what the fault's own target says.
+    /// The target as an operator writes it: all known settings, and those of the fault.
     fn target(&self, proxy: DemoProxy, fault: Option<&Fault>) -> Result<toml::Table, StageError> {
         let known = match fault.filter(|it| it.app.is_some() || !it.answers.is_empty()) {
             None => vec![("fixture", "@APP@"), ("site", "@SITE@"), ("storage", "file://@STORAGE@")],
@@ -302,7 +302,7 @@ impl Words {
     }
 }
 
-/// A folder that the proxy's user can pass, whatever the umask says.
+/// Creates a directory that the proxy's user can access, regardless of the umask.
 fn made(folder: PathBuf) -> Result<PathBuf, StageError> {
     fs::create_dir(&folder).map_err(StageError::file(&folder))?;
     open(&folder)?;
@@ -313,13 +313,13 @@ fn open(folder: &Path) -> Result<(), StageError> {
     fs::set_permissions(folder, fs::Permissions::from_mode(0o755)).map_err(StageError::file(folder))
 }
 
-/// The size of the large dummy: more than any proxy's buffers, and soon placed.
+/// The size of the large dummy: larger than any proxy's buffers, but quick to write.
 const LARGE: u64 = 256 << 10;
 
-/// The download's key in the storage.
+/// The key of the download in the storage.
 const KEY: &str = "healthcheck/dummy.bin";
 
-/// The hand-off that the proxy understands.
+/// The hand-off that the proxy supports.
 fn handoff(proxy: DemoProxy, storage: &str) -> Result<String, StageError> {
     let (header, map) = match proxy {
         DemoProxy::Apache | DemoProxy::Lighttpd => ("X-Sendfile", storage),

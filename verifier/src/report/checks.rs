@@ -1,17 +1,20 @@
-//! The checks for people: one line when all is well, with what was not checked, and a line for each
-//! where all evidence is told.
+//! The checks in the text report: one paragraph, or one line per check if all evidence is printed.
 
 use std::io::{self, Write};
 
 use super::{
     text::{BAD, DOUBT, GOOD, QUIET},
-    wrap::{printable, wrapped},
+    wrap::{Width, printable},
 };
 use sendfile_evidence::Check;
 use sendfile_rules::CheckResult;
 
-/// Writes the checks under the layers, in one paragraph.
-pub(super) fn line(out: &mut impl Write, checks: &[(Check, CheckResult)]) -> io::Result<()> {
+/// Writes the checks below the layers, in one paragraph.
+pub(super) fn line(
+    out: &mut impl Write,
+    checks: &[(Check, CheckResult)],
+    width: Width,
+) -> io::Result<()> {
     if checks.is_empty() {
         return Ok(());
     }
@@ -34,24 +37,28 @@ pub(super) fn line(out: &mut impl Write, checks: &[(Check, CheckResult)]) -> io:
         () => (GOOD, "ok  "),
     };
     if let Some(reason) = why_most_are_skipped(checks).filter(|_| word == "ok  ") {
-        let text = wrapped(&printable(&format!("not made: {reason}")), 17, 17);
+        let text = width.wrapped(&printable(&format!("skipped: {reason}")), 17, 17);
         return writeln!(out, "  {QUIET}skip{QUIET:#}  {:8} {text}", "checks");
     }
     let told = [
-        ("wrong: ", failed),
+        ("failed: ", failed),
         ("warning: ", warned),
-        ("not known: ", unknown),
+        ("unknown: ", unknown),
         ("skipped: ", skipped),
     ];
     let told =
         told.iter().filter(|it| !it.1.is_empty()).map(|(word, list)| format!("{word}{list}"));
-    let text: Vec<_> = Some(format!("{right} right")).into_iter().chain(told).collect();
-    let text = wrapped(&printable(&text.join("; ")), 17, 17);
+    let text: Vec<_> = Some(format!("{right} passed")).into_iter().chain(told).collect();
+    let text = width.wrapped(&printable(&text.join("; ")), 17, 17);
     writeln!(out, "  {style}{word}{style:#}  {:8} {text}", "checks")
 }
 
-/// Writes a line for each check.
-pub(super) fn lines(out: &mut impl Write, checks: &[(Check, CheckResult)]) -> io::Result<()> {
+/// Writes one line per check.
+pub(super) fn lines(
+    out: &mut impl Write,
+    checks: &[(Check, CheckResult)],
+    width: Width,
+) -> io::Result<()> {
     if !checks.is_empty() {
         writeln!(out, "\n{QUIET}checks{QUIET:#}")?;
     }
@@ -63,12 +70,12 @@ pub(super) fn lines(out: &mut impl Write, checks: &[(Check, CheckResult)]) -> io
             CheckResult::Skipped(reason) => (QUIET, "skip", reason.as_str()),
             CheckResult::Unknown(reason) => (DOUBT, "?   ", reason.as_str()),
         };
-        let line = format!("{:12}  {}", check.to_string(), wrapped(&printable(text), 22, 22));
+        let line = format!("{:12}  {}", check.to_string(), width.wrapped(&printable(text), 22, 22));
         writeln!(out, "  {style}{word}{style:#}  {}", line.trim_end())
     })
 }
 
-/// The one reason for which more than half of the checks were not made, if there is one.
+/// The reason for which more than half of the checks were skipped, if there is one.
 fn why_most_are_skipped(checks: &[(Check, CheckResult)]) -> Option<&str> {
     let reasons = checks.iter().filter_map(|(_, result)| match result {
         CheckResult::Skipped(reason) => Some(reason.as_str()),
@@ -78,7 +85,7 @@ fn why_most_are_skipped(checks: &[(Check, CheckResult)]) -> Option<&str> {
     reasons.clone().find(|reason| often(reason) * 2 > checks.len())
 }
 
-/// The checks that have a reason, those with the same one together; many by their number.
+/// The checks that have a reason, grouped by it; large groups are shown as a number.
 fn grouped<'a>(
     checks: &'a [(Check, CheckResult)],
     reason: impl Fn(&'a CheckResult) -> Option<&'a str>,

@@ -1,7 +1,6 @@
-//! The report for programs, version 1: one JSON document with all the evidence, so that it can be
-//! judged again.
+//! The JSON report, version 1: one document with all evidence, so that it can be judged again.
 //!
-//! Keys are only ever added. The domain's types are not serialised themselves, so that they can
+//! Keys are added, but never removed. Separate types are serialised, so that the domain's types can
 //! change.
 
 use std::{io, time::Duration};
@@ -25,7 +24,7 @@ use checks::JsonCheck;
 use evidence::{JsonCertificate, JsonDummy, JsonFurther, JsonIntent, JsonJournalled, JsonProbed};
 use local::JsonFact;
 
-/// Bytes of a body's beginning that are written percent-encoded.
+/// Bytes to percent-encode in the beginning of a body.
 const UNPRINTABLE: &AsciiSet = &CONTROLS.add(b'%');
 
 #[derive(Serialize, Deserialize)]
@@ -95,33 +94,33 @@ struct JsonLayer {
     probed: JsonProbed,
 }
 
-/// A report as it was saved, to be judged again.
+/// A saved report, to be judged again.
 pub struct Saved {
-    /// The program that asked, and its version.
+    /// The name and version of the program that sent the requests.
     pub tool: String,
-    /// When it began.
+    /// The start time.
     pub started: String,
-    /// Which rules were tried.
+    /// Which rules were applied.
     pub choice: Choice,
-    /// What was seen of each target.
+    /// The evidence of each target.
     pub seen: Vec<Evidence>,
 }
 
-/// Why a file is no report that can be judged.
+/// An error in a saved report.
 #[derive(Debug, Error)]
 pub enum ReadError {
-    /// It is no JSON of this form.
-    #[error("it is no report of `sendfile-check verify -o json`: {0}")]
+    /// The file is not JSON of this form.
+    #[error("not a report of `sendfile-check verify -o json`: {0}")]
     Form(#[from] serde_json::Error),
-    /// It is a report of another version.
-    #[error("its version is {0}, and this program reads version 1")]
+    /// The report has another version.
+    #[error("unsupported report version {0} (expected 1)")]
     Version(u32),
-    /// A value in it cannot be.
-    #[error("{0}")]
+    /// A value is invalid.
+    #[error("invalid value: {0}")]
     Value(String),
 }
 
-/// Writes the report as one document.
+/// Writes the report as one JSON document.
 pub(super) fn write(out: &mut impl io::Write, report: &Report) -> io::Result<()> {
     let targets = report.targets.iter().map(|it| target(&it.evidence, &it.diagnosis)).collect();
     let json = JsonReport {
@@ -136,9 +135,9 @@ pub(super) fn write(out: &mut impl io::Write, report: &Report) -> io::Result<()>
     writeln!(out)
 }
 
-/// Reads the evidence of all targets back: the tool and time of the report, and what was seen.
+/// Reads a report: the program, its start time, the rules, and the evidence of all targets.
 pub fn read(text: &[u8]) -> Result<Saved, ReadError> {
-    /// Only the version, so that another one is told from nonsense.
+    /// Only the version, to tell another version from invalid input.
     #[derive(Deserialize)]
     struct Versioned {
         version: u32,

@@ -1,5 +1,4 @@
-//! A line for each target, and one for each finding: for chats and for reading many targets at
-//! once.
+//! The report with one line per target and finding, for chats and for overviews of many targets.
 
 use std::io::{self, Write};
 

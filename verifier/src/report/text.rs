@@ -1,5 +1,5 @@
-//! The report for people: the verdict in the first line, `full` before the other layers, then
-//! cause, evidence and remedy.
+//! The text report: the verdict in the first line, the `full` layer before the others, then cause,
+//! evidence and remedy.
 
 use std::io::{self, Write};
 
@@ -7,7 +7,7 @@ use anstyle::{AnsiColor, Style};
 
 use super::{
     Detail, Judged, Report, checks,
-    wrap::{printable, wrapped},
+    wrap::{Width, printable},
 };
 use sendfile_evidence::{Asked, Response, Seen};
 use sendfile_rules::{Culprit, Finding, Layer, LayerResult, Severity, Verdict};
@@ -17,27 +17,32 @@ pub(super) const BAD: Style = AnsiColor::Red.on_default().bold();
 pub(super) const DOUBT: Style = AnsiColor::Yellow.on_default().bold();
 pub(super) const QUIET: Style = Style::new().dimmed();
 
-/// Writes all targets, an empty line between them.
-pub(super) fn write(out: &mut impl Write, report: &Report, detail: Detail) -> io::Result<()> {
+/// Writes all targets, separated by empty lines.
+pub(super) fn write(
+    out: &mut impl Write,
+    report: &Report,
+    detail: Detail,
+    width: Width,
+) -> io::Result<()> {
     if report.targets.is_empty() {
-        writeln!(out, "{DOUBT}inconclusive{DOUBT:#}: nothing was checked")?;
+        writeln!(out, "{DOUBT}inconclusive{DOUBT:#}: no target was checked")?;
     }
     for (n, judged) in report.targets.iter().enumerate() {
         if n > 0 && detail != Detail::Verdict {
             writeln!(out)?;
         }
-        target(out, judged, detail)?;
+        target(out, judged, detail, width)?;
     }
     Ok(())
 }
 
-fn target(out: &mut impl Write, judged: &Judged, detail: Detail) -> io::Result<()> {
+fn target(out: &mut impl Write, judged: &Judged, detail: Detail, width: Width) -> io::Result<()> {
     let it = &judged.diagnosis;
     match &it.verdict {
         Verdict::Inconclusive(reason) if detail != Detail::Verdict => {
             let style = style(&it.verdict);
             let line = printable(&format!("{}: {reason}", judged.evidence.target));
-            writeln!(out, "{style}{}{style:#} {}", it.verdict, wrapped(&line, 13, 2))?;
+            writeln!(out, "{style}{}{style:#} {}", it.verdict, width.wrapped(&line, 13, 2))?;
         }
         _ => verdict(out, judged)?,
     }
@@ -48,30 +53,30 @@ fn target(out: &mut impl Write, judged: &Judged, detail: Detail) -> io::Result<(
     for (name, layer) in
         [("full", &it.full), ("storage", &it.storage), ("app", &it.app), ("direct", &it.direct)]
     {
-        self::layer(out, name, layer)?;
+        self::layer(out, name, layer, width)?;
     }
-    checks::line(out, &it.checks)?;
+    checks::line(out, &it.checks, width)?;
     let mut told = Vec::new();
     for finding in it.findings.iter().chain(&it.warnings) {
-        self::finding(out, finding, &mut told)?;
+        self::finding(out, finding, &mut told, width)?;
     }
     if let Some(deciding) = &it.deciding {
-        let line = format!("What would tell which one: {}", printable(deciding));
-        writeln!(out, "\n{}", wrapped(&line, 0, 2))?;
+        let line = format!("To narrow this down, add {}", printable(deciding));
+        writeln!(out, "\n{}", width.wrapped(&line, 0, 2))?;
     }
-    if detail == Detail::All { everything(out, judged) } else { Ok(()) }
+    if detail == Detail::All { everything(out, judged, width) } else { Ok(()) }
 }
 
-/// The first line: verdict, target, culprit and rule. One line, however long.
+/// The first line: verdict, target, culprit and rule. Never wrapped.
 pub(super) fn verdict(out: &mut impl Write, judged: &Judged) -> io::Result<()> {
     let it = &judged.diagnosis;
     let style = style(&it.verdict);
     let told = match (&it.verdict, it.findings.first()) {
         (Verdict::Inconclusive(reason), _) => reason.clone(),
-        (_, Some(first)) => format!("{} is guilty ({})", guilty(first), first.rule.id),
+        (_, Some(first)) => format!("the cause is {} ({})", guilty(first), first.rule.id),
         (_, None) => {
             let size = judged.evidence.dummy.as_ref().map_or(0, |it| it.size);
-            format!("a visitor gets the right {size} bytes")
+            format!("clients receive the expected content ({size} bytes)")
         }
     };
     let name = printable(&judged.evidence.target);
@@ -93,38 +98,48 @@ fn style(verdict: &Verdict) -> Style {
     }
 }
 
-fn layer(out: &mut impl Write, name: &str, layer: &Layer) -> io::Result<()> {
+fn layer(out: &mut impl Write, name: &str, layer: &Layer, width: Width) -> io::Result<()> {
     let (style, word) = match layer.result {
         LayerResult::Pass => (GOOD, "ok  "),
         LayerResult::Fail => (BAD, "FAIL"),
         LayerResult::Skipped(_) => (QUIET, "skip"),
         LayerResult::Unknown(_) => (DOUBT, "?   "),
     };
-    writeln!(out, "  {style}{word}{style:#}  {name:8} {}", wrapped(&printable(&layer.seen), 17, 17))
+    writeln!(
+        out,
+        "  {style}{word}{style:#}  {name:8} {}",
+        width.wrapped(&printable(&layer.seen), 17, 17)
+    )
 }
 
-/// One finding; what was told of an earlier one is not told again.
+/// One finding, without lines that an earlier one has printed.
 fn finding<'a>(
     out: &mut impl Write,
     finding: &'a Finding,
     told: &mut Vec<&'a str>,
+    width: Width,
 ) -> io::Result<()> {
     let style = if finding.severity == Severity::Warning { DOUBT } else { BAD };
     writeln!(out, "\n{style}{}{style:#} ({})", finding.rule.id, finding.confidence)?;
-    writeln!(out, "  {}", wrapped(finding.rule.summary, 2, 2))?;
+    writeln!(out, "  {}", width.wrapped(finding.rule.summary, 2, 2))?;
     let seen = finding.evidence.iter().map(|it| ("seen", it));
-    let lines = seen.chain([("try", &finding.reproduce), ("do", &finding.remedy)]);
+    let lines = seen.chain([("try", &finding.reproduce), ("fix", &finding.remedy)]);
     for (word, line) in lines.filter(|(_, line)| !told.contains(&line.as_str())) {
-        // A command is not broken: it is there to be pasted.
-        let text = if word == "try" { printable(line) } else { wrapped(&printable(line), 8, 8) };
+        let line = printable(line);
+        let text = match word {
+            // A command is not wrapped, so that it can be pasted.
+            "try" => line,
+            "fix" => width.remedy(&line, 8, 8),
+            _ => width.wrapped(&line, 8, 8),
+        };
         writeln!(out, "  {QUIET}{word:4}{QUIET:#}  {text}")?;
     }
     told.extend(finding.evidence.iter().chain([&finding.reproduce]).map(String::as_str));
     Ok(())
 }
 
-fn everything(out: &mut impl Write, judged: &Judged) -> io::Result<()> {
-    checks::lines(out, &judged.diagnosis.checks)?;
+fn everything(out: &mut impl Write, judged: &Judged, width: Width) -> io::Result<()> {
+    checks::lines(out, &judged.diagnosis.checks, width)?;
     let it = &judged.evidence;
     for (name, probed) in [("full", &it.full), ("app", &it.app), ("direct", &it.direct)] {
         exchange(out, name, &probed.asked, &probed.seen)?;
@@ -133,7 +148,7 @@ fn everything(out: &mut impl Write, judged: &Judged) -> io::Result<()> {
         exchange(out, &further.id.to_string(), &further.probed.asked, &further.probed.seen)?;
     }
     if !it.local.is_empty() {
-        writeln!(out, "\n{QUIET}configuration and log{QUIET:#}")?;
+        writeln!(out, "\n{QUIET}configuration and logs{QUIET:#}")?;
     }
     it.local.iter().try_for_each(|fact| writeln!(out, "  {}", printable(&fact.line())))
 }

@@ -1,21 +1,21 @@
-//! The snippets for files in a private bucket, to which the app signs links.
+//! The snippets for files in a private bucket, with links signed by the app.
 
 use clap::ValueEnum;
 
 use super::{Proxy, ValueError, of_host, plain};
 
-/// How the app tells the proxy of a signed link; `sendfile-fixture serve --remote` has the same
-/// words.
+/// How the app passes a signed link to the proxy; `sendfile-fixture serve --remote` has the same
+/// values.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Remote {
-    /// By its query, at the end of the hand-off's value
+    /// Query of the link, appended to the value of the hand-off header
     Signed,
-    /// As a whole, in a header of its own
+    /// Whole link in a separate header
     SignedHeader,
 }
 
 impl Remote {
-    /// The file as it is shipped, if one is shipped for this proxy.
+    /// The file as shipped, if there is one for this proxy.
     pub fn text(self, proxy: Proxy) -> Result<&'static str, ValueError> {
         match (self, proxy) {
             (Self::Signed, Proxy::Nginx) => Ok(include_str!("../../../nginx/remote.conf")),
@@ -29,47 +29,47 @@ impl Remote {
     }
 }
 
-const FOR_NGINX: &str = "only nginx has one, and `--remote signed` works with Caddy too";
-const NO_STORE: &str = "X-Sendfile names a file on the proxy's machine, and no store";
+const FOR_NGINX: &str = "use nginx, or `--remote signed`, which supports Caddy";
+const NO_STORE: &str = "use nginx or Caddy; X-Sendfile only supports files on the proxy's machine";
 
 fn none_shipped(remote: Remote, proxy: Proxy, hint: &'static str) -> ValueError {
     let name = |it: Option<clap::builder::PossibleValue>| {
         it.map_or_else(String::new, |it| it.get_name().to_owned())
     };
     let value = name(remote.to_possible_value());
-    let problem = format!("no snippet for {} is shipped", name(proxy.to_possible_value()));
+    let problem = format!("no snippet for {}", name(proxy.to_possible_value()));
     ValueError { flag: "--remote", value, problem, hint }
 }
 
-/// The values that the shipped files have at their head.
+/// The values at the top of the shipped files.
 const ORIGIN: &str = "http://127.0.0.1:9000";
 const HOST: &str = "127.0.0.1:9000";
 const BUCKET: &str = "/bucket/media";
 const NAME: &str = "store.example.com";
 const LINK: (&str, &str) = ("X-Storage-Url", "x_storage_url");
 
-/// What stands behind the comment signs where a store wants TLS.
+/// The commented-out directives that a store with TLS needs.
 const TLS: &str = "# proxy_ssl_";
 
-/// What links to a store begin with.
+/// The URL prefix of links to a store.
 struct Place<'a> {
     https: bool,
-    /// As it stands in a Host header: without the scheme's own port.
+    /// The value of the Host header: without the scheme's default port.
     host: String,
     name: &'a str,
-    /// The bucket and the prefix, with a slash before and none behind; or nothing.
+    /// Bucket and prefix with a leading and without a trailing slash, or empty.
     path: &'a str,
 }
 
-/// What stands for the store in a snippet, and what takes its place.
+/// The placeholders of the store in a snippet, and their replacements.
 pub(super) fn pairs(url: &str) -> Result<Vec<(String, String)>, ValueError> {
     let Place { https, host, name, path } = place(url)?;
     let origin = format!("{}://{host}", if https { "https" } else { "http" });
-    // nginx reads what stands behind `^` as a pattern.
+    // nginx parses the text after `^` as a regular expression.
     let pattern = format!("{origin}{path}").replace('.', "\\.").replace('+', "\\+");
     let mut pairs = vec![
         (format!("^{ORIGIN}{BUCKET}"), format!("^{pattern}")),
-        // Where the bucket stands in the host's name, the path does not tell it.
+        // If the bucket is part of the host name, the path does not contain it.
         (format!("s3:/{BUCKET}"), "s3://BUCKET/PREFIX".to_owned()),
         (ORIGIN.to_owned(), origin),
         (HOST.to_owned(), host),
@@ -82,7 +82,7 @@ pub(super) fn pairs(url: &str) -> Result<Vec<(String, String)>, ValueError> {
     Ok(pairs)
 }
 
-/// What stands for the header that carries a whole link.
+/// The placeholders of the header that carries the signed link, and their replacements.
 pub(super) fn header_pairs(
     value: &str,
     remote: Option<Remote>,
@@ -92,13 +92,16 @@ pub(super) fn header_pairs(
         Err(ValueError { flag: "--remote-header", value, problem, hint })
     };
     if remote != Some(Remote::SignedHeader) {
-        return wrong("that one has no such header", "say `--remote signed-header`");
+        return wrong(
+            "only valid for `--remote signed-header`",
+            "add that option, or omit --remote-header",
+        );
     }
     let letter = |c: char| c.is_ascii_alphanumeric() || c == '-';
     if value.is_empty() || !value.chars().all(letter) {
         return wrong(
-            "it is no name of a header that nginx has a variable for",
-            "write letters, digits and `-`, as in `X-Storage-Url`",
+            "not a header name that nginx can use as a variable",
+            "use only letters, digits and `-`, e.g. `X-Storage-Url`",
         );
     }
     let variable = value.to_ascii_lowercase().replace('-', "_");
@@ -114,7 +117,7 @@ fn place(url: &str) -> Result<Place<'_>, ValueError> {
     let (https, rest) = match scheme {
         Some((scheme, rest)) if scheme == "https" => (true, rest),
         Some((scheme, rest)) if scheme == "http" => (false, rest),
-        _ => return wrong("it is no URL that links can begin with", AS_LINKS),
+        _ => return wrong("not an http or https URL", AS_LINKS),
     };
     let (authority, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
     let (name, port) = match authority.rfind(':').filter(|at| !authority[*at..].contains(']')) {
@@ -122,28 +125,31 @@ fn place(url: &str) -> Result<Place<'_>, ValueError> {
         None => (authority, None),
     };
     let port = match port.map(str::parse::<u16>) {
-        Some(Err(_)) => return wrong("its port is no number", AS_LINKS),
+        Some(Err(_)) => return wrong("invalid port", AS_LINKS),
         Some(Ok(port)) => Some(port).filter(|it| *it != if https { 443 } else { 80 }),
         None => None,
     };
     if name.is_empty() || !name.chars().all(of_host) {
-        return wrong("its host is none that a snippet can have", AS_LINKS);
+        return wrong("invalid host", AS_LINKS);
     }
     let path = path.trim_end_matches('/');
     let segments = || path.split('/').skip(1);
     if !plain(path) || path.contains('@') || segments().any(|it| matches!(it, "" | "." | "..")) {
-        return wrong("its path has what means something else in a configuration", PLAIN_PATH);
+        return wrong(
+            "the path contains characters with a special meaning in the configuration",
+            PLAIN_PATH,
+        );
     }
     let host = port.map_or_else(|| name.to_owned(), |port| format!("{name}:{port}"));
     Ok(Place { https, host, name, path })
 }
 
 const AS_LINKS: &str =
-    "write what the app's links begin with, as in `https://s3.example.com/bucket/media`";
-const PLAIN_PATH: &str = "name bucket and prefix only, without query and variables, or edit the \
+    "use the prefix of the app's links, e.g. `https://s3.example.com/bucket/media`";
+const PLAIN_PATH: &str = "use only the bucket and prefix, without a query or variables, or edit the \
                           snippet by hand";
 
-/// A URL as it may be repeated: whoever writes a password or a signed link must not find it in a log.
+/// The URL for error messages: passwords and signatures are removed, because logs keep them.
 fn without_secret(url: &str) -> String {
     sendfile_evidence::secret::text(url)
 }
@@ -171,26 +177,32 @@ mod tests {
     }
 
     #[test]
-    fn every_value_is_filled_in_and_no_old_one_is_left() {
+    fn every_value_is_replaced() {
         for (remote, proxy) in all() {
-            let shipped = remote.text(proxy).expect("it is shipped");
+            let shipped = remote.text(proxy).expect("a shipped snippet");
             let url = "https://s3.eu.test:443/my-bucket/files/";
             let text = filled(proxy, shipped, values(url)).expect("good values");
             for old in ["127.0.0.1", "/bucket/media", "/protected/", NAME, TLS] {
                 assert!(!text.contains(old), "{remote:?}, {proxy:?}: {old}");
             }
-            assert!(text.contains("Host s3.eu.test"), "as it is signed, without the usual port");
+            assert!(
+                text.contains("Host s3.eu.test"),
+                "the Host of the signature, without the default port"
+            );
             assert!(!text.contains("s3.eu.test:443/"));
             let plain = filled(proxy, shipped, values("http://10.0.0.7:9001")).expect("no prefix");
             assert!(plain.contains("http://10.0.0.7:9001") && !plain.contains("/bucket"));
-            assert!(proxy != Proxy::Nginx || plain.contains(TLS), "http needs no certificate");
+            assert!(
+                proxy != Proxy::Nginx || plain.contains(TLS),
+                "plain HTTP needs no TLS directives"
+            );
         }
     }
 
-    /// What hardens one is wanted in the other.
+    /// A directive that hardens one snippet belongs in the other too.
     #[test]
     fn both_files_for_nginx_differ_in_the_link_alone() {
-        let text = |it: Remote| it.text(Proxy::Nginx).expect("it is shipped");
+        let text = |it: Remote| it.text(Proxy::Nginx).expect("a shipped snippet");
         let (plain, header) = (text(Remote::Signed), text(Remote::SignedHeader));
         let code = plain.lines().filter(|it| !it.starts_with('#'));
         let lost: Vec<_> = code.filter(|it| !header.lines().any(|other| other == *it)).collect();
@@ -198,8 +210,8 @@ mod tests {
     }
 
     #[test]
-    fn a_pattern_means_what_is_written() {
-        let text = Remote::SignedHeader.text(Proxy::Nginx).expect("it is shipped");
+    fn pattern_is_escaped() {
+        let text = Remote::SignedHeader.text(Proxy::Nginx).expect("a shipped snippet");
         let values = Values { link_header: Some("X-My-Link"), ..values("https://s3.test/a+b/c.d") };
         let text = filled(Proxy::Nginx, text, values).expect("good values");
         let pattern = r#"if ($upstream_http_x_my_link !~ "^https://s3\.test/a\+b/c\.d/(?<"#;
@@ -209,8 +221,8 @@ mod tests {
     }
 
     #[test]
-    fn what_would_mean_something_else_is_refused() {
-        let text = Remote::Signed.text(Proxy::Nginx).expect("it is shipped");
+    fn values_with_special_meaning_are_refused() {
+        let text = Remote::Signed.text(Proxy::Nginx).expect("a shipped snippet");
         for url in [
             "127.0.0.1:9000/b",
             "s3://bucket/media",
@@ -229,7 +241,7 @@ mod tests {
             assert!(error.contains("hint: ") && !error.contains("secret"), "{error}");
         }
         let none = Values { remote: None, ..values("https://s3.test/b") };
-        let error = filled(Proxy::Nginx, text, none).expect_err("it is no folder").to_string();
+        let error = filled(Proxy::Nginx, text, none).expect_err("not a directory").to_string();
         assert!(error.contains("--remote signed"), "{error}");
         let header = Values { link_header: Some("X Y"), ..values("https://s3.test/b") };
         assert!(filled(Proxy::Nginx, text, header).is_err());

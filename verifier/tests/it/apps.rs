@@ -1,9 +1,9 @@
-//! The pages for people with an app: their settings, commands and reports are those of a real app
+//! Tests the pages about frameworks: their settings, commands and reports must be those of a real app
 //! behind a real proxy.
 //!
-//! A page is walked through from the top: a file is written, a command is run, a `diff` is the
-//! mistake that the page names, and a `text` is what the last `sendfile-check verify` says. With
-//! `UPDATE_DOCS` set, what it says is written into the page.
+//! The test follows the page from the top: it writes files, runs commands, applies each `diff` as a
+//! mistake, and compares each `text` with the output of the last `sendfile-check verify`. If
+//! `UPDATE_DOCS` is set, it writes the output into the page instead.
 
 use self::stand::{App, Stand};
 use crate::page::{Block, Page};
@@ -58,16 +58,21 @@ fn walk(path: &str, app: App) {
             _ => stand.put(&block),
         }
     }
-    assert!(mistake.is_none(), "{path}: nothing is said of the last mistake");
+    assert!(mistake.is_none(), "{path}: no report follows the last mistake");
     if update {
         return page.write(told);
     }
-    let differ = |(block, report): &(Block, String)| format!("{}\nis now\n{report}", block.text);
+    let differ =
+        |(block, report): &(Block, String)| format!("expected:\n{}\nfound:\n{report}", block.text);
     let differ: Vec<_> = told.iter().map(differ).collect();
-    assert!(differ.is_empty(), "{path} is behind, see UPDATE_DOCS:\n{}", differ.join("\n"));
+    assert!(
+        differ.is_empty(),
+        "{path} is out of date; run the tests with UPDATE_DOCS=1:\n{}",
+        differ.join("\n")
+    );
 }
 
-/// A text without its line breaks, which are elsewhere where a folder's name is longer.
+/// A text without line breaks, which depend on the length of directory names.
 fn flow(text: &str) -> String {
     text.split_whitespace().collect::<Vec<_>>().join(" ")
 }

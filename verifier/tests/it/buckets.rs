@@ -1,4 +1,4 @@
-//! Reading from real stores: the right bytes, and the right name for what is wrong.
+//! Reads from real object stores: the expected content, and the expected name for each failure.
 
 use std::{
     net::TcpListener,
@@ -13,20 +13,20 @@ use sendfile_probe::prober::Prober;
 
 use crate::stores::{self, Pair, Store};
 
-/// A key or password that must not be repeated.
+/// Keys and passwords that must not be printed.
 const SECRETS: [&str; 4] = ["probesecret", "readersecret", "guessed", "hush-hush"];
 
-/// What `verify` sees of the storage.
+/// The evidence that `verify` collects about the storage.
 pub(crate) async fn evidence(words: &[&str], url: &str, options: &[Pair]) -> Evidence {
     let options: Vec<_> =
         options.iter().map(|(a, b)| format!("--storage-option={a}={b}")).collect();
     let first = ["sendfile-check", "verify", "--timeout", "2s", "--storage", url];
     let words = first.iter().chain(words).map(|it| (*it).to_owned()).chain(options);
     let cli = Cli::try_parse_from(words).expect("a command line");
-    let Command::Verify(args) = cli.command else { panic!("it is `verify`") };
+    let Command::Verify(args) = cli.command else { panic!("not `verify`") };
     let config = sendfile_check::args::config_of(&args).expect("a configuration");
     let prober = Prober::new(&config).expect("randomness");
-    prober.examine(&config.targets[0]).await.expect("a fixture that answers")
+    prober.examine(&config.targets[0]).await.expect("a running fixture")
 }
 
 async fn placed(store: &Store) -> Running {
@@ -36,7 +36,7 @@ async fn placed(store: &Store) -> Running {
     fixture.start().await.unwrap_or_else(|error| panic!("{}: {error:?}", store.name))
 }
 
-/// The dummy that the fixture has placed is the one that the verifier reads, on every store.
+/// On every store, the verifier reads the dummy that the fixture has placed.
 #[tokio::test]
 async fn every_store_is_read() {
     for store in stores::all("verifier") {
@@ -54,13 +54,13 @@ async fn every_store_is_read() {
             let seen = evidence(&["--full", &site], &odd, &store.options()).await;
             assert!(seen.storage.answer().is_some_and(|it| it.size == 4096), "{}", store.name);
         }
-        running.stop().await.expect("a store that answers");
+        running.stop().await.expect("a running store");
     }
 }
 
-/// The same words whatever the store, and none of them a secret.
+/// Failures have the same name on every store, and contain no secrets.
 #[tokio::test]
-async fn what_is_wrong_has_the_same_name_on_every_store() {
+async fn failures_have_the_same_name_on_every_store() {
     for store in stores::all("verifier-wrong") {
         let missing = format!("{}/nothing.bin", store.url);
         check(&store, &missing, &store.options(), FailureKind::NotFound).await;
@@ -81,10 +81,10 @@ async fn check(store: &Store, url: &str, options: &[Pair], expected: FailureKind
     assert!(SECRETS.iter().all(|it| !failure.chain.contains(it)), "{}", failure.chain);
 }
 
-/// Each kind of death is told within the limit and a second.
+/// An unreachable store is reported within the timeout plus one second.
 #[tokio::test]
-async fn a_dead_store_is_told_in_time() {
-    // It takes connections into its queue, and never answers.
+async fn unreachable_store_is_reported_in_time() {
+    // It accepts connections into its queue, but never responds.
     let listener = TcpListener::bind(("127.0.0.1", 0)).expect("a free port");
     let silent = format!("http://{}", listener.local_addr().expect("a port"));
     let dead = [
@@ -112,7 +112,7 @@ async fn a_dead_store_is_told_in_time() {
             let began = Instant::now();
             let seen = evidence(&["--full", "http://127.0.0.1:1"], url, &options).await;
             assert!(began.elapsed() < Duration::from_secs(3), "{url} at {endpoint}");
-            let failure = seen.storage.seen.failure().expect("nothing is there");
+            let failure = seen.storage.seen.failure().expect("a failure");
             assert_eq!(failure.kind, kind, "{url}: {}", failure.chain);
             assert!(SECRETS.iter().all(|it| !failure.chain.contains(it)), "{}", failure.chain);
         }

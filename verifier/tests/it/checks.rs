@@ -1,7 +1,7 @@
-//! The checks on the shipped snippets, on the real servers: every one passes, and none costs more
-//! requests than was promised. `docs/checks.md` is made from these runs.
+//! Runs the checks on the shipped snippets and the real servers: all must pass, with no more requests
+//! than documented. `docs/checks.md` is generated from these runs.
 //!
-//! A difference fails the test; with `UPDATE_DOCS` set the page is written anew instead.
+//! A difference fails the test; if `UPDATE_DOCS` is set, the page is rewritten instead.
 
 use std::{
     fmt::Write,
@@ -23,7 +23,7 @@ use sendfile_probe::{
 };
 use sendfile_rules::{CheckResult, Choice, Diagnosis, judge};
 
-/// The proxies, and how they are called in the page.
+/// The proxies, and their names in the page.
 const PROXIES: [(DemoProxy, &str); 5] = [
     (DemoProxy::Nginx, "nginx"),
     (DemoProxy::Apache, "Apache"),
@@ -63,9 +63,9 @@ async fn every_snippet_passes_every_check() {
     }
 }
 
-/// A rule that is left out takes its check's requests with it, and the report says so.
+/// If all rules of a check are skipped, its requests are not sent, and the report says so.
 #[tokio::test]
-async fn what_no_rule_needs_is_not_asked() {
+async fn requests_that_no_rule_needs_are_not_sent() {
     let stage = Stage::set(DemoProxy::BuiltIn, None).await.expect("a stage");
     let only = Choice { only: vec!["handoff.head-has-body".to_owned()], ..Choice::default() };
     let (evidence, diagnosis) = examine(&stage, Depth::Thorough, only).await;
@@ -82,14 +82,14 @@ async fn examine(stage: &Stage, depth: Depth, choice: Choice) -> (Evidence, Diag
     config.depth = depth;
     config.checks = Check::all().filter(|check| choice.wants(*check)).collect();
     let prober = Prober::new(&config).expect("randomness");
-    let evidence = prober.examine(&config.targets[0]).await.expect("a fixture that answers");
+    let evidence = prober.examine(&config.targets[0]).await.expect("a running fixture");
     let diagnosis = judge(&evidence, &choice);
     (evidence, diagnosis)
 }
 
 const LIMITS: &str = "handoff.name-limits";
 
-/// What is found, warned of, or not known, but for names that a proxy is known to lose.
+/// Findings, warnings and unknown checks, except for names that a proxy is known not to serve.
 fn complaints(diagnosis: &Diagnosis) -> Vec<String> {
     let found = diagnosis.findings.iter().chain(&diagnosis.warnings);
     let found = found
@@ -110,7 +110,7 @@ fn compare(text: &str) {
         fs::write(&path, text).expect("the page");
     }
     let shown = fs::read_to_string(PathBuf::from(&path)).unwrap_or_default();
-    assert!(shown == text, "docs/checks.md is behind; run the tests with UPDATE_DOCS=1");
+    assert!(shown == text, "docs/checks.md is out of date; run the tests with UPDATE_DOCS=1");
 }
 
 fn page(columns: &[(&str, Vec<(Check, CheckResult)>)]) -> Result<String, std::fmt::Error> {
@@ -176,10 +176,10 @@ fn cell<'a>(result: &'a CheckResult, reasons: &mut Vec<&'a str>) -> String {
     }
 }
 
-/// The faults whose first finding, or warning, is one of a check's rules; TLS has a test of its own.
+/// The faults whose first finding or warning is one of the check's rules; TLS has separate tests.
 fn faults(check: Check) -> String {
     let of_check = |id: &&str| {
-        let fault = Fault::named(id).expect("a fault that is understood");
+        let fault = Fault::named(id).expect("a valid fault");
         let warned = fault.warned.as_ref().or(fault.told_warning.as_ref());
         let told = fault.expected.first().or(warned);
         told.is_some_and(|it| sendfile_rules::rules_of(check).contains(&it.as_str()))

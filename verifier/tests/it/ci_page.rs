@@ -1,4 +1,4 @@
-//! The page about CI: its file of targets and its commands, run where all is well and where it is not.
+//! Runs the commands of the page about CI with its file of targets, on a healthy and a broken site.
 
 use std::{
     fs,
@@ -15,14 +15,14 @@ use sendfile_check::{
 use crate::page::{Page, words};
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_healthy_site_lets_the_pipeline_go_on() {
+async fn pipeline_continues_on_a_healthy_site() {
     for (command, output) in outputs(None).await {
         assert_eq!(output.status.code(), Some(0), "{command}: {}", told(&output));
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_broken_site_stops_the_pipeline() {
+async fn pipeline_stops_on_a_broken_site() {
     let fault = Fault::named("built-in-another-folder").expect("a fault");
     for (command, output) in outputs(Some(&fault)).await {
         assert_eq!(output.status.code(), Some(1), "{command}: {}", told(&output));
@@ -32,7 +32,7 @@ async fn a_broken_site_stops_the_pipeline() {
 }
 
 #[test]
-fn every_job_is_understood() {
+fn every_job_has_a_valid_command() {
     let jobs: Vec<_> = page().blocks_in("yaml").map(|it| it.text).collect();
     let calls =
         jobs.iter().flat_map(|it| it.lines()).filter_map(|it| it.split_once("sendfile-check "));
@@ -44,7 +44,7 @@ fn every_job_is_understood() {
     }
 }
 
-/// What the page's commands say of its target, with the URLs of this machine.
+/// The outputs of the page's commands for its target, with the URLs of this machine.
 async fn outputs(fault: Option<&Fault>) -> Vec<(String, Output)> {
     let stage = Stage::set(DemoProxy::BuiltIn, fault).await.expect("a stage");
     let (site, app) = (stage.site_url(), stage.fixture_url());
@@ -64,11 +64,11 @@ async fn outputs(fault: Option<&Fault>) -> Vec<(String, Output)> {
             &format!("{}/healthcheck/dummy.bin", stage.storage().display()),
         )
         .replace("/protected/check.bin", "/protected/healthcheck/dummy.bin");
-    let folder = tempfile::tempdir().expect("a temporary folder");
+    let folder = tempfile::tempdir().expect("a temporary directory");
     fs::write(folder.path().join("targets.toml"), targets).expect("a temporary file");
     let commands: Vec<_> = page().blocks_in("sh").flat_map(|it| it.commands()).collect();
     assert_eq!(commands.len(), 4, "{commands:?}");
-    // What is broken stays so: nobody is to wait for it here.
+    // The broken site does not recover, so do not wait long.
     let wait = if fault.is_some() { "--wait 1s" } else { "--wait 30s" };
     let run = |it: String| (it.clone(), shell(&it.replace("--wait 30s", wait), folder.path()));
     let outputs = tokio::task::block_in_place(|| commands.into_iter().map(run).collect());
@@ -77,7 +77,7 @@ async fn outputs(fault: Option<&Fault>) -> Vec<(String, Output)> {
 }
 
 fn shell(command: &str, folder: &Path) -> Output {
-    let ours = Path::new(env!("CARGO_BIN_EXE_sendfile-check")).parent().expect("a folder");
+    let ours = Path::new(env!("CARGO_BIN_EXE_sendfile-check")).parent().expect("a directory");
     let path = format!("{}:{}", ours.display(), std::env::var("PATH").unwrap_or_default());
     let mut shell = Command::new("sh");
     shell.args(["-c", command]).current_dir(folder).env("PATH", path).output().expect("a shell")

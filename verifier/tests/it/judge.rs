@@ -1,6 +1,6 @@
-//! A saved report is judged as the fresh one was: nothing that a rule may know is lost in JSON.
+//! Saved reports: JSON keeps all evidence that rules use, so that the verdict is the same.
 
-use sendfile_check::report::{Detail, Format, Report, json};
+use sendfile_check::report::{Detail, Format, Report, Width, json};
 use sendfile_evidence::{
     Check, Checked, End, Evidence, Failure, FailureKind, Gunzipped, Made, ProbeId, Response, Same,
     Seen,
@@ -10,19 +10,19 @@ use sendfile_rules::Choice;
 use crate::scenarios;
 
 #[test]
-fn evidence_survives_the_way_through_json() {
+fn evidence_is_read_as_written() {
     for (file, scenario) in scenarios::all() {
         check(&file, scenario.evidence());
     }
 }
 
 #[test]
-fn rare_evidence_survives_too() {
+fn rare_evidence_is_read_as_written() {
     let bodies = |change: fn(&mut Response)| {
         let mut all = scenarios::all().into_iter();
         let (_, healthy) = all.find(|(file, _)| file == "healthy-nginx.toml").unwrap();
         let mut evidence = healthy.evidence();
-        let Seen::Answer(it) = &mut evidence.full.seen else { panic!("it was answered") };
+        let Seen::Answer(it) = &mut evidence.full.seen else { panic!("no response") };
         change(it);
         evidence
     };
@@ -65,11 +65,11 @@ fn rare_evidence_survives_too() {
 }
 
 #[test]
-fn a_saved_report_judged_again_is_the_same_document() {
+fn judging_a_saved_report_gives_the_same_document() {
     let seen: Vec<_> = scenarios::all().iter().map(|(_, it)| it.evidence()).collect();
     let fresh = report(seen);
     let again = report(json::read(&written(&fresh)).unwrap().seen);
-    assert!(written(&fresh) == written(&again), "a finding or a line of evidence is another one");
+    assert!(written(&fresh) == written(&again), "a finding or a line of evidence differs");
     assert_eq!(fresh.status(), again.status());
 }
 
@@ -89,6 +89,6 @@ fn report(seen: Vec<Evidence>) -> Report {
 
 fn written(report: &Report) -> Vec<u8> {
     let mut text = Vec::new();
-    report.write(&mut text, Format::Json, Detail::Normal).expect("memory");
+    report.write(&mut text, Format::Json, Detail::Normal, Width::default()).expect("memory");
     text
 }

@@ -1,4 +1,4 @@
-//! The example for Kubernetes: valid for its schemas, and made of what is shipped.
+//! Tests that the Kubernetes example is valid, and contains the shipped snippet.
 
 use std::{fs, path::PathBuf, process::Command};
 
@@ -6,7 +6,7 @@ use clap::Parser;
 use sendfile_check::args::Cli;
 
 #[test]
-fn the_schemas_are_kept() {
+fn manifests_match_their_schemas() {
     let [python, validator] =
         ["python3", "kubernetes-validate"].map(|it| root().join(".stores/venv/bin").join(it));
     if !validator.exists() && std::env::var_os("CI").is_none() {
@@ -14,7 +14,7 @@ fn the_schemas_are_kept() {
         return;
     }
     let files = ["kubernetes/app.yaml", "kubernetes/check.yaml"].map(|it| root().join(it));
-    // By the interpreter, since the program names the one of the place where it was installed.
+    // Run through the interpreter, because the script contains the path of its original one.
     let mut command = Command::new(python);
     command.arg(validator).args(["--strict", "-k", "1.37.0"]).args(files);
     let output = command.output().expect("kubernetes-validate");
@@ -24,7 +24,7 @@ fn the_schemas_are_kept() {
 }
 
 #[test]
-fn the_snippet_is_the_one_that_is_shipped() {
+fn snippet_is_the_shipped_one() {
     let config = shipped("kubernetes/app.yaml");
     let (_, rest) = config.split_once("healthcheck.conf: |\n").expect("the snippet");
     let (snippet, _) = rest.split_once("---\n").expect("the end of the snippet");
@@ -35,9 +35,9 @@ fn the_snippet_is_the_one_that_is_shipped() {
     assert_eq!(snippet, shipped("nginx/healthcheck.conf"));
 }
 
-/// The Job and the CronJob, which ask the same.
+/// The Job and the CronJob have the same arguments.
 #[test]
-fn the_commands_are_understood() {
+fn commands_are_valid() {
     let text = shipped("kubernetes/check.yaml");
     let lists: Vec<_> = text
         .lines()
@@ -50,7 +50,7 @@ fn the_commands_are_understood() {
 }
 
 fn shipped(name: &str) -> String {
-    fs::read_to_string(root().join(name)).expect("a file that is shipped")
+    fs::read_to_string(root().join(name)).expect("a shipped file")
 }
 
 fn root() -> PathBuf {

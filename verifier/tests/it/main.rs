@@ -1,4 +1,4 @@
-//! The tests of the whole: one binary, so that everything is linked once.
+//! The integration tests, in one binary, so that everything is linked once.
 
 mod apps;
 mod buckets;
@@ -21,18 +21,18 @@ mod remote;
 mod remote_header;
 mod remote_tls;
 mod scenarios;
-#[expect(dead_code, reason = "the tests of the fixture need more of it")]
+#[expect(dead_code, reason = "only the tests of the fixture use all of it")]
 #[path = "../../../server/tests/it/stores.rs"]
 mod stores;
 mod tidy;
 mod tls;
 mod units;
 
-/// The program.
+/// The path of the program.
 const PROGRAM: &str = env!("CARGO_BIN_EXE_sendfile-check");
 
-/// Says that a test was not made, where it is seen: on a laptop without all the proxies.
-#[expect(clippy::print_stderr, reason = "a skipped test must not be silent")]
+/// Prints that a test was skipped, e.g. on a laptop without all proxies.
+#[expect(clippy::print_stderr, reason = "a skipped test must be visible")]
 fn skipped(why: &str) {
     eprintln!("skipped: {why}");
 }

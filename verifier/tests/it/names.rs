@@ -1,4 +1,4 @@
-//! Files with odd names behind the shipped snippets, on the real proxies: which ones arrive.
+//! Tests which odd file names the real proxies serve with the shipped snippets.
 
 use sendfile_check::{
     args::DemoProxy,
@@ -13,7 +13,7 @@ use sendfile_rules::{Choice, judge};
 
 use crate::skipped;
 
-/// Which names are lost, and the rules that say so.
+/// Compares the names that are not served, and the rules that report them.
 async fn check(proxy: DemoProxy, lost: &[&str], rules: &[&str]) {
     let stage = match Stage::set(proxy, None).await {
         Ok(stage) => stage,
@@ -27,7 +27,7 @@ async fn check(proxy: DemoProxy, lost: &[&str], rules: &[&str]) {
     let prober = Prober::new(&config).expect("randomness");
     let evidence = prober.examine(&config.targets[0]).await.expect("a fixture");
     stage.clear().await;
-    let asked = |id| evidence.probes.iter().find(|it| it.id == id).expect("all are asked");
+    let asked = |id| evidence.probes.iter().find(|it| it.id == id).expect("a probe for each name");
     let arrives = |name: &OddName| {
         let probe = asked(ProbeId::Name(*name));
         probe.probed.answer().is_some_and(|it| Some(it.body.sha256) == probe.wants)
@@ -60,6 +60,6 @@ async fn built_in_proxy_serves_all() {
 }
 
 #[tokio::test]
-async fn caddy_loses_what_its_rewrite_reads_otherwise() {
+async fn caddy_does_not_serve_names_with_a_question_mark() {
     check(DemoProxy::Caddy, &["question"], &["handoff.name-limits"]).await;
 }

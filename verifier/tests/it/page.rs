@@ -1,4 +1,4 @@
-//! A page of Markdown: its fenced blocks, and the commands in them.
+//! A Markdown page: its fenced blocks, and their commands.
 
 use std::{fs, path::PathBuf};
 
@@ -10,13 +10,13 @@ pub(crate) struct Page {
 
 /// A fenced block.
 pub(crate) struct Block {
-    /// The word behind the fence.
+    /// The language after the opening fence.
     pub(crate) language: String,
-    /// What is in it, without the fence's indentation.
+    /// The content, without the indentation of the fence.
     pub(crate) text: String,
-    /// The last line before it that says something.
+    /// The last non-empty line before the block.
     pub(crate) lead: String,
-    /// The numbers of its first line, and of the one behind its last.
+    /// The indices of its first line, and of the line after its last one.
     lines: (usize, usize),
 }
 
@@ -27,12 +27,12 @@ impl Page {
         Self { path, lines: text.lines().map(str::to_owned).collect() }
     }
 
-    /// All blocks, in their order.
+    /// All blocks, in order.
     pub(crate) fn blocks(&self) -> Vec<Block> {
         let fences = self.lines.iter().enumerate();
         let fences: Vec<_> = fences.filter(|(_, it)| it.trim_start().starts_with("```")).collect();
         let blocks = fences.chunks_exact(2).map(|pair| {
-            let [(from, fence), (to, _)] = pair else { unreachable!("two of them") };
+            let [(from, fence), (to, _)] = pair else { unreachable!("chunks of two") };
             let margin = fence.len() - fence.trim_start().len();
             let text = self.lines[from + 1..*to].iter();
             let text = text.map(|it| format!("{}\n", it.get(margin..).unwrap_or(it.trim_start())));
@@ -53,7 +53,7 @@ impl Page {
         self.blocks().into_iter().filter(move |it| it.language == language)
     }
 
-    /// Writes the page with other texts in some of its blocks, the last one first.
+    /// Replaces the texts of some blocks, from the last to the first, and writes the page.
     pub(crate) fn write(mut self, mut texts: Vec<(Block, String)>) {
         texts.sort_by_key(|(block, _)| std::cmp::Reverse(block.lines));
         for (Block { lines: (from, to), .. }, text) in texts {
@@ -64,14 +64,14 @@ impl Page {
 }
 
 impl Block {
-    /// The commands, each in one line.
+    /// The commands, one per line.
     pub(crate) fn commands(&self) -> Vec<String> {
         let joined = self.text.replace("\\\n", " ");
         joined.lines().filter(|it| !it.is_empty()).map(str::to_owned).collect()
     }
 }
 
-/// A command line's words; single quotes are all that the pages use.
+/// The words of a command line; the pages only use single quotes.
 pub(crate) fn words(line: &str) -> Vec<String> {
     let parts = line.split('\'').enumerate();
     let words = parts.flat_map(|(n, part)| match n % 2 {
@@ -81,7 +81,7 @@ pub(crate) fn words(line: &str) -> Vec<String> {
     words.collect()
 }
 
-/// A text in which a word stands for whatever comes behind each `before`.
+/// Replaces the characters that match `gone` after each `before` with a word.
 pub(crate) fn replaced(text: &str, before: &str, with: &str, gone: fn(char) -> bool) -> String {
     let mut parts = text.split(before);
     let first = parts.next().unwrap_or_default().to_owned();

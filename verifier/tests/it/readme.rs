@@ -1,5 +1,4 @@
-//! What the README shows is what the program does: its commands are understood, its report is the
-//! one that comes.
+//! Tests that the commands in the README are valid, and that its report is the current output.
 
 use std::{fs, process::Command};
 
@@ -9,7 +8,7 @@ use sendfile_check::args::{self, Cli};
 use crate::page::{Page, replaced, words};
 
 #[test]
-fn every_command_is_understood() {
+fn every_command_is_valid() {
     let pages = ["README.md", "docs/install.md", "docs/object-stores.md"].map(Page::read);
     let commands: Vec<_> =
         pages.iter().flat_map(|it| it.blocks_in("sh")).flat_map(|it| it.commands()).collect();
@@ -24,9 +23,9 @@ fn every_command_is_understood() {
 }
 
 #[test]
-fn the_file_of_targets_is_understood() {
+fn target_file_is_valid() {
     let text = readme().blocks_in("toml").next().expect("a file of targets").text;
-    let folder = tempfile::tempdir().expect("a temporary folder");
+    let folder = tempfile::tempdir().expect("a temporary directory");
     let file = folder.path().join("targets.toml");
     fs::write(&file, text).expect("a temporary file");
     let words = ["sendfile-check", "verify", "-c", &file.display().to_string()].map(str::to_owned);
@@ -38,14 +37,15 @@ fn the_file_of_targets_is_understood() {
     assert_eq!(config.targets.len(), 2);
 }
 
-/// Runs the example at the top, on the real nginx.
+/// Runs the first example, on the real nginx.
 #[test]
-fn the_report_is_the_one_that_comes() {
+fn report_is_the_current_output() {
     let shown = readme().blocks_in("console").next().expect("an example").text;
     let (command, report) = shown.split_once('\n').expect("a command and its report");
     let words = words(command.trim_start_matches("$ "));
     let output = Command::new(env!("CARGO_BIN_EXE_sendfile-check"))
         .args(&words[1..])
+        .env("COLUMNS", "80")
         .output()
         .expect("the program");
     let errors = String::from_utf8_lossy(&output.stderr);
@@ -57,7 +57,7 @@ fn the_report_is_the_one_that_comes() {
     assert_eq!(output.status.code(), Some(1));
 }
 
-/// A report without what differs each time.
+/// A report without the parts that differ in each run.
 fn still(report: &str) -> String {
     let report = replaced(report, "http://127.0.0.1:", "PORT", |c| c.is_ascii_digit());
     let report = replaced(&report, "sendfile-check=", "NONCE", |c| c.is_ascii_hexdigit());

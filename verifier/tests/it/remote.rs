@@ -1,5 +1,5 @@
-//! Hand-offs to a private bucket: a real store behind the real nginx and its shipped snippet, right
-//! and then broken once each, and the culprit that must be named first.
+//! Hand-offs to a private bucket: a real store behind the real nginx with its shipped snippet, first
+//! healthy, then with one fault each, and the expected first finding.
 
 use std::{
     fs,
@@ -27,34 +27,34 @@ mod relay;
 
 const SNIPPET: &str = include_str!("../../../nginx/remote.conf");
 
-/// What stands in the snippet, and what takes its place.
+/// A text of the snippet, and its replacement.
 pub(crate) type Edit = (&'static str, &'static str);
 
-/// Whether the verifier may read the configuration.
+/// Whether the verifier can read the configuration.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Local {
     Read,
     NotRead,
 }
 
-/// What is broken, and who must be named.
+/// A fault, and the expected finding.
 struct Broken {
     what: &'static str,
     by: By,
-    /// What a visitor sends.
+    /// Options of the client.
     words: &'static [&'static str],
-    /// The rule that names the cause; nothing where nothing is wrong.
+    /// The rule that names the cause; none if there is no fault.
     rule: Option<&'static str>,
 }
 
-/// Who breaks it.
+/// The component with the fault.
 #[derive(Clone, Copy)]
 enum By {
-    /// Nobody, or the proxy.
+    /// None, or the proxy.
     Proxy(&'static [Edit]),
     /// The app, which signs with another secret.
     App,
-    /// Whoever deletes the bucket.
+    /// The bucket, which is deleted.
     Bucket,
     /// The store.
     Store(relay::State),
@@ -146,11 +146,11 @@ const BY_URI: &str =
 const BY_NAME: &str =
     "set $s store.invalid; rewrite ^/protected/(.*)$ /bucket/media/$1 break; proxy_pass http://$s;";
 
-/// How many scenes stand at once: most of the time is spent waiting.
+/// Number of concurrent scenes; they mostly wait.
 const AT_ONCE: usize = 3;
 
-/// What is named for each of [`BROKEN`] at a store, without the configuration and with it. Ceph, which
-/// is as strict as Amazon, must show each; others may let it pass.
+/// The first finding for each of [`BROKEN`] with a store, without and with the configuration. Ceph, which
+/// is as strict as Amazon, must fail for each fault; other stores may tolerate it.
 async fn named_at(store: &Store) -> Vec<[String; 2]> {
     let cases = BROKEN.iter().map(async |it| {
         let scene = Scene::set(store, it).await;
@@ -175,7 +175,8 @@ fn check(broken: &Broken, store: &Store, local: Local, diagnosis: &Diagnosis) {
         None => healthy,
         Some(_) if healthy => !strict,
         Some(rule) if local == Local::Read => found.first() == Some(&rule),
-        // From outside some causes look alike: then none may be sure, and this one is among the first.
+        // Without the configuration some causes look alike: then none is sure, and this one is among the
+        // first three.
         Some(rule) => {
             found.first() == Some(&rule) || !sure && found.iter().take(3).any(|it| *it == rule)
         }
@@ -195,10 +196,10 @@ pub(crate) fn first(diagnosis: &Diagnosis) -> String {
 struct Scene {
     store: Store,
     fixture: Running,
-    /// The app's URL: the fixture's own, or of what stands before it.
+    /// The app's URL: that of the fixture, or of a proxy in front of it.
     app: String,
     proxy: Front,
-    /// What the store stands behind.
+    /// The relay in front of the store.
     relay: Relay,
 }
 
@@ -206,7 +207,7 @@ struct Scene {
 pub(crate) struct Front {
     pub(crate) site: String,
     pub(crate) config: String,
-    /// Where its own files are.
+    /// The directory of its files.
     run: PathBuf,
 }
 
@@ -249,7 +250,7 @@ impl Scene {
 
     async fn clear(self) {
         self.relay.now(relay::State::Open);
-        // Where the bucket is gone, there is nothing to remove.
+        // If the bucket is deleted, there is nothing to remove.
         let _ = self.fixture.stop().await;
     }
 }
@@ -265,14 +266,14 @@ pub(crate) async fn verify(words: &[&str], options: &[Pair]) -> Diagnosis {
     let options = options.iter().map(|(a, b)| format!("--storage-option={a}={b}"));
     let words = words.iter().map(|it| (*it).to_owned()).chain(options);
     let cli = Cli::try_parse_from(words).expect("a command line");
-    let Command::Verify(args) = cli.command else { panic!("it is `verify`") };
+    let Command::Verify(args) = cli.command else { panic!("not `verify`") };
     let config = sendfile_check::args::config_of(&args).expect("a configuration");
     let prober = Prober::new(&config).expect("randomness");
-    let evidence = prober.examine(&config.targets[0]).await.expect("a fixture that answers");
+    let evidence = prober.examine(&config.targets[0]).await.expect("a running fixture");
     judge(&evidence, &Choice::default())
 }
 
-/// Deletes all that the fixture has placed, and the bucket.
+/// Deletes all files of the fixture, and the bucket.
 fn empty(store: &Store) {
     let names = ["dummy", "dummy.bin", "dummy.html", "empty.bin", "large.bin", "placed.txt"];
     let odd = "odd%20name%20%C3%A9%20100%25.bin";
@@ -282,12 +283,12 @@ fn empty(store: &Store) {
     store.delete_bucket();
 }
 
-/// Starts nginx with the shipped snippet for this bucket, and returns its URL and configuration.
+/// Starts nginx with the shipped snippet for this bucket; returns its URL and configuration.
 fn nginx(store: &Store, app: &str, edits: &[Edit]) -> Front {
     nginx_with(SNIPPET, store.http_url(), app, edits)
 }
 
-/// The same with another snippet.
+/// Starts nginx with another snippet.
 pub(crate) fn nginx_with(snippet: &str, bucket: &str, app: &str, edits: &[Edit]) -> Front {
     let snippet = edits.iter().fold(snippet.to_owned(), |text, (from, to)| {
         assert!(text.contains(from), "{from}");
@@ -301,7 +302,7 @@ fn values<'a>(bucket: &'a str, app: &'a str) -> Values<'a> {
     Values { storage, app: Some(app), remote, ..Values::default() }
 }
 
-/// The app as it is, but that what it signs is signed with another secret.
+/// Starts a proxy that replaces the signatures of the app, as if it had another secret.
 fn with_another_secret(app: &str) -> String {
     let zeros = "0".repeat(64);
     let http = format!(
@@ -316,7 +317,7 @@ fn with_another_secret(app: &str) -> String {
     serve(&server, &http).site.replace("http://", "")
 }
 
-/// Starts nginx with this in its server block, and this beside it.
+/// Starts nginx with these directives in the `server` block and in the `http` block.
 pub(crate) fn serve(server: &str, http: &str) -> Front {
     let run = stores::folder("nginx-remote");
     let [port] = stores::free_ports();
@@ -333,18 +334,18 @@ pub(crate) fn serve(server: &str, http: &str) -> Front {
     let log = format!("{at}/error.log");
     let words = ["-c", &path, "-p", &at, "-e", &log].map(str::to_owned);
     stores::start(
-        &stores::program("nginx", "/usr/sbin/nginx").expect("it was looked for"),
+        &stores::program("nginx", "/usr/sbin/nginx").expect("checked before"),
         &words,
         &run,
     );
-    stores::until("nginx answers", || TcpStream::connect(("127.0.0.1", port)).is_ok());
+    stores::until("nginx listens", || TcpStream::connect(("127.0.0.1", port)).is_ok());
     Front { site: format!("http://127.0.0.1:{port}"), config: path, run }
 }
 
 fn caddy(program: &Path, store: &Store, app: &str) -> Front {
     let run = stores::folder("caddy-remote");
     let [port] = stores::free_ports();
-    let text = Remote::Signed.text(Proxy::Caddy).expect("it is shipped");
+    let text = Remote::Signed.text(Proxy::Caddy).expect("a shipped snippet");
     let snippet = filled(Proxy::Caddy, text, values(store.http_url(), app)).expect("good values");
     let config = format!("{{\n\tadmin off\n}}\nhttp://127.0.0.1:{port} {{\n{snippet}\n}}\n");
     let path = run.join("Caddyfile");
@@ -352,6 +353,6 @@ fn caddy(program: &Path, store: &Store, app: &str) -> Front {
     let path = path.display().to_string();
     let words = ["run", "--adapter", "caddyfile", "--config", &path].map(str::to_owned);
     stores::start(program, &words, &run);
-    stores::until("Caddy answers", || TcpStream::connect(("127.0.0.1", port)).is_ok());
+    stores::until("Caddy listens", || TcpStream::connect(("127.0.0.1", port)).is_ok());
     Front { site: format!("http://127.0.0.1:{port}"), config: path, run }
 }

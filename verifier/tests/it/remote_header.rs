@@ -1,5 +1,5 @@
-//! Hand-offs with the whole link in a header of its own: a real store behind the real nginx and its
-//! shipped snippet, right and then broken once each.
+//! Hand-offs with the link in a separate header: a real store behind the real nginx with its shipped
+//! snippet, first healthy, then with one fault each.
 
 use std::{
     io::{Read as _, Write as _},
@@ -33,7 +33,7 @@ impl Scene {
         Self::of(store, fixture, SNIPPET, edits).await
     }
 
-    /// The store's host stands in the hand-off's own path.
+    /// The path of the hand-off contains the store's host.
     async fn by_path(store: &Store, edits: &[Edit]) -> Self {
         let place = store.http_url().trim_start_matches("http://");
         let fixture = Fixture::builder().signed_links(HOUR).path_prefix(format!("/fetch/{place}/"));
@@ -44,7 +44,7 @@ impl Scene {
         let fixture = fixture.storage(&store.url).large_size(0);
         let options = store.options().into_iter();
         let fixture = options.fold(fixture, |it, (a, b)| it.storage_option(a, b));
-        let fixture = fixture.start().await.expect("a store that answers");
+        let fixture = fixture.start().await.expect("a running store");
         let proxy = nginx_with(snippet, store.http_url(), &fixture.address().to_string(), edits);
         Self { fixture, proxy }
     }
@@ -57,7 +57,7 @@ impl Scene {
         verify(&all, &store.options()).await
     }
 
-    /// The same by a verifier that may read the configuration.
+    /// The diagnosis of a verifier that can read the configuration.
     async fn told(&self, store: &Store, words: &[&str]) -> Diagnosis {
         let config = format!("--proxy-config=nginx:{}", self.proxy.config);
         self.diagnosis(store, &[words, &[&config]].concat()).await
@@ -68,7 +68,8 @@ fn warned(diagnosis: &Diagnosis) -> Vec<&str> {
     diagnosis.warnings.iter().map(|it| it.rule.id).collect()
 }
 
-/// What is broken, the app's header, the change to the snippet, and what is said first of SeaweedFS, with the configuration read.
+/// The fault, the app's header, the edit of the snippet, and the first finding on SeaweedFS if the
+/// configuration can be read.
 const BROKEN: [(&str, &str, &[Edit], &str); 8] = [
     ("none", LINK, &[], "healthy"),
     ("the app sends another header", "X-Other-Url", &[], "`handoff.link-not-allowed`"),
@@ -119,14 +120,14 @@ const ASKED: &str = "proxy_pass http://127.0.0.1:9000/bucket/media/$remote_objec
 const LIST: &str = "if ($upstream_http_x_storage_url !~";
 const DOTS: &str = "if ($remote_object ~*";
 
-/// What a relay looks like whose app may name any server, and what stands beside it.
+/// The edits that turn the snippet into a relay to any server that the app names.
 const RELAY: [Edit; 3] = [
     (ASKED, "proxy_pass $link;"),
     (LIST, "set $link $upstream_http_x_storage_url; if ($http_x_none ~"),
     (DOTS, "if ($http_x_none ~*"),
 ];
 
-/// What `docs/storage.md` says of whole links.
+/// The section of `docs/storage.md` about links in a separate header.
 pub(crate) async fn page() -> String {
     let stores: Vec<_> = [stores::seaweed(), stores::azurite()].into_iter().flatten().collect();
     let mut page = String::from(HEAD);
@@ -139,18 +140,18 @@ pub(crate) async fn page() -> String {
             let told = first(&scene.told(&store, &[]).await);
             let strict = store.url.starts_with("s3:");
             assert!(!strict || told == expected, "{what}: {outside}, {told}");
-            // From outside a store that refuses does not say why.
+            // Without the configuration, the reason why a store refuses is unknown.
             let unsaid = expected == "`handoff.upstream-host-wrong`";
             assert!(!strict || unsaid || outside == expected, "{what}: {outside}, {told}");
             page += &format!(" {}{outside} | {told} |", asked(&scene, edits));
-            scene.fixture.stop().await.expect("a store that answers");
+            scene.fixture.stop().await.expect("a running store");
         }
         page.push('\n');
     }
     page
 }
 
-/// What a visitor gets by each of three requests, where nothing is broken.
+/// Whether three kinds of requests succeed, if there is no fault.
 fn asked(scene: &Scene, edits: &[Edit]) -> String {
     let url = format!("{}/healthcheck-utils/download", scene.proxy.site);
     let right = |words: &[&str], expected: &str| curl(&url, words) == expected;
@@ -168,7 +169,7 @@ HEAD` means that all three requests succeeded.
 |---|---|---|---|---|
 ";
 
-/// All that can be asked is right, but for what SeaweedFS itself does not heed.
+/// Every check passes, except for If-Range, which SeaweedFS ignores.
 #[tokio::test(flavor = "multi_thread")]
 async fn every_check_passes() {
     let Some(store) = stores::seaweed() else { return };
@@ -176,26 +177,26 @@ async fn every_check_passes() {
     let scene = Scene::set(&store, LINK, &[]).await;
     let diagnosis = scene.told(&store, &["--thorough"]).await;
     assert_eq!(first(&diagnosis), "healthy");
-    assert_eq!(warned(&diagnosis), ["storage.range-unknown"], "SeaweedFS does not heed If-Range");
+    assert_eq!(warned(&diagnosis), ["storage.range-unknown"], "SeaweedFS ignores If-Range");
     let head = scene.diagnosis(&store, &["--full-method=HEAD"]).await;
     assert_eq!(first(&head), "healthy");
-    scene.fixture.stop().await.expect("a store that answers");
+    scene.fixture.stop().await.expect("a running store");
 }
 
-/// The link of one probe leads to the fixture itself: who asks there asks anywhere.
+/// One probe's link leads to the fixture: a proxy that requests it requests any server.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_proxy_that_asks_any_server_is_told_of() {
+async fn open_relay_is_reported() {
     let Some(store) = stores::seaweed() else { return };
     let store = store.below("header-relay");
     let scene = Scene::set(&store, LINK, &RELAY).await;
     let thorough = scene.diagnosis(&store, &["--thorough"]).await;
     assert!(warned(&thorough).contains(&"handoff.open-relay"), "{:?}", warned(&thorough));
-    scene.fixture.stop().await.expect("a store that answers");
+    scene.fixture.stop().await.expect("a running store");
 }
 
-/// The host stands in the hand-off's path: whoever may ask for that himself asks anywhere.
+/// The path of the hand-off contains the host: a client that may request it reaches any server.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_host_in_the_path_is_a_relay_for_the_app_or_for_anybody() {
+async fn host_in_the_path_is_a_relay_for_the_app_or_any_client() {
     const SHIPPED: &str = "location ^~ /protected/ {\n    internal;\n    \
                            proxy_pass http://127.0.0.1:9000/bucket/media/;";
     const INTERNAL: &str =
@@ -206,16 +207,16 @@ async fn a_host_in_the_path_is_a_relay_for_the_app_or_for_anybody() {
     let scene = Scene::by_path(&store, &[(SHIPPED, INTERNAL)]).await;
     let told = scene.told(&store, &[]).await;
     assert_eq!((&*first(&told), warned(&told)), ("healthy", vec!["handoff.open-relay"]));
-    scene.fixture.stop().await.expect("a store that answers");
+    scene.fixture.stop().await.expect("a running store");
     let scene = Scene::by_path(&store, &[(SHIPPED, OPEN)]).await;
     let outside = scene.diagnosis(&store, &["--thorough"]).await;
     assert_eq!(first(&outside), "`handoff.relay-for-anybody`");
     let told = scene.told(&store, &["--thorough"]).await;
     assert_eq!(first(&told), "`handoff.relay-for-anybody`");
-    scene.fixture.stop().await.expect("a store that answers");
+    scene.fixture.stop().await.expect("a running store");
 }
 
-/// Links of an app that was made to name something else, and whether the store is asked.
+/// Links of a manipulated app, and whether nginx sends a request to the store.
 const NAMED: [(&str, Asked); 14] = [
     ("@/a.bin", Asked::Yes),
     ("@/a..b/c...bin?x=/../y", Asked::Yes),
@@ -239,9 +240,9 @@ enum Asked {
     No,
 }
 
-/// Whatever an app names, nginx asks for what lies in the bucket, below the prefix.
+/// Whatever the app names, nginx only requests objects of the bucket below the prefix.
 #[test]
-fn nothing_but_the_store_is_asked() {
+fn only_the_store_is_requested() {
     let Some(store) = stores::seaweed() else { return };
     let root = store.below("list").http_url().to_owned();
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
@@ -268,7 +269,7 @@ fn nothing_but_the_store_is_asked() {
             false => Asked::Yes,
         };
         assert_eq!(asked, expected, "{link}: {answer}");
-        // Nobody signed the link, so the store that is asked refuses.
+        // The link is not signed, so the store refuses the request.
         let refused = answer.contains("X-Sendfile-Store: 200 : 403\r\n");
         assert!(asked == Asked::No || refused, "{link}: {answer}");
         assert!(answer.starts_with("HTTP/1.1 502"), "{link}: {answer}");

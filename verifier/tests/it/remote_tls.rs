@@ -1,5 +1,5 @@
-//! Hand-offs to a store that speaks TLS: the shipped snippets as they are printed for an https store,
-//! before a real store behind a server with a certificate of an authority of our own.
+//! Hand-offs to a store with TLS: the snippets for an https store, in front of a real store behind a
+//! server whose certificate is signed by a test authority.
 
 use std::{fs, path::Path, time::Duration};
 
@@ -13,17 +13,17 @@ use crate::{
     stores::{self, Store},
 };
 
-/// What is right or wrong with the store's certificate.
+/// The state of the store's certificate.
 #[derive(Clone, Copy, Debug)]
 enum Certificate {
     Good,
-    /// For another name than the one that nginx checks.
+    /// Issued for a name other than the one that nginx checks.
     OtherName,
-    /// Of another authority than the one that nginx trusts.
+    /// Signed by an authority that nginx does not trust.
     OtherAuthority,
 }
 
-/// The name that the shipped snippet has nginx check, once it is filled in.
+/// The host name that nginx checks with the snippet.
 const NAME: &str = "localhost";
 
 struct Scene {
@@ -41,15 +41,15 @@ impl Scene {
         };
         let options = store.options().into_iter();
         let fixture = options.fold(fixture, |it, (a, b)| it.storage_option(a, b));
-        let fixture = fixture.start().await.expect("a store that answers");
+        let fixture = fixture.start().await.expect("a running store");
         let (port, authority) = with_tls(store, certificate);
         let (origin, path) =
             store.http_url().split_at(store.http_url().find("/probe").expect("it"));
         let https = format!("https://{NAME}:{port}{path}");
-        // The fixture knows no authority of ours, so its links begin with the store's own address.
+        // The fixture does not trust the test authority, so its links contain the store's own address.
         let snippet = remote
             .text(Proxy::Nginx)
-            .expect("it is shipped")
+            .expect("a shipped snippet")
             .replace("/etc/ssl/certs/ca-certificates.crt", &authority)
             .replace("\"^http://127.0.0.1:9000/bucket/media/", &format!("\"^{origin}{path}/"));
         let proxy = nginx_with(&snippet, &https, &fixture.address().to_string(), &[]);
@@ -65,7 +65,7 @@ impl Scene {
     }
 }
 
-/// Puts a server with TLS before a store, and returns its port and the authority to be trusted.
+/// Starts a server with TLS in front of a store; returns its port and the file of the authority.
 fn with_tls(store: &Store, certificate: Certificate) -> (u16, String) {
     let run = stores::folder("store-tls");
     let ours = authority(&run, "ours");
@@ -93,14 +93,14 @@ fn with_tls(store: &Store, certificate: Certificate) -> (u16, String) {
     (port, format!("{at}/ours.pem"))
 }
 
-/// Without a name of its own a certificate counts as signed by itself.
+/// Sets the common name; without it a certificate is treated as self-signed.
 fn params(name: &str, hosts: impl Into<Vec<String>>) -> CertificateParams {
     let mut params = CertificateParams::new(hosts).expect("names");
     params.distinguished_name.push(DnType::CommonName, name);
     params
 }
 
-/// An authority, whose certificate is written into a file of its name.
+/// An authority, whose certificate is written to a file with its name.
 fn authority(run: &Path, name: &str) -> Issuer<'static, KeyPair> {
     let mut params = params(name, []);
     params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
@@ -110,7 +110,7 @@ fn authority(run: &Path, name: &str) -> Issuer<'static, KeyPair> {
     Issuer::new(params, key)
 }
 
-/// What is said of a certificate from outside, and with the error log at hand.
+/// The first finding for each certificate, without and with the error log.
 const SAID: [(Certificate, &str, &str); 3] = [
     (Certificate::Good, "healthy", "healthy"),
     (Certificate::OtherName, "`proxy.storage-unreachable`", "`proxy.store-not-trusted`"),
@@ -134,7 +134,7 @@ async fn the_certificate_of_a_store_is_checked() {
                 inside,
                 "{what}, with the log"
             );
-            scene.fixture.stop().await.expect("a store that answers");
+            scene.fixture.stop().await.expect("a running store");
         }
     }
 }

@@ -1,30 +1,30 @@
-//! What the house style asks of the sources, as far as a program can see it.
+//! Checks the sources for those rules of the house style that a program can test.
 
 use std::{
     fs,
     path::{Path, PathBuf},
 };
 
-/// A file of sources: its path below the crate, and its text.
+/// A source file: its path in the crate, and its text.
 type Source = (String, String);
 
 #[test]
-fn every_file_begins_with_what_it_knows() {
+fn every_file_starts_with_a_doc_comment() {
     check(&sources(), |text| {
-        (!text.starts_with("//! ")).then(|| "does not begin with `//!`".to_owned())
+        (!text.starts_with("//! ")).then(|| "does not start with `//!`".to_owned())
     });
 }
 
 #[test]
-fn no_file_is_too_long_to_be_read_once() {
+fn no_file_is_too_long() {
     check(&sources(), |text| {
         let lines = text.lines().count();
-        (lines > 400).then(|| format!("has {lines} lines; 400 are enough"))
+        (lines > 400).then(|| format!("has {lines} lines, more than 400"))
     });
 }
 
 #[test]
-fn no_file_is_a_drawer_for_the_rest() {
+fn no_file_has_a_catch_all_name() {
     let drawer = |path: &Path| {
         let stems = path.iter().filter_map(|it| Path::new(it).file_stem()?.to_str());
         stems
@@ -33,11 +33,11 @@ fn no_file_is_a_drawer_for_the_rest() {
     };
     let drawers: Vec<_> =
         sources().into_iter().map(|(path, _)| path).filter(|it| drawer(Path::new(it))).collect();
-    assert_eq!(drawers, [""; 0], "name each after the noun that is in it");
+    assert_eq!(drawers, [""; 0], "name each file after its content");
 }
 
 #[test]
-fn no_file_names_a_folder_of_its_author() {
+fn no_file_contains_a_local_path() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("a workspace");
     let own = ["home", "root", "work", "Users"].map(|it| format!("/{it}/"));
     let shipped = all_below(root).into_iter().filter_map(|path| {
@@ -49,16 +49,16 @@ fn no_file_names_a_folder_of_its_author() {
     });
 }
 
-/// Fails with all that is wrong, not with the first of it.
+/// Fails with all problems, not only the first one.
 fn check(sources: &[Source], problem: impl Fn(&str) -> Option<String>) {
-    assert!(!sources.is_empty(), "nothing was looked at");
+    assert!(!sources.is_empty(), "no file was checked");
     let problems =
         sources.iter().filter_map(|(path, text)| Some(format!("{path} {}", problem(text)?)));
     let problems: Vec<_> = problems.collect();
     assert!(problems.is_empty(), "{problems:#?}");
 }
 
-/// Whether a text has a word, and not as the end of a longer one.
+/// Whether a text contains a word, except as the end of a longer one.
 fn has_word(text: &str, word: &str) -> bool {
     let inside =
         |at: usize| text[..at].ends_with(|c: char| c.is_alphanumeric() || "_-.~".contains(c));
@@ -81,10 +81,10 @@ fn sources() -> Vec<Source> {
     sources
 }
 
-/// All files below a folder, but for what is built or hidden there.
+/// All files below a directory, except for hidden files and build output.
 fn all_below(folder: &Path) -> Vec<PathBuf> {
-    let entries = fs::read_dir(folder).expect("a readable folder");
-    let paths = entries.map(|entry| entry.expect("a readable folder").path());
+    let entries = fs::read_dir(folder).expect("a readable directory");
+    let paths = entries.map(|entry| entry.expect("a readable directory").path());
     let own = |path: &PathBuf| {
         let name = path.file_name().unwrap_or_default().to_string_lossy();
         name != "target" && !name.starts_with('.')

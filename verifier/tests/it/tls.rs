@@ -1,4 +1,4 @@
-//! A site with TLS on the real nginx: its certificate, and HTTP/2 beside HTTP/1.1.
+//! A site with TLS on the real nginx: its certificate, HTTP/2 and HTTP/1.1.
 
 use std::{
     fs,
@@ -16,63 +16,63 @@ use tempfile::TempDir;
 
 use crate::skipped;
 
-/// Where Debian puts it.
+/// The path on Debian.
 const NGINX: &str = "/usr/sbin/nginx";
 
 const DAY: u64 = 24 * 60 * 60;
 
-/// Over HTTP/2 there is no such page.
+/// Returns 404 over HTTP/2.
 const ELSEWHERE: &str = r#"if ($server_protocol = "HTTP/2.0") { return 404; }"#;
 
-/// The longest wait for nginx to come up.
+/// Maximum time to wait for nginx to start.
 const PATIENCE: Duration = Duration::from_secs(10);
 
 #[test]
-fn http2_and_http1_give_the_same() {
+fn http2_and_http1_return_the_same_response() {
     let Some((verdict, rules)) = check(30, "") else { return };
     assert_eq!((verdict.as_str(), rules), ("healthy", vec![]));
 }
 
 #[test]
-fn certificate_that_ends_soon_is_a_warning() {
+fn certificate_that_expires_soon_is_a_warning() {
     let Some((verdict, rules)) = check(5, "") else { return };
     assert_eq!(verdict, "healthy");
     assert_eq!(rules, ["frontend.certificate-ends-soon"]);
 }
 
-/// Who signed it is settled by `--cacert`; until when it is good is not.
+/// `--cacert` makes the certificate trusted, but not valid after its expiry.
 #[test]
-fn certificate_that_is_over_is_broken() {
+fn expired_certificate_is_broken() {
     let Some((verdict, rules)) = check(-2, "") else { return };
     assert_eq!(verdict, "broken");
     assert_eq!(rules, ["frontend.tls-fails"]);
 }
 
 #[test]
-fn http2_that_leads_elsewhere_is_found() {
+fn different_response_over_http2_is_found() {
     let Some((verdict, rules)) = check(30, ELSEWHERE) else { return };
     assert_eq!(verdict, "broken");
     assert_eq!(rules, ["frontend.protocols-differ"]);
 }
 
-/// What a report gives to try is typed as it stands: it must know the way as the check knew it.
+/// The command in a report must work as printed, with the same connection options as the check.
 #[test]
-fn the_line_to_try_asks_what_was_asked() {
+fn command_in_report_repeats_the_request() {
     let mut answer = None;
     let Some(target) = report(30, ELSEWHERE, |target| {
         let evidence = target["findings"][0]["evidence"].as_array().expect("evidence");
-        let line = evidence.last().and_then(Value::as_str).expect("a line to try");
+        let line = evidence.last().and_then(Value::as_str).expect("a command to try");
         let output = Command::new("sh").args(["-c", line]).output().expect("a shell");
         answer = Some(String::from_utf8_lossy(&output.stdout).into_owned());
     }) else {
         return;
     };
     assert_eq!(target["verdict"], "broken");
-    let answer = answer.expect("an answer");
+    let answer = answer.expect("a response");
     assert!(answer.starts_with("HTTP/2 404"), "{answer}");
 }
 
-/// The verdict about a file behind nginx with a certificate for so many days, and the rules of all
+/// The verdict on a file behind nginx with a certificate that is valid for `days`, and the rules of all
 /// findings and warnings.
 fn check(days: i64, extra: &str) -> Option<(String, Vec<String>)> {
     let target = report(days, extra, |_| ())?;
@@ -81,13 +81,13 @@ fn check(days: i64, extra: &str) -> Option<(String, Vec<String>)> {
     Some((target["verdict"].as_str().expect("a verdict").to_owned(), rules.collect()))
 }
 
-/// What is reported of it; nginx still runs for `then`.
+/// The reported target; nginx still runs during `then`.
 fn report(days: i64, extra: &str, then: impl FnOnce(&Value)) -> Option<Value> {
     if !Path::new(NGINX).exists() && std::env::var_os("CI").is_none() {
-        skipped("TLS is not tested: nginx is not installed");
+        skipped("TLS: nginx is not installed");
         return None;
     }
-    let folder = TempDir::new().expect("a folder");
+    let folder = TempDir::new().expect("a directory");
     certify(folder.path(), days);
     fs::write(folder.path().join("a.bin"), vec![7; 4096]).expect("a file");
     let (_nginx, port) = nginx(folder.path(), extra);
@@ -104,7 +104,7 @@ fn report(days: i64, extra: &str, then: impl FnOnce(&Value)) -> Option<Value> {
     Some(target.clone())
 }
 
-/// Writes a certificate for so many days, and its key.
+/// Writes a certificate that is valid for `days`, and its key.
 pub(crate) fn certify(folder: &Path, days: i64) {
     let names = ["localhost".to_owned(), "example.org".to_owned()];
     let mut params = CertificateParams::new(names).expect("two names");
@@ -118,7 +118,7 @@ pub(crate) fn certify(folder: &Path, days: i64) {
     fs::write(folder.join("key.pem"), key.serialize_pem()).expect("a file");
 }
 
-/// A server that is ended by its pid when the test is over.
+/// A server that is stopped by its process id when the test ends.
 struct Nginx(Child);
 
 impl Drop for Nginx {
@@ -154,7 +154,7 @@ fn nginx(folder: &Path, extra: &str) -> (Nginx, u16) {
     let nginx = Nginx(child);
     let until = Instant::now() + PATIENCE;
     while TcpStream::connect(port).is_err() {
-        assert!(Instant::now() < until, "nginx does not come up");
+        assert!(Instant::now() < until, "nginx does not start");
         thread::sleep(Duration::from_millis(5));
     }
     (nginx, port.port())

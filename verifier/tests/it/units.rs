@@ -1,5 +1,5 @@
-//! The units of systemd: that it understands them, that the services have few rights, and that what
-//! they read and run is right.
+//! The systemd units: they are valid, the services have few permissions, and their commands and files
+//! are valid.
 
 use std::{fs, io::ErrorKind, path::Path, process::Command};
 
@@ -15,11 +15,11 @@ const UNITS: [&str; 5] = [
     "proxy.service",
 ];
 
-/// Ten times what `systemd-analyze security` calls the exposure, at most.
+/// The maximum exposure level of `systemd-analyze security`, times ten.
 const EXPOSURE_MAX: &str = "--threshold=25";
 
 #[test]
-fn systemd_finds_nothing_wrong() {
+fn units_are_valid() {
     let folder = installed();
     if let Some((_, said)) = analyzed(&["verify", "--man=no"], &folder, &UNITS) {
         assert_eq!(said, "");
@@ -27,7 +27,7 @@ fn systemd_finds_nothing_wrong() {
 }
 
 #[test]
-fn services_have_few_rights() {
+fn services_have_few_permissions() {
     let folder = installed();
     for unit in ["sendfile-check.service", "sendfile-fixture.service"] {
         let options = ["security", "--offline=true", "--no-pager", EXPOSURE_MAX];
@@ -38,9 +38,9 @@ fn services_have_few_rights() {
 }
 
 #[test]
-fn what_the_service_reads_is_understood() {
+fn files_of_the_service_are_valid() {
     let folder = installed();
-    // What is commented out is an example, but for the sentences.
+    // Commented-out lines are an example, except for sentences.
     let example: String = shipped("targets.toml")
         .lines()
         .filter_map(|line| Some(format!("{}\n", line.strip_prefix('#')?)))
@@ -58,10 +58,9 @@ fn what_the_service_reads_is_understood() {
     assert_eq!(config.targets.len(), 2);
 }
 
-/// The units as they are when installed, but for the place of the programs; and a proxy's, with the
-/// drop-in.
+/// The installed units, except for the path of the programs, and the unit of a proxy with the drop-in.
 fn installed() -> TempDir {
-    let folder = tempfile::tempdir().expect("a temporary folder");
+    let folder = tempfile::tempdir().expect("a temporary directory");
     let write = |name: &str, text: &str| {
         fs::write(folder.path().join(name), text).expect("a temporary file");
     };
@@ -71,7 +70,7 @@ fn installed() -> TempDir {
         write(unit, &text.replace("ExecStart=/usr/bin/sendfile-fixture ", &program));
     }
     write("proxy.service", "[Service]\nExecStart=/bin/true\nExecReload=/bin/true\n");
-    fs::create_dir(folder.path().join("proxy.service.d")).expect("a temporary folder");
+    fs::create_dir(folder.path().join("proxy.service.d")).expect("a temporary directory");
     write("proxy.service.d/sendfile-check.conf", &shipped("after-reload.conf"));
     folder
 }
@@ -81,7 +80,7 @@ fn shipped(name: &str) -> String {
     fs::read_to_string(folder.join(name)).expect("a file that is shipped")
 }
 
-/// Whether systemd-analyze is content, and what it says; nothing where it is not installed.
+/// Whether systemd-analyze succeeds, and its output; none if it is not installed.
 fn analyzed(options: &[&str], folder: &TempDir, units: &[&str]) -> Option<(bool, String)> {
     let output = Command::new("systemd-analyze")
         .args(options)

@@ -1,8 +1,8 @@
-//! A bucket as an operator names it: `s3://`, `az://`, `gs://`, with options of the file, the
-//! command line, and the variables of the ecosystem's own tools.
+//! A bucket as the operator writes it: `s3://`, `az://` or `gs://`, with options from the file, the
+//! command line, and the environment variables of each store's own tools.
 //!
-//! Names of options are those of `object_store`. Nobody is asked here, so that what is misspelt is
-//! said before anything is.
+//! Options have the names that `object_store` gives them. This module sends no request, so that
+//! misspelt options are reported before the first one.
 
 use std::fmt;
 
@@ -10,7 +10,7 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
 use super::error::{ConfigError, nearest};
 
-/// What the operator says about storages beside their URL.
+/// Settings of a storage in addition to its URL.
 #[derive(Clone, Copy, Debug)]
 pub struct Means<'a> {
     /// Options by name.
@@ -19,7 +19,7 @@ pub struct Means<'a> {
     pub metadata: Metadata,
 }
 
-/// Whether the machine's metadata service may be asked for credentials.
+/// Whether credentials may be requested from the machine's metadata service.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Metadata {
     /// It may.
@@ -28,41 +28,41 @@ pub enum Metadata {
     NotAsked,
 }
 
-/// An object, or a prefix that objects stand below.
+/// An object, or a prefix of objects.
 #[derive(Clone, PartialEq, Eq)]
 pub struct BucketAt {
     /// The kind of store.
     pub scheme: Scheme,
     /// The bucket or container.
     pub bucket: String,
-    /// The key, as it is at the store: nothing in it is decoded.
+    /// The key, exactly as in the store; not percent-decoded.
     pub key: String,
-    /// Options by name, those that count last.
+    /// Options by name; later ones override earlier ones.
     pub options: Vec<(String, String)>,
 }
 
 /// The kinds of store.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Scheme {
-    /// S3 and all that speaks it.
+    /// S3 and compatible stores.
     S3,
-    /// Azure.
+    /// Azure Blob Storage.
     Azure,
-    /// Google.
+    /// Google Cloud Storage.
     Google,
 }
 
-/// What is known of a kind of store.
+/// The properties of a kind of store.
 struct Kind {
     scheme: Scheme,
     name: &'static str,
     variables: &'static str,
     options: &'static [&'static str],
-    /// Variables of other tools, and the option that they mean.
+    /// Other tools' environment variables, and the options that they set.
     aliases: &'static [(&'static str, &'static str)],
-    /// One of these says as whom to ask.
+    /// Options that provide credentials; one of them suffices.
     credentials: &'static [&'static str],
-    /// What to set where none is there.
+    /// The hint if there are no credentials.
     missing: &'static str,
 }
 
@@ -105,8 +105,8 @@ const KINDS: &[Kind] = &[
             "container_credentials_full_uri",
             "skip_signature",
         ],
-        missing: "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or give --storage-metadata, \
-                  which asks this machine's metadata service",
+        missing: "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or add --storage-metadata to \
+                  use this machine's metadata service",
     },
     Kind {
         scheme: Scheme::Azure,
@@ -151,8 +151,8 @@ const KINDS: &[Kind] = &[
             "skip_signature",
             "use_emulator",
         ],
-        missing: "set AZURE_STORAGE_ACCOUNT_NAME and AZURE_STORAGE_ACCOUNT_KEY, or give \
-                  --storage-metadata, which asks this machine's metadata service",
+        missing: "set AZURE_STORAGE_ACCOUNT_NAME and AZURE_STORAGE_ACCOUNT_KEY, or add \
+                  --storage-metadata to use this machine's metadata service",
     },
     Kind {
         scheme: Scheme::Google,
@@ -175,24 +175,25 @@ const KINDS: &[Kind] = &[
             "bearer_token",
             "skip_signature",
         ],
-        missing: "set GOOGLE_APPLICATION_CREDENTIALS, or give --storage-metadata, which asks this \
+        missing: "set GOOGLE_APPLICATION_CREDENTIALS, or add --storage-metadata to use this \
                   machine's metadata service",
     },
 ];
 
-/// Options whose value is a URL: `object_store` panics on one without its scheme.
+/// Options whose value is a URL; `object_store` panics if the scheme is missing.
 const URLS: [&str; 5] =
     ["endpoint", "endpoint_url_sts", "metadata_endpoint", "base_url", "authority_host"];
 
-/// What a key in a URL is encoded of: all but what RFC 3986 leaves unreserved, and slashes.
+/// Characters to encode in a key: all except slashes and the unreserved ones of RFC 3986.
 const KEY_UNSAFE: &AsciiSet =
     &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~').remove(b'/');
 
-/// Where `gcloud auth application-default login` leaves what `object_store` reads by itself.
+/// Where `gcloud auth application-default login` stores the credentials; `object_store` reads them
+/// without an option.
 const WELL_KNOWN: &str = ".config/gcloud/application_default_credentials.json";
 
 impl BucketAt {
-    /// The bucket that a URL names, if its scheme is a bucket's.
+    /// Parses the URL of a bucket; `None` if the scheme is not that of a bucket.
     pub(super) fn parse(
         text: &str,
         scheme: &str,
@@ -203,15 +204,15 @@ impl BucketAt {
         Some(kind.bucket(text, rest, means, std::env::vars()))
     }
 
-    /// An object below this prefix.
+    /// The object with this key below the prefix.
     pub(crate) fn below(&self, key: &str) -> Self {
         let prefix = self.key.trim_end_matches('/');
         let slash = if prefix.is_empty() { "" } else { "/" };
         Self { key: format!("{prefix}{slash}{key}"), ..self.clone() }
     }
 
-    /// The object's URL over HTTP. Amazon's own has two forms, and nothing tells which one an app
-    /// signs.
+    /// The object's HTTP URL. `None` for Amazon S3 without an endpoint: its URLs have two forms, and
+    /// the app may sign either.
     pub(crate) fn http(&self) -> Option<String> {
         let url = |name| self.option(name).map(|it| it.trim_end_matches('/').to_owned());
         let server = match self.scheme {
@@ -237,7 +238,7 @@ impl BucketAt {
     }
 }
 
-/// The URL, which has no secret in it.
+/// The URL, which contains no secret.
 impl fmt::Display for BucketAt {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let kind = KINDS.iter().find(|it| it.scheme == self.scheme);
@@ -267,8 +268,8 @@ impl Kind {
         let (bucket, key) = rest.split_once('/').unwrap_or((rest, ""));
         if bucket.is_empty() || bucket.contains(['@', ':', '?', '#']) {
             let hint =
-                format!("write `{}://BUCKET/KEY`; the server goes into an option", self.name);
-            return Err(wrong("it names no bucket".to_owned(), hint));
+                format!("write `{}://BUCKET/KEY`; set the server with --storage-option", self.name);
+            return Err(wrong("missing or invalid bucket name".to_owned(), hint));
         }
         let mut options: Vec<_> = environment.filter_map(|it| self.variable(it)).collect();
         for (name, value) in means.options {
@@ -279,22 +280,19 @@ impl Kind {
         }
         if let Some((name, _)) = options.iter().find(|it| URLS.contains(&&*it.0) && !is_url(&it.1))
         {
-            let hint = "write it with its scheme, like `https://HOST:PORT`".to_owned();
-            return Err(wrong(format!("its option `{name}` is no URL"), hint));
+            let hint = "start it with a scheme, e.g. `https://HOST:PORT`".to_owned();
+            return Err(wrong(format!("option `{name}` is not a URL"), hint));
         }
         let given = options.iter().any(|(name, _)| self.credentials.contains(&name.as_str()));
         let given = given || self.scheme == Scheme::Google && has_well_known();
         if !given && means.metadata == Metadata::NotAsked {
-            return Err(wrong(
-                "there are no credentials for it".to_owned(),
-                self.missing.to_owned(),
-            ));
+            return Err(wrong("no credentials".to_owned(), self.missing.to_owned()));
         }
         let (bucket, key) = (bucket.to_owned(), key.trim_matches('/').to_owned());
         Ok(BucketAt { scheme: self.scheme, bucket, key, options })
     }
 
-    /// The option that a variable of the environment sets; most of them mean other programs.
+    /// The option that an environment variable sets; most variables belong to other programs.
     fn variable(&self, (variable, value): (String, String)) -> Option<(String, String)> {
         let rest = variable.strip_prefix(self.variables).filter(|_| !value.is_empty())?;
         let alias = self.aliases.iter().find(|(name, _)| *name == variable).map(|(_, it)| *it);
@@ -311,9 +309,9 @@ pub(super) fn unknown(
 ) -> ConfigError {
     let hint = match nearest(name, known.iter().copied()) {
         Some(meant) => format!("did you mean `{meant}`?"),
-        None => format!("it has {}", known.join(", ")),
+        None => format!("supported options: {}", known.join(", ")),
     };
-    wrong(format!("it has no option `{name}`"), hint)
+    wrong(format!("unknown option `{name}`"), hint)
 }
 
 fn is_url(value: &str) -> bool {
@@ -349,7 +347,7 @@ mod tests {
     }
 
     #[test]
-    fn options_come_from_the_environment_and_from_the_operator() {
+    fn options_come_from_the_environment_and_the_operator() {
         let environment = [("AWS_ACCESS_KEY_ID", "k"), ("AWS_PAGER", "less"), ("AWS_REGION", "a")];
         assert_eq!(
             bucket("s3://b/a b/c%20.bin", &[("region", "b")], &environment),
@@ -360,7 +358,7 @@ mod tests {
     }
 
     #[test]
-    fn what_it_is_over_http_is_known_where_it_was_said() {
+    fn http_url_is_known_if_the_server_is() {
         let http = |scheme, options: &[(&str, &str)]| {
             let (bucket, key) = ("b".to_owned(), "a b.bin".to_owned());
             BucketAt { scheme, bucket, key, options: owned(options) }.http()
@@ -376,14 +374,14 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_work_is_said_before_anybody_is_asked() {
+    fn wrong_options_are_reported_before_the_first_request() {
         let wrong = [
             ("s3://b/k", &[("acess_key_id", "hush")][..], "did you mean `access_key_id`?"),
-            ("s3://b/k", &[("proxy_url", "http://p")], "it has no option `proxy_url`"),
-            ("s3://b/k", &[], "there are no credentials"),
-            ("s3://b/k", &[("endpoint", "127.0.0.1:9000")], "`endpoint` is no URL"),
-            ("s3:///k", &[], "it names no bucket"),
-            ("s3://host:9000/b", &[], "it names no bucket"),
+            ("s3://b/k", &[("proxy_url", "http://p")], "unknown option `proxy_url`"),
+            ("s3://b/k", &[], "no credentials"),
+            ("s3://b/k", &[("endpoint", "127.0.0.1:9000")], "`endpoint` is not a URL"),
+            ("s3:///k", &[], "missing or invalid bucket name"),
+            ("s3://host:9000/b", &[], "missing or invalid bucket name"),
         ];
         for (url, options, expected) in wrong {
             let said = bucket(url, options, &[]);

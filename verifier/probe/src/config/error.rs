@@ -6,74 +6,76 @@ use thiserror::Error;
 
 use crate::url::UrlError;
 
-/// What is wrong with the configuration.
+/// An error in the configuration.
 #[derive(Debug, Error)]
 pub enum ConfigError {
     /// The file cannot be read.
-    #[error("cannot read the configuration `{}`", path.display())]
+    #[error("`{}`: cannot read the configuration", path.display())]
     Unreadable {
-        /// Which file.
+        /// The file.
         path: PathBuf,
-        /// Why.
+        /// The cause.
         source: std::io::Error,
     },
-    /// The file is not what it should be.
-    #[error("`{}` is no configuration: {problem}", path.display())]
+    /// The file is not a valid configuration.
+    #[error("`{}`: invalid configuration: {problem}", path.display())]
     NotUnderstood {
-        /// Which file.
+        /// The file.
         path: PathBuf,
-        /// The parser's words, and a suggestion.
+        /// The message of the parser, and a suggestion.
         problem: String,
     },
-    /// A target lacks something, or has too much.
+    /// A target is incomplete or contradictory.
     #[error("target `{target}`: {problem}\nhint: {hint}")]
     Target {
-        /// Which target.
+        /// The name of the target.
         target: String,
-        /// What is wrong.
+        /// The reason.
         problem: String,
-        /// What to do.
+        /// The hint.
         hint: &'static str,
     },
-    /// A URL cannot be asked.
+    /// A URL is invalid.
     #[error(transparent)]
     Url(#[from] UrlError),
-    /// A header line is none.
-    #[error("`{line}` is no header line: {problem}\nhint: write it as `Name: value`")]
+    /// A header line is invalid.
+    #[error(
+        "`{line}`: not a valid header line: {problem}\nhint: write `Name: value`, e.g. `Cookie: id=1`"
+    )]
     Header {
-        /// The line's name, without its value.
+        /// The name of the header, without its value.
         line: String,
-        /// What is wrong.
+        /// The reason.
         problem: String,
     },
-    /// A storage is of no kind that can be read.
-    #[error("the storage `{url}` cannot be read: {problem}\nhint: {hint}")]
+    /// A storage URL or one of its options is not supported.
+    #[error("storage `{url}`: {problem}\nhint: {hint}")]
     Storage {
         /// The URL.
         url: String,
-        /// What is wrong.
+        /// The reason.
         problem: String,
-        /// What to do.
+        /// The hint.
         hint: String,
     },
-    /// There is nothing to check.
+    /// No target was given.
     #[error(
-        "there is nothing to check\nhint: give --fixture and --site, or --full, or --config FILE"
+        "nothing to check\nhint: add --fixture URL and --site URL, or --full URL, or --config FILE"
     )]
     Nothing,
-    /// A rule that does not exist.
-    #[error("there is no rule `{rule}`{suggestion}\nhint: `sendfile-check rules` lists them")]
+    /// The rule does not exist.
+    #[error("{rule}: unknown rule{suggestion}\nhint: list all rules with `sendfile-check rules`")]
     Rule {
-        /// The id as it was given.
+        /// The id, after the flag or command that it was given to.
         rule: String,
-        /// `; did you mean …?`, or nothing.
+        /// The rules that may be meant, or nothing.
         suggestion: String,
     },
 }
 
-/// The name in a list that is nearest to a misspelt one, if it is near enough to be meant.
+/// The name in a list that is most similar to a misspelt one, if it is similar enough.
 pub fn nearest<'a>(wrong: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
-    let distance = |it: &str| sendfile_evidence::dialect::edit_distance(it, wrong);
+    let distance = |it: &str| strsim::levenshtein(it, wrong);
     known
         .into_iter()
         .map(|it| (distance(it), it))

@@ -1,4 +1,4 @@
-//! The TOML file: targets as an operator writes them.
+//! The TOML file of targets that the operator writes.
 //!
 //! ```toml
 //! [targets.downloads]
@@ -69,7 +69,7 @@ struct WrittenTarget {
     error_log: Vec<PathBuf>,
 }
 
-/// The file's targets, or those of them that are named.
+/// The targets of the file, or only the named ones.
 pub fn targets(path: &Path, named: &[String]) -> Result<Vec<Target>, ConfigError> {
     let text = std::fs::read_to_string(path)
         .map_err(|source| ConfigError::Unreadable { path: path.to_owned(), source })?;
@@ -80,15 +80,15 @@ pub fn targets(path: &Path, named: &[String]) -> Result<Vec<Target>, ConfigError
     if written.targets.is_empty() {
         return Err(ConfigError::NotUnderstood {
             path: path.to_owned(),
-            problem: "it names no target\nhint: begin one with `[targets.NAME]`".to_owned(),
+            problem: "no target\nhint: add a table, e.g. `[targets.downloads]`".to_owned(),
         });
     }
     if let Some(missing) = named.iter().find(|name| !written.targets.contains_key(*name)) {
         let known: Vec<&str> = written.targets.keys().map(String::as_str).collect();
         return Err(wrong(
             missing,
-            &format!("it is not in `{}`, which has {}", path.display(), known.join(", ")),
-            "see the names behind `targets.`",
+            &format!("not in `{}`, which has {}", path.display(), known.join(", ")),
+            "give --target the name of a table `[targets.NAME]`",
         ));
     }
     let chosen =
@@ -96,11 +96,11 @@ pub fn targets(path: &Path, named: &[String]) -> Result<Vec<Target>, ConfigError
     chosen.map(|(name, target)| target.read(name)).collect()
 }
 
-/// The target that a table describes in the words of the file.
+/// The target that a table describes, with the keys of the file.
 pub fn target(name: &str, table: toml::Table) -> Result<Target, ConfigError> {
     let written: Result<WrittenTarget, _> = table.try_into();
     let written = written.map_err(|error| {
-        wrong(name, error.message(), "write it as a target of the file for --config")
+        wrong(name, error.message(), "use the keys of a target in a --config file")
     })?;
     written.read(name.to_owned())
 }
@@ -128,7 +128,7 @@ impl WrittenTarget {
             app_headers: headers(&self.app_headers)?,
             full_headers: headers(&self.full_headers)?,
             full_method: method.map_err(|_| {
-                wrong(&name, "`full-method` is no HTTP method", "write GET, HEAD or POST")
+                wrong(&name, "`full-method` is not an HTTP method", "write GET, HEAD or POST")
             })?,
             inner: urls(&self.inner)?,
             refused: urls(&self.refused)?,
@@ -158,8 +158,8 @@ impl WrittenTarget {
             }),
             _ => Err(wrong(
                 name,
-                "it is neither of the two forms",
-                "give `fixture` and `site`, or `full` and the other layers",
+                "set either `fixture` and `site`, or `full`",
+                "e.g. `fixture = \"http://127.0.0.1:8000\"` and `site = \"https://example.org\"`",
             )),
         }
     }
@@ -169,14 +169,14 @@ fn wrong(target: &str, problem: &str, hint: &'static str) -> ConfigError {
     ConfigError::Target { target: target.to_owned(), problem: problem.to_owned(), hint }
 }
 
-/// What the parser says, and where; not the line itself, which may hold a password.
+/// The message of the parser with its line number; omits the line, which may hold a password.
 fn problem(text: &str, error: &toml::de::Error) -> String {
     let before = error.span().and_then(|span| text.get(..span.start));
     let line = before.map_or(1, |it| it.matches('\n').count() + 1);
     with_suggestion(&format!("line {line}: {}", without_value(error.message())))
 }
 
-/// The parser's words without the value that it quotes.
+/// The message of the parser without the value that it quotes.
 fn without_value(message: &str) -> String {
     match (message.split_once('"'), message.rsplit_once('"')) {
         (Some((before, _)), Some((_, after))) => format!("{before}\"…\"{after}"),
@@ -184,7 +184,7 @@ fn without_value(message: &str) -> String {
     }
 }
 
-/// Adds `did you mean` to the parser's "unknown field `x`, expected one of `a`, `b`".
+/// Adds `did you mean` to the parser's message "unknown field `x`, expected one of `a`, `b`".
 fn with_suggestion(problem: &str) -> String {
     let Some((_, rest)) = problem.split_once("unknown field `") else { return problem.to_owned() };
     let mut quoted = rest.split('`').step_by(2);

@@ -1,5 +1,5 @@
-//! A storage as an operator names it: a folder, a bucket, or the URL of a plain server with whom it
-//! is asked as.
+//! A storage as the operator writes it: a directory, a bucket, or the URL of an HTTP server with its
+//! credentials.
 
 use http::HeaderValue;
 
@@ -10,7 +10,7 @@ use super::{
     values::not_a_header,
 };
 
-/// `file:///srv/media/x`, with the path as it stands on disk, a bucket, or an http(s) URL.
+/// Parses `file:///srv/media/x` (a path that is not percent-decoded), a bucket, or an http(s) URL.
 pub fn storage_at(text: &str, means: Means<'_>) -> Result<StorageAt, ConfigError> {
     let wrong = |problem: &str, hint: &str| ConfigError::Storage {
         url: crate::url::shown(text),
@@ -23,11 +23,11 @@ pub fn storage_at(text: &str, means: Means<'_>) -> Result<StorageAt, ConfigError
     }
     match text.split_once("://") {
         Some(("file", _)) if !means.options.is_empty() => {
-            Err(wrong("a folder has no options", "leave them out"))
+            Err(wrong("a directory has no options", "remove --storage-option"))
         }
         Some(("file", path)) if path.starts_with('/') => Ok(StorageAt::File(path.to_owned())),
         Some(("file", _)) => {
-            Err(wrong("the path is not absolute", "write three slashes: `file:///srv/media`"))
+            Err(wrong("the path is not absolute", "use three slashes, e.g. `file:///srv/media`"))
         }
         Some(("http" | "https", _)) => {
             let header = authorization(text, means.options)?.map(HeaderValue::try_from);
@@ -36,17 +36,17 @@ pub fn storage_at(text: &str, means: Means<'_>) -> Result<StorageAt, ConfigError
             Ok(StorageAt::Http(text.parse()?, header))
         }
         Some((scheme, _)) => {
-            let problem = format!("the scheme `{scheme}` is not known");
+            let problem = format!("unsupported URL scheme `{scheme}`");
             Err(wrong(
                 &problem,
-                "give `file:///PATH`, `s3://BUCKET/KEY`, `az://CONTAINER/KEY`, `gs://BUCKET/KEY` or `https://…`",
+                "use `file:///PATH`, `s3://BUCKET/KEY`, `az://CONTAINER/KEY`, `gs://BUCKET/KEY` or `https://…`",
             ))
         }
-        None => Err(wrong("it has no scheme", "write `file:///PATH` for a path on this machine")),
+        None => Err(wrong("missing URL scheme", "for a local path write e.g. `file:///srv/media`")),
     }
 }
 
-/// The header by which a WebDAV server or another plain one knows who asks.
+/// The Authorization header for a WebDAV server or another HTTP server.
 pub(super) fn authorization(
     text: &str,
     options: &[(String, String)],
@@ -89,7 +89,7 @@ mod tests {
     }
 
     #[test]
-    fn a_password_is_sent_as_the_rfc_says() {
+    fn password_is_encoded_as_in_rfc_7617() {
         let options = owned(&[("username", "Aladdin"), ("password", "open sesame")]);
         let header = authorization("http://h/", &options).expect("options of WebDAV");
         assert_eq!(header.as_deref(), Some("Basic QWxhZGRpbjpvcGVuIHNlc2FtZQ=="));

@@ -13,36 +13,36 @@ use crate::url::Url;
 pub struct Target {
     /// Its name.
     pub name: String,
-    /// Where its layers are.
+    /// The URLs of its layers.
     pub places: Places,
-    /// What a visitor and the proxy send, and what should come.
+    /// What the client and the proxy send, and the expected responses.
     pub wish: Wish,
 }
 
-/// What may be read beside the probes, on this machine.
+/// Local files that may be read in addition to the probes.
 #[derive(Clone, Debug, Default)]
 pub struct LocalPlaces {
-    /// The proxies' configurations.
+    /// The configurations of the proxies.
     pub configs: Vec<(Kind, PathBuf)>,
     /// Their error logs.
     pub logs: Vec<PathBuf>,
 }
 
-/// Where the layers of a target are.
+/// The URLs of a target's layers.
 #[derive(Clone, Debug)]
 pub enum Places {
-    /// All but the site and the storage comes from the fixture's contract.
+    /// Given by the fixture's contract, except for the site and the storage.
     Fixture {
         /// The fixture itself.
         fixture: FixtureAt,
         /// The public site.
         site: Url,
-        /// The storage's root; without it the fixture reads back for us.
+        /// The root of the storage; without it the fixture reads the files back.
         storage: Option<StorageAt>,
     },
-    /// Any app: each layer has its URL, or none.
+    /// Any app: one optional URL per layer.
     Urls {
-        /// The very file.
+        /// The file itself.
         storage: Option<StorageAt>,
         /// The app.
         app: Option<Url>,
@@ -53,44 +53,44 @@ pub enum Places {
     },
 }
 
-/// The fixture's own address.
+/// The address of the fixture.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FixtureAt {
     /// The URL up to the base path.
     pub url: Url,
-    /// The Unix socket it listens on.
+    /// The Unix socket that it listens on.
     pub unix_socket: Option<PathBuf>,
 }
 
 /// A storage.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum StorageAt {
-    /// A path on this machine, as it was written.
+    /// A path on this machine, as given.
     File(String),
-    /// A URL for a plain GET, and the Authorization header that goes with it.
+    /// A URL for a plain GET, and its Authorization header.
     Http(Url, Option<HeaderValue>),
     /// An object store.
     Bucket(BucketAt),
 }
 
-/// What a visitor and the proxy send, and what should come.
+/// What the client and the proxy send, and the expected responses.
 #[derive(Clone, Debug, Default)]
 pub struct Wish {
-    /// The hand-off, the expected headers, and whether strangers are refused.
+    /// The hand-off, the expected headers, and whether anonymous clients are refused.
     pub intent: Intent,
-    /// What the proxy is meant to send to the app.
+    /// Headers that the proxy should send to the app.
     pub app_headers: Vec<(HeaderName, HeaderValue)>,
-    /// What a visitor who may download sends.
+    /// Headers of a client that may download.
     pub full_headers: Vec<(HeaderName, HeaderValue)>,
-    /// The visitor's method.
+    /// Request method of the client.
     pub full_method: http::Method,
-    /// The app's Unix socket.
+    /// The Unix socket of the app.
     pub unix_socket: Option<PathBuf>,
-    /// Inner proxies.
+    /// URLs of the download on inner proxies.
     pub inner: Vec<Url>,
-    /// URLs that must not give the file.
+    /// URLs that must not serve the file.
     pub refused: Vec<Url>,
-    /// What may be read beside the probes.
+    /// Local files that may be read in addition to the probes.
     pub local: LocalPlaces,
 }
 

@@ -16,7 +16,7 @@ pub fn urls(list: &[String]) -> Result<Vec<Url>, UrlError> {
     list.iter().map(|it| it.parse()).collect()
 }
 
-/// `http://127.0.0.1:8000`, the same with a base path, or `unix:/run/fixture.sock`.
+/// `http://127.0.0.1:8000`, with or without a base path, or `unix:/run/fixture.sock`.
 pub fn fixture_at(text: &str, socket: Option<PathBuf>) -> Result<FixtureAt, ConfigError> {
     let (url, unix_socket) = match text.strip_prefix("unix:") {
         Some(path) => ("http://localhost".parse::<Url>()?, Some(PathBuf::from(path))),
@@ -27,7 +27,7 @@ pub fn fixture_at(text: &str, socket: Option<PathBuf>) -> Result<FixtureAt, Conf
     Ok(FixtureAt { url: url.with_target(base)?, unix_socket })
 }
 
-/// `Header: value`, or the header's name alone.
+/// `Header: value`, or only the name of the header.
 pub fn handoff(line: &str) -> Result<(Option<String>, Option<String>), ConfigError> {
     let (name, value) =
         line.split_once(':').map_or((line, None), |(name, value)| (name, Some(value)));
@@ -48,9 +48,9 @@ pub fn headers(lines: &[String]) -> Result<Vec<(HeaderName, HeaderValue)>, Confi
 fn header(line: &str) -> Result<(HeaderName, HeaderValue), ConfigError> {
     let Some((name, value)) = line.split_once(':') else {
         return Err(ConfigError::Header {
-            // Which part of it is a password, nobody can know.
+            // Any part of it may be a password.
             line: "…".to_owned(),
-            problem: "it has no colon".to_owned(),
+            problem: "no colon".to_owned(),
         });
     };
     let name = name.trim();
@@ -72,7 +72,7 @@ pub fn expected(lines: &[String]) -> Result<Vec<(String, String)>, ConfigError> 
     Ok(headers(lines)?.into_iter().map(text).collect())
 }
 
-/// The value is not repeated: it may be a password.
+/// Omits the value, because it may be a password.
 pub(super) fn not_a_header(name: &str, error: &dyn std::fmt::Display) -> ConfigError {
     ConfigError::Header { line: format!("{name}: …"), problem: error.to_string() }
 }

@@ -74,7 +74,7 @@ fn distance(a: &str, b: &str) -> usize {
     if a.len() > 256 || b.len() > 256 {
         return 256;
     }
-    sendfile_evidence::dialect::edit_distance(a.trim_matches('/'), b)
+    strsim::levenshtein(a.trim_matches('/'), b)
 }
 
 /// A location that is internal and matches a URI, although another one has precedence.

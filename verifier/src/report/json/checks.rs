@@ -1,4 +1,4 @@
-//! The checks in JSON, there and back.
+//! The checks in JSON, written and read.
 
 use super::{Deserialize, Diagnosis, Evidence, Serialize};
 use sendfile_evidence::{Checked, Made};
@@ -9,10 +9,10 @@ pub(super) struct JsonCheck {
     check: String,
     /// `pass`, `fail`, `warning`, `skipped` or `unknown`.
     result: String,
-    /// The rules that match, or why the check was not made or tells nothing.
+    /// The matching rules, or the reason why the check was skipped or is unknown.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     reason: Option<String>,
-    /// The probes that it needed beside the layers.
+    /// The probes that it needed in addition to the layers.
     #[serde(skip_serializing_if = "Vec::is_empty", default)]
     probes: Vec<String>,
 }

@@ -1,4 +1,4 @@
-//! The evidence in JSON, there and back.
+//! The evidence in JSON, written and read.
 
 use std::time::SystemTime;
 
@@ -53,7 +53,7 @@ enum JsonSource {
     Visitor,
 }
 
-/// What was asked, and one of `response`, `body`, `failure` and `skipped`.
+/// A request, and one of `response`, `body`, `failure` and `skipped`.
 #[derive(Serialize, Deserialize)]
 pub(super) struct JsonProbed {
     #[serde(flatten)]
@@ -162,7 +162,7 @@ pub(super) struct JsonJournalled {
     answer: String,
 }
 
-/// Two enums with the same variants, there and back.
+/// Conversions in both directions between two enums with the same variants.
 macro_rules! same_variants {
     ($json:ident, $domain:ident: $($variant:ident),+) => {
         impl $json {
@@ -206,7 +206,7 @@ impl JsonCertificate {
 
     pub(super) fn evidence(self) -> Result<Certificate, String> {
         let until = SystemTime::UNIX_EPOCH.checked_add(Duration::from_secs(self.until));
-        let until = until.ok_or_else(|| format!("{} is no time", self.until))?;
+        let until = until.ok_or_else(|| format!("`until`: {} is out of range", self.until))?;
         Ok(Certificate { until, days_left: self.days_left })
     }
 }
@@ -277,14 +277,14 @@ impl JsonProbed {
             JsonSeen::Response(JsonResponse { status, headers, body }) => {
                 Ok(Response { status, headers, body: body.evidence()? })
             }
-            _ => Err("a body stands where a response is wanted".to_owned()),
+            _ => Err("expected a response, found a body".to_owned()),
         })
     }
 
     pub(super) fn body(self) -> Result<Probed<Body>, String> {
         self.read(|seen| match seen {
             JsonSeen::Body(body) => body.evidence(),
-            _ => Err("a response stands where a body is wanted".to_owned()),
+            _ => Err("expected a body, found a response".to_owned()),
         })
     }
 

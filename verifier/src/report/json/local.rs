@@ -1,4 +1,4 @@
-//! Facts of configurations and logs in JSON, there and back.
+//! Facts from configurations and logs in JSON, written and read.
 
 use serde::{Deserialize, Serialize};
 
@@ -7,7 +7,7 @@ use sendfile_evidence::{
     log::{Entry, Event, Of},
 };
 
-/// What a fact says by its name, and the further words that some of them need.
+/// A fact by its name, with the details that some facts have.
 #[derive(Serialize, Deserialize)]
 pub(super) struct JsonFact {
     says: String,
@@ -33,7 +33,7 @@ struct JsonPlace {
     text: String,
 }
 
-/// The names of variants, there and back.
+/// The names of variants, for both directions.
 macro_rules! names {
     ($table:ident, $type:ty: $($name:literal => $value:expr),+ $(,)?) => {
         const $table: &[(&str, $type)] = &[$(($name, $value)),+];
@@ -107,7 +107,7 @@ names!(WRONGS, Wrong:
     "capture" => Wrong::Capture,
     "variable" => Wrong::Variable,
     "folder" => Wrong::Folder,
-    // The direct location has no habits, only another file.
+    // `DirectOpens` has none of these, only another file.
 );
 
 names!(EVENTS, Event:
@@ -203,13 +203,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn facts_survive_the_way_there_and_back() {
+    fn facts_are_read_as_written() {
         let place = Place { file: "/n.conf".to_owned(), line: 3, text: "alias /x".to_owned() };
         let with = |says| Fact {
             says,
             at: Some(place.clone()),
-            detail: "so it is".to_owned(),
-            fix: Some("so it should be".to_owned()),
+            detail: "as written".to_owned(),
+            fix: Some("as suggested".to_owned()),
         };
         let opens =
             |wrong| Says::TargetOpens { path: "/x".to_owned(), state: State::Missing, wrong };

@@ -1,4 +1,4 @@
-//! The servers of a page: started, waited for, and ended with all that they started.
+//! The servers of a page: starts them, waits for them, and stops them with their child processes.
 
 use std::{
     fs,
@@ -12,20 +12,20 @@ use std::{
 
 use rustix::process::{Pid, Signal, kill_process_group};
 
-/// The longest wait for a server to come up, or to end.
+/// Maximum time to wait for a server to start, or to stop.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// A server and its workers; they end when it is dropped.
+/// A server and its workers, which are stopped when it is dropped.
 pub(super) struct Server(Child);
 
-/// The proxy of a page, and what is in its site.
+/// The proxy of a page, and the configuration of its site.
 pub(super) enum Proxy {
     Nginx(String),
     Apache(String),
 }
 
 impl Server {
-    /// Starts a server, and waits until it listens at an address or a socket.
+    /// Starts a server, and waits until it listens on an address or a socket.
     pub(super) fn start(mut command: Command, address: &str, log: &Path) -> Self {
         let output = fs::File::create(log).expect("a log");
         let errors = output.try_clone().expect("a log");
@@ -34,7 +34,7 @@ impl Server {
             Some(path) => UnixStream::connect(path).is_ok(),
             None => TcpStream::connect(address).is_ok(),
         };
-        assert!(!listens(), "another server listens at {address}");
+        assert!(!listens(), "another server listens on {address}");
         let mut server = Self(command.spawn().expect("a server"));
         let began = Instant::now();
         while !listens() {
@@ -49,7 +49,7 @@ impl Server {
 
 impl Drop for Server {
     fn drop(&mut self) {
-        // The number of one that has ended may be somebody else's by now.
+        // If the process has ended, its id may belong to another process now.
         if !self.0.try_wait().is_ok_and(|it| it.is_none()) {
             return;
         }
@@ -68,7 +68,7 @@ impl Drop for Server {
 }
 
 impl Proxy {
-    /// Starts the proxy with its site at a port of this machine, and php-fpm where the site asks it.
+    /// Starts the proxy with its site on a local port, and php-fpm if the site uses it.
     pub(super) fn start(&self, nginx: &Path, folder: &Path, port: u16) -> Vec<Server> {
         let snippets = fs::read_to_string(nginx.join("snippets/downloads.conf"));
         let asks_php = snippets.is_ok_and(|it| it.contains("/php/php-fpm.sock"));
@@ -102,7 +102,7 @@ impl Proxy {
 
 fn start_php(etc: &Path) -> Server {
     write((etc, etc), "php-fpm.conf", include_str!("../../apps/php-fpm.conf"), "", 0);
-    let programs = fs::read_dir("/usr/sbin").expect("a folder").filter_map(Result::ok);
+    let programs = fs::read_dir("/usr/sbin").expect("a directory").filter_map(Result::ok);
     let named = |it: &PathBuf| it.to_string_lossy().contains("/php-fpm");
     let program = programs.map(|it| it.path()).find(named).expect("php-fpm");
     let mut command = Command::new(program);
@@ -111,8 +111,8 @@ fn start_php(etc: &Path) -> Server {
     Server::start(command, &address, &etc.join("output.log"))
 }
 
-/// Writes a server's configuration, with its folder and that of the certificate. As root, it serves
-/// as Debian's user for it; nobody else can change users.
+/// Writes the configuration of a server, with its directory and that of the certificate. Only root can
+/// change users, so otherwise the directives that name Debian's user for servers are removed.
 fn write((etc, tls): (&Path, &Path), name: &str, config: &str, site: &str, port: u16) {
     let root = fs::metadata("/proc/self").is_ok_and(|it| it.uid() == 0);
     let lines = config.lines().filter(|it| root || !it.contains("www-data"));

@@ -1,7 +1,7 @@
-//! An app and a proxy, set up in a temporary folder as a page says.
+//! An app and a proxy, set up in a temporary directory as a page describes.
 //!
-//! What a page says of folders, ports and names is replaced by what this machine has, and back in
-//! what is reported. All else is taken as it stands.
+//! The page's directories, ports and names are replaced by those of this machine, and replaced back
+//! in the report. Everything else is used unchanged.
 
 use std::{
     fs,
@@ -19,7 +19,7 @@ use crate::{
     tls,
 };
 
-/// The apps that the pages are about.
+/// The frameworks of the pages.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum App {
     Django,
@@ -28,7 +28,7 @@ pub(super) enum App {
     Symfony,
 }
 
-/// What is written into which file, so that it can be undone.
+/// The original text of a changed file, to undo the change.
 pub(super) struct Mistake {
     file: PathBuf,
     right: String,
@@ -36,13 +36,13 @@ pub(super) struct Mistake {
 
 /// An app, its proxy, its storage, and the fixture beside it.
 pub(super) struct Stand {
-    /// What runs; nothing after a change. It ends before its folders do.
+    /// The running servers; none after a change. Dropped before their directories.
     running: Vec<Server>,
     app: App,
     folder: TempDir,
     _storage: TempDir,
     nginx: TempDir,
-    /// A text of the pages, and what it is here.
+    /// A text of the pages, and its local replacement.
     names: Vec<(&'static str, String)>,
     /// The port of the site.
     port: u16,
@@ -53,12 +53,12 @@ pub(super) struct Stand {
     verify: String,
 }
 
-/// The commands that do not come to an end.
+/// The commands that run until they are stopped.
 const SERVERS: [&str; 4] =
     ["gunicorn ", "RAILS_ENV=production puma ", "php -S ", "sendfile-fixture "];
 
 impl Stand {
-    /// A project in a folder; none where its programs are not installed, or not wanted.
+    /// A project in a directory; none if its programs are not installed, or skipped.
     pub(super) fn of(app: App) -> Option<Self> {
         if let Some(reason) = app.reason_to_skip() {
             crate::skipped(&reason);
@@ -72,7 +72,7 @@ impl Stand {
             folder.path().join("shop"),
             nginx.path().join("snippets"),
         ] {
-            fs::create_dir(name).expect("a folder");
+            fs::create_dir(name).expect("a directory");
         }
         tls::certify(folder.path(), 90);
         let [app_port, fixture_port, port] = free_ports();
@@ -104,7 +104,7 @@ impl Stand {
         Some(stand)
     }
 
-    /// What people of this framework have already.
+    /// Creates the project that users of this framework already have.
     fn begin_project(&self) {
         let skeleton = match self.app {
             App::Django => return drop(self.run("django-admin startproject shop .")),
@@ -116,7 +116,7 @@ impl Stand {
         self.run(&format!("cp -R '{}/.' .", from.display()));
     }
 
-    /// Writes a block where the page says: into a file that its lead names, or into the site.
+    /// Writes a block into the file that its lead names, or into the site.
     pub(super) fn put(&mut self, block: &Block) {
         self.running.clear();
         let text = self.here(&block.text);
@@ -126,7 +126,7 @@ impl Stand {
                 ("nginx", Proxy::Nginx(site)) | ("apache", Proxy::Apache(site)) => *site += &text,
                 ("nginx", it) => *it = Proxy::Nginx(text),
                 ("apache", it) => *it = Proxy::Apache(text),
-                (language, _) => panic!("nobody knows where this `{language}` belongs: {text}"),
+                (language, _) => panic!("no file is named for this `{language}` block: {text}"),
             };
         };
         let file = self.project().join(self.here(name));
@@ -134,11 +134,11 @@ impl Stand {
             true => fs::read_to_string(&file).expect("a file of the project"),
             false => String::new(),
         };
-        fs::create_dir_all(file.parent().expect("a folder")).expect("a folder");
+        fs::create_dir_all(file.parent().expect("a directory")).expect("a directory");
         fs::write(file, before + &text).expect("a file of the project");
     }
 
-    /// Runs a command of a page, or notes that it is to run.
+    /// Runs a command of a page, or stores it to run later.
     pub(super) fn command(&mut self, command: &str) {
         if SERVERS.iter().any(|it| command.starts_with(it)) {
             self.running.clear();
@@ -146,12 +146,12 @@ impl Stand {
         } else if command.starts_with("sendfile-check verify ") {
             self.verify = self.here(command);
         } else {
-            // What is installed is installed already; the rest of the command stays as it is.
+            // The packages are already installed; the rest of the command is unchanged.
             self.run(&self.here(&command.replace("pip install ", "pip install --no-index ")));
         }
     }
 
-    /// Makes the mistake that a page names: the line with `-` becomes the one with `+`.
+    /// Applies a mistake of the page: replaces the lines with `-` by those with `+`.
     pub(super) fn break_by(&mut self, diff: &str) -> Mistake {
         self.running.clear();
         let lines = |sign: char| {
@@ -163,7 +163,8 @@ impl Stand {
         files.extend(self.app.sources().iter().map(|it| self.project().join(it)));
         let texts = files.into_iter().filter_map(|it| Some((fs::read_to_string(&it).ok()?, it)));
         let mut found = texts.filter(|(text, _)| text.matches(&right).count() == 1);
-        let (text, file) = found.next().unwrap_or_else(|| panic!("no file has once: {right}"));
+        let (text, file) =
+            found.next().unwrap_or_else(|| panic!("no file contains this text once: {right}"));
         fs::write(&file, text.replace(&right, &wrong)).expect("a file of the project");
         Mistake { file, right: text }
     }
@@ -174,13 +175,13 @@ impl Stand {
         fs::write(mistake.file, mistake.right).expect("a file of the project");
     }
 
-    /// What the last `sendfile-check verify` says, in the words of the pages.
+    /// The output of the last `sendfile-check verify`, with the names of the page.
     pub(super) fn report(&mut self) -> String {
         if self.running.is_empty() {
             self.start();
         }
         let cert = self.folder.path().join("cert.pem");
-        // A reader's name servers and certificate lead to the site.
+        // Readers do not need these options: DNS and a public certificate lead to the site.
         let way = format!("--connect-to example.org:443:127.0.0.1:{} ", self.port);
         let trust = format!("--cacert {} ", cert.display());
         let command = format!("{} {way}{trust}", self.verify);
@@ -199,7 +200,7 @@ impl Stand {
             let at = |(_, it): &&(_, String)| it.starts_with("127.") && command.contains(&**it);
             let (_, address) = self.names.iter().find(at).expect("an address in the command");
             let log = self.folder.path().join(format!("{}.log", servers.len()));
-            // The shell itself is not to stand between the server and its end.
+            // `exec` replaces the shell, so that a signal reaches the server.
             let server = self.shell(&format!("exec env {command}"));
             servers.push(Server::start(server, address, &log));
         }
@@ -207,7 +208,7 @@ impl Stand {
         self.running = servers;
     }
 
-    /// Runs a command to its end, which must be a good one.
+    /// Runs a command, which must succeed.
     fn run(&self, command: &str) -> Output {
         let output = self.shell(command).output().expect("a shell");
         let errors = String::from_utf8_lossy(&output.stderr);
@@ -215,14 +216,14 @@ impl Stand {
         output
     }
 
-    /// A command in the project's folder, with the programs of this repository and of the apps.
+    /// A command in the project's directory, with the programs of this repository and the apps.
     fn shell(&self, command: &str) -> Command {
-        let ours = Path::new(env!("CARGO_BIN_EXE_sendfile-check")).parent().expect("a folder");
+        let ours = Path::new(env!("CARGO_BIN_EXE_sendfile-check")).parent().expect("a directory");
         let path = std::env::var("PATH").unwrap_or_default();
         let path = format!("{}:{}:{path}", ours.display(), programs().display());
         let mut shell = Command::new("sh");
         shell.args(["-c", command]).current_dir(self.project()).env("PATH", path);
-        shell.env("PYTHONDONTWRITEBYTECODE", "1");
+        shell.env("PYTHONDONTWRITEBYTECODE", "1").env("COLUMNS", "80");
         shell
     }
 
@@ -230,14 +231,14 @@ impl Stand {
         self.folder.path().join("shop")
     }
 
-    /// A text of the page, with what is here.
+    /// A text of the page, with local names.
     fn here(&self, text: &str) -> String {
         self.names.iter().fold(text.to_owned(), |text, (there, here)| text.replace(there, here))
     }
 }
 
 impl App {
-    /// The files that a mistake may be made in.
+    /// The files that a mistake may change.
     fn sources(self) -> &'static [&'static str] {
         match self {
             Self::Django => &["shop/settings.py", "shop/urls.py", "shop/views.py"],
@@ -247,7 +248,7 @@ impl App {
         }
     }
 
-    /// Why it is not tried, if so: all of them are where everything is tested.
+    /// Why the app is skipped, if it is; never in CI.
     fn reason_to_skip(self) -> Option<String> {
         let venv = |name| programs().join(name);
         let (name, needed) = match self {
@@ -262,27 +263,27 @@ impl App {
         match missing {
             _ if std::env::var_os("CI").is_some() => None,
             _ if skipped.split(',').any(|it| it == name) => {
-                Some(format!("{name}, as SKIP_APPS asks"))
+                Some(format!("{name}, because of SKIP_APPS"))
             }
-            it => it.map(|it| format!("{name}: there is no {}; `make proxies`", it.display())),
+            it => it.map(|it| format!("{name}: {} is missing; run `make proxies`", it.display())),
         }
     }
 }
 
-/// A folder that the proxy's user can pass.
+/// A directory that the proxy's user can access.
 fn folder(prefix: &str) -> TempDir {
     opened(tempfile::Builder::new().prefix(prefix).tempdir())
 }
 
-/// A folder whose name is as long as the one on the pages, where it can be: so that a report's lines
-/// break as they do for a reader.
+/// A directory whose name is as long as the one on the pages if possible, so that the lines of a report
+/// wrap as they do for the reader.
 fn as_long_as(name: &str) -> TempDir {
     let letters = name.len() - "/tmp/".len();
     opened(tempfile::Builder::new().prefix("").rand_bytes(letters).tempdir())
 }
 
 fn opened(made: std::io::Result<TempDir>) -> TempDir {
-    let folder = made.expect("a temporary folder");
+    let folder = made.expect("a temporary directory");
     fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o755)).expect("a mode");
     folder
 }
@@ -291,7 +292,7 @@ fn paths(list: &[&str]) -> Vec<PathBuf> {
     list.iter().map(PathBuf::from).collect()
 }
 
-/// Where the Python packages of the apps are.
+/// The directory of the Python programs of the apps.
 fn programs() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../.stores/apps/bin")
 }

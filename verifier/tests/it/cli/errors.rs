@@ -1,5 +1,4 @@
-//! Wrong calls: each error names the input, says what is wrong and what to do, at once, with
-//! status 2.
+//! Usage errors: each names the input and the reason, gives a hint, and exits at once with status 2.
 
 use std::{fs, time::Duration};
 
@@ -7,7 +6,7 @@ use insta::assert_snapshot;
 
 use super::{SECRET, err, out, program, run};
 
-/// A wrong call asks nobody, so it waits for nobody.
+/// A usage error sends no request, so it must not wait.
 const AT_ONCE: Duration = Duration::from_secs(1);
 
 #[test]
@@ -20,8 +19,8 @@ fn usage_errors() {
         For more information, try '--help'.
     "#);
     assert_snapshot!(error("verify"), @r#"
-        error: there is nothing to check
-        hint: give --fixture and --site, or --full, or --config FILE
+        error: nothing to check
+        hint: add --fixture URL and --site URL, or --full URL, or --config FILE
     "#);
     assert_snapshot!(error("verify --fixture http://127.0.0.1:8000"), @r#"
         error: the following required arguments were not provided:
@@ -35,7 +34,7 @@ fn usage_errors() {
     error: invalid URL `example.org/x`: missing scheme
     hint: start it with `http://` or `https://`
     "#);
-    // Nothing at all is a question for help.
+    // Without arguments the program prints its help.
     let output = run(&[]);
     assert_eq!((output.status.code(), out(&output)), (Some(2), ""));
     assert!(err(&output).contains("Usage: sendfile-check [OPTIONS] <COMMAND>"));
@@ -44,67 +43,67 @@ fn usage_errors() {
 #[test]
 fn errors_about_values() {
     assert_snapshot!(error("verify --full http://h/ --storage ftp://h/x"), @r#"
-        error: the storage `ftp://h/x` cannot be read: the scheme `ftp` is not known
-        hint: give `file:///PATH`, `s3://BUCKET/KEY`, `az://CONTAINER/KEY`, `gs://BUCKET/KEY` or `https://…`
+        error: storage `ftp://h/x`: unsupported URL scheme `ftp`
+        hint: use `file:///PATH`, `s3://BUCKET/KEY`, `az://CONTAINER/KEY`, `gs://BUCKET/KEY` or `https://…`
     "#);
     assert_snapshot!(error("verify --full http://h/ --storage s3://bucket/x"), @r#"
-        error: the storage `s3://bucket/x` cannot be read: there are no credentials for it
-        hint: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or give --storage-metadata, which asks this machine's metadata service
+        error: storage `s3://bucket/x`: no credentials
+        hint: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or add --storage-metadata to use this machine's metadata service
     "#);
     let options = "--storage-option acces_key_id=hush --storage-option endpoint=127.0.0.1:9000";
     let said = error(&format!("verify --full http://h/ --storage s3://bucket/x {options}"));
     assert_snapshot!(said, @r#"
-        error: the storage `s3://bucket/x` cannot be read: it has no option `acces_key_id`
+        error: storage `s3://bucket/x`: unknown option `acces_key_id`
         hint: did you mean `access_key_id`?
     "#);
     assert_snapshot!(error("verify --full http://h/ --storage file://media/x"), @r#"
-        error: the storage `file://media/x` cannot be read: the path is not absolute
-        hint: write three slashes: `file:///srv/media`
+        error: storage `file://media/x`: the path is not absolute
+        hint: use three slashes, e.g. `file:///srv/media`
     "#);
     assert_snapshot!(error("verify --full http://h/ --storage /srv/media/x"), @r#"
-        error: the storage `/srv/media/x` cannot be read: it has no scheme
-        hint: write `file:///PATH` for a path on this machine
+        error: storage `/srv/media/x`: missing URL scheme
+        hint: for a local path write e.g. `file:///srv/media`
     "#);
     assert_snapshot!(error("verify --full http://h/ --handoff X-Accel=Redirect"), @r#"
-        error: `X-Accel=Redirect: …` is no header line: invalid HTTP header name
-        hint: write it as `Name: value`
+        error: `X-Accel=Redirect: …`: not a valid header line: invalid HTTP header name
+        hint: write `Name: value`, e.g. `Cookie: id=1`
     "#);
     assert_snapshot!(error("verify --full http://h/ --timeout 5"), @r#"
-        error: invalid value '5' for '--timeout <TIME>': time unit needed, for example 5sec or 5ms; write it as `500ms`, `10s` or `2m`
+        error: invalid value '5' for '--timeout <TIME>': expected a time, e.g. `500ms`, `10s` or `2m` (time unit needed, for example 5sec or 5ms)
 
         For more information, try '--help'.
     "#);
     assert_snapshot!(error("snippet nginx --map files"), @r#"
-        error: the value `files` of --map cannot stand in a snippet: it is no prefix
-        hint: begin and end it with a slash, as in `/protected/`
+        error: --map `files`: not a valid prefix
+        hint: start and end it with a slash, e.g. `/protected/`
     "#);
 }
 
 #[test]
-fn snippets_for_a_private_bucket() {
+fn errors_about_snippets_for_a_private_bucket() {
     assert_snapshot!(error("snippet nginx --storage https://s3.test/bucket"), @r#"
-        error: the value `https://s3.test/bucket` of --storage cannot stand in a snippet: it is no folder
-        hint: for links to a store, say `--remote signed` too
+        error: --storage `https://s3.test/bucket`: not a directory
+        hint: for links to a store add `--remote signed`
     "#);
     assert_snapshot!(error("snippet nginx --remote signed --storage s3://bucket/media"), @r#"
-        error: the value `s3://bucket/media` of --storage cannot stand in a snippet: it is no URL that links can begin with
-        hint: write what the app's links begin with, as in `https://s3.example.com/bucket/media`
+        error: --storage `s3://bucket/media`: not an http or https URL
+        hint: use the prefix of the app's links, e.g. `https://s3.example.com/bucket/media`
     "#);
     assert_snapshot!(error("snippet nginx --remote signed --storage https://$host/bucket"), @r#"
-        error: the value `https://$host/bucket` of --storage cannot stand in a snippet: its host is none that a snippet can have
-        hint: write what the app's links begin with, as in `https://s3.example.com/bucket/media`
+        error: --storage `https://$host/bucket`: invalid host
+        hint: use the prefix of the app's links, e.g. `https://s3.example.com/bucket/media`
     "#);
     assert_snapshot!(error("snippet nginx --remote signed --remote-header X-Link"), @r#"
-        error: the value `X-Link` of --remote-header cannot stand in a snippet: that one has no such header
-        hint: say `--remote signed-header`
+        error: --remote-header `X-Link`: only valid for `--remote signed-header`
+        hint: add that option, or omit --remote-header
     "#);
     assert_snapshot!(error("snippet caddy --remote signed-header"), @r#"
-        error: the value `signed-header` of --remote cannot stand in a snippet: no snippet for caddy is shipped
-        hint: only nginx has one, and `--remote signed` works with Caddy too
+        error: --remote `signed-header`: no snippet for caddy
+        hint: use nginx, or `--remote signed`, which supports Caddy
     "#);
     assert_snapshot!(error("snippet apache --remote signed"), @r#"
-        error: the value `signed` of --remote cannot stand in a snippet: no snippet for apache is shipped
-        hint: X-Sendfile names a file on the proxy's machine, and no store
+        error: --remote `signed`: no snippet for apache
+        hint: use nginx or Caddy; X-Sendfile only supports files on the proxy's machine
     "#);
 }
 
@@ -112,43 +111,47 @@ fn snippets_for_a_private_bucket() {
 fn configuration_errors() {
     assert_snapshot!(
         error("verify -c no-such.toml"),
-        @"error: cannot read the configuration `no-such.toml`: No such file or directory (os error 2)"
+        @"error: `no-such.toml`: cannot read the configuration: No such file or directory (os error 2)"
     );
-    assert_snapshot!(error_with("verify -c it", "targets = 1"), @"error: `it` is no configuration: line 1: invalid type: integer `1`, expected a map");
+    assert_snapshot!(error_with("verify -c it", "targets = 1"), @"error: `it`: invalid configuration: line 1: invalid type: integer `1`, expected a map");
     assert_snapshot!(error_with("verify -c it", ""), @r#"
-        error: `it` is no configuration: it names no target
-        hint: begin one with `[targets.NAME]`
+        error: `it`: invalid configuration: no target
+        hint: add a table, e.g. `[targets.downloads]`
     "#);
     assert_snapshot!(
         error_with("verify -c it", "[targets.a]\nfull = 'http://h/'\nstorge = 'file:///x'"),
         @r#"
-        error: `it` is no configuration: line 3: unknown field `storge`, expected one of `fixture`, `site`, `storage`, `storage-options`, `storage-metadata`, `app`, `direct`, `full`, `inner`, `unix-socket`, `handoff`, `app-headers`, `full-headers`, `full-method`, `expect-headers`, `private`, `cert-days`, `refused`, `proxy-config`, `error-log`
+        error: `it`: invalid configuration: line 3: unknown field `storge`, expected one of `fixture`, `site`, `storage`, `storage-options`, `storage-metadata`, `app`, `direct`, `full`, `inner`, `unix-socket`, `handoff`, `app-headers`, `full-headers`, `full-method`, `expect-headers`, `private`, `cert-days`, `refused`, `proxy-config`, `error-log`
         hint: did you mean `storage`?
         "#
     );
     assert_snapshot!(error_with("verify -c it -t b", "[targets.a]\nfull = 'http://h/'"), @r#"
-        error: target `b`: it is not in `it`, which has a
-        hint: see the names behind `targets.`
+        error: target `b`: not in `it`, which has a
+        hint: give --target the name of a table `[targets.NAME]`
     "#);
     assert_snapshot!(error_with("verify -c it", "[targets.a]\nfixture = 'http://h/'"), @r#"
-        error: target `a`: it is neither of the two forms
-        hint: give `fixture` and `site`, or `full` and the other layers
+        error: target `a`: set either `fixture` and `site`, or `full`
+        hint: e.g. `fixture = "http://127.0.0.1:8000"` and `site = "https://example.org"`
     "#);
 }
 
 #[test]
 fn errors_about_rules() {
     assert_snapshot!(error("explain handoff.root-for-alais"), @r#"
-        error: there is no rule `handoff.root-for-alais`; did you mean `handoff.root-for-alias`?
-        hint: `sendfile-check rules` lists them
+        error: explain `handoff.root-for-alais`: unknown rule; did you mean `handoff.root-for-alias`?
+        hint: list all rules with `sendfile-check rules`
+    "#);
+    assert_snapshot!(error("explain alias"), @r#"
+        error: explain `alias`: unknown rule; did you mean `proxy.alias-traversal`, `handoff.alias-traversal`, `handoff.root-for-alias` or `handoff.alias-wrong-directory`?
+        hint: list all rules with `sendfile-check rules`
     "#);
     assert_snapshot!(error("verify --full http://h/ --only storage.file-mising"), @r#"
-        error: there is no rule `storage.file-mising`; did you mean `storage.file-missing`?
-        hint: `sendfile-check rules` lists them
+        error: --only `storage.file-mising`: unknown rule; did you mean `storage.file-missing`?
+        hint: list all rules with `sendfile-check rules`
     "#);
     assert_snapshot!(error("verify --full http://h/ --skip nonsense"), @r#"
-        error: there is no rule `nonsense`
-        hint: `sendfile-check rules` lists them
+        error: --skip `nonsense`: unknown rule
+        hint: list all rules with `sendfile-check rules`
     "#);
 }
 
@@ -156,24 +159,24 @@ fn errors_about_rules() {
 fn errors_about_reports() {
     assert_snapshot!(
         error("judge no-such.json"),
-        @"error: cannot read the report `no-such.json`: No such file or directory (os error 2)"
+        @"error: `no-such.json`: cannot read the report: No such file or directory (os error 2)"
     );
     assert_snapshot!(
         error_with("judge it", "[targets.a]"),
-        @"error: cannot judge `it`: it is no report of `sendfile-check verify -o json`: expected ident at line 1 column 3"
+        @"error: `it`: cannot judge the report: not a report of `sendfile-check verify -o json`: expected ident at line 1 column 3"
     );
     assert_snapshot!(
         error_with("judge it", r#"{"version": 2, "targets": []}"#),
-        @"error: cannot judge `it`: its version is 2, and this program reads version 1"
+        @"error: `it`: cannot judge the report: unsupported report version 2 (expected 1)"
     );
     assert_snapshot!(
         error_with("judge it", r#"{"version": 1, "tool": "", "started": "", "targets": [{}]}"#),
-        @"error: cannot judge `it`: it is no report of `sendfile-check verify -o json`: missing field `name` at line 1 column 56"
+        @"error: `it`: cannot judge the report: not a report of `sendfile-check verify -o json`: missing field `name` at line 1 column 56"
     );
 }
 
 #[test]
-fn secrets_are_in_no_error() {
+fn errors_contain_no_secrets() {
     let file = |line: &str| format!("[targets.a]\n{line}");
     for (arguments, text) in [
         ("verify --full http://h/ --storage http://me:s3cr3t@h/x", String::new()),
@@ -194,7 +197,7 @@ fn secrets_are_in_no_error() {
     }
 }
 
-/// An option that has no effect would be taken for one that works.
+/// The user would expect an ignored option to have an effect.
 #[test]
 fn options_without_effect_are_refused() {
     let of_target =
@@ -221,14 +224,14 @@ fn options_without_effect_are_refused() {
     }
 }
 
-/// What a wrong call is told, on standard error and with status 2.
+/// The error message of a wrong call, which must exit with status 2.
 fn error(arguments: &str) -> String {
     error_with(arguments, "")
 }
 
-/// The same, where the file `it` has this text.
+/// The error message if the file `it` contains this text.
 fn error_with(arguments: &str, text: &str) -> String {
-    let folder = tempfile::tempdir().expect("a temporary folder");
+    let folder = tempfile::tempdir().expect("a temporary directory");
     fs::write(folder.path().join("it"), text).expect("a temporary file");
     let mut program = program(&arguments.split(' ').collect::<Vec<_>>());
     let output = program.current_dir(&folder).timeout(AT_ONCE).output().expect("the program runs");

@@ -1,5 +1,4 @@
-//! Storage, app and proxy in a few lines of HTTP, in this process: an answer for each path, whole or
-//! in part.
+//! Storage, app and proxy as a minimal HTTP server in this process, with range requests.
 
 use std::{
     io::{Read, Write},
@@ -11,13 +10,13 @@ use std::{
 pub(super) const HANDOFF: &str = "X-Accel-Redirect: /protected/a.bin";
 pub(super) const FILE: &[u8] = &[b'x'; 4096];
 
-/// Who asks: the request's head, and where the answer goes.
+/// A client: the head of its request, and the stream for the response.
 pub(super) struct Visitor {
     head: String,
     stream: TcpStream,
 }
 
-/// Storage, app and proxy in one, all of them right.
+/// A healthy storage, app and proxy in one server.
 pub(super) fn healthy(path: &str, stream: &mut Visitor) {
     let of_file = ["Server: nginx", "ETag: \"1\"", "Content-Type: application/octet-stream"];
     match path {
@@ -27,7 +26,7 @@ pub(super) fn healthy(path: &str, stream: &mut Visitor) {
     }
 }
 
-/// Answers on a port of its own until the tests end; gives its origin.
+/// Starts a server that runs until the tests end; returns its origin.
 pub(super) fn site(answer: fn(&str, &mut Visitor)) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
     let origin = format!("http://{}", listener.local_addr().expect("an address"));
@@ -55,7 +54,7 @@ fn serve(mut stream: TcpStream, answer: fn(&str, &mut Visitor)) {
 }
 
 impl Visitor {
-    /// Sends bytes as they are. Whoever hangs up early has seen enough.
+    /// Sends bytes unchanged. Clients may close the connection early.
     pub(super) fn send(&mut self, bytes: &[u8]) {
         self.stream.write_all(bytes).ok();
     }
@@ -65,7 +64,7 @@ impl Visitor {
         lines.find(|(it, _)| *it == name).map(|(_, value)| value)
     }
 
-    /// The first and the last byte of one range, within a body.
+    /// The first and last byte position of a single range, if it is within the body.
     fn part(&self, size: usize) -> Option<(usize, usize)> {
         let range = self.asked("range")?.strip_prefix("bytes=")?.split_once('-')?;
         let (first, last) = (range.0.parse().ok()?, range.1.parse().ok()?);
@@ -73,7 +72,7 @@ impl Visitor {
     }
 }
 
-/// Answers HEAD, a range, and who has the file already, as servers of files do.
+/// Supports HEAD, range requests and conditional requests like a static file server.
 pub(super) fn respond(visitor: &mut Visitor, status: &str, headers: &[&str], body: &[u8]) {
     let mut headers: String = headers.iter().map(|line| format!("{line}\r\n")).collect();
     let etag = visitor.asked("if-none-match").map(|it| format!("ETag: {it}"));
@@ -94,7 +93,7 @@ pub(super) fn respond(visitor: &mut Visitor, status: &str, headers: &[&str], bod
     visitor.send(&[head.as_bytes(), body].concat());
 }
 
-/// A beginning, and then a byte now and then, for ever.
+/// Sends a beginning, and then single bytes with pauses, forever.
 pub(super) fn trickle(visitor: &mut Visitor, beginning: &[u8]) {
     let mut next = beginning;
     while visitor.stream.write_all(next).is_ok() {

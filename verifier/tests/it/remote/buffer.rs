@@ -1,5 +1,5 @@
-//! A proxy that keeps what a visitor has not read yet on a disk, and cannot: files that fit into its
-//! memory arrive, and larger ones break off.
+//! A proxy that buffers responses for slow clients in temporary files, but cannot write them: files that
+//! fit into its memory are served, and larger ones are aborted.
 
 use std::fs;
 
@@ -10,20 +10,20 @@ use super::{
 };
 use crate::stores;
 
-/// More than lies in the buffers of nginx and of the sockets together.
+/// Larger than the buffers of nginx and the sockets together.
 const LARGE: u64 = 32 << 20;
 
-/// As it stands in the internal location.
+/// The directive in the internal location.
 const UNBUFFERED: &str = "proxy_max_temp_file_size 0;                     #";
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_download_that_breaks_off_is_not_blamed_on_the_store() {
+async fn aborted_download_is_attributed_to_the_proxy() {
     let Some(store) = stores::seaweed().map(|it| it.below("buffer")) else { return };
     if stores::program("nginx", "/usr/sbin/nginx").is_none() {
         return;
     }
-    let large = signing(&store).size(LARGE).start().await.expect("a store that answers");
-    let small = signing(&store.below("small")).start().await.expect("a store that answers");
+    let large = signing(&store).size(LARGE).start().await.expect("a running store");
+    let small = signing(&store.below("small")).start().await.expect("a running store");
     let buffered: &[Edit] = &[(UNBUFFERED, "#")];
     for (fixture, edits, expected) in [
         (&large, &[][..], None),
@@ -33,9 +33,9 @@ async fn a_download_that_breaks_off_is_not_blamed_on_the_store() {
         let below =
             if std::ptr::eq(fixture, &small) { store.below("small") } else { store.clone() };
         let proxy = nginx(&below, &fixture.address().to_string(), edits);
-        // A folder that is there when it starts, and cannot be written to when it runs.
+        // The directory exists when nginx starts, but cannot be written to afterwards.
         let folder = proxy.run.join("t1");
-        fs::remove_dir_all(&folder).expect("a folder of nginx");
+        fs::remove_dir_all(&folder).expect("a directory of nginx");
         fs::write(&folder, "").expect("a file in its place");
         let port = proxy.site.rsplit(':').next().and_then(|it| it.parse().ok()).expect("a port");
         let slow = Relay::to(port).await;
@@ -55,6 +55,6 @@ async fn a_download_that_breaks_off_is_not_blamed_on_the_store() {
         );
     }
     for fixture in [large, small] {
-        fixture.stop().await.expect("a store that answers");
+        fixture.stop().await.expect("a running store");
     }
 }

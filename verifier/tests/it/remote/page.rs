@@ -1,5 +1,5 @@
-//! `docs/storage.md`: what was tried with which store, and what came of it. With `UPDATE_DOCS` it is
-//! written anew.
+//! Generates `docs/storage.md`: what works with which store. If `UPDATE_DOCS` is set, the page is
+//! rewritten.
 
 use std::{fs, path::Path};
 
@@ -16,11 +16,11 @@ use crate::{
     stores::{self, Pair, Store},
 };
 
-/// How many stores there are.
+/// The number of stores.
 const ALL: usize = 7;
 
 #[tokio::test(flavor = "multi_thread")]
-async fn every_store_does_what_the_page_says() {
+async fn page_about_stores_is_up_to_date() {
     let proxies = ("/usr/sbin/nginx", "/usr/bin/caddy");
     let Some(nginx) = stores::program("nginx", proxies.0) else { return };
     let Some(caddy) = stores::program("Caddy", proxies.1) else { return };
@@ -48,15 +48,15 @@ async fn every_store_does_what_the_page_says() {
     if std::env::var_os("UPDATE_DOCS").is_some() {
         fs::write(&path, &page).expect("the page");
     }
-    // On a laptop without all stores the page cannot be made.
+    // Without all stores, e.g. on a laptop, the page cannot be generated.
     if all.len() == ALL && stores::rclone().is_some() {
         let shown = fs::read_to_string(&path).unwrap_or_default();
         let same = without_versions(&shown) == without_versions(&page);
-        assert!(same, "docs/storage.md is behind; run the tests with UPDATE_DOCS=1:\n{page}");
+        assert!(same, "docs/storage.md is out of date; run the tests with UPDATE_DOCS=1:\n{page}");
     }
 }
 
-/// Other versions may do the same.
+/// The page without the versions, which may differ.
 fn without_versions(page: &str) -> String {
     page.lines().filter(|it| !it.starts_with("Tested with ")).collect::<Vec<_>>().join("\n")
 }
@@ -81,16 +81,16 @@ fn versions(nginx: &Path, caddy: &Path) -> String {
     there.map(version).collect::<Vec<_>>().join(", ")
 }
 
-/// What a store does when all is right: placing, reading, and the hand-off by each proxy.
+/// The operations of a store without faults: placing, reading, and the hand-off by each proxy.
 async fn kept(store: &Store, program: &Path) -> String {
-    // The stand-in for Google knows a token and no signature.
+    // The substitute for Google accepts a token but no signatures.
     if store.url.starts_with("http") || store.url.starts_with("gs") {
         let fixture = Fixture::builder().storage(&store.url).large_size(0);
         let options = store.options();
         let fixture = options.into_iter().fold(fixture, |it, (a, b)| it.storage_option(a, b));
         let fixture = fixture.start().await.unwrap_or_else(|it| panic!("{}: {it:?}", store.name));
         let read = reads(store, &fixture).await;
-        fixture.stop().await.expect("a store that answers");
+        fixture.stop().await.expect("a running store");
         return format!("yes | {read} | – | –");
     }
     let right = Broken { what: "right", by: By::Proxy(&[]), words: &[], rule: None };
@@ -123,7 +123,7 @@ async fn health(scene: &Scene, site: &str, words: &[&str]) -> String {
     first(&verify(&words, &scene.store.options()).await)
 }
 
-/// Whether the verifier reads from the store what the fixture has placed.
+/// Whether the verifier reads the files of the fixture from the store.
 async fn reads(store: &Store, fixture: &Running) -> &'static str {
     let url = fixture.url();
     let site = format!("http://{}", fixture.address());
@@ -135,7 +135,7 @@ async fn reads(store: &Store, fixture: &Running) -> &'static str {
     }
 }
 
-/// The status of an answer and the length of its body.
+/// The status of a response and the length of its body.
 pub(crate) fn curl(url: &str, words: &[&str]) -> String {
     let mut command = std::process::Command::new("curl");
     command.args(["-sS", "--noproxy", "*", "-m", "20", "-o", "/dev/null"]);
@@ -144,7 +144,7 @@ pub(crate) fn curl(url: &str, words: &[&str]) -> String {
     String::from_utf8_lossy(&out).into_owned()
 }
 
-/// The cause that is named for each thing that goes wrong when a file is read.
+/// The reported cause for each failure to read a file.
 async fn causes(store: &Store) -> Vec<String> {
     store.put("file.bin", "mine");
     let file = format!("{}/file.bin", store.url);
@@ -198,7 +198,7 @@ async fn seen(url: &str, options: &[Pair]) -> String {
     }
 }
 
-/// The end of the rule's name that stands for a kind of failure.
+/// The rule for a kind of failure, without its prefix.
 fn cause(kind: FailureKind) -> &'static str {
     match kind {
         FailureKind::NotFound => "file-missing",
@@ -214,15 +214,15 @@ fn cause(kind: FailureKind) -> &'static str {
     }
 }
 
-/// The same by a program whose clock is half an hour late.
+/// The reported cause if the clock of the program is 30 minutes slow.
 fn late(url: &str, options: &[Pair]) -> String {
     let mut command = std::process::Command::new("faketime");
     command.args(["-f", "-30m"]).arg(cargo_bin("sendfile-check")).args(["verify", "-o", "json"]);
     command.args(["--timeout", "5s", "--full", "http://127.0.0.1:1", "--storage", url]);
     command.args(options.iter().map(|(a, b)| format!("--storage-option={a}={b}")));
-    // What waits goes by the clock that nobody sets.
+    // Timeouts use the monotonic clock, which is not changed.
     let out = command.env("FAKETIME_DONT_FAKE_MONOTONIC", "1").output();
-    let out = out.expect("faketime, which `make proxies` installs").stdout;
+    let out = out.expect("faketime; `make proxies` installs it").stdout;
     let report: Value = serde_json::from_slice(&out).expect("a report");
     let storage = &report["targets"][0]["layers"]["storage"];
     match storage["failure"]["kind"].as_str() {

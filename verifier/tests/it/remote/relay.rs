@@ -1,5 +1,5 @@
-//! What stands between everybody and a server, so that the server can be stopped, fall silent, break
-//! off or be read late, for one test alone.
+//! A relay in front of a server, with which a test can stop the server, let it hang, abort its responses,
+//! or read them slowly.
 
 use std::sync::{
     Arc,
@@ -13,32 +13,32 @@ use tokio::{
     time::{Duration, sleep},
 };
 
-/// A server that passes connections on.
+/// A server that forwards connections.
 pub(super) struct Relay {
     pub(super) port: u16,
     state: Arc<AtomicU8>,
     task: AbortHandle,
 }
 
-/// What it does with a connection.
+/// How it handles a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum State {
-    /// Passes it on.
+    /// Forwards it.
     Open,
-    /// Takes none any more.
+    /// Refuses it.
     Closed,
-    /// Takes it and never answers.
+    /// Accepts it, but never responds.
     Silent,
-    /// Passes it on, and begins to read the answer when its server has long filled all buffers.
+    /// Forwards it, but reads the response only after the server has filled all buffers.
     Late,
-    /// Passes so much of the answer that its head is through, and some of the body.
+    /// Forwards the head and a part of the body of the response.
     Cut,
 }
 
-/// So late.
+/// The delay of [`State::Late`].
 const LATE: Duration = Duration::from_millis(500);
 
-/// More than any head of these stores, and less than a head and the dummy.
+/// Number of bytes for [`State::Cut`]: more than the head of any store, less than head and dummy.
 const CUT: usize = 2_000;
 
 impl Relay {
@@ -55,7 +55,7 @@ impl Relay {
         Self { port, state, task: task.abort_handle() }
     }
 
-    /// Does this from now on. What is closed does not open again.
+    /// Changes the state. A closed relay cannot be opened again.
     pub(super) fn now(&self, state: State) {
         self.state.store(state as u8, Ordering::Relaxed);
         if state == State::Closed {
@@ -73,7 +73,7 @@ impl Drop for Relay {
 async fn pass(mut visitor: TcpStream, port: u16, state: u8) {
     if state == State::Silent as u8 {
         let mut void = Vec::new();
-        // Until the visitor gives up.
+        // Until the client gives up.
         let _ = visitor.read_to_end(&mut void).await;
         return;
     }
@@ -96,7 +96,7 @@ async fn pass(mut visitor: TcpStream, port: u16, state: u8) {
         }
         let _ = to_visitor.shutdown().await;
     };
-    // The answer's end is the connection's.
+    // The end of the response closes the connection.
     tokio::select! {
         () = answered => {}
         () = async { asked.await; std::future::pending::<()>().await } => {}
