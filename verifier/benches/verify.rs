@@ -11,7 +11,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use sendfile_check::{args::DemoProxy, demo::Stage};
+use sendfile_check::{args::DemoProxy, demo::DemoEnvironment};
 use sha2::Digest as _;
 
 type Result<T> = std::result::Result<T, Box<dyn Error>>;
@@ -23,10 +23,10 @@ const GIBIBYTE: u64 = 1 << 30;
 async fn main() -> Result<()> {
     let mut out = std::io::stdout();
     hashing(&mut out)?;
-    let stage = Stage::set(DemoProxy::Nginx, None).await?;
+    let stage = DemoEnvironment::set(DemoProxy::Nginx, None).await?;
     small(&mut out, &stage)?;
     stage.clear().await;
-    let stage = Stage::sized(DemoProxy::Nginx, None, GIBIBYTE).await?;
+    let stage = DemoEnvironment::sized(DemoProxy::Nginx, None, GIBIBYTE).await?;
     large(&mut out, &stage)?;
     stage.clear().await;
     Ok(())
@@ -51,7 +51,7 @@ fn hashing(out: &mut impl std::io::Write) -> Result<()> {
 const NO_CHECKS: &str = "frontend.unreachable";
 
 /// A whole default verification of a small dummy, process start included.
-fn small(out: &mut impl std::io::Write, stage: &Stage) -> Result<()> {
+fn small(out: &mut impl std::io::Write, stage: &DemoEnvironment) -> Result<()> {
     let (download, direct) = (url(stage, "download"), url(stage, "direct/dummy.bin"));
     let app = format!("{}/download", stage.fixture_url());
     let file = stage.storage().join("healthcheck/dummy.bin");
@@ -73,7 +73,7 @@ fn small(out: &mut impl std::io::Write, stage: &Stage) -> Result<()> {
 }
 
 /// One download of a large dummy through nginx.
-fn large(out: &mut impl std::io::Write, stage: &Stage) -> Result<()> {
+fn large(out: &mut impl std::io::Write, stage: &DemoEnvironment) -> Result<()> {
     let download = url(stage, "download");
     let file = stage.storage().join("healthcheck/dummy.bin");
     let on_disk = format!("openssl dgst -sha256 {} >/dev/null", file.display());
@@ -118,7 +118,7 @@ fn medians<const N: usize>(
     }))
 }
 
-fn verify(stage: &Stage) -> Command {
+fn verify(stage: &DemoEnvironment) -> Command {
     let storage = format!("file://{}", stage.storage().display());
     program(&[
         "verify",
@@ -169,7 +169,7 @@ fn peak(mut command: Command) -> Result<u64> {
     Ok(most)
 }
 
-fn url(stage: &Stage, path: &str) -> String {
+fn url(stage: &DemoEnvironment, path: &str) -> String {
     format!("{}/healthcheck-utils/{path}", stage.site_url())
 }
 

@@ -11,11 +11,11 @@ mod script;
 mod server;
 mod stage;
 
-pub use stage::Stage;
+pub use stage::DemoEnvironment;
 
 /// An error while the stage is set up.
 #[derive(Debug, Error)]
-pub enum StageError {
+pub enum DemoError {
     /// The program of the proxy is missing.
     #[error("`{0}` is not installed\nhint: install it, or use the built-in proxy: omit --proxy")]
     NotInstalled(&'static str),
@@ -68,7 +68,7 @@ pub enum StageError {
     },
 }
 
-impl StageError {
+impl DemoError {
     fn file(path: &std::path::Path) -> impl FnOnce(std::io::Error) -> Self + use<> {
         let path = path.display().to_string();
         move |source| Self::File { path, source }

@@ -12,7 +12,7 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use crate::{
     args::{Cli, Command, Demo, DemoProxy, Output, Verify, choice_of, config_of},
-    demo::{Stage, fault::Fault},
+    demo::{DemoEnvironment, fault::Fault},
     explain,
     report::{Detail, Report, Width, json, printable},
 };
@@ -78,8 +78,9 @@ async fn verify(args: &Verify, out: &mut impl Write) -> Result<ExitCode> {
 /// Warns that `--private` has no effect: without `--full-header`, every client is anonymous. The text
 /// report says so too, but `-o short` does not.
 fn note_missing_rights(config: &Config) {
-    let blind =
-        |it: &&Target| it.wish.intent.access == Access::Private && it.wish.full_headers.is_empty();
+    let blind = |it: &&Target| {
+        it.expectations.intent.access == Access::Private && it.expectations.full_headers.is_empty()
+    };
     for Target { name, .. } in config.targets.iter().filter(blind) {
         let note = format!("note: {name}: --private has no effect without --full-header");
         let _ = writeln!(io::stderr(), "{}", printable(&note));
@@ -95,7 +96,7 @@ async fn demo(args: &Demo, out: &mut impl Write) -> Result<ExitCode> {
         Some(id) => Some(Fault::of(args.proxy, id)?),
         None => None,
     };
-    let stage = Stage::set(args.proxy, fault.as_ref()).await?;
+    let stage = DemoEnvironment::set(args.proxy, fault.as_ref()).await?;
     if let (Some(fault), false) = (&fault, args.output.quiet) {
         let _ = writeln!(io::stderr(), "fault   {}", fault.story);
     }

@@ -3,8 +3,8 @@
 
 use crate::{Evidence, Response};
 use crate::{
-    fact::{Fact, Says},
-    log::{Entry, Event, Of},
+    fact::{Fact, FactKind},
+    log::{LogEntry, LogEvent, LogSubject},
 };
 
 /// The file that nginx looked for.
@@ -15,23 +15,23 @@ const UPSTREAM: &str = "x-sendfile-echo-upstream";
 
 /// The fact that these headers reveal about a download that failed after its hand-off.
 pub fn facts(evidence: &Evidence) -> Vec<Fact> {
-    let full = evidence.full.answer().filter(|_| !evidence.delivered());
+    let full = evidence.full.response().filter(|_| !evidence.delivered());
     full.and_then(fact).into_iter().collect()
 }
 
 fn fact(full: &Response) -> Option<Fact> {
     let event = match full.status {
-        403 => Event::Closed,
-        404 => Event::Missing,
+        403 => LogEvent::Closed,
+        404 => LogEvent::Missing,
         _ => return None,
     };
     let path = full.header(FILE).filter(|it| !it.is_empty())?;
     // A second group is a store after the hand-off, or the app again: neither is a file.
     let asked = upstreams(full).filter(|it| it.len() == 1)?;
-    let entry = Entry { event, of: Of::Download, what: Some(path.to_owned()) };
+    let entry = LogEntry { event, of: LogSubject::Download, what: Some(path.to_owned()) };
     let detail =
         format!("{FILE}: after the app's {} response, nginx looked for {path}", asked.first()?);
-    Some(Fact::of(Says::Logged(entry), detail))
+    Some(Fact::of(FactKind::Logged(entry), detail))
 }
 
 /// The responses of each group of upstreams that nginx contacted for a download, in order, if

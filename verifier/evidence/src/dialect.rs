@@ -143,7 +143,7 @@ const ERROR_PAGES: [(&str, Product); 7] = [
 
 /// What the value of a hand-off header refers to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Names {
+pub enum ValueKind {
     /// A URI of the proxy.
     Uri,
     /// A file on the proxy's host.
@@ -155,7 +155,7 @@ pub struct Header {
     /// Its name in the usual spelling.
     pub name: &'static str,
     /// What its value refers to.
-    pub names: Names,
+    pub names: ValueKind,
     /// The servers that act on it.
     pub servers: &'static str,
 }
@@ -164,28 +164,28 @@ pub struct Header {
 pub const HEADERS: [Header; 8] = [
     Header {
         name: "X-Accel-Redirect",
-        names: Names::Uri,
+        names: ValueKind::Uri,
         servers: "nginx, and Caddy if configured",
     },
     Header {
         name: "X-Sendfile",
-        names: Names::Path,
+        names: ValueKind::Path,
         servers: "Apache with mod_xsendfile, lighttpd",
     },
     Header {
         name: "X-LIGHTTPD-send-file",
-        names: Names::Path,
+        names: ValueKind::Path,
         servers: "old versions of lighttpd, with FastCGI only",
     },
     Header {
         name: "X-Sendfile2",
-        names: Names::Path,
+        names: ValueKind::Path,
         servers: "old versions of lighttpd, with FastCGI only",
     },
-    Header { name: "X-Sendfile-Temporary", names: Names::Path, servers: "mod_xsendfile 1.0" },
-    Header { name: "X-Reproxy-URL", names: Names::Uri, servers: "h2o, Perlbal" },
-    Header { name: "X-Reproxy-File", names: Names::Path, servers: "Perlbal" },
-    Header { name: "X-LiteSpeed-Location", names: Names::Uri, servers: "LiteSpeed" },
+    Header { name: "X-Sendfile-Temporary", names: ValueKind::Path, servers: "mod_xsendfile 1.0" },
+    Header { name: "X-Reproxy-URL", names: ValueKind::Uri, servers: "h2o, Perlbal" },
+    Header { name: "X-Reproxy-File", names: ValueKind::Path, servers: "Perlbal" },
+    Header { name: "X-LiteSpeed-Location", names: ValueKind::Uri, servers: "LiteSpeed" },
 ];
 
 /// The known header with this name, in any case.

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use crate::log;
-pub use crate::path::{Wrong, habit};
+pub use crate::path::{Misconfiguration, misconfiguration};
 
 /// The servers whose configuration can be read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,9 +42,9 @@ impl Kind {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Fact {
     /// The kind of fact, for rules.
-    pub says: Says,
+    pub kind: FactKind,
     /// Its position.
-    pub at: Option<Place>,
+    pub at: Option<SourceLine>,
     /// Its meaning, as a text.
     pub detail: String,
     /// The change that fixes the problem, if known.
@@ -53,7 +53,7 @@ pub struct Fact {
 
 /// The position of a directive: file, line, and text with secrets redacted.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Place {
+pub struct SourceLine {
     /// The file.
     pub file: String,
     /// The line, counted from 1; 0 if the format has no lines.
@@ -62,7 +62,7 @@ pub struct Place {
     pub text: String,
 }
 
-impl fmt::Display for Place {
+impl fmt::Display for SourceLine {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.line {
             0 => write!(f, "{}: `{}`", self.file, self.text),
@@ -71,7 +71,7 @@ impl fmt::Display for Place {
     }
 }
 
-impl Place {
+impl SourceLine {
     /// `FILE:LINE`, or the file alone.
     pub fn line(&self) -> String {
         match self.line {
@@ -83,13 +83,13 @@ impl Place {
 
 impl Fact {
     /// A fact at a position.
-    pub fn at(says: Says, at: Place, detail: impl Into<String>) -> Self {
-        Self { says, at: Some(at), detail: detail.into(), fix: None }
+    pub fn at(kind: FactKind, at: SourceLine, detail: impl Into<String>) -> Self {
+        Self { kind, at: Some(at), detail: detail.into(), fix: None }
     }
 
     /// A fact about the whole configuration.
-    pub fn of(says: Says, detail: impl Into<String>) -> Self {
-        Self { says, at: None, detail: detail.into(), fix: None }
+    pub fn of(kind: FactKind, detail: impl Into<String>) -> Self {
+        Self { kind, at: None, detail: detail.into(), fix: None }
     }
 
     /// The same fact with the change that fixes the problem.
@@ -107,7 +107,7 @@ impl Fact {
             Some((end, _)) => format!("{}…", crate::secret::text(&text[..end])),
             None => crate::secret::text(&text),
         };
-        let at = self.at.map(|it| Place { file: shown(it.file), text: shown(it.text), ..it });
+        let at = self.at.map(|it| SourceLine { file: shown(it.file), text: shown(it.text), ..it });
         Self { at, detail: shown(self.detail), fix: self.fix.map(shown), ..self }
     }
 
@@ -122,7 +122,7 @@ impl Fact {
 
 /// The kinds of facts.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Says {
+pub enum FactKind {
     /// A file of the configuration could not be read, so nothing is certain.
     Unread,
     /// An error log could not be read.
@@ -178,9 +178,9 @@ pub enum Says {
         /// The path.
         path: String,
         /// What exists there.
-        state: State,
+        state: FileState,
         /// Which misconfiguration led to it, if any.
-        wrong: Option<Wrong>,
+        wrong: Option<Misconfiguration>,
     },
     /// The hand-off leads back to the app.
     TargetAsksApp,
@@ -231,7 +231,7 @@ pub enum Says {
         /// The path.
         path: String,
         /// What is there.
-        state: State,
+        state: FileState,
         /// Whether it is not the storage's file.
         other: bool,
     },
@@ -240,12 +240,12 @@ pub enum Says {
     /// According to the configuration, the client gets the file.
     Fine,
     /// A line of the error log.
-    Logged(log::Entry),
+    Logged(log::LogEntry),
 }
 
 /// What the proxy's workers find at a path.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum State {
+pub enum FileState {
     /// A file that they can read.
     Readable,
     /// A file; whether they can read it is unknown.

@@ -41,59 +41,63 @@ use fact::Fact;
 
 /// The outcome of a probe. Like `Option`, but an absence always has its reason.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Seen<T> {
+pub enum Outcome<T> {
     /// A response was received.
-    Answer(T),
+    Response(T),
     /// The request was sent, but no response was received.
-    Nothing(Failure),
+    Failed(Failure),
     /// The request was not sent, for this reason.
     Skipped(String),
 }
 
-impl<T> Seen<T> {
+impl<T> Outcome<T> {
     /// The response, if there is one.
-    pub fn answer(&self) -> Option<&T> {
+    pub fn response(&self) -> Option<&T> {
         match self {
-            Self::Answer(it) => Some(it),
-            Self::Nothing(_) | Self::Skipped(_) => None,
+            Self::Response(it) => Some(it),
+            Self::Failed(_) | Self::Skipped(_) => None,
         }
     }
 
     /// Why no response was received, if a request was sent.
     pub fn failure(&self) -> Option<&Failure> {
         match self {
-            Self::Nothing(failure) => Some(failure),
-            Self::Answer(_) | Self::Skipped(_) => None,
+            Self::Failed(failure) => Some(failure),
+            Self::Response(_) | Self::Skipped(_) => None,
         }
     }
 }
 
 /// A request and its outcome.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Probed<T> {
+pub struct Probe<T> {
     /// The request.
-    pub asked: Asked,
+    pub request: RequestRecord,
     /// The outcome.
-    pub seen: Seen<T>,
+    pub outcome: Outcome<T>,
     /// How long it took.
     pub took: Duration,
 }
 
-impl<T> Probed<T> {
+impl<T> Probe<T> {
     /// A probe that was not run.
     pub fn skipped(reason: impl Into<String>) -> Self {
-        Self { asked: Asked::default(), seen: Seen::Skipped(reason.into()), took: Duration::ZERO }
+        Self {
+            request: RequestRecord::default(),
+            outcome: Outcome::Skipped(reason.into()),
+            took: Duration::ZERO,
+        }
     }
 
     /// The response, if there is one.
-    pub fn answer(&self) -> Option<&T> {
-        self.seen.answer()
+    pub fn response(&self) -> Option<&T> {
+        self.outcome.response()
     }
 }
 
 /// A request as it was sent, with secrets redacted: enough to repeat it by hand.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Asked {
+pub struct RequestRecord {
     /// The method; empty if the storage is not an HTTP server.
     pub method: String,
     /// The URL.
@@ -180,7 +184,7 @@ pub struct Dummy {
     /// Its key in the storage, if the fixture placed it.
     pub key: Option<String>,
     /// Whether a twin was placed where `root` instead of `alias` would lead.
-    pub twin: bool,
+    pub decoy: bool,
     /// The SHA-256 of the content before the last rotation.
     pub previous: Option<Sha256>,
 }
@@ -238,15 +242,15 @@ pub struct Certificate {
 
 /// A further probe beside the four layers.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Further {
+pub struct ExtraProbe {
     /// Which one.
     pub id: ProbeId,
     /// The outcome.
-    pub probed: Probed<Response>,
+    pub probed: Probe<Response>,
     /// The SHA-256 of the expected content, if it is not the dummy's.
     pub wants: Option<Sha256>,
     /// The fixture's log entries for this request; `None` if the log was not read.
-    pub journal: Option<Vec<Journalled>>,
+    pub request_log: Option<Vec<LoggedRequest>>,
 }
 
 /// All observations about one target.
@@ -259,19 +263,19 @@ pub struct Evidence {
     /// The expected content; `None` if there is no reference copy.
     pub dummy: Option<Dummy>,
     /// Can the dummy be read from storage?
-    pub storage: Probed<Body>,
+    pub storage: Probe<Body>,
     /// Does the app, requested without the proxy, send a hand-off?
-    pub app: Probed<Response>,
+    pub app: Probe<Response>,
     /// Can the proxy serve the dummy without the app?
-    pub direct: Probed<Response>,
+    pub direct: Probe<Response>,
     /// Does a client get the dummy?
-    pub full: Probed<Response>,
+    pub full: Probe<Response>,
     /// All other probes.
-    pub probes: Vec<Further>,
+    pub probes: Vec<ExtraProbe>,
     /// The checks beyond the layers.
     pub checks: Vec<Checked>,
     /// The fixture's log entries for the `full` request; `None` without a fixture.
-    pub journal: Option<Vec<Journalled>>,
+    pub request_log: Option<Vec<LoggedRequest>>,
     /// What the proxies' configurations and error logs show, if they may be read.
     pub local: Vec<Fact>,
     /// Which of the headers that choose a hand-off reached the fixture from a client, if the
@@ -283,7 +287,7 @@ pub struct Evidence {
 
 /// A request that the fixture received.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Journalled {
+pub struct LoggedRequest {
     /// Method.
     pub method: String,
     /// Target as received.
@@ -295,22 +299,22 @@ pub struct Journalled {
 impl Evidence {
     /// The response to a further probe, if it was run and got one.
     pub fn probe(&self, id: ProbeId) -> Option<&Response> {
-        self.probed(id).and_then(Probed::answer)
+        self.probed(id).and_then(Probe::response)
     }
 
     /// A further probe, with or without a response.
-    pub fn probed(&self, id: ProbeId) -> Option<&Probed<Response>> {
+    pub fn probed(&self, id: ProbeId) -> Option<&Probe<Response>> {
         self.probes.iter().find(|it| it.id == id).map(|it| &it.probed)
     }
 
     /// Whether a client gets the dummy.
     pub fn delivered(&self) -> bool {
-        let Some(full) = self.full.answer() else { return false };
+        let Some(full) = self.full.response() else { return false };
         if full.status != 200 || full.body.end != End::Whole {
             return false;
         }
         let announced = || full.header("content-length").and_then(|it| it.parse::<u64>().ok());
-        match self.full.asked.method.as_str() {
+        match self.full.request.method.as_str() {
             "HEAD" => self.dummy.as_ref().is_some_and(|it| announced() == Some(it.size)),
             _ => self.is_dummy(&full.body),
         }
@@ -320,11 +324,11 @@ impl Evidence {
     /// which caches and range requests depend; or has the ETag with which the app itself sends the
     /// file.
     pub fn streamed(&self) -> bool {
-        let Some(full) = self.full.answer() else { return false };
+        let Some(full) = self.full.response() else { return false };
         let etag = full.header("etag");
         let by_app = |app: &Response| self.is_dummy(&app.body) && app.header("etag") == etag;
         match etag {
-            Some(_) => self.app.answer().is_some_and(by_app),
+            Some(_) => self.app.response().is_some_and(by_app),
             None => full.header("last-modified").is_none(),
         }
     }
@@ -333,12 +337,12 @@ impl Evidence {
     /// the app may have sent it, though with the file's time.
     pub fn lacks_etag(&self) -> bool {
         let tagged = |it: &Response| it.header("etag").is_some();
-        let own = self.direct.answer().filter(|it| self.is_dummy(&it.body));
-        own.is_some_and(tagged) && !self.full.answer().is_none_or(tagged)
+        let own = self.direct.response().filter(|it| self.is_dummy(&it.body));
+        own.is_some_and(tagged) && !self.full.response().is_none_or(tagged)
     }
 
     /// Whether there is a reference copy independent of the download.
-    pub fn has_yardstick(&self) -> bool {
+    pub fn has_reference(&self) -> bool {
         self.dummy.as_ref().is_some_and(|it| it.source != Source::Visitor)
     }
 

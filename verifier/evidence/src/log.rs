@@ -2,18 +2,18 @@
 
 /// The meaning of a line.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Entry {
+pub struct LogEntry {
     /// What happened.
-    pub event: Event,
+    pub event: LogEvent,
     /// The request that it belongs to.
-    pub of: Of,
+    pub of: LogSubject,
     /// The path or the name in the line.
     pub what: Option<String>,
 }
 
 /// What happened, as far as rules distinguish it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Event {
+pub enum LogEvent {
     /// A path was opened but does not exist.
     Missing,
     /// A path was opened but the server's user has no access.
@@ -50,7 +50,7 @@ pub enum Event {
 
 /// The request that a line belongs to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Of {
+pub enum LogSubject {
     /// The download.
     Download,
     /// The direct location.

@@ -2,7 +2,7 @@
 
 /// The misconfiguration that leads to a path.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Wrong {
+pub enum Misconfiguration {
     /// The location's prefix stays in the path: `root` instead of `alias`.
     Root,
     /// The location's prefix is missing from the path: `alias` instead of `root`.
@@ -18,20 +18,20 @@ pub enum Wrong {
 }
 
 /// The misconfiguration that leads to an opened path, if only the URI and the file are known.
-pub fn habit(path: &str, uri: &str, file: &str) -> Option<Wrong> {
+pub fn misconfiguration(path: &str, uri: &str, file: &str) -> Option<Misconfiguration> {
     if tidy(path) == tidy(file) {
         return None;
     }
     if let Some(folder) = path.strip_suffix(uri)
         && ends(uri).any(|end| tidy(&joined(folder, end)) == tidy(file))
     {
-        return Some(Wrong::Root);
+        return Some(Misconfiguration::Root);
     }
     let (before, behind) = split_alike(path, file);
     let slash = path.len() + 1 == file.len()
         && file.get(before..).and_then(|it| it.strip_prefix('/'))
             == path.get(path.len() - behind..);
-    Some(if slash { Wrong::Slash } else { Wrong::Folder })
+    Some(if slash { Misconfiguration::Slash } else { Misconfiguration::Folder })
 }
 
 /// The length of the common beginning of two texts, and of the rest of the first.
@@ -63,10 +63,10 @@ mod tests {
 
     #[test]
     fn habits_in_a_log() {
-        let habit = |path| habit(path, "/p/a/b.bin", "/srv/files/a/b.bin");
-        assert_eq!(habit("/srv/files/a/b.bin"), None);
-        assert_eq!(habit("/srv/filesa/b.bin"), Some(Wrong::Slash));
-        assert_eq!(habit("/srv/files/p/a/b.bin"), Some(Wrong::Root));
-        assert_eq!(habit("/srv/file/a/b.bin"), Some(Wrong::Folder));
+        let misconfiguration = |path| misconfiguration(path, "/p/a/b.bin", "/srv/files/a/b.bin");
+        assert_eq!(misconfiguration("/srv/files/a/b.bin"), None);
+        assert_eq!(misconfiguration("/srv/filesa/b.bin"), Some(Misconfiguration::Slash));
+        assert_eq!(misconfiguration("/srv/files/p/a/b.bin"), Some(Misconfiguration::Root));
+        assert_eq!(misconfiguration("/srv/file/a/b.bin"), Some(Misconfiguration::Folder));
     }
 }

@@ -1,7 +1,7 @@
 //! A user's own file is not stored as evidence; its hash is. Reports keep only enough of its bytes
 //! to identify the kind of file.
 
-use super::{Body, Evidence, Same, Seen, Sha256};
+use super::{Body, Evidence, Outcome, Same, Sha256};
 use crate::{dummy_line::DummyLine, partial};
 
 /// Enough bytes to distinguish a PDF from a gzip, and one range of a file from another.
@@ -12,12 +12,12 @@ impl Evidence {
     /// secret.
     pub fn forget_file(&mut self) {
         let Some(file) = self.dummy.as_ref().map(|it| it.sha256) else { return };
-        if let Seen::Answer(body) = &mut self.storage.seen {
+        if let Outcome::Response(body) = &mut self.storage.outcome {
             forget(body, file, false);
         }
         let probes = self.probes.iter_mut().map(|it| &mut it.probed);
         for probed in [&mut self.app, &mut self.direct, &mut self.full].into_iter().chain(probes) {
-            if let Seen::Answer(it) = &mut probed.seen {
+            if let Outcome::Response(it) = &mut probed.outcome {
                 // The ranges of a multipart response are read from its body; they are short.
                 let several = it.header("content-type").and_then(partial::boundary).is_some();
                 let part = it.status == 206 || it.header("content-range").is_some();

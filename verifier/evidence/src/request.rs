@@ -1,6 +1,6 @@
 //! A request and the address it goes to, in the terms of configurations.
 
-use crate::Asked;
+use crate::RequestRecord;
 
 /// A request.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -91,7 +91,7 @@ impl Request {
     }
 
     /// A request as it was made.
-    pub fn of(asked: &Asked) -> Option<Self> {
+    pub fn of(asked: &RequestRecord) -> Option<Self> {
         let mut request = Self::get(&asked.url)?;
         request.method.clone_from(&asked.method);
         request.headers.clone_from(&asked.headers);

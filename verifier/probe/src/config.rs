@@ -12,13 +12,13 @@ mod target;
 mod values;
 
 pub use self::{
-    bucket::{BucketAt, Means, Metadata, Scheme},
+    bucket::{BucketAt, Credentials, Metadata, Scheme},
     error::{ConfigError, nearest},
     file::{target, targets},
     local::proxy_config,
     network::{ConnectTo, Limits, Network, Resolve, Trust},
     storage::storage_at,
-    target::{FixtureAt, LocalPlaces, Places, StorageAt, Target, Wish},
+    target::{Expectations, FixtureAt, LocalPlaces, Places, StorageAt, Target},
     values::{expected, fixture_at, handoff, headers, urls},
 };
 

@@ -5,7 +5,7 @@ use http::{HeaderName, header};
 use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 
 use crate::{
-    config::{FixtureAt, StorageAt, Target, Wish},
+    config::{Expectations, FixtureAt, StorageAt, Target},
     url::Url,
 };
 use sendfile_evidence::{Dummy, Intent, OddName, ProbeId, Sha256, Source, secret::Redactor};
@@ -17,10 +17,10 @@ mod further;
 mod request;
 mod store;
 
-pub use checks::{Scene, checks, doubts};
+pub use checks::{CheckContext, checks, follow_ups};
 pub use contract::{Contract, ContractDummy, ContractError};
 pub use further::further;
-pub use request::{Ask, Wants};
+pub use request::{ProbeRequest, Wants};
 pub use store::{as_app_for_head, odd_parts, past_handoff};
 
 /// The probes for one target.
@@ -31,7 +31,7 @@ pub struct Plan {
     /// The nonce of the `full` request, which identifies it in the fixture's request log.
     pub nonce: String,
     /// What is sent, and what is expected.
-    pub wish: Wish,
+    pub expectations: Expectations,
     /// The expected content, if it is known beforehand.
     pub dummy: Option<Dummy>,
     /// The file's size, if the contract or the disk provides it.
@@ -39,36 +39,36 @@ pub struct Plan {
     /// How to read the storage.
     pub storage: StoragePlan,
     /// The request to the app, or why it is skipped.
-    pub app: Result<Ask, &'static str>,
+    pub app: Result<ProbeRequest, &'static str>,
     /// The request to the direct location, or why it is skipped.
-    pub direct: Result<Ask, &'static str>,
+    pub direct: Result<ProbeRequest, &'static str>,
     /// The download.
-    pub full: Ask,
+    pub full: ProbeRequest,
     /// The app's hand-off including the signature that evidence omits, once the app has responded.
     pub handoff: Option<String>,
     /// The fixture, if there is one.
     pub fixture: Option<FixtureAt>,
     /// The fixture's own probes that narrow down the causes.
-    pub fixture_probes: Vec<FurtherAsk>,
+    pub fixture_probes: Vec<ExtraRequest>,
     /// The probes that the checks need.
-    pub check_probes: Vec<FurtherAsk>,
+    pub check_probes: Vec<ExtraRequest>,
 }
 
 /// A further probe to run.
 #[derive(Clone, Debug)]
-pub struct FurtherAsk {
+pub struct ExtraRequest {
     /// Which one.
     pub id: ProbeId,
     /// The request.
-    pub ask: Ask,
+    pub ask: ProbeRequest,
     /// The SHA-256 of the expected content, if it is not the dummy's.
     pub wants: Option<Sha256>,
     /// Maximum number of bytes worth reading, if less than the whole body.
     pub most: Option<u64>,
 }
 
-impl FurtherAsk {
-    fn new(id: ProbeId, ask: Ask) -> Self {
+impl ExtraRequest {
+    fn new(id: ProbeId, ask: ProbeRequest) -> Self {
         Self { id, ask, wants: None, most: None }
     }
 }
@@ -91,13 +91,13 @@ pub enum StoragePlan {
 
 impl Plan {
     /// A GET request as the client sends it.
-    fn by_visitor(&self, url: Url) -> Ask {
-        by_visitor(&self.wish, url)
+    fn by_visitor(&self, url: Url) -> ProbeRequest {
+        by_visitor(&self.expectations, url)
     }
 
     /// The intent, redacted.
     pub fn intent(&self, redactor: &Redactor) -> Intent {
-        let intent = &self.wish.intent;
+        let intent = &self.expectations.intent;
         Intent { value: intent.value.as_deref().map(|it| redactor.url(it)), ..intent.clone() }
     }
 }
@@ -131,7 +131,7 @@ pub fn plan_of_urls(
     direct: Option<&Url>,
     full: &Url,
 ) -> Plan {
-    let wish = target.wish.clone();
+    let expectations = target.expectations.clone();
     Plan {
         target: target.name.clone(),
         nonce,
@@ -140,14 +140,16 @@ pub fn plan_of_urls(
         storage: storage.map_or(StoragePlan::Skip("no --storage was given"), |it| {
             StoragePlan::Read(it.clone())
         }),
-        app: app.map(|url| ask_app(&wish, url.clone())).ok_or("no --app was given"),
-        direct: direct.map(|url| by_visitor(&wish, url.clone())).ok_or("no --direct was given"),
-        full: ask_full(&wish, full.clone()),
+        app: app.map(|url| ask_app(&expectations, url.clone())).ok_or("no --app was given"),
+        direct: direct
+            .map(|url| by_visitor(&expectations, url.clone()))
+            .ok_or("no --direct was given"),
+        full: ask_full(&expectations, full.clone()),
         handoff: None,
         fixture: None,
         fixture_probes: Vec::new(),
         check_probes: Vec::new(),
-        wish,
+        expectations,
     }
 }
 
@@ -175,7 +177,7 @@ pub fn plan_of_contract(
         );
         url.with_target(&target).map_err(|error| wrong(error.to_string()))
     };
-    let wish = wish_of(target, contract, main, fixture);
+    let expectations = wish_of(target, contract, main, fixture);
     let hash = |text: &str| text.parse().map_err(wrong);
     let dummy = Dummy {
         size: main.size,
@@ -184,7 +186,7 @@ pub fn plan_of_contract(
         nonce: Some(main.nonce.clone()),
         instance: Some(contract.instance.clone()),
         key: Some(main.key.clone()),
-        twin: contract.dummies.iter().any(|it| it.id == "root-twin"),
+        decoy: contract.dummies.iter().any(|it| it.id == "root-twin"),
         previous: main.previous.as_ref().map(|it| hash(&it.sha256)).transpose()?,
     };
     let storage = match storage {
@@ -193,12 +195,12 @@ pub fn plan_of_contract(
     };
     let probe_at = |path: &str| {
         let url = at(site, path.strip_prefix(&contract.base)?).ok()?;
-        Some(by_visitor(&wish, url))
+        Some(by_visitor(&expectations, url))
     };
     let fixture_probes = fixture_probes(contract, probe_at);
     let for_checks = CHECK_PROBES.into_iter().chain(OddName::all().map(ProbeId::Name));
-    let denied =
-        at(site, "/denied").map(|url| FurtherAsk::new(ProbeId::Denied, by_visitor(&wish, url)));
+    let denied = at(site, "/denied")
+        .map(|url| ExtraRequest::new(ProbeId::Denied, by_visitor(&expectations, url)));
     let mut check_probes = offered(contract, for_checks, probe_at);
     check_probes.extend(denied);
     let target_of_app = format!("{}/download?{PARAMETER}={nonce}-app", fixture.url.path());
@@ -209,15 +211,15 @@ pub fn plan_of_contract(
         dummy: Some(dummy),
         size: None,
         storage,
-        app: Ok(ask_app(&wish, app.map_err(|error| wrong(error.to_string()))?)),
-        direct: Ok(by_visitor(&wish, direct)),
-        full: ask_full(&wish, at(site, "/download")?),
+        app: Ok(ask_app(&expectations, app.map_err(|error| wrong(error.to_string()))?)),
+        direct: Ok(by_visitor(&expectations, direct)),
+        full: ask_full(&expectations, at(site, "/download")?),
         handoff: None,
         fixture: Some(fixture.clone()),
         fixture_probes,
         check_probes,
         nonce,
-        wish,
+        expectations,
     })
 }
 
@@ -227,16 +229,16 @@ fn wish_of(
     contract: &Contract,
     main: &ContractDummy,
     fixture: &FixtureAt,
-) -> Wish {
-    let mut wish = target.wish.clone();
-    let intent = &mut wish.intent;
+) -> Expectations {
+    let mut expectations = target.expectations.clone();
+    let intent = &mut expectations.intent;
     intent.header = Some(contract.handoff.header.clone());
     intent.value = Some(main.handoff.clone());
     intent.expect.push(("content-type".to_owned(), main.content_type.clone()));
     let disposition = main.content_disposition.clone();
     intent.expect.extend(disposition.map(|it| ("content-disposition".to_owned(), it)));
-    wish.unix_socket.clone_from(&fixture.unix_socket);
-    wish
+    expectations.unix_socket.clone_from(&fixture.unix_socket);
+    expectations
 }
 
 /// A dummy's direct URL with the query that a private bucket requires. The whole query is signed,
@@ -272,26 +274,30 @@ pub fn plan_without_contract(
 
 /// The request to the app as the proxy sends it: with the proxy's own headers, and those of the
 /// client that it forwards.
-fn ask_app(wish: &Wish, url: Url) -> Ask {
-    let own = |name: &HeaderName| wish.app_headers.iter().any(|(it, _)| it == name);
+fn ask_app(expectations: &Expectations, url: Url) -> ProbeRequest {
+    let own = |name: &HeaderName| expectations.app_headers.iter().any(|(it, _)| it == name);
     let passed_on =
-        wish.full_headers.iter().filter(|(name, _)| !own(name) && *name != header::HOST);
-    Ask {
-        method: wish.full_method.clone(),
+        expectations.full_headers.iter().filter(|(name, _)| !own(name) && *name != header::HOST);
+    ProbeRequest {
+        method: expectations.full_method.clone(),
         url,
-        headers: wish.app_headers.iter().chain(passed_on).cloned().collect(),
-        unix_socket: wish.unix_socket.clone(),
-        wants: Wants::HandOff(wish.intent.header.clone()),
+        headers: expectations.app_headers.iter().chain(passed_on).cloned().collect(),
+        unix_socket: expectations.unix_socket.clone(),
+        wants: Wants::HandOff(expectations.intent.header.clone()),
     }
 }
 
 /// A GET request with the client's headers: the whole site may require a login.
-fn by_visitor(wish: &Wish, url: Url) -> Ask {
-    Ask { headers: wish.full_headers.clone(), ..Ask::get(url) }
+fn by_visitor(expectations: &Expectations, url: Url) -> ProbeRequest {
+    ProbeRequest { headers: expectations.full_headers.clone(), ..ProbeRequest::get(url) }
 }
 
-fn ask_full(wish: &Wish, url: Url) -> Ask {
-    Ask { method: wish.full_method.clone(), headers: wish.full_headers.clone(), ..Ask::get(url) }
+fn ask_full(expectations: &Expectations, url: Url) -> ProbeRequest {
+    ProbeRequest {
+        method: expectations.full_method.clone(),
+        headers: expectations.full_headers.clone(),
+        ..ProbeRequest::get(url)
+    }
 }
 
 /// A key below a storage's root.
@@ -314,7 +320,10 @@ pub(crate) fn encoded(text: &str) -> String {
 }
 
 /// The fixture's probes that narrow down causes, requested through the site.
-fn fixture_probes(contract: &Contract, at: impl Fn(&str) -> Option<Ask>) -> Vec<FurtherAsk> {
+fn fixture_probes(
+    contract: &Contract,
+    at: impl Fn(&str) -> Option<ProbeRequest>,
+) -> Vec<ExtraRequest> {
     let known = [
         ProbeId::Plain,
         ProbeId::DirectUri,
@@ -334,12 +343,12 @@ const CHECK_PROBES: [ProbeId; 5] =
 fn offered(
     contract: &Contract,
     ids: impl IntoIterator<Item = ProbeId>,
-    at: impl Fn(&str) -> Option<Ask>,
-) -> Vec<FurtherAsk> {
+    at: impl Fn(&str) -> Option<ProbeRequest>,
+) -> Vec<ExtraRequest> {
     let offered = ids.into_iter().filter_map(|id| {
         let probe = contract.probes.iter().find(|it| it.id == id.to_string())?;
         let wants = probe.sha256.as_deref().and_then(|it| it.parse().ok());
-        at(&probe.path).map(|ask| FurtherAsk { wants, ..FurtherAsk::new(id, ask) })
+        at(&probe.path).map(|ask| ExtraRequest { wants, ..ExtraRequest::new(id, ask) })
     });
     offered.collect()
 }

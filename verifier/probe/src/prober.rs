@@ -9,14 +9,16 @@ use tokio::sync::Semaphore;
 use crate::{
     config::{Config, Depth, Places, StorageAt, Target},
     plan::{
-        Ask, ContractError, FurtherAsk, Plan, Scene, StoragePlan, as_app_for_head, checks, doubts,
+        CheckContext, ContractError, ExtraRequest, Plan, ProbeRequest, StoragePlan,
+        as_app_for_head, checks,
         exposure::{SPOOFED, spoofing_nonce},
-        further, odd_parts, past_handoff, plan_of_contract, plan_of_urls, plan_without_contract,
+        follow_ups, further, odd_parts, past_handoff, plan_of_contract, plan_of_urls,
+        plan_without_contract,
     },
 };
 use sendfile_evidence::{
-    Body, Certificate, Check, Evidence, Further, ProbeId, Probed, Response, Seen, debug_headers,
-    secret::Redactor,
+    Body, Certificate, Check, Evidence, ExtraProbe, Outcome, Probe, ProbeId, Response,
+    debug_headers, secret::Redactor,
 };
 
 mod body;
@@ -83,7 +85,7 @@ impl Prober {
     /// Collects the evidence about a target: the four layers, `full` first, then the probes that
     /// narrow down the possible causes.
     pub async fn examine(&self, target: &Target) -> Result<Evidence, ContractError> {
-        let paths = target.wish.local.logs.clone();
+        let paths = target.expectations.local.logs.clone();
         let logs =
             storage::on_a_thread(self.client.limits.timeout, move || Logs::begin(&paths)).await;
         let mut plan = self.plan(target).await?;
@@ -91,10 +93,10 @@ impl Prober {
         let (mut evidence, download, app) = self.layers(&plan).await;
         plan.handoff = app.handoff;
         if let Some(fixture) = &plan.fixture {
-            evidence.journal = self.control().journal(fixture, &plan.nonce).await;
+            evidence.request_log = self.control().journal(fixture, &plan.nonce).await;
         }
         self.beyond_layers(&plan, &mut evidence, &download).await;
-        let places = &target.wish.local;
+        let places = &target.expectations.local;
         evidence.local = debug_headers::facts(&evidence);
         evidence.local.extend(local::examine(places, logs, &evidence, &self.client).await);
         if plan.dummy.is_none() {
@@ -108,7 +110,7 @@ impl Prober {
         let part = |range| download.part(range);
         let (depth, wanted, part) = (self.depth, self.checks.as_slice(), &part);
         let mut asks = further(plan, evidence, depth);
-        let scene = Scene { plan, evidence: &*evidence, depth, checks: wanted, part };
+        let scene = CheckContext { plan, evidence: &*evidence, depth, checks: wanted, part };
         evidence.checks = checks(&scene, &mut asks);
         let cap = self.cap(plan);
         let (probes, over_tls) =
@@ -118,20 +120,20 @@ impl Prober {
         if let Some((certificate, http2)) = over_tls {
             evidence.certificate = certificate;
             let (id, wants, journal) = (ProbeId::Http2, None, None);
-            evidence.probes.push(Further { id, probed: http2, wants, journal });
+            evidence.probes.push(ExtraProbe { id, probed: http2, wants, request_log: journal });
         }
-        let scene = Scene { plan, evidence: &*evidence, depth, checks: wanted, part };
-        let mut asks = doubts(&scene);
+        let scene = CheckContext { plan, evidence: &*evidence, depth, checks: wanted, part };
+        let mut asks = follow_ups(&scene);
         let parts = odd_parts(evidence);
         if !parts.is_empty() {
             let store = self.client.store_itself(&plan.storage, self.nonce()).await;
             asks.extend(past_handoff(&scene, &parts, store.as_ref()));
         }
-        let (doubts, handoffs): (Vec<_>, Vec<_>) =
+        let (follow_ups, handoffs): (Vec<_>, Vec<_>) =
             self.with_handoffs(plan, asks, download).await.into_iter().unzip();
-        let mut handed_over = doubts.iter().zip(handoffs);
+        let mut handed_over = follow_ups.iter().zip(handoffs);
         let for_head = handed_over.find(|(it, _)| it.id == ProbeId::AppHead).and_then(|it| it.1);
-        evidence.probes.extend(doubts);
+        evidence.probes.extend(follow_ups);
         if let Some(handoff) = for_head {
             let asks = as_app_for_head(plan, &handoff);
             evidence.probes.extend(self.further(plan, asks, download).await);
@@ -185,9 +187,9 @@ impl Prober {
         let dummy = plan.dummy.clone().or_else(|| expected(&storage, &direct, &full));
         if let Some(dummy) = &dummy {
             let bodies = [
-                (body_of(&mut storage.seen), &storage_trace),
-                (response_of(&mut direct.seen), &direct_trace),
-                (response_of(&mut full.seen), &full_trace),
+                (body_of(&mut storage.outcome), &storage_trace),
+                (response_of(&mut direct.outcome), &direct_trace),
+                (response_of(&mut full.outcome), &full_trace),
             ];
             compare(dummy, bodies.into_iter().filter_map(|(body, trace)| Some((body?, trace))));
         }
@@ -201,7 +203,7 @@ impl Prober {
             full,
             probes: Vec::new(),
             checks: Vec::new(),
-            journal: None,
+            request_log: None,
             local: Vec::new(),
             spoofed: None,
             certificate: None,
@@ -224,16 +226,20 @@ impl Prober {
         storage::on_a_thread(self.client.limits.timeout, move || storage::size(&path)).await?
     }
 
-    async fn layer(&self, ask: &Result<Ask, &'static str>, cap: u64) -> (Probed<Response>, Trace) {
+    async fn layer(
+        &self,
+        ask: &Result<ProbeRequest, &'static str>,
+        cap: u64,
+    ) -> (Probe<Response>, Trace) {
         match ask {
             Ok(ask) => self.client.ask(ask, &self.nonce(), cap).await,
-            Err(reason) => (Probed::skipped(*reason), Trace::default()),
+            Err(reason) => (Probe::skipped(*reason), Trace::default()),
         }
     }
 
-    async fn storage(&self, plan: &StoragePlan, cap: u64) -> (Probed<Body>, Trace) {
+    async fn storage(&self, plan: &StoragePlan, cap: u64) -> (Probe<Body>, Trace) {
         match plan {
-            StoragePlan::Skip(reason) => (Probed::skipped(*reason), Trace::default()),
+            StoragePlan::Skip(reason) => (Probe::skipped(*reason), Trace::default()),
             StoragePlan::Read(StorageAt::File(path)) => {
                 storage::read_file(path, &self.client.limits, cap, &self.client.redactor).await
             }
@@ -251,7 +257,12 @@ impl Prober {
         }
     }
 
-    async fn further(&self, plan: &Plan, asks: Vec<FurtherAsk>, download: &Trace) -> Vec<Further> {
+    async fn further(
+        &self,
+        plan: &Plan,
+        asks: Vec<ExtraRequest>,
+        download: &Trace,
+    ) -> Vec<ExtraProbe> {
         let made = self.with_handoffs(plan, asks, download).await;
         made.into_iter().map(|(further, _)| further).collect()
     }
@@ -260,28 +271,28 @@ impl Prober {
     async fn with_handoffs(
         &self,
         plan: &Plan,
-        asks: Vec<FurtherAsk>,
+        asks: Vec<ExtraRequest>,
         download: &Trace,
-    ) -> Vec<(Further, Option<String>)> {
+    ) -> Vec<(ExtraProbe, Option<String>)> {
         let cap = self.cap(plan);
         // The client's permits limit how many run at once, whatever their order.
-        let made = asks.into_iter().map(async |FurtherAsk { id, ask, wants, most }| {
+        let made = asks.into_iter().map(async |ExtraRequest { id, ask, wants, most }| {
             let cap = most.map_or(cap, |most| cap.min(most));
             let nonce = self.nonce();
             let (mut probed, trace) = self.client.ask(&ask, &nonce, cap).await;
-            if let Seen::Answer(it) = &mut probed.seen {
+            if let Outcome::Response(it) = &mut probed.outcome {
                 // A body that is not read to its end can only be compared.
                 it.body.same = most.map(|_| trace.same(download));
             }
             // The sender matters only if the response differs.
             let right = plan.dummy.as_ref().map(|it| it.sha256);
-            let other = probed.answer().is_some_and(|it| Some(it.body.sha256) != right);
+            let other = probed.response().is_some_and(|it| Some(it.body.sha256) != right);
             let matters = id == ProbeId::WithoutQuery && other;
             let journal = match plan.fixture.as_ref().filter(|_| matters) {
                 Some(fixture) => self.control().journal(fixture, &nonce).await,
                 None => None,
             };
-            (Further { id, probed, wants, journal }, trace.handoff)
+            (ExtraProbe { id, probed, wants, request_log: journal }, trace.handoff)
         });
         join_all(made).await
     }
@@ -298,7 +309,7 @@ impl Prober {
         &self,
         plan: &Plan,
         cap: u64,
-    ) -> Option<(Option<Certificate>, Probed<Response>)> {
+    ) -> Option<(Option<Certificate>, Probe<Response>)> {
         let wanted = self.checks.contains(&Check::Tls) || self.checks.contains(&Check::Protocol);
         let ask = Some(&plan.full).filter(|it| it.url.is_https() && wanted)?;
         Some(self.client.ask_http2(ask, &self.nonce(), cap).await)

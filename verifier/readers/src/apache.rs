@@ -2,12 +2,12 @@
 //! download.
 
 use sendfile_evidence::{
-    fact::{Fact, Kind, Says},
+    fact::{Fact, FactKind, Kind},
     request::{Address, Request},
 };
 
 use super::{
-    Disk, Fate, Question, Treatment, Worker,
+    Disk, HeaderFate, Query, RouteAnalysis, Worker,
     directive::Directive,
     pattern::Matcher,
     question::{is_switch, spelled},
@@ -25,7 +25,7 @@ mod translate;
 mod tree;
 
 use self::{
-    asked::Asked,
+    asked::RequestRecord,
     sections::Scope,
     sendfile::XSendFile,
     translate::{End, Found, Site},
@@ -66,11 +66,11 @@ impl Apache {
     /// How it handles the download.
     pub(super) fn treatment(
         &self,
-        question: &Question,
+        question: &Query,
         disk: &dyn Disk,
         worker: &Worker,
-    ) -> Treatment {
-        let mut treatment = Treatment::default();
+    ) -> RouteAnalysis {
+        let mut treatment = RouteAnalysis::default();
         let site = self.site(&question.site, disk);
         let Some(found) = site.find(&question.site) else { return treatment };
         download(&site, &found, question, &mut treatment);
@@ -79,16 +79,16 @@ impl Apache {
             let xsendfile = XSendFile { tree: &self.tree, found: &found, asked, site: &site };
             treatment.header.extend(xsendfile.state());
             treatment.header.extend(found.forbidden.clone());
-            let on = treatment.header.iter().all(|it| it.says == Says::HeaderObeyed);
-            treatment.fate = if on { Fate::Obeyed } else { Fate::Passed };
+            let on = treatment.header.iter().all(|it| it.kind == FactKind::HeaderObeyed);
+            treatment.fate = if on { HeaderFate::Obeyed } else { HeaderFate::Passed };
             treatment.target = xsendfile.target(question, disk, worker);
         } else if let Some(forbidden) = &found.forbidden {
             treatment.header.push(forbidden.clone());
         }
-        let passed = treatment.fate == Fate::Passed;
+        let passed = treatment.fate == HeaderFate::Passed;
         if let Some(unset) = self.unset(question, &found.scope).filter(|_| passed) {
             treatment.header.push(unset);
-            treatment.fate = Fate::Dropped;
+            treatment.fate = HeaderFate::Dropped;
         }
         if let End::Asks(asked) = &found.end {
             treatment.header.extend(self.announced(question, &found, asked, site.host));
@@ -101,7 +101,7 @@ impl Apache {
 
     /// A directive that removes the app's hand-off header. `Header always` uses a separate table,
     /// which does not contain the headers of an upstream.
-    fn unset(&self, question: &Question, scope: &Scope<'_>) -> Option<Fact> {
+    fn unset(&self, question: &Query, scope: &Scope<'_>) -> Option<Fact> {
         let name = question.header.as_deref()?;
         let by = scope.all("header").find(|it| {
             let words = it.args.iter().map(String::as_str);
@@ -113,7 +113,7 @@ impl Apache {
         })?;
         self.loads("headers_module").then(|| {
             let fix = format!("In {}, remove `{}`", by.place().line(), by.place().text);
-            Fact::at(Says::FeatureOff, by.place(), format!("removes {}", spelled(name)))
+            Fact::at(FactKind::FeatureOff, by.place(), format!("removes {}", spelled(name)))
                 .mended_by(fix)
         })
     }
@@ -132,9 +132,9 @@ impl Apache {
     /// Headers that enable the app's hand-off but are not sent.
     fn announced(
         &self,
-        question: &Question,
+        question: &Query,
         found: &Found<'_>,
-        asked: &Asked,
+        asked: &RequestRecord,
         host: Option<&Directive>,
     ) -> Vec<Fact> {
         let Some(app) = &question.app else { return Vec::new() };
@@ -155,7 +155,7 @@ impl Apache {
                 let place = host.map_or_else(|| at.line(), |it| it.place().line());
                 let module = if loaded { "" } else { " and load mod_headers (`a2enmod headers`)" };
                 let detail = format!("{} is not sent to the app", spelled(name));
-                Fact::at(Says::NotAnnounced, at, detail)
+                Fact::at(FactKind::NotAnnounced, at, detail)
                     .mended_by(format!("In the virtual host at {place}, add `{line}`{module}"))
             })
             .collect()
@@ -164,7 +164,7 @@ impl Apache {
     fn direct(
         &self,
         direct: &Request,
-        question: &Question,
+        question: &Query,
         disk: &dyn Disk,
         worker: &Worker,
     ) -> Option<Fact> {
@@ -175,7 +175,7 @@ impl Apache {
 }
 
 /// Records how the download URL is handled.
-fn download(site: &Site<'_>, found: &Found<'_>, question: &Question, treatment: &mut Treatment) {
+fn download(site: &Site<'_>, found: &Found<'_>, question: &Query, treatment: &mut RouteAnalysis) {
     let path = decoded(&question.site.path);
     let fact = match &found.end {
         End::Asks(asked) => {
@@ -183,14 +183,16 @@ fn download(site: &Site<'_>, found: &Found<'_>, question: &Question, treatment: 
             let detail = format!("matches the download URL and passes it to {}", asked.shown());
             treatment.download.extend(wrongly_asked(asked, question));
             treatment.download.extend(guarded(&found.scope));
-            Fact::at(Says::DownloadAsksApp, asked.by.clone(), detail)
+            Fact::at(FactKind::DownloadAsksApp, asked.by.clone(), detail)
         }
-        End::Redirects(to, by) => {
-            Fact::at(Says::DownloadRedirected, by.clone(), format!("redirects the client to {to}"))
-        }
+        End::Redirects(to, by) => Fact::at(
+            FactKind::DownloadRedirected,
+            by.clone(),
+            format!("redirects the client to {to}"),
+        ),
         End::Unknown(reason) => {
             treatment.unsure = true;
-            Fact::of(Says::Unsure, reason.clone())
+            Fact::of(FactKind::Unsure, reason.clone())
         }
         End::Answers(status, by) => {
             let what = format!("matches the download URL and returns {status}");
@@ -209,7 +211,7 @@ fn guarded(scope: &Scope<'_>) -> Option<Fact> {
     let open = |it: &&Directive| it.arg(0) == "all" && it.arg(1) == "granted";
     let denies = ["deny", "authtype", "secruleengine"].into_iter().flat_map(|it| scope.all(it));
     let by = scope.all("require").filter(|it| !open(it)).chain(denies).next()?;
-    Some(Fact::at(Says::Guarded, by.place(), "may refuse a request"))
+    Some(Fact::at(FactKind::Guarded, by.place(), "may refuse a request"))
 }
 
 /// A rule that does not pass the request to the app: does it override one that would?
@@ -217,7 +219,7 @@ fn not_asking(
     site: &Site<'_>,
     path: &str,
     what: &str,
-    by: Option<sendfile_evidence::fact::Place>,
+    by: Option<sendfile_evidence::fact::SourceLine>,
 ) -> Fact {
     let here = || site.host.map(Directive::place);
     if let (Some(excluded), Some(pass)) = (site.excluded(path), site.other_pass(path)) {
@@ -234,17 +236,17 @@ fn not_asking(
             pass.text,
             pass.line()
         );
-        return Fact::at(Says::DownloadShadowed, at, detail).mended_by(fix);
+        return Fact::at(FactKind::DownloadShadowed, at, detail).mended_by(fix);
     }
     let fix = here().map(|it| {
         format!("In the virtual host at {}, add a `ProxyPass` for the download path", it.line())
     });
     let detail = format!("{what}; no `ProxyPass` or `RewriteRule` passes it to the app");
-    Fact { says: Says::DownloadNotRouted, at: by.or_else(here), detail, fix }
+    Fact { kind: FactKind::DownloadNotRouted, at: by.or_else(here), detail, fix }
 }
 
 /// An upstream address, protocol or path other than the app's.
-fn wrongly_asked(asked: &Asked, question: &Question) -> Vec<Fact> {
+fn wrongly_asked(asked: &RequestRecord, question: &Query) -> Vec<Fact> {
     let Some(app) = &question.app else { return Vec::new() };
     let at = || asked.by.clone();
     let mut facts = Vec::new();
@@ -254,12 +256,12 @@ fn wrongly_asked(asked: &Asked, question: &Question) -> Vec<Fact> {
         let detail =
             format!("passes requests to {}, but the app is at {}", asked.shown(), app.address);
         let fix = format!("In {}, set the app's address: http://{}", at().line(), app.address);
-        facts.push(Fact::at(Says::AppElsewhere, at(), detail).mended_by(fix));
+        facts.push(Fact::at(FactKind::AppElsewhere, at(), detail).mended_by(fix));
     } else if !http || https != app.https {
         let speaks = &asked.scheme;
         let answers = if app.https { "HTTPS" } else { "HTTP" };
         let detail = format!("uses {speaks} with {}, which expects {answers}", app.address);
-        facts.push(Fact::at(Says::AppElsewhere, at(), detail));
+        facts.push(Fact::at(FactKind::AppElsewhere, at(), detail));
     }
     if http && decoded(&asked.path) != decoded(&app.path) {
         let detail = format!("requests {} from the app; expected {}", asked.path, app.path);
@@ -268,7 +270,7 @@ fn wrongly_asked(asked: &Asked, question: &Question) -> Vec<Fact> {
             at().line(),
             asked.written
         );
-        facts.push(Fact::at(Says::PathRewritten, at(), detail).mended_by(fix));
+        facts.push(Fact::at(FactKind::PathRewritten, at(), detail).mended_by(fix));
     }
     facts
 }

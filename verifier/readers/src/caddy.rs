@@ -1,12 +1,12 @@
 //! Caddy: a Caddyfile or its JSON, and the facts that it contains about one download.
 
 use sendfile_evidence::{
-    fact::{Fact, Place, Says},
+    fact::{Fact, FactKind, SourceLine},
     request::{Address, Request},
 };
 
 use super::{
-    Disk, Fate, Question, Text, Treatment, Worker,
+    Disk, HeaderFate, Query, RouteAnalysis, Text, Worker,
     directive::Directive,
     opened::direct,
     pattern::Matcher,
@@ -47,7 +47,10 @@ impl Caddy {
                     Err(_) => sites.extend(tree::read(&path, &text, disk, unread)),
                 },
                 Err(reason) => {
-                    unread.push(Fact::of(Says::Unread, format!("Cannot read `{path}`: {reason}")));
+                    unread.push(Fact::of(
+                        FactKind::Unread,
+                        format!("Cannot read `{path}`: {reason}"),
+                    ));
                 }
             }
         }
@@ -78,11 +81,11 @@ impl Caddy {
     /// How it handles the download.
     pub(super) fn treatment(
         &self,
-        question: &Question,
+        question: &Query,
         disk: &dyn Disk,
         worker: &Worker,
-    ) -> Treatment {
-        let mut treatment = Treatment::default();
+    ) -> RouteAnalysis {
+        let mut treatment = RouteAnalysis::default();
         let (Some(site), Some(mut walk)) =
             (self.site(&question.site), Walk::new(&question.site, &self.matcher, disk))
         else {
@@ -91,7 +94,7 @@ impl Caddy {
         let end = walk.through(site.inside());
         if let Some(reason) = &walk.unsure {
             treatment.unsure = true;
-            treatment.download.push(Fact::of(Says::Unsure, reason.clone()));
+            treatment.download.push(Fact::of(FactKind::Unsure, reason.clone()));
         }
         treatment.download.extend(download(site, &walk, end.as_ref(), question));
         if let Some(End::Asks(proxy)) = &end {
@@ -103,7 +106,7 @@ impl Caddy {
         treatment
     }
 
-    fn direct(&self, question: &Question, disk: &dyn Disk, worker: &Worker) -> Option<Fact> {
+    fn direct(&self, question: &Query, disk: &dyn Disk, worker: &Worker) -> Option<Fact> {
         let request = question.direct.as_ref()?;
         let mut walk = Walk::new(request, &self.matcher, disk)?;
         let End::Opens(path, at) = walk.through(self.site(request)?.inside())? else { return None };
@@ -129,18 +132,18 @@ fn download(
     site: &Directive,
     walk: &Walk<'_>,
     end: Option<&End<'_>>,
-    question: &Question,
+    question: &Query,
 ) -> Vec<Fact> {
     let path = decoded(&question.site.path);
     let (at, what) = match end {
         Some(End::Asks(proxy)) => return asks(proxy, walk, question),
         Some(End::Redirects(to, at)) => {
             let detail = format!("redirects the client to {to}");
-            return vec![Fact::at(Says::DownloadRedirected, at.clone(), detail)];
+            return vec![Fact::at(FactKind::DownloadRedirected, at.clone(), detail)];
         }
         Some(End::Login(at)) => {
             let detail = "requires a login before the request reaches the app";
-            return vec![Fact::at(Says::LoginAsked, at.clone(), detail)];
+            return vec![Fact::at(FactKind::LoginAsked, at.clone(), detail)];
         }
         Some(End::Opens(file, at)) => {
             (at.clone(), format!("matches the download URL and opens {file}"))
@@ -165,7 +168,7 @@ fn download(
                 there.text,
                 there.line()
             );
-            vec![Fact::at(Says::DownloadShadowed, at, detail).mended_by(fix)]
+            vec![Fact::at(FactKind::DownloadShadowed, at, detail).mended_by(fix)]
         }
         None => {
             let fix = format!(
@@ -174,46 +177,46 @@ fn download(
                 site.place().line()
             );
             let detail = format!("{what}; no matching `reverse_proxy` passes it to the app");
-            vec![Fact::at(Says::DownloadNotRouted, at, detail).mended_by(fix)]
+            vec![Fact::at(FactKind::DownloadNotRouted, at, detail).mended_by(fix)]
         }
     }
 }
 
 /// The app's address if it is an upstream, else the first upstream, and whether TLS is used.
-fn asked(proxy: &Directive, question: &Question) -> Option<(Address, bool)> {
+fn asked(proxy: &Directive, question: &Query) -> Option<(Address, bool)> {
     let all = upstreams(proxy);
     let app = all.iter().find(|(address, _)| question.is_app(address) == Some(true));
     app.or(all.first()).cloned()
 }
 
-fn asks(proxy: &Directive, walk: &Walk<'_>, question: &Question) -> Vec<Fact> {
+fn asks(proxy: &Directive, walk: &Walk<'_>, question: &Query) -> Vec<Fact> {
     let Some((address, https)) = asked(proxy, question) else { return Vec::new() };
     let at = proxy.place();
     let detail = format!("matches the download URL and passes it to {address}");
-    let mut facts = vec![Fact::at(Says::DownloadAsksApp, at.clone(), detail)];
+    let mut facts = vec![Fact::at(FactKind::DownloadAsksApp, at.clone(), detail)];
     let guard = walk.guard.clone();
-    facts.extend(guard.map(|it| Fact::at(Says::Guarded, it, "may refuse a request")));
+    facts.extend(guard.map(|it| Fact::at(FactKind::Guarded, it, "may refuse a request")));
     let Some(app) = &question.app else { return facts };
     let http = proxy.name == "reverse_proxy";
     if !address.is(&app.address) {
         let detail = format!("passes requests to {address}, but the app is at {}", app.address);
         let fix = format!("In {}, set the app's address: {}", at.line(), app.address);
-        facts.push(Fact::at(Says::AppElsewhere, at.clone(), detail).mended_by(fix));
+        facts.push(Fact::at(FactKind::AppElsewhere, at.clone(), detail).mended_by(fix));
     } else if !http || https != app.https {
         let speaks = if http { "TLS" } else { "FastCGI" };
         let detail = format!("uses {speaks} with {}, which does not support it", app.address);
-        facts.push(Fact::at(Says::AppElsewhere, at.clone(), detail));
+        facts.push(Fact::at(FactKind::AppElsewhere, at.clone(), detail));
     }
     if http && walk.subject.path != decoded(&app.path) {
         let detail = format!("requests {} from the app; expected {}", walk.subject.path, app.path);
         let by = walk.rewrites.last().map_or(at, |it| it.place());
-        facts.push(Fact::at(Says::PathRewritten, by, detail));
+        facts.push(Fact::at(FactKind::PathRewritten, by, detail));
     }
     facts
 }
 
 /// Headers that enable the app's hand-off but are not sent.
-fn announced(question: &Question, proxy: &Directive, walk: &Walk<'_>) -> Vec<Fact> {
+fn announced(question: &Query, proxy: &Directive, walk: &Walk<'_>) -> Vec<Fact> {
     let Some(app) = &question.app else { return Vec::new() };
     let set = |name: &str| {
         let is = |it: &Directive, n: usize| {
@@ -226,7 +229,7 @@ fn announced(question: &Question, proxy: &Directive, walk: &Walk<'_>) -> Vec<Fac
     let missing = app.headers.iter().filter(|(name, _)| is_switch(name) && !set(name));
     missing
         .map(|(name, value)| {
-            let at: Place = proxy.place();
+            let at: SourceLine = proxy.place();
             let value = if value.contains(char::is_whitespace) {
                 format!("\"{value}\"")
             } else {
@@ -234,13 +237,13 @@ fn announced(question: &Question, proxy: &Directive, walk: &Walk<'_>) -> Vec<Fac
             };
             let name = spelled(name);
             let fix = format!("In `{}` ({}), add `header_up {name} {value}`", at.text, at.line());
-            Fact::at(Says::NotAnnounced, at, format!("{name} is not sent to the app"))
+            Fact::at(FactKind::NotAnnounced, at, format!("{name} is not sent to the app"))
                 .mended_by(fix)
         })
         .collect()
 }
 
-impl Fate {
+impl HeaderFate {
     /// Whether a response header is passed on unchanged.
     fn of(stripped: bool) -> Self {
         if stripped { Self::Dropped } else { Self::Passed }

@@ -2,17 +2,17 @@
 //! acts on the hand-off.
 
 use sendfile_evidence::{
-    fact::{Fact, Place, Says, State},
+    fact::{Fact, FactKind, FileState, SourceLine},
     request::Address,
 };
 
-use super::{Config, Disk, Fate, Question, Treatment};
+use super::{Disk, HeaderFate, ProxyConfig, Query, RouteAnalysis};
 
 /// Longer chains are loops.
 const LONGEST: usize = 8;
 
 /// The facts of the configurations about a download.
-pub fn facts(configs: &[Config], question: &Question, disk: &dyn Disk) -> Vec<Fact> {
+pub fn facts(configs: &[ProxyConfig], question: &Query, disk: &dyn Disk) -> Vec<Fact> {
     let (question, treated) = treatments(configs, question, disk);
     let row = row(configs, &treated, &question.site.address);
     let mut facts: Vec<Fact> = configs.iter().flat_map(|it| it.unread.iter().cloned()).collect();
@@ -21,16 +21,17 @@ pub fn facts(configs: &[Config], question: &Question, disk: &dyn Disk) -> Vec<Fa
         let Some(it) = treated.get(*n) else { continue };
         let is_last = row.last() == Some(n);
         // The upstream of an outer proxy is the next proxy, not the app.
-        let about_app = |it: &&Fact| matches!(it.says, Says::AppElsewhere | Says::PathRewritten);
+        let about_app =
+            |it: &&Fact| matches!(it.kind, FactKind::AppElsewhere | FactKind::PathRewritten);
         facts.extend(it.download.iter().filter(|it| is_last || !about_app(it)).cloned());
         if is_last {
-            facts.extend(those(&it.header, &[Says::NotAnnounced, Says::MappingWrong]));
+            facts.extend(those(&it.header, &[FactKind::NotAnnounced, FactKind::MappingWrong]));
         }
     }
     let acting = acting(&row, &treated);
     match acting.and_then(|n| Some((n, treated.get(n)?))) {
         Some((n, it)) => {
-            facts.extend(those(&it.header, &[Says::HeaderObeyed]));
+            facts.extend(those(&it.header, &[FactKind::HeaderObeyed]));
             match swallowed(configs, &row, n, &treated) {
                 Some(swallowed) => facts.push(swallowed),
                 None => facts.extend(it.target.iter().cloned()),
@@ -50,22 +51,24 @@ pub fn facts(configs: &[Config], question: &Question, disk: &dyn Disk) -> Vec<Fa
 /// does not exist on this disk, the proxy sees another disk, perhaps in a container: there, the
 /// file is at that path.
 fn treatments(
-    configs: &[Config],
-    question: &Question,
+    configs: &[ProxyConfig],
+    question: &Query,
     disk: &dyn Disk,
-) -> (Question, Vec<Treatment>) {
-    let all = |question: &Question| -> Vec<Treatment> {
+) -> (Query, Vec<RouteAnalysis>) {
+    let all = |question: &Query| -> Vec<RouteAnalysis> {
         configs.iter().map(|it| it.treatment(question, disk)).collect()
     };
     let treated = all(question);
     let mut direct = treated.iter().flat_map(|it| &it.direct);
-    let there = direct.find_map(|it| match &it.says {
-        Says::DirectOpens { path, state: State::Missing, other: true } => Some(path.clone()),
+    let there = direct.find_map(|it| match &it.kind {
+        FactKind::DirectOpens { path, state: FileState::Missing, other: true } => {
+            Some(path.clone())
+        }
         _ => None,
     });
     match there.filter(|_| question.direct_right) {
         Some(path) => {
-            let question = Question { file: Some(path), ..question.clone() };
+            let question = Query { file: Some(path), ..question.clone() };
             let treated = all(&question);
             (question, treated)
         }
@@ -73,21 +76,21 @@ fn treatments(
     }
 }
 
-fn elsewhere(configs: &[Config], question: &Question) -> Option<Fact> {
+fn elsewhere(configs: &[ProxyConfig], question: &Query) -> Option<Fact> {
     let address = &question.site.address;
     if configs.is_empty() || configs.iter().any(|it| it.listens(address)) {
         return None;
     }
-    let says = if configs.len() > 1 { Says::Unsure } else { Says::ListensElsewhere };
+    let says = if configs.len() > 1 { FactKind::Unsure } else { FactKind::ListensElsewhere };
     Some(Fact::of(says, format!("No configuration listens on {address}")))
 }
 
-fn those(facts: &[Fact], wanted: &[Says]) -> Vec<Fact> {
-    facts.iter().filter(|it| wanted.contains(&it.says)).cloned().collect()
+fn those(facts: &[Fact], wanted: &[FactKind]) -> Vec<Fact> {
+    facts.iter().filter(|it| wanted.contains(&it.kind)).cloned().collect()
 }
 
 /// The proxies that the client's request passes through, the outermost first.
-fn row(configs: &[Config], treated: &[Treatment], site: &Address) -> Vec<usize> {
+fn row(configs: &[ProxyConfig], treated: &[RouteAnalysis], site: &Address) -> Vec<usize> {
     let listening = |address: &Address| configs.iter().position(|it| it.listens(address));
     // A port without a listener is mapped to another one; then the last configuration is used.
     let Some(front) = listening(site).or(configs.len().checked_sub(1)) else { return Vec::new() };
@@ -104,24 +107,26 @@ fn row(configs: &[Config], treated: &[Treatment], site: &Address) -> Vec<usize> 
 
 /// The proxy that acts on the header: the one nearest to the app, unless the proxies behind it
 /// remove the header.
-fn acting(row: &[usize], treated: &[Treatment]) -> Option<usize> {
+fn acting(row: &[usize], treated: &[RouteAnalysis]) -> Option<usize> {
     for n in row.iter().rev() {
         match treated.get(*n)?.fate {
-            Fate::Obeyed => return Some(*n),
-            Fate::Dropped => return None,
-            Fate::Passed => {}
+            HeaderFate::Obeyed => return Some(*n),
+            HeaderFate::Dropped => return None,
+            HeaderFate::Passed => {}
         }
     }
     None
 }
 
 /// No proxy of the chain acts on the header: another one would, or one has the feature disabled.
-fn nobody_acts(configs: &[Config], row: &[usize], treated: &[Treatment]) -> Vec<Fact> {
+fn nobody_acts(configs: &[ProxyConfig], row: &[usize], treated: &[RouteAnalysis]) -> Vec<Fact> {
     let beside = (0..configs.len()).filter(|it| !row.contains(it));
-    let mut acts = beside.filter(|it| treated.get(*it).is_some_and(|it| it.fate == Fate::Obeyed));
+    let mut acts =
+        beside.filter(|it| treated.get(*it).is_some_and(|it| it.fate == HeaderFate::Obeyed));
     if let (Some(other), Some(last)) = (acts.next().and_then(|it| configs.get(it)), row.last()) {
         let asks = treated.get(*last).into_iter().flat_map(|it| &it.download);
-        let at = asks.filter(|it| it.says == Says::DownloadAsksApp).find_map(|it| it.at.clone());
+        let at =
+            asks.filter(|it| it.kind == FactKind::DownloadAsksApp).find_map(|it| it.at.clone());
         let detail = format!(
             "passes requests directly to the app, so the proxy configured in {}, which acts on the \
              hand-off, is bypassed",
@@ -134,20 +139,21 @@ fn nobody_acts(configs: &[Config], row: &[usize], treated: &[Treatment]) -> Vec<
                 other.path
             )
         });
-        return vec![Fact { says: Says::Bypassed, at, detail, fix }];
+        return vec![Fact { kind: FactKind::Bypassed, at, detail, fix }];
     }
-    let off = |it: &&Fact| matches!(it.says, Says::FeatureOff | Says::OverrideForbidden);
+    let off = |it: &&Fact| matches!(it.kind, FactKind::FeatureOff | FactKind::OverrideForbidden);
     let all = row.iter().rev().filter_map(|it| treated.get(*it));
     all.flat_map(|it| it.header.iter().filter(off)).cloned().collect()
 }
 
 /// Whether the hand-off leads to the file, as far as it is known.
-fn leads_right(treatment: &Treatment) -> bool {
+fn leads_right(treatment: &RouteAnalysis) -> bool {
     let wrong = |it: &Fact| {
-        use Says as S;
-        match &it.says {
+        use FactKind as S;
+        match &it.kind {
             S::TargetOpens { wrong, state, .. } => {
-                wrong.is_some() || matches!(state, State::Missing | State::Folder | State::Closed)
+                wrong.is_some()
+                    || matches!(state, FileState::Missing | FileState::Folder | FileState::Closed)
             }
             S::TargetFallsThrough
             | S::TargetShadowed
@@ -168,28 +174,29 @@ fn leads_right(treatment: &Treatment) -> bool {
             _ => false,
         }
     };
-    let some = |it: &Fact| matches!(it.says, Says::TargetOpens { .. } | Says::TargetAsksStore);
+    let some =
+        |it: &Fact| matches!(it.kind, FactKind::TargetOpens { .. } | FactKind::TargetAsksStore);
     treatment.target.iter().any(some) && !treatment.target.iter().any(wrong)
 }
 
 /// An inner proxy acts on the header but cannot serve the file, while an outer one could.
 fn swallowed(
-    configs: &[Config],
+    configs: &[ProxyConfig],
     row: &[usize],
     acting: usize,
-    treated: &[Treatment],
+    treated: &[RouteAnalysis],
 ) -> Option<Fact> {
     let inner = treated.get(acting)?;
     let outer = row.iter().take_while(|it| **it != acting);
     let serving = outer.filter(|it| {
-        treated.get(**it).is_some_and(|it| leads_right(it) && it.fate == Fate::Obeyed)
+        treated.get(**it).is_some_and(|it| leads_right(it) && it.fate == HeaderFate::Obeyed)
     });
     let serving = configs.get(*serving.last()?)?;
     if leads_right(inner) {
         return None;
     }
-    let obeys = inner.header.iter().find(|it| it.says == Says::HeaderObeyed);
-    let at: Place = obeys.and_then(|it| it.at.clone())?;
+    let obeys = inner.header.iter().find(|it| it.kind == FactKind::HeaderObeyed);
+    let at: SourceLine = obeys.and_then(|it| it.at.clone())?;
     let detail = format!(
         "acts on the header but cannot serve the file; the proxy configured in {} could",
         serving.path
@@ -200,35 +207,35 @@ fn swallowed(
          X-Accel-Redirect;`",
         at.line()
     );
-    let fact = Fact::at(Says::SwallowedBetween, at, detail);
+    let fact = Fact::at(FactKind::SwallowedBetween, at, detail);
     Some(if by_nginx { fact.mended_by(fix) } else { fact })
 }
 
 /// An inner proxy removes the header, on which an outer one would act.
-fn dropped(configs: &[Config], row: &[usize], treated: &[Treatment]) -> Option<Fact> {
-    let passed = |n: &&usize| treated.get(**n).is_some_and(|it| it.fate == Fate::Passed);
+fn dropped(configs: &[ProxyConfig], row: &[usize], treated: &[RouteAnalysis]) -> Option<Fact> {
+    let passed = |n: &&usize| treated.get(**n).is_some_and(|it| it.fate == HeaderFate::Passed);
     let inner = row.iter().rev().find(|n| !passed(n))?;
     let outer = row.iter().take_while(|it| *it != inner);
-    let acts = |n: &&usize| treated.get(**n).is_some_and(|it| it.fate == Fate::Obeyed);
+    let acts = |n: &&usize| treated.get(**n).is_some_and(|it| it.fate == HeaderFate::Obeyed);
     let serving = configs.get(*outer.filter(acts).last()?)?;
     let inner = treated.get(*inner)?;
     let detail =
         format!("removes the header, on which the proxy configured in {} would act", serving.path);
     // If a single directive causes it, name that one.
-    let off = inner.header.iter().rev().find(|it| it.says == Says::FeatureOff);
-    let asks = || inner.download.iter().find(|it| it.says == Says::DownloadAsksApp);
+    let off = inner.header.iter().rev().find(|it| it.kind == FactKind::FeatureOff);
+    let asks = || inner.download.iter().find(|it| it.kind == FactKind::DownloadAsksApp);
     let at = off.or_else(asks)?.at.clone()?;
     let fix =
         format!("In {}, pass the header on to the proxy configured in {}", at.line(), serving.path);
-    Some(Fact::at(Says::SwallowedBetween, at, detail).mended_by(fix))
+    Some(Fact::at(FactKind::SwallowedBetween, at, detail).mended_by(fix))
 }
 
 /// The direct location is that of the proxy that listens there, else of the first of the chain.
 fn direct(
-    configs: &[Config],
+    configs: &[ProxyConfig],
     row: &[usize],
-    treated: &[Treatment],
-    question: &Question,
+    treated: &[RouteAnalysis],
+    question: &Query,
 ) -> Vec<Fact> {
     let Some(direct) = &question.direct else { return Vec::new() };
     let there = configs.iter().position(|it| it.listens(&direct.address));
@@ -240,7 +247,7 @@ fn direct(
 fn fine(
     facts: &[Fact],
     row: &[usize],
-    treated: &[Treatment],
+    treated: &[RouteAnalysis],
     acting: Option<usize>,
 ) -> Option<Fact> {
     let sure = row.iter().filter_map(|it| treated.get(*it)).all(|it| !it.unsure);
@@ -248,22 +255,25 @@ fn fine(
     let asks = |it: &usize| {
         treated
             .get(*it)
-            .is_some_and(|it| it.download.iter().any(|it| it.says == Says::DownloadAsksApp))
+            .is_some_and(|it| it.download.iter().any(|it| it.kind == FactKind::DownloadAsksApp))
     };
     let misled = facts.iter().any(|it| {
         matches!(
-            it.says,
-            Says::PathRewritten
-                | Says::AppElsewhere
-                | Says::Guarded
-                | Says::SwallowedBetween
-                | Says::MappingWrong
-                | Says::NotAnnounced
+            it.kind,
+            FactKind::PathRewritten
+                | FactKind::AppElsewhere
+                | FactKind::Guarded
+                | FactKind::SwallowedBetween
+                | FactKind::MappingWrong
+                | FactKind::NotAnnounced
         )
     });
     let readable = acting.target.iter().find(|it| {
-        matches!(&it.says, Says::TargetOpens { state: State::Readable | State::There, .. })
+        matches!(
+            &it.kind,
+            FactKind::TargetOpens { state: FileState::Readable | FileState::There, .. }
+        )
     })?;
     let whole = sure && row.iter().all(asks) && !misled && leads_right(acting);
-    whole.then(|| Fact { says: Says::Fine, ..readable.clone() })
+    whole.then(|| Fact { kind: FactKind::Fine, ..readable.clone() })
 }

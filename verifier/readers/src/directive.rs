@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 
-use sendfile_evidence::fact::Place;
+use sendfile_evidence::fact::SourceLine;
 
 /// A directive, with its block if it has one.
 #[derive(Clone, Debug)]
@@ -49,8 +49,8 @@ impl Directive {
     }
 
     /// Its position, with secrets redacted.
-    pub(super) fn place(&self) -> Place {
-        Place { file: self.file.to_string(), line: self.line, text: self.text() }
+    pub(super) fn place(&self) -> SourceLine {
+        SourceLine { file: self.file.to_string(), line: self.line, text: self.text() }
     }
 
     /// Its text as written, with secrets redacted.

@@ -1,7 +1,7 @@
 //! Reads the files of one configuration within limits. Exceeding a limit is a fact, so that no text
 //! is too large, includes itself too often, or grows without limit.
 
-use sendfile_evidence::fact::{Fact, Says};
+use sendfile_evidence::fact::{Fact, FactKind};
 
 use super::{Disk, Text, directive::Directive};
 
@@ -36,18 +36,20 @@ impl<'a> Files<'a> {
     /// Records something that could not be read.
     pub(super) fn not_read(&mut self, what: &str, reason: &str) {
         match self.unread.len() {
-            NAMED => self.unread.push(Fact::of(Says::Unread, "Further files could not be read")),
+            NAMED => {
+                self.unread.push(Fact::of(FactKind::Unread, "Further files could not be read"))
+            }
             named if named > NAMED => {}
             _ => {
                 let detail = format!("Cannot read `{what}`: {reason}");
-                self.unread.push(Fact::of(Says::Unread, detail));
+                self.unread.push(Fact::of(FactKind::Unread, detail));
             }
         }
     }
 
     /// Records something that is not supported.
     pub(super) fn unsure(&mut self, reason: &str) {
-        let fact = Fact::of(Says::Unsure, reason);
+        let fact = Fact::of(FactKind::Unsure, reason);
         if self.unread.len() < NAMED && !self.unread.contains(&fact) {
             self.unread.push(fact);
         }

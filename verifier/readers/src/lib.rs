@@ -29,10 +29,10 @@ mod uri;
 pub use chain::facts;
 pub use disk::{Access, Disk, Look, Text, Worker};
 pub use pattern::glob;
-pub use question::Question;
+pub use question::Query;
 
 /// A parsed configuration.
-pub struct Config {
+pub struct ProxyConfig {
     /// The path of the file, as given.
     pub path: String,
     parsed: Parsed,
@@ -46,7 +46,7 @@ enum Parsed {
     Caddy(Box<caddy::Caddy>),
 }
 
-impl Config {
+impl ProxyConfig {
     /// Reads and parses a configuration. Anything that could not be read becomes a fact.
     pub fn read(kind: Kind, path: &str, disk: &mut dyn Disk) -> Self {
         let mut unread = Vec::new();
@@ -81,7 +81,7 @@ impl Config {
         }
     }
 
-    fn treatment(&self, question: &Question, disk: &dyn Disk) -> Treatment {
+    fn treatment(&self, question: &Query, disk: &dyn Disk) -> RouteAnalysis {
         let worker = self.worker();
         let mut treatment = match &self.parsed {
             Parsed::Nginx(it) => it.treatment(question, disk, &worker),
@@ -98,7 +98,7 @@ impl Config {
 
 /// How one proxy handles the download, as far as its configuration shows.
 #[derive(Debug, Default)]
-struct Treatment {
+struct RouteAnalysis {
     /// Facts about the download URL.
     download: Vec<Fact>,
     /// Facts about the hand-off header.
@@ -110,14 +110,14 @@ struct Treatment {
     /// The upstream that it passes the download URL to.
     asks: Option<Address>,
     /// What it does with the hand-off header.
-    fate: Fate,
+    fate: HeaderFate,
     /// Whether something in the configuration could not be evaluated.
     unsure: bool,
 }
 
 /// What a proxy does with a hand-off header in a response that passes through it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-enum Fate {
+enum HeaderFate {
     /// It acts on the header.
     Obeyed,
     /// It passes the header on to the client.
@@ -131,7 +131,7 @@ enum Fate {
 mod tests {
     use sendfile_evidence::{fact::KINDS, request::Request};
 
-    use super::{paper::Paper, *};
+    use super::{paper::InMemoryDisk, *};
 
     /// A small pseudo-random number generator with a fixed seed, so that failures can be repeated.
     struct Dice(u64);
@@ -238,10 +238,10 @@ mod tests {
         let get = |url| Request::get(url).expect("a URL");
         for round in 0..2_000 {
             let text: String = (0..dice.roll(60)).map(|_| WORDS[dice.roll(WORDS.len())]).collect();
-            let mut disk = Paper::default().with("/l.conf", &text).with("/srv/a b", "x");
+            let mut disk = InMemoryDisk::default().with("/l.conf", &text).with("/srv/a b", "x");
             let (_, kind) = KINDS[round % KINDS.len()];
-            let config = Config::read(kind, "/l.conf", &mut disk);
-            let question = Question {
+            let config = ProxyConfig::read(kind, "/l.conf", &mut disk);
+            let question = Query {
                 site: get("http://127.0.0.1/p/a%20b/../c?x=1"),
                 direct: Some(get("http://127.0.0.1/srv/a%20b")),
                 app: Some(get("http://127.0.0.1:8000/p/c")),
@@ -250,7 +250,7 @@ mod tests {
                 ),
                 value: Some("/p/a%20b%".to_owned()),
                 file: Some("/srv/a b".to_owned()),
-                ..Question::default()
+                ..Query::default()
             };
             facts(&[config], &question, &disk);
         }

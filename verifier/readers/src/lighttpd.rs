@@ -1,12 +1,12 @@
 //! lighttpd: its configuration, and the facts that it contains about one download.
 
 use sendfile_evidence::{
-    fact::{Fact, Kind, Says},
+    fact::{Fact, FactKind, Kind},
     request::{Address, Request},
 };
 
 use super::{
-    Disk, Fate, Question, Treatment, Worker,
+    Disk, HeaderFate, Query, RouteAnalysis, Worker,
     opened::{direct, same, seen},
     pattern::Matcher,
     question::{is_switch, spelled},
@@ -68,16 +68,16 @@ impl Lighttpd {
     /// How it handles the download.
     pub(super) fn treatment(
         &self,
-        question: &Question,
+        question: &Query,
         disk: &dyn Disk,
         worker: &Worker,
-    ) -> Treatment {
-        let mut treatment = Treatment::default();
+    ) -> RouteAnalysis {
+        let mut treatment = RouteAnalysis::default();
         let Some(settings) = self.settings(&question.site) else { return treatment };
         let end = settings.end(disk);
         if let Some(reason) = &settings.unsure {
             treatment.unsure = true;
-            treatment.download.push(Fact::of(Says::Unsure, reason.clone()));
+            treatment.download.push(Fact::of(FactKind::Unsure, reason.clone()));
         }
         treatment.download.extend(self.download(&end, &settings, question));
         if let End::Asks(hosts) = &end
@@ -104,29 +104,29 @@ impl Lighttpd {
         Settings::of(&self.items, request, &self.matcher)
     }
 
-    fn download(&self, end: &End<'_>, settings: &Settings<'_>, question: &Question) -> Vec<Fact> {
+    fn download(&self, end: &End<'_>, settings: &Settings<'_>, question: &Query) -> Vec<Fact> {
         let fact = match end {
             End::Asks(hosts) => {
                 let Some(host) = meant(hosts, question) else { return Vec::new() };
                 let detail = format!("matches the download URL and passes it to {}", host.address);
                 let mut facts = wrongly_asked(host, settings, question);
-                facts.push(Fact::at(Says::DownloadAsksApp, host.place(), detail));
+                facts.push(Fact::at(FactKind::DownloadAsksApp, host.place(), detail));
                 facts.extend(guarded(settings));
                 return facts;
             }
             End::Redirects(to, at) => Fact::at(
-                Says::DownloadRedirected,
+                FactKind::DownloadRedirected,
                 at.clone(),
                 format!("redirects the client to {to}"),
             ),
             End::Login(at) => Fact::at(
-                Says::LoginAsked,
+                FactKind::LoginAsked,
                 at.clone(),
                 "requires a login before the request reaches the app",
             ),
             End::Answers(status, at) => {
                 let detail = format!("matches the download URL and returns {status}");
-                Fact::at(Says::DownloadShadowed, at.clone(), detail)
+                Fact::at(FactKind::DownloadShadowed, at.clone(), detail)
             }
             End::Opens(path, at) => {
                 let what = format!("matches the download URL and opens {path}");
@@ -160,7 +160,7 @@ impl Lighttpd {
                         "Add a `proxy.server` for the download path".to_owned(),
                     ),
                 };
-                Fact::at(Says::DownloadNotRouted, at.clone(), detail).mended_by(fix)
+                Fact::at(FactKind::DownloadNotRouted, at.clone(), detail).mended_by(fix)
             }
             End::Unknown => return Vec::new(),
         };
@@ -169,14 +169,14 @@ impl Lighttpd {
 }
 
 /// The host that is the app, else the first one.
-fn meant<'h, 'a>(hosts: &'h [Host<'a>], question: &Question) -> Option<&'h Host<'a>> {
+fn meant<'h, 'a>(hosts: &'h [Host<'a>], question: &Query) -> Option<&'h Host<'a>> {
     hosts.iter().find(|it| question.is_app(&it.address) == Some(true)).or(hosts.first())
 }
 
 /// A login whose credentials the client may have: known only at run time.
 fn guarded(settings: &Settings<'_>) -> Option<Fact> {
     let by = settings.setting("auth.require")?;
-    Some(Fact::at(Says::Guarded, by.place(), "may refuse a request"))
+    Some(Fact::at(FactKind::Guarded, by.place(), "may refuse a request"))
 }
 
 fn sockets(items: &[Item], all: &mut Vec<Address>) {
@@ -194,15 +194,15 @@ fn sockets(items: &[Item], all: &mut Vec<Address>) {
 }
 
 /// Whether the host's entry acts on the header.
-fn acts(host: &Host<'_>, question: &Question) -> (Fate, Fact) {
+fn acts(host: &Host<'_>, question: &Query) -> (HeaderFate, Fact) {
     let at = host.place();
     let value = question.value.as_deref().unwrap_or_default();
     let folder = value.rsplit_once('/').map_or("/DIRECTORY", |(folder, _)| folder);
     match host.sends {
         true => {
             let fact =
-                Fact::at(Says::HeaderObeyed, at, "acts on X-Sendfile in the app's responses");
-            (Fate::Obeyed, fact)
+                Fact::at(FactKind::HeaderObeyed, at, "acts on X-Sendfile in the app's responses");
+            (HeaderFate::Obeyed, fact)
         }
         false => {
             let fix = format!(
@@ -210,15 +210,18 @@ fn acts(host: &Host<'_>, question: &Question) -> (Fate, Fact) {
                  \"{folder}/\" )` to the host's entry",
                 at.line()
             );
-            let fact =
-                Fact::at(Says::FeatureOff, at, "no `\"x-sendfile\" => \"enable\"` for this host");
-            (Fate::Dropped, fact.mended_by(fix))
+            let fact = Fact::at(
+                FactKind::FeatureOff,
+                at,
+                "no `\"x-sendfile\" => \"enable\"` for this host",
+            );
+            (HeaderFate::Dropped, fact.mended_by(fix))
         }
     }
 }
 
 /// What the header's path refers to: decoded, and below one of the directories if any are set.
-fn target(question: &Question, host: &Host<'_>, disk: &dyn Disk, worker: &Worker) -> Vec<Fact> {
+fn target(question: &Query, host: &Host<'_>, disk: &dyn Disk, worker: &Worker) -> Vec<Fact> {
     let Some(value) = question.value.as_deref().filter(|it| it.starts_with('/')) else {
         return Vec::new();
     };
@@ -248,11 +251,11 @@ fn target(question: &Question, host: &Host<'_>, disk: &dyn Disk, worker: &Worker
             at.line(),
             wanted.trim_end_matches('/')
         );
-        facts.push(Fact::at(Says::PathNotAllowed, at, detail).mended_by(fix));
+        facts.push(Fact::at(FactKind::PathNotAllowed, at, detail).mended_by(fix));
     }
     let (state, detail, fix) = seen(&path, disk, worker);
     if question.file.as_deref().is_none_or(|it| same(&path, it, disk)) {
-        let says = Says::TargetOpens { path, state, wrong: None };
+        let says = FactKind::TargetOpens { path, state, wrong: None };
         facts.push(Fact {
             fix,
             ..Fact::at(says, host.place(), format!("the hand-off opens {detail}"))
@@ -262,7 +265,7 @@ fn target(question: &Question, host: &Host<'_>, disk: &dyn Disk, worker: &Worker
 }
 
 /// Headers that enable the app's hand-off but are not sent.
-fn announced(question: &Question, settings: &Settings<'_>, host: &Host<'_>) -> Vec<Fact> {
+fn announced(question: &Query, settings: &Settings<'_>, host: &Host<'_>) -> Vec<Fact> {
     let Some(app) = &question.app else { return Vec::new() };
     let set = |name: &str| {
         ["setenv.add-request-header", "setenv.set-request-header"].iter().any(|key| {
@@ -282,12 +285,12 @@ fn announced(question: &Question, settings: &Settings<'_>, host: &Host<'_>) -> V
                 host.place().line()
             );
             let detail = format!("{name} is not sent to the app");
-            Fact::at(Says::NotAnnounced, host.place(), detail).mended_by(fix)
+            Fact::at(FactKind::NotAnnounced, host.place(), detail).mended_by(fix)
         })
         .collect()
 }
 
-fn wrongly_asked(host: &Host<'_>, settings: &Settings<'_>, question: &Question) -> Vec<Fact> {
+fn wrongly_asked(host: &Host<'_>, settings: &Settings<'_>, question: &Query) -> Vec<Fact> {
     let Some(app) = &question.app else { return Vec::new() };
     let at = host.place();
     let mut facts = Vec::new();
@@ -295,15 +298,15 @@ fn wrongly_asked(host: &Host<'_>, settings: &Settings<'_>, question: &Question) 
         let detail =
             format!("passes requests to {}, but the app is at {}", host.address, app.address);
         let fix = format!("In {}, set the app's address: {}", at.line(), app.address);
-        facts.push(Fact::at(Says::AppElsewhere, at.clone(), detail).mended_by(fix));
+        facts.push(Fact::at(FactKind::AppElsewhere, at.clone(), detail).mended_by(fix));
     } else if !host.http {
         let detail = format!("uses FastCGI with {}, which expects HTTP", app.address);
-        facts.push(Fact::at(Says::AppElsewhere, at.clone(), detail));
+        facts.push(Fact::at(FactKind::AppElsewhere, at.clone(), detail));
     }
     let asked = settings.sent_path();
     if host.http && asked != decoded(&app.path) {
         let detail = format!("requests {asked} from the app; expected {}", app.path);
-        facts.push(Fact::at(Says::PathRewritten, at, detail));
+        facts.push(Fact::at(FactKind::PathRewritten, at, detail));
     }
     facts
 }

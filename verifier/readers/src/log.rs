@@ -5,16 +5,16 @@
 
 use self::What::{Begins, Behind, Between, WordBefore};
 use sendfile_evidence::{
-    fact::{Fact, Says},
-    log::{Entry, Event, Of},
+    fact::{Fact, FactKind},
+    log::{LogEntry, LogEvent, LogSubject},
 };
 
-use super::{Question, uri::decoded};
+use super::{Query, uri::decoded};
 
 /// A text to search for in a line, its meaning, and the position of the path or name.
 struct Mark {
     text: &'static str,
-    event: Event,
+    event: LogEvent,
     what: What,
 }
 
@@ -32,7 +32,7 @@ enum What {
     Begins(&'static str),
 }
 
-const fn mark(text: &'static str, event: Event, what: What) -> Mark {
+const fn mark(text: &'static str, event: LogEvent, what: What) -> Mark {
     Mark { text, event, what }
 }
 
@@ -41,58 +41,58 @@ const UPSTREAM: What = Between("upstream: \"", "\"");
 
 /// The first one that matches applies.
 const MARKS: [Mark; 29] = [
-    mark("upstream SSL certificate verify error", Event::NotTrusted, UPSTREAM),
-    mark("upstream SSL certificate does not match", Event::NotTrusted, UPSTREAM),
-    mark("SSL_do_handshake() failed", Event::Closes, UPSTREAM),
-    mark("upstream timed out", Event::TimedOut, UPSTREAM),
+    mark("upstream SSL certificate verify error", LogEvent::NotTrusted, UPSTREAM),
+    mark("upstream SSL certificate does not match", LogEvent::NotTrusted, UPSTREAM),
+    mark("SSL_do_handshake() failed", LogEvent::Closes, UPSTREAM),
+    mark("upstream timed out", LogEvent::TimedOut, UPSTREAM),
     // A missing or inaccessible socket is not a file that was opened.
-    mark(" while connecting to upstream", Event::NotConnected, UPSTREAM),
-    mark("failed (2: No such file or directory)", Event::Missing, OPENED),
-    mark("failed (20: Not a directory)", Event::Missing, OPENED),
-    mark("failed (13: Permission denied), client", Event::Closed, OPENED),
-    mark("failed (40: Too many levels of symbolic links)", Event::Link, OPENED),
-    mark("directory index of", Event::Folder, OPENED),
-    mark("is not a directory", Event::Missing, OPENED),
-    mark("access forbidden by rule", Event::Refused, What::None),
-    mark("unsafe URI", Event::Unsafe, Between("unsafe URI \"", "\"")),
-    mark("no resolver defined to resolve", Event::NoResolver, Between("to resolve ", ",")),
-    mark("could not be resolved", Event::NotResolved, WordBefore(" could not be resolved")),
-    mark("rewrite or internal redirection cycle", Event::Cycle, What::None),
-    mark("upstream sent too big header", Event::HeaderTooBig, What::None),
-    mark("upstream prematurely closed connection", Event::Closes, UPSTREAM),
-    mark("upstream sent no valid HTTP/1.0 header", Event::Closes, UPSTREAM),
-    mark("upstream sent unsupported FastCGI", Event::Closes, UPSTREAM),
-    mark("above the root path", Event::NotAllowed, Behind("unable to find file: ")),
-    mark("(13)Permission denied", Event::Closed, Behind("cannot open file: ")),
-    mark("(2)No such file or directory", Event::Missing, Behind("cannot open file: ")),
-    mark("AH00035", Event::Closed, Between("filesystem path '", "'")),
-    mark("AH00132", Event::Closed, Behind("server access: ")),
-    mark("AH01630", Event::Refused, Behind("server configuration: ")),
-    mark("not allowed here", Event::OverrideForbidden, Begins(": ")),
+    mark(" while connecting to upstream", LogEvent::NotConnected, UPSTREAM),
+    mark("failed (2: No such file or directory)", LogEvent::Missing, OPENED),
+    mark("failed (20: Not a directory)", LogEvent::Missing, OPENED),
+    mark("failed (13: Permission denied), client", LogEvent::Closed, OPENED),
+    mark("failed (40: Too many levels of symbolic links)", LogEvent::Link, OPENED),
+    mark("directory index of", LogEvent::Folder, OPENED),
+    mark("is not a directory", LogEvent::Missing, OPENED),
+    mark("access forbidden by rule", LogEvent::Refused, What::None),
+    mark("unsafe URI", LogEvent::Unsafe, Between("unsafe URI \"", "\"")),
+    mark("no resolver defined to resolve", LogEvent::NoResolver, Between("to resolve ", ",")),
+    mark("could not be resolved", LogEvent::NotResolved, WordBefore(" could not be resolved")),
+    mark("rewrite or internal redirection cycle", LogEvent::Cycle, What::None),
+    mark("upstream sent too big header", LogEvent::HeaderTooBig, What::None),
+    mark("upstream prematurely closed connection", LogEvent::Closes, UPSTREAM),
+    mark("upstream sent no valid HTTP/1.0 header", LogEvent::Closes, UPSTREAM),
+    mark("upstream sent unsupported FastCGI", LogEvent::Closes, UPSTREAM),
+    mark("above the root path", LogEvent::NotAllowed, Behind("unable to find file: ")),
+    mark("(13)Permission denied", LogEvent::Closed, Behind("cannot open file: ")),
+    mark("(2)No such file or directory", LogEvent::Missing, Behind("cannot open file: ")),
+    mark("AH00035", LogEvent::Closed, Between("filesystem path '", "'")),
+    mark("AH00132", LogEvent::Closed, Behind("server access: ")),
+    mark("AH01630", LogEvent::Refused, Behind("server configuration: ")),
+    mark("not allowed here", LogEvent::OverrideForbidden, Begins(": ")),
     mark(
         "not under configured x-sendfile-docroot",
-        Event::NotAllowed,
+        LogEvent::NotAllowed,
         Between("X-Sendfile (", ")"),
     ),
-    mark("not a regular file", Event::Missing, Behind(" -> ")),
+    mark("not a regular file", LogEvent::Missing, Behind(" -> ")),
 ];
 
 /// The meaning of a line of an error log, if it is a known one.
-pub fn entry(line: &str, question: &Question) -> Option<Entry> {
+pub fn entry(line: &str, question: &Query) -> Option<LogEntry> {
     let mark = MARKS.iter().find(|it| line.contains(it.text))?;
-    let of =
-        owner(line, question).or((mark.event == Event::OverrideForbidden).then_some(Of::Unknown))?;
+    let of = owner(line, question)
+        .or((mark.event == LogEvent::OverrideForbidden).then_some(LogSubject::Unknown))?;
     let what = what(line, &mark.what);
-    Some(Entry { event: mark.event, of, what })
+    Some(LogEntry { event: mark.event, of, what })
 }
 
 /// The facts of the lines that belong to a download, without repetitions.
-pub fn facts(lines: &[String], question: &Question) -> Vec<Fact> {
+pub fn facts(lines: &[String], question: &Query) -> Vec<Fact> {
     let mut facts: Vec<Fact> = Vec::new();
     for line in lines {
         let Some(entry) = entry(line, question) else { continue };
-        let says = Says::Logged(entry);
-        if !facts.iter().any(|it| it.says == says) && facts.len() < MOST {
+        let says = FactKind::Logged(entry);
+        if !facts.iter().any(|it| it.kind == says) && facts.len() < MOST {
             facts.push(Fact::of(says, format!("Error log: {line}")));
         }
     }
@@ -103,14 +103,14 @@ pub fn facts(lines: &[String], question: &Question) -> Vec<Fact> {
 const MOST: usize = 16;
 
 /// The request that a line belongs to; `None` for requests of others.
-fn owner(line: &str, question: &Question) -> Option<Of> {
+fn owner(line: &str, question: &Query) -> Option<LogSubject> {
     if let Some(request) = between(line, "request: \"", "\"") {
         let target = request.split(' ').nth(1)?;
         let path = target.split('?').next()?;
         let direct = question.direct.as_ref().is_some_and(|it| it.path == path);
         return match path == question.site.path {
-            true => Some(Of::Download),
-            false => direct.then_some(Of::Direct),
+            true => Some(LogSubject::Download),
+            false => direct.then_some(LogSubject::Direct),
         };
     }
     let value = question.value.as_deref().and_then(|it| it.split('?').next());
@@ -124,7 +124,7 @@ fn owner(line: &str, question: &Question) -> Option<Of> {
         name,
     ];
     let ours = names.into_iter().flatten().any(|it| it.len() > 3 && line.contains(it));
-    ours.then_some(Of::Unknown)
+    ours.then_some(LogSubject::Unknown)
 }
 
 fn what(line: &str, at: &What) -> Option<String> {
@@ -148,17 +148,17 @@ mod tests {
     use super::*;
     use sendfile_evidence::request::Request;
 
-    fn question() -> Question {
-        Question {
+    fn question() -> Query {
+        Query {
             site: Request::get("http://h/download/1?x=1").expect("a URL"),
             direct: Request::get("http://h/_direct/a.bin"),
             value: Some("/p/a%20b.bin".to_owned()),
             file: Some("/srv/files/a b.bin".to_owned()),
-            ..Question::default()
+            ..Query::default()
         }
     }
 
-    fn check(line: &str) -> Option<(Event, Of, Option<String>)> {
+    fn check(line: &str) -> Option<(LogEvent, LogSubject, Option<String>)> {
         entry(line, &question()).map(|it| (it.event, it.of, it.what))
     }
 
@@ -171,20 +171,24 @@ mod tests {
             )
         };
         let open = "open() \"/srv/filesa b.bin\" failed (2: No such file or directory)";
-        let missing = (Event::Missing, Of::Download, Some("/srv/filesa b.bin".to_owned()));
+        let missing =
+            (LogEvent::Missing, LogSubject::Download, Some("/srv/filesa b.bin".to_owned()));
         assert_eq!(check(&line(open, "/download/1?x=1")), Some(missing));
         assert_eq!(check(&line(open, "/other")), None, "another client's request");
         let resolver = line("no resolver defined to resolve s3.test", "/_direct/a.bin");
         let unknown = line("s3.test could not be resolved (3: Host not found)", "/_direct/a.bin");
         let name = Some("s3.test".to_owned());
-        assert_eq!(check(&resolver), Some((Event::NoResolver, Of::Direct, name.clone())));
-        assert_eq!(check(&unknown), Some((Event::NotResolved, Of::Direct, name)));
+        assert_eq!(
+            check(&resolver),
+            Some((LogEvent::NoResolver, LogSubject::Direct, name.clone()))
+        );
+        assert_eq!(check(&unknown), Some((LogEvent::NotResolved, LogSubject::Direct, name)));
         let socket = "connect() to unix:/run/a.sock failed (2: No such file or directory) while \
                       connecting to upstream";
         let upstream = Some("http://127.0.0.1:1/x".to_owned());
         assert_eq!(
             check(&line(socket, "/download/1")),
-            Some((Event::NotConnected, Of::Download, upstream)),
+            Some((LogEvent::NotConnected, LogSubject::Download, upstream)),
             "a socket is no file"
         );
         let name = "upstream SSL certificate does not match \"s3.test\" while SSL handshaking to \
@@ -192,12 +196,12 @@ mod tests {
         let upstream = Some("http://127.0.0.1:1/x".to_owned());
         assert_eq!(
             check(&line(name, "/_direct/a.bin")),
-            Some((Event::NotTrusted, Of::Direct, upstream))
+            Some((LogEvent::NotTrusted, LogSubject::Direct, upstream))
         );
         let long = "upstream sent too big header while reading response header from upstream";
         assert_eq!(
             check(&line(long, "/download/1")),
-            Some((Event::HeaderTooBig, Of::Download, None))
+            Some((LogEvent::HeaderTooBig, LogSubject::Download, None))
         );
     }
 
@@ -206,13 +210,13 @@ mod tests {
         let file = Some("/srv/files/a b.bin".to_owned());
         let line = "[Mon Nov 23 06:10:00.1 2026] [xsendfile:error] [pid 1:tid 2] (13)Permission \
                     denied: [client 127.0.0.1:5] xsendfile: cannot open file: /srv/files/a b.bin";
-        assert_eq!(check(line), Some((Event::Closed, Of::Unknown, file.clone())));
+        assert_eq!(check(line), Some((LogEvent::Closed, LogSubject::Unknown, file.clone())));
         let line = "[Mon Nov 23 06:10:00.1 2026] [core:alert] [pid 1:tid 2] [client 127.0.0.1:5] \
                     /web/.htaccess: XSendFile not allowed here";
         let htaccess = Some("/web/.htaccess".to_owned());
-        assert_eq!(check(line), Some((Event::OverrideForbidden, Of::Unknown, htaccess)));
+        assert_eq!(check(line), Some((LogEvent::OverrideForbidden, LogSubject::Unknown, htaccess)));
         let line = "2026-11-23 06:10:00: (http-header-glue.c.1211) X-Sendfile (/srv/files/a b.bin) \
                     not under configured x-sendfile-docroot(s)";
-        assert_eq!(check(line), Some((Event::NotAllowed, Of::Unknown, file)));
+        assert_eq!(check(line), Some((LogEvent::NotAllowed, LogSubject::Unknown, file)));
     }
 }

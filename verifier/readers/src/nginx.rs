@@ -5,7 +5,7 @@ use sendfile_evidence::{
     request::{Address, Request},
 };
 
-use super::{Disk, Question, Treatment, Worker, pattern::Matcher, uri};
+use super::{Disk, Query, RouteAnalysis, Worker, pattern::Matcher, uri};
 
 mod astray;
 mod download;
@@ -70,15 +70,15 @@ impl Nginx {
     /// How it handles the download.
     pub(super) fn treatment(
         &self,
-        question: &Question,
+        question: &Query,
         disk: &dyn Disk,
         worker: &Worker,
-    ) -> Treatment {
+    ) -> RouteAnalysis {
         let servers = self.servers();
         let maps: Vec<&Directive> = self.http.children("map").collect();
         let host = question.site.host();
         let site = &question.site;
-        let mut treatment = Treatment::default();
+        let mut treatment = RouteAnalysis::default();
         let Some(server) = server::choose(&servers, &site.address, &host, &self.matcher) else {
             treatment.unsure = true;
             return treatment;
@@ -128,7 +128,7 @@ fn http(path: &str, main: &mut Vec<Directive>) -> Directive {
 /// One query to one configuration.
 #[derive(Clone, Copy)]
 struct Case<'a> {
-    question: &'a Question,
+    question: &'a Query,
     worker: &'a Worker,
     servers: &'a [Server<'a>],
     walk: Walk<'a>,

@@ -3,9 +3,9 @@
 
 use sendfile_evidence::path::{ends, joined, tidy};
 
-use sendfile_evidence::fact::{Fact, Place, Says, State, Wrong};
+use sendfile_evidence::fact::{Fact, FactKind, FileState, Misconfiguration, SourceLine};
 
-use super::{Access, Disk, Look, Question, Worker};
+use super::{Access, Disk, Look, Query, Worker};
 
 /// The components of a path.
 #[derive(Clone, Debug, Default)]
@@ -19,14 +19,14 @@ pub(super) struct Opened {
     /// The part of the URI that is the location's prefix.
     pub(super) prefix: String,
     /// How the directory and the URI are combined.
-    pub(super) by: By,
+    pub(super) by: PathRule,
     /// Whether the directory contains variables other than captures.
     pub(super) variables: bool,
 }
 
 /// How a directory and a URI are combined.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) enum By {
+pub(super) enum PathRule {
     /// The directory, followed by the whole URI.
     #[default]
     Root,
@@ -48,7 +48,7 @@ impl Opened {
     }
 
     /// The misconfiguration; `None` if the path is the file's, or no misconfiguration is known.
-    pub(super) fn wrong(&self, file: Option<&str>, disk: &dyn Disk) -> Option<Wrong> {
+    pub(super) fn wrong(&self, file: Option<&str>, disk: &dyn Disk) -> Option<Misconfiguration> {
         let right = |path: &str| match file {
             Some(file) => same(path, file, disk),
             None => disk.look(path) == Look::File,
@@ -57,14 +57,20 @@ impl Opened {
             return None;
         }
         match self.by {
-            By::Root if self.ends().any(|it| right(&joined(&self.folder, it))) => Some(Wrong::Root),
-            By::Alias if right(&joined(&self.folder, self.rest())) => Some(Wrong::Slash),
-            By::Alias if right(&joined(&self.folder, &self.uri)) => Some(Wrong::Alias),
+            PathRule::Root if self.ends().any(|it| right(&joined(&self.folder, it))) => {
+                Some(Misconfiguration::Root)
+            }
+            PathRule::Alias if right(&joined(&self.folder, self.rest())) => {
+                Some(Misconfiguration::Slash)
+            }
+            PathRule::Alias if right(&joined(&self.folder, &self.uri)) => {
+                Some(Misconfiguration::Alias)
+            }
             // A symbolic link that cannot be inspected may lead there.
             _ if disk.look(&self.path) == Look::Unknown => None,
-            _ if self.variables => Some(Wrong::Variable),
-            By::Captures => Some(Wrong::Capture),
-            By::Root | By::Alias => Some(Wrong::Folder),
+            _ if self.variables => Some(Misconfiguration::Variable),
+            PathRule::Captures => Some(Misconfiguration::Capture),
+            PathRule::Root | PathRule::Alias => Some(Misconfiguration::Folder),
         }
     }
 
@@ -99,15 +105,15 @@ pub(super) fn same(a: &str, b: &str, disk: &dyn Disk) -> bool {
 }
 
 /// What the workers find at a path.
-pub(super) fn state(path: &str, disk: &dyn Disk, worker: &Worker) -> State {
+pub(super) fn state(path: &str, disk: &dyn Disk, worker: &Worker) -> FileState {
     match disk.look(path) {
-        Look::Missing => State::Missing,
-        Look::Folder => State::Folder,
-        Look::Unknown => State::Unknown,
+        Look::Missing => FileState::Missing,
+        Look::Folder => FileState::Folder,
+        Look::Unknown => FileState::Unknown,
         Look::File => match disk.access(path, worker) {
-            Access::Open => State::Readable,
-            Access::Closed { .. } => State::Closed,
-            Access::Unknown => State::There,
+            Access::Open => FileState::Readable,
+            Access::Closed { .. } => FileState::Closed,
+            Access::Unknown => FileState::There,
         },
     }
 }
@@ -115,14 +121,14 @@ pub(super) fn state(path: &str, disk: &dyn Disk, worker: &Worker) -> State {
 /// The path that the direct location opens.
 pub(super) fn direct(
     path: &str,
-    at: Place,
-    question: &Question,
+    at: SourceLine,
+    question: &Query,
     disk: &dyn Disk,
     worker: &Worker,
 ) -> Fact {
     let (state, detail, fix) = seen(path, disk, worker);
     let other = question.file.as_deref().is_some_and(|file| !same(path, file, disk));
-    let says = Says::DirectOpens { path: path.to_owned(), state, other };
+    let says = FactKind::DirectOpens { path: path.to_owned(), state, other };
     Fact { fix, ..Fact::at(says, at, format!("the direct location opens {detail}")) }
 }
 
@@ -131,10 +137,10 @@ pub(super) fn seen(
     path: &str,
     disk: &dyn Disk,
     worker: &Worker,
-) -> (State, String, Option<String>) {
+) -> (FileState, String, Option<String>) {
     let state = state(path, disk, worker);
     match (state, disk.access(path, worker)) {
-        (State::Closed, Access::Closed { path: closed, why, fix }) => {
+        (FileState::Closed, Access::Closed { path: closed, why, fix }) => {
             (state, format!("{path}; {closed} is {why}"), Some(fix))
         }
         _ => (state, format!("{path}, {}", words(state)), None),
@@ -142,26 +148,26 @@ pub(super) fn seen(
 }
 
 /// What exists at a path, as a text.
-pub(super) fn words(state: State) -> &'static str {
+pub(super) fn words(state: FileState) -> &'static str {
     match state {
-        State::Readable | State::There => "which exists",
-        State::Missing => "which does not exist",
-        State::Folder => "which is a directory",
-        State::Closed => "which the proxy's user cannot access",
-        State::Unknown => "which this program cannot inspect",
+        FileState::Readable | FileState::There => "which exists",
+        FileState::Missing => "which does not exist",
+        FileState::Folder => "which is a directory",
+        FileState::Closed => "which the proxy's user cannot access",
+        FileState::Unknown => "which this program cannot inspect",
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{super::paper::Paper, *};
+    use super::{super::paper::InMemoryDisk, *};
 
-    fn wrong(by: By, folder: &str, prefix: &str, file: &str) -> Option<Wrong> {
+    fn wrong(by: PathRule, folder: &str, prefix: &str, file: &str) -> Option<Misconfiguration> {
         let uri = "/p/a/b.bin".to_owned();
         let path = match by {
-            By::Root => format!("{folder}{uri}"),
-            By::Alias => format!("{folder}{}", uri.strip_prefix(prefix).expect("a prefix")),
-            By::Captures => folder.to_owned(),
+            PathRule::Root => format!("{folder}{uri}"),
+            PathRule::Alias => format!("{folder}{}", uri.strip_prefix(prefix).expect("a prefix")),
+            PathRule::Captures => folder.to_owned(),
         };
         let opened = Opened {
             path,
@@ -171,18 +177,30 @@ mod tests {
             by,
             variables: false,
         };
-        opened.wrong(Some(file), &Paper::default())
+        opened.wrong(Some(file), &InMemoryDisk::default())
     }
 
     #[test]
     fn habits() {
         let file = "/srv/files/a/b.bin";
-        assert_eq!(wrong(By::Alias, "/srv/files/", "/p/", file), None);
-        assert_eq!(wrong(By::Alias, "/srv/files", "/p", file), None);
-        assert_eq!(wrong(By::Alias, "/srv/files", "/p/", file), Some(Wrong::Slash));
-        assert_eq!(wrong(By::Root, "/srv/files", "/p/", file), Some(Wrong::Root));
-        assert_eq!(wrong(By::Alias, "/srv", "/p/", "/srv/p/a/b.bin"), Some(Wrong::Alias));
-        assert_eq!(wrong(By::Alias, "/srv/file/", "/p/", file), Some(Wrong::Folder));
-        assert_eq!(wrong(By::Captures, "/srv/files/a", "", file), Some(Wrong::Capture));
+        assert_eq!(wrong(PathRule::Alias, "/srv/files/", "/p/", file), None);
+        assert_eq!(wrong(PathRule::Alias, "/srv/files", "/p", file), None);
+        assert_eq!(
+            wrong(PathRule::Alias, "/srv/files", "/p/", file),
+            Some(Misconfiguration::Slash)
+        );
+        assert_eq!(wrong(PathRule::Root, "/srv/files", "/p/", file), Some(Misconfiguration::Root));
+        assert_eq!(
+            wrong(PathRule::Alias, "/srv", "/p/", "/srv/p/a/b.bin"),
+            Some(Misconfiguration::Alias)
+        );
+        assert_eq!(
+            wrong(PathRule::Alias, "/srv/file/", "/p/", file),
+            Some(Misconfiguration::Folder)
+        );
+        assert_eq!(
+            wrong(PathRule::Captures, "/srv/files/a", "", file),
+            Some(Misconfiguration::Capture)
+        );
     }
 }

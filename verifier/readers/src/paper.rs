@@ -8,13 +8,13 @@ use super::{Access, Disk, Look, Text, Worker, directive::Directive, pattern, uri
 
 /// A disk in memory.
 #[derive(Default)]
-pub(crate) struct Paper {
+pub(crate) struct InMemoryDisk {
     files: BTreeMap<String, String>,
     links: BTreeMap<String, String>,
     closed: Vec<String>,
 }
 
-impl Paper {
+impl InMemoryDisk {
     pub(crate) fn with(mut self, path: &str, text: &str) -> Self {
         self.files.insert(path.to_owned(), text.to_owned());
         self
@@ -39,7 +39,7 @@ impl Paper {
     }
 }
 
-impl Disk for Paper {
+impl Disk for InMemoryDisk {
     fn read(&mut self, pattern: &str) -> Vec<Text> {
         let of =
             |(path, text): (&String, &String)| Text { path: path.clone(), text: Ok(text.clone()) };

@@ -7,7 +7,7 @@ use sendfile_evidence::{
 
 /// One download, as requests and headers.
 #[derive(Clone, Debug, Default)]
-pub struct Question {
+pub struct Query {
     /// The client's request.
     pub site: Request,
     /// The status returned to the client.
@@ -46,36 +46,36 @@ pub(super) fn spelled(name: &str) -> &str {
     }
 }
 
-impl Question {
+impl Query {
     /// The query for a target; `None` if the site was not requested by URL.
     pub fn of(evidence: &Evidence) -> Option<Self> {
-        let mut site = Request::of(&evidence.full.asked)?;
+        let mut site = Request::of(&evidence.full.request)?;
         if let Some(host) = site.header("host") {
             let port = site.address.port;
             site.address = Address { port, ..Address::of(host, port) };
         }
         let intent = &evidence.intent;
-        let answer = evidence.app.answer();
+        let answer = evidence.app.response();
         let sent = answer
             .and_then(|it| sendfile_evidence::dialect::handoff_of(it, intent.header.as_deref()));
         let header = sent.map(|(name, _)| name).or(intent.header.as_deref());
         let value = sent.map(|(_, value)| value).or(intent.value.as_deref());
-        let right = evidence.direct.answer().filter(|it| it.status == 200);
-        let storage = &evidence.storage.asked.url;
+        let right = evidence.direct.response().filter(|it| it.status == 200);
+        let storage = &evidence.storage.request.url;
         // The fixture reads back through its own URL, which is not the storage's.
         let key = evidence.dummy.as_ref().and_then(|it| it.key.as_deref());
         let of_store = |it: &Request| {
             key.is_none_or(|key| sendfile_evidence::dialect::decoded(&it.path).ends_with(key))
         };
         let served = |it: &&String| it.starts_with("http://") || it.starts_with("https://");
-        let url = evidence.storage.asked.http.as_ref().or(Some(storage).filter(served));
+        let url = evidence.storage.request.http.as_ref().or(Some(storage).filter(served));
         let store = url.and_then(|it| Request::get(it)).filter(of_store);
         Some(Self {
             site,
-            status: evidence.full.answer().map(|it| it.status),
-            direct: Request::of(&evidence.direct.asked),
+            status: evidence.full.response().map(|it| it.status),
+            direct: Request::of(&evidence.direct.request),
             direct_right: right.is_some_and(|it| evidence.is_dummy(&it.body)),
-            app: Request::of(&evidence.app.asked),
+            app: Request::of(&evidence.app.request),
             header: header.map(sendfile_evidence::dialect::spelling).map(str::to_owned),
             value: value.map(str::to_owned),
             meant: intent.value.clone().or(value.map(str::to_owned)),

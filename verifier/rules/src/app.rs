@@ -1,7 +1,7 @@
 //! Rules whose culprit is the app: requested directly, with the headers that the proxy is expected
 //! to send, it does not return the intended response.
 
-use super::{Culprit, Match, Reading, Remedy, Rule, Severity};
+use super::{Analysis, Culprit, Match, Remedy, Rule, Severity};
 use sendfile_evidence::{
     Failure, FailureKind, Response,
     dialect::{self, Product, ValueFault},
@@ -27,13 +27,13 @@ const OWN: &[Rule] = &[
             "Start the app. If it is running, compare its listen address with --app and with the \
              proxy's upstream address",
         ),
-        matches: |r| {
+        matches: |analysis| {
             let answered = |it: &&Failure| it.kind == FailureKind::Lengths;
-            let failure = r.evidence.app.seen.failure().filter(|it| !answered(it))?;
-            let full = r.evidence.full.answer();
+            let failure = analysis.evidence.app.outcome.failure().filter(|it| !answered(it))?;
+            let full = analysis.evidence.full.response();
             let because = || format!("The app does not respond: {}", failure.chain);
             match full.map(|it| it.status) {
-                _ if r.delivered || r.storage_to_blame() => None,
+                _ if analysis.delivered || analysis.storage_is_culprit() => None,
                 None | Some(502..=504) => Some(Match::sure(because())),
                 // A proxy that cannot reach its app returns a gateway error; any other response
                 // comes from elsewhere.
@@ -53,10 +53,12 @@ const OWN: &[Rule] = &[
             "Select the hand-off header for this proxy in the app's settings, or with the \
              fixture's --dialect",
         ),
-        matches: |r| {
-            let (name, _) = at_fault(r).and(r.handoff())?;
-            let declared = r.evidence.intent.header.as_deref().filter(|_| !r.by_contract());
-            let of_server = || r.server.filter(|it| r.passed_on() && !it.acts_on(name))?.header();
+        matches: |analysis| {
+            let (name, _) = at_fault(analysis).and(analysis.handoff())?;
+            let declared =
+                analysis.evidence.intent.header.as_deref().filter(|_| !analysis.by_contract());
+            let of_server =
+                || analysis.server.filter(|it| analysis.passed_on() && !it.acts_on(name))?.header();
             let meant = declared.or_else(of_server)?;
             let servers = dialect::header_named(name).map_or("another server", |it| it.servers);
             let name = dialect::spelling(name);
@@ -75,9 +77,9 @@ const OWN: &[Rule] = &[
                   header and carries the declared value or the file's name. The proxy passes it \
                   through to the client, and the body is empty.",
         remedy: Remedy::any("Spell the header name exactly as in the proxy's manual, with hyphens"),
-        matches: |r| {
-            let app = at_fault(r).filter(|_| r.handoff().is_none())?;
-            let (name, meant) = misspelt(r, app)?;
+        matches: |analysis| {
+            let app = at_fault(analysis).filter(|_| analysis.handoff().is_none())?;
+            let (name, meant) = misspelt(analysis, app)?;
             Some(Match::sure(format!("The app sends `{name}`; expected `{meant}`")))
         },
     },
@@ -100,7 +102,9 @@ const OWN: &[Rule] = &[
                  the directory",
             )
         },
-        matches: |r| value(r, ValueFault::FilesystemPath, "the value is a filesystem path"),
+        matches: |analysis| {
+            value(analysis, ValueFault::FilesystemPath, "the value is a filesystem path")
+        },
     },
     Rule {
         id: "app.relative-path",
@@ -112,7 +116,9 @@ const OWN: &[Rule] = &[
         remedy: Remedy::any(
             "In the app, send the absolute path, or the URI with its leading slash",
         ),
-        matches: |r| value(r, ValueFault::Relative, "the value does not begin with a slash"),
+        matches: |analysis| {
+            value(analysis, ValueFault::Relative, "the value does not begin with a slash")
+        },
     },
     Rule {
         id: "app.uri-not-encoded",
@@ -123,7 +129,9 @@ const OWN: &[Rule] = &[
                   then has another meaning, and a name that is stored with percent signs must be \
                   encoded once more.",
         remedy: Remedy::any("Percent-encode each path segment when building the header"),
-        matches: |r| value(r, ValueFault::NotEncoded, "decoded, the value names another file"),
+        matches: |analysis| {
+            value(analysis, ValueFault::NotEncoded, "decoded, the value names another file")
+        },
     },
     Rule {
         id: "app.uri-wrongly-encoded",
@@ -140,14 +148,14 @@ const OWN: &[Rule] = &[
             ),
             ..Remedy::any("In the app, send the raw path, without percent-encoding")
         },
-        matches: |r| {
+        matches: |analysis| {
             let otherwise =
                 "the value is encoded for a form, for HTML or in Latin-1, not as a path in UTF-8";
-            if let Some(found) = value(r, ValueFault::EncodedOtherwise, otherwise) {
+            if let Some(found) = value(analysis, ValueFault::EncodedOtherwise, otherwise) {
                 return Some(Match { fix: Some(AS_PATH.to_owned()), ..found });
             }
             value(
-                r,
+                analysis,
                 ValueFault::WronglyEncoded,
                 "the value is encoded once more than this proxy decodes",
             )
@@ -165,7 +173,7 @@ const OWN: &[Rule] = &[
         remedy: Remedy::any(
             "Encode # and ? before building the URL, and keep the directories of the path",
         ),
-        matches: |r| value(r, ValueFault::Truncated, "part of the name is missing"),
+        matches: |analysis| value(analysis, ValueFault::Truncated, "part of the name is missing"),
     },
     Rule {
         id: "app.wrong-value",
@@ -177,8 +185,8 @@ const OWN: &[Rule] = &[
         remedy: Remedy::any(
             "Compare the app's prefix or directory for hand-offs with the proxy's configuration",
         ),
-        matches: |r| {
-            let found = value(r, ValueFault::Other, "the value names something else")?;
+        matches: |analysis| {
+            let found = value(analysis, ValueFault::Other, "the value names something else")?;
             Some(Match { confidence: super::Confidence::Likely, ..found })
         },
     },
@@ -195,13 +203,13 @@ const OWN: &[Rule] = &[
         remedy: Remedy::any(
             "In the app, return 200 with the hand-off, and leave Range to the proxy",
         ),
-        matches: |r| {
-            let app =
-                at_fault(r).filter(|it| r.intended_handoff().is_some() && it.status != 200)?;
-            let strict = matches!(r.server, Some(Product::Apache | Product::Lighttpd));
-            let intercepted = r.server == Some(Product::Nginx) && app.status >= 300;
+        matches: |analysis| {
+            let app = at_fault(analysis)
+                .filter(|it| analysis.intended_handoff().is_some() && it.status != 200)?;
+            let strict = matches!(analysis.server, Some(Product::Apache | Product::Lighttpd));
+            let intercepted = analysis.server == Some(Product::Nginx) && app.status >= 300;
             let because = format!("The app returns {} with its hand-off", app.status);
-            match r.value_fault() {
+            match analysis.value_fault() {
                 None if strict => Some(Match::sure(because)),
                 None if intercepted => Some(Match::likely(because)),
                 _ => None,
@@ -216,8 +224,8 @@ const OWN: &[Rule] = &[
         meaning: "Requested directly, the app returns a server error. Frameworks most often fail \
                   to build the header because of non-ASCII names, control characters or dates.",
         remedy: Remedy::any("Check the app's log, and encode the value before setting the header"),
-        matches: |r| {
-            without_handoff(r, |status| status >= 500)
+        matches: |analysis| {
+            without_handoff(analysis, |status| status >= 500)
                 .map(|said| Match::likely(format!("The app returns {said}")))
         },
     },
@@ -231,9 +239,9 @@ const OWN: &[Rule] = &[
         remedy: Remedy::any(
             "Compare the app's storage setting with --storage, and the URL with the app's routes",
         ),
-        matches: |r| {
-            let said = without_handoff(r, |status| matches!(status, 404 | 410))?;
-            let stored = r.evidence.storage.answer().is_some();
+        matches: |analysis| {
+            let said = without_handoff(analysis, |status| matches!(status, 404 | 410))?;
+            let stored = analysis.evidence.storage.response().is_some();
             let because = format!("The app returns {said}");
             Some(if stored { Match::likely(because) } else { Match::possible(because) })
         },
@@ -250,8 +258,8 @@ const OWN: &[Rule] = &[
             "Pass the credentials of an authorized client with --app-header and --full-header, \
              then check the app's permissions",
         ),
-        matches: |r| {
-            let said = without_handoff(r, |status| matches!(status, 300..=399 | 401 | 403))?;
+        matches: |analysis| {
+            let said = without_handoff(analysis, |status| matches!(status, 300..=399 | 401 | 403))?;
             Some(Match::likely(format!("The app returns {said}")))
         },
     },
@@ -266,25 +274,29 @@ const OWN: &[Rule] = &[
             "Enable X-Accel-Redirect or X-Sendfile in the app, and check that its rules cover this \
              file",
         ),
-        matches: |r| {
-            let app = at_fault(r)
-                .filter(|it| r.handoff().is_none() && (200..300).contains(&it.status))?;
-            let streams = r.evidence.is_dummy(&app.body);
-            (misspelt(r, app).is_none() && !streams)
-                .then(|| Match::sure(format!("The app returns {}", r.describe(app))))
+        matches: |analysis| {
+            let app = at_fault(analysis)
+                .filter(|it| analysis.handoff().is_none() && (200..300).contains(&it.status))?;
+            let streams = analysis.evidence.is_dummy(&app.body);
+            (misspelt(analysis, app).is_none() && !streams)
+                .then(|| Match::sure(format!("The app returns {}", analysis.describe(app))))
         },
     },
 ];
 
 /// The app's response, if the download fails and the app is the layer to examine: the app is wrong,
 /// and the storage is right.
-fn at_fault<'a>(r: &Reading<'a>) -> Option<&'a Response> {
-    r.app().filter(|_| !r.delivered && !r.storage_to_blame() && !r.app_right())
+fn at_fault<'a>(analysis: &Analysis<'a>) -> Option<&'a Response> {
+    analysis
+        .app()
+        .filter(|_| !analysis.delivered && !analysis.storage_is_culprit() && !analysis.app_right())
 }
 
 /// The app's response, described, if it has such a status and no hand-off.
-fn without_handoff(r: &Reading<'_>, status: impl Fn(u16) -> bool) -> Option<String> {
-    at_fault(r).filter(|it| r.handoff().is_none() && status(it.status)).map(|it| r.describe(it))
+fn without_handoff(analysis: &Analysis<'_>, status: impl Fn(u16) -> bool) -> Option<String> {
+    at_fault(analysis)
+        .filter(|it| analysis.handoff().is_none() && status(it.status))
+        .map(|it| analysis.describe(it))
 }
 
 /// The remedy for a value that is encoded by the rules of another format.
@@ -293,9 +305,9 @@ const AS_PATH: &str = "Percent-encode each path segment as UTF-8, write a space 
 
 /// A misspelled hand-off header, recognised by its name or its value, and the name that was
 /// intended.
-fn misspelt<'a>(r: &Reading<'a>, app: &'a Response) -> Option<(&'a str, &'a str)> {
-    let intent = &r.evidence.intent;
-    let names_file = |value: &str| match (&intent.value, r.stored_at()) {
+fn misspelt<'a>(analysis: &Analysis<'a>, app: &'a Response) -> Option<(&'a str, &'a str)> {
+    let intent = &analysis.evidence.intent;
+    let names_file = |value: &str| match (&intent.value, analysis.stored_at()) {
         (Some(wanted), _) => value == wanted,
         (None, Some(stored)) => {
             let name = stored.rsplit('/').next().unwrap_or(stored);
@@ -313,11 +325,15 @@ fn misspelt<'a>(r: &Reading<'a>, app: &'a Response) -> Option<(&'a str, &'a str)
     })
 }
 
-fn value(r: &Reading<'_>, fault: ValueFault, problem: &str) -> Option<Match> {
-    let (name, value) = at_fault(r).and(r.intended_handoff())?;
-    let meant =
-        r.evidence.intent.value.as_deref().map_or(String::new(), |it| format!(", expected `{it}`"));
-    (r.value_fault() == Some(fault)).then(|| {
+fn value(analysis: &Analysis<'_>, fault: ValueFault, problem: &str) -> Option<Match> {
+    let (name, value) = at_fault(analysis).and(analysis.intended_handoff())?;
+    let meant = analysis
+        .evidence
+        .intent
+        .value
+        .as_deref()
+        .map_or(String::new(), |it| format!(", expected `{it}`"));
+    (analysis.value_fault() == Some(fault)).then(|| {
         Match::sure(format!(
             "The app sends {}: `{value}`{meant} ({problem})",
             dialect::spelling(name)

@@ -1,9 +1,9 @@
 //! The result of each check: a check fails by its own rules, and passes only if all its requests
 //! received a response.
 
-use super::{Finding, Reading, Severity, choice::rules_of, instead::rotated};
+use super::{Analysis, Finding, Severity, body_class::rotated, choice::rules_of};
 use sendfile_evidence::{
-    Check, Checked, End, Evidence, Made, ProbeId, Probed, Response, Same, Seen,
+    Check, Checked, End, Evidence, Made, Outcome, Probe, ProbeId, Response, Same,
 };
 
 /// The result of a check.
@@ -48,7 +48,7 @@ where
     evidence.checks.iter().map(|it| (it.check, result(it))).collect()
 }
 
-impl<'a> Reading<'a> {
+impl<'a> Analysis<'a> {
     /// The response to a repeated download for a check; none if the site allows the download only
     /// once or limits the rate.
     pub(super) fn repeated(&self, id: ProbeId) -> Option<&'a Response> {
@@ -59,43 +59,43 @@ impl<'a> Reading<'a> {
 
 /// Why a probe was skipped, if it was.
 fn skipped(evidence: &Evidence, id: ProbeId) -> Option<String> {
-    match &evidence.probed(id)?.seen {
-        Seen::Skipped(reason) => Some(reason.clone()),
-        Seen::Answer(_) | Seen::Nothing(_) => None,
+    match &evidence.probed(id)?.outcome {
+        Outcome::Skipped(reason) => Some(reason.clone()),
+        Outcome::Response(_) | Outcome::Failed(_) => None,
     }
 }
 
 /// Why the response to a probe is not conclusive, if it is not.
 pub(super) fn unanswered(evidence: &Evidence, id: ProbeId) -> Option<String> {
     let probed = evidence.probed(id)?;
-    match &probed.seen {
-        Seen::Nothing(failure) => Some(failure.chain.clone()),
-        Seen::Skipped(_) => None,
-        Seen::Answer(_) if !id.at_site() || !evidence.delivered() => None,
-        Seen::Answer(it) if matches!(it.status, 429 | 503) => {
+    match &probed.outcome {
+        Outcome::Failed(failure) => Some(failure.chain.clone()),
+        Outcome::Skipped(_) => None,
+        Outcome::Response(_) if !id.at_site() || !evidence.delivered() => None,
+        Outcome::Response(it) if matches!(it.status, 429 | 503) => {
             Some(format!("the site returns {} to repeated requests", it.status))
         }
-        Seen::Answer(_) if rotated(evidence) => {
+        Outcome::Response(_) if rotated(evidence) => {
             Some("the fixture changed its files during the check".to_owned())
         }
-        Seen::Answer(it) if id.repeats_download() => {
+        Outcome::Response(it) if id.repeats_download() => {
             once_only(evidence).or_else(|| made_anew(evidence, it))
         }
-        Seen::Answer(_) => None,
+        Outcome::Response(_) => None,
     }
 }
 
 /// Whether the site may generate the content anew for each request, if the only reference is its
 /// own response.
 fn made_anew(evidence: &Evidence, answer: &Response) -> Option<String> {
-    let full = evidence.full.answer().filter(|_| !evidence.has_yardstick())?;
+    let full = evidence.full.response().filter(|_| !evidence.has_reference())?;
     let other = matches!(answer.status, 200 | 206) && !answer.is_of_same_file(full);
     other.then(|| "the site does not indicate that the content is unchanged".to_owned())
 }
 
 /// What the same request returned the second time, if it was no longer the download.
 fn once_only(evidence: &Evidence) -> Option<String> {
-    let again = evidence.probed(ProbeId::Again).and_then(Probed::answer)?;
+    let again = evidence.probed(ProbeId::Again).and_then(Probe::response)?;
     let body = &again.body;
     let begins = body.end == End::TooLong && matches!(body.same, Some(Same::AtLeast(_)));
     match again.status {
@@ -108,7 +108,9 @@ fn once_only(evidence: &Evidence) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use sendfile_evidence::{Asked, Body, Dummy, Failure, FailureKind, Further, Sha256, Source};
+    use sendfile_evidence::{
+        Body, Dummy, ExtraProbe, Failure, FailureKind, RequestRecord, Sha256, Source,
+    };
 
     fn empty() -> Dummy {
         Dummy {
@@ -118,12 +120,12 @@ mod tests {
             nonce: None,
             instance: None,
             key: None,
-            twin: false,
+            decoy: false,
             previous: None,
         }
     }
 
-    fn answer(status: u16) -> Seen<Response> {
+    fn answer(status: u16) -> Outcome<Response> {
         let body = Body {
             size: 0,
             sha256: Sha256([0; 32]),
@@ -133,25 +135,26 @@ mod tests {
             beyond: 0,
             same: None,
         };
-        Seen::Answer(Response { status, headers: Vec::new(), body })
+        Outcome::Response(Response { status, headers: Vec::new(), body })
     }
 
-    fn check(probes: Vec<(ProbeId, Seen<Response>)>, expected: &CheckResult) {
-        let probed = |seen| Probed { seen, ..Probed::skipped("") };
-        let further = |(id, seen)| Further { id, probed: probed(seen), wants: None, journal: None };
+    fn check(probes: Vec<(ProbeId, Outcome<Response>)>, expected: &CheckResult) {
+        let probed = |seen| Probe { outcome: seen, ..Probe::skipped("") };
+        let further =
+            |(id, seen)| ExtraProbe { id, probed: probed(seen), wants: None, request_log: None };
         let made = Made::By(vec![ProbeId::Range]);
-        let asked = Asked { method: "GET".to_owned(), ..Asked::default() };
+        let asked = RequestRecord { method: "GET".to_owned(), ..RequestRecord::default() };
         let evidence = Evidence {
             target: String::new(),
             intent: sendfile_evidence::Intent::default(),
             dummy: Some(empty()),
-            storage: Probed::skipped(""),
-            app: Probed::skipped(""),
-            direct: Probed::skipped(""),
-            full: Probed { asked, ..probed(answer(200)) },
+            storage: Probe::skipped(""),
+            app: Probe::skipped(""),
+            direct: Probe::skipped(""),
+            full: Probe { request: asked, ..probed(answer(200)) },
             probes: probes.into_iter().map(further).collect(),
             checks: vec![Checked { check: Check::Ranges, made }],
-            journal: None,
+            request_log: None,
             local: Vec::new(),
             spoofed: None,
             certificate: None,
@@ -165,8 +168,8 @@ mod tests {
         let unknown = |reason: &str| CheckResult::Unknown(reason.to_owned());
         check(vec![(ProbeId::Range, answer(206))], &CheckResult::Pass);
         let late = Failure { kind: FailureKind::TimedOut, chain: "no answer".to_owned() };
-        check(vec![(ProbeId::Range, Seen::Nothing(late))], &unknown("no answer"));
-        let skipped = Seen::Skipped("why".to_owned());
+        check(vec![(ProbeId::Range, Outcome::Failed(late))], &unknown("no answer"));
+        let skipped = Outcome::Skipped("why".to_owned());
         check(vec![(ProbeId::Range, skipped)], &CheckResult::Skipped("why".to_owned()));
         let once = vec![(ProbeId::Range, answer(410)), (ProbeId::Again, answer(410))];
         check(once, &unknown("a repeated download returns 410"));

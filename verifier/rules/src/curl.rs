@@ -1,9 +1,9 @@
 //! Writes a request as a `curl` command, so that a person can repeat it.
 
-use sendfile_evidence::Asked;
+use sendfile_evidence::RequestRecord;
 
 /// The command. Secrets have already been redacted; placeholders show where they belong.
-pub(crate) fn line(asked: &Asked) -> String {
+pub(crate) fn line(asked: &RequestRecord) -> String {
     if let Some(path) = asked.url.strip_prefix("file://") {
         return format!("sha256sum {}", quoted(path));
     }
@@ -53,7 +53,7 @@ mod tests {
 
     #[test]
     fn a_line_can_be_pasted() {
-        let asked = Asked {
+        let asked = RequestRecord {
             method: "HEAD".to_owned(),
             url: "http://h/a b?y='z'".to_owned(),
             headers: vec![("x-sendfile-type".to_owned(), "X-Sendfile".to_owned())],
@@ -65,7 +65,7 @@ mod tests {
             line(&asked),
             r"curl -sS -D - -o /dev/null -I --cacert 'my ca.pem' -H 'x-sendfile-type: X-Sendfile' 'http://h/a b?y='\''z'\'''"
         );
-        let file = Asked { url: "file:///srv/a b".to_owned(), ..Asked::default() };
+        let file = RequestRecord { url: "file:///srv/a b".to_owned(), ..RequestRecord::default() };
         assert_eq!(line(&file), "sha256sum '/srv/a b'");
     }
 }

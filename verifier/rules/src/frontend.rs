@@ -2,11 +2,11 @@
 //! reach the serving proxy.
 
 use super::{
-    Culprit, Match, Reading, Remedy, Rule, Severity,
-    instead::{Instead, alike, instead},
+    Analysis, Culprit, Match, Remedy, Rule, Severity,
+    body_class::{BodyClass, alike, body_class},
     reached::Reached,
 };
-use sendfile_evidence::{FailureKind, ProbeId, Response, Seen, dialect};
+use sendfile_evidence::{FailureKind, Outcome, ProbeId, Response, dialect};
 
 pub(super) mod cache;
 mod visitor;
@@ -28,28 +28,28 @@ const OWN: &[Rule] = &[
         remedy: Remedy::any(
             "Forward the request to the serving proxy instead of directly to the app",
         ),
-        matches: |r| {
-            let full = r.left_over()?;
-            let (name, _) = r.handoff()?;
+        matches: |analysis| {
+            let full = analysis.unexplained_failure()?;
+            let (name, _) = analysis.handoff()?;
             let came_out = full.header(name).is_some();
             let passed_on = came_out || full.body.size == 0 && (200..300).contains(&full.status);
             let name = dialect::spelling(name);
-            let inner = r.inner().find(|(id, _)| r.gives_dummy(*id));
+            let inner = analysis.inner().find(|(id, _)| analysis.returns_dummy(*id));
             if let Some((id, _)) = inner.filter(|_| passed_on) {
-                let gets = r.visitor_gets();
+                let gets = analysis.client_gets();
                 return Some(Match::sure(format!("{gets}, with {name}; {id} returns the file")));
             }
-            if came_out && r.direct_by_app() {
+            if came_out && analysis.direct_by_app() {
                 return Some(Match::likely(format!(
                     "{name} reaches the client, and the app responds to the direct location's URL"
                 )));
             }
-            if came_out && r.obeys_others() {
+            if came_out && analysis.obeys_others() {
                 return Some(Match::likely(format!(
                     "{name} reaches the client, but the site acts on other hand-offs of the app"
                 )));
             }
-            let server = r.server.filter(|_| came_out && r.another_front())?;
+            let server = analysis.server.filter(|_| came_out && analysis.another_front())?;
             let because =
                 format!("{} serves the file, but another server passes {name} on", server.name());
             Some(Match::likely(because))
@@ -74,24 +74,28 @@ const OWN: &[Rule] = &[
             ),
             ..Remedy::any("Move the download's rule before the one that handles its URL")
         },
-        matches: |r| {
-            let full = not_routed(r)?;
-            let catch_all = reaches_app(r, ProbeId::Elsewhere, ProbeId::AppElsewhere);
-            let found = match (&r.reached, catch_all) {
-                (Reached::Not(how), Some(true)) => {
-                    let because = format!("{how}; other paths reach the app. {}", r.visitor_gets());
-                    Some(match by_proxy(r, full) {
-                        _ if refuses(r, full) || cache::kept(r) => Match::possible(because),
+        matches: |analysis| {
+            let full = not_routed(analysis)?;
+            let catch_all = reaches_app(analysis, ProbeId::Elsewhere, ProbeId::AppElsewhere);
+            let found = match (&analysis.reached, catch_all) {
+                (Reached::NotReached(how), Some(true)) => {
+                    let because =
+                        format!("{how}; other paths reach the app. {}", analysis.client_gets());
+                    Some(match by_proxy(analysis, full) {
+                        _ if refuses(analysis, full) || cache::kept(analysis) => {
+                            Match::possible(because)
+                        }
                         true => Match::sure(because),
                         false => Match::likely(because),
                     })
                 }
-                (Reached::Not(how), None) => {
-                    Some(Match::possible(format!("{how}; a client gets {}", r.describe(full))))
-                }
+                (Reached::NotReached(how), None) => Some(Match::possible(format!(
+                    "{how}; a client gets {}",
+                    analysis.describe(full)
+                ))),
                 _ => None,
             }?;
-            Some(with_snippet(r, found))
+            Some(with_snippet(analysis, found))
         },
     },
     Rule {
@@ -113,24 +117,25 @@ const OWN: &[Rule] = &[
             ),
             ..Remedy::any("Route the download's path to the app, before the fallback")
         },
-        matches: |r| {
-            let full = not_routed(r)?;
-            let same = r.probe(ProbeId::Elsewhere).is_some_and(|it| alike(it, full));
-            let catch_all = reaches_app(r, ProbeId::Elsewhere, ProbeId::AppElsewhere);
-            let found = match (&r.reached, same, catch_all) {
+        matches: |analysis| {
+            let full = not_routed(analysis)?;
+            let same = analysis.probe(ProbeId::Elsewhere).is_some_and(|it| alike(it, full));
+            let catch_all = reaches_app(analysis, ProbeId::Elsewhere, ProbeId::AppElsewhere);
+            let found = match (&analysis.reached, same, catch_all) {
                 (_, true, Some(false)) => Some(Match::sure(format!(
                     "An unknown path of the site returns the same: {}",
-                    r.describe(full)
+                    analysis.describe(full)
                 ))),
-                (Reached::Not(how), false, Some(false)) => {
-                    Some(Match::likely(format!("{how}; a client gets {}", r.describe(full))))
+                (Reached::NotReached(how), false, Some(false)) => {
+                    Some(Match::likely(format!("{how}; a client gets {}", analysis.describe(full))))
                 }
-                (Reached::Not(how), _, None) => {
-                    Some(Match::possible(format!("{how}; a client gets {}", r.describe(full))))
-                }
+                (Reached::NotReached(how), _, None) => Some(Match::possible(format!(
+                    "{how}; a client gets {}",
+                    analysis.describe(full)
+                ))),
                 _ => None,
             }?;
-            Some(with_snippet(r, found))
+            Some(with_snippet(analysis, found))
         },
     },
     Rule {
@@ -148,14 +153,16 @@ const OWN: &[Rule] = &[
             ),
             ..Remedy::any("Forward the client's path and Host to the app unchanged")
         },
-        matches: |r| {
-            let full = r.left_over().filter(|it| !visitor::treated_as_stranger(r, it))?;
-            if let Reached::Otherwise(how) = &r.reached {
-                return Some(Match::likely(format!("{how}. {}", r.visitor_gets())));
+        matches: |analysis| {
+            let full = analysis
+                .unexplained_failure()
+                .filter(|it| !visitor::treated_as_stranger(analysis, it))?;
+            if let Reached::Misrouted(how) = &analysis.reached {
+                return Some(Match::likely(format!("{how}. {}", analysis.client_gets())));
             }
-            let page = matches!(instead(r.evidence, full), Instead::AppPage);
-            let unknown = page && r.reached == Reached::Unknown;
-            (unknown || refused(r, full)).then(|| Match::possible(r.visitor_gets()))
+            let page = matches!(body_class(analysis.evidence, full), BodyClass::AppPage);
+            let unknown = page && analysis.reached == Reached::Unknown;
+            (unknown || refused(analysis, full)).then(|| Match::possible(analysis.client_gets()))
         },
     },
     Rule {
@@ -177,17 +184,18 @@ const OWN: &[Rule] = &[
                  app",
             )
         },
-        matches: |r| {
-            let full = r.left_over().filter(|it| gateway_error(r, it))?;
-            let kept = r.app().and_then(|it| it.header("content-disposition"));
+        matches: |analysis| {
+            let full = analysis.unexplained_failure().filter(|it| gateway_error(analysis, it))?;
+            let kept = analysis.app().and_then(|it| it.header("content-disposition"));
             let handed_over = kept.is_some() && full.header("content-disposition") == kept;
-            let everywhere = r.probe(ProbeId::Elsewhere).is_some_and(|it| it.status == full.status);
-            let because = r.visitor_gets();
+            let everywhere =
+                analysis.probe(ProbeId::Elsewhere).is_some_and(|it| it.status == full.status);
+            let because = analysis.client_gets();
             match (everywhere, handed_over) {
                 (_, true) => None,
-                (true, _) if closed(r, full) => None,
+                (true, _) if closed(analysis, full) => None,
                 (true, _) => Some(Match::sure(format!("Other paths fail too: {because}"))),
-                (false, _) if r.direct_right() && full.status != 400 => {
+                (false, _) if analysis.direct_right() && full.status != 400 => {
                     Some(Match::likely(because))
                 }
                 (false, _) => Some(Match::possible(because)),
@@ -206,9 +214,12 @@ const OWN: &[Rule] = &[
             "Look for a maintenance switch, for limits (`limit_req`, `limit_conn`), and for this \
              request in the error log",
         ),
-        matches: |r| {
-            let full = r.wrong_full().filter(|it| closed(r, it))?;
-            Some(Match::likely(format!("Every path of the site returns {}", r.describe(full))))
+        matches: |analysis| {
+            let full = analysis.wrong_full().filter(|it| closed(analysis, it))?;
+            Some(Match::likely(format!(
+                "Every path of the site returns {}",
+                analysis.describe(full)
+            )))
         },
     },
     Rule {
@@ -219,13 +230,19 @@ const OWN: &[Rule] = &[
         meaning: "The download's URL returns a redirect that the app did not send: to https, to \
                   another host, or to a path with a trailing slash. The redirect was not followed.",
         remedy: Remedy::any("Set --full to the final URL, or correct the redirect"),
-        matches: |r| {
-            let full = r.wrong_full().filter(|_| !r.storage_to_blame() && r.app_right())?;
-            let Instead::Redirect(location) = instead(r.evidence, full) else { return None };
-            let target = r.value().and_then(|it| it.split('?').next());
+        matches: |analysis| {
+            let full = analysis
+                .wrong_full()
+                .filter(|_| !analysis.storage_is_culprit() && analysis.app_right())?;
+            let BodyClass::Redirect(location) = body_class(analysis.evidence, full) else {
+                return None;
+            };
+            let target = analysis.value().and_then(|it| it.split('?').next());
             let by_handoff = target.is_some_and(|it| it.starts_with('/') && location.contains(it));
-            (!by_handoff && !visitor::treated_as_stranger(r, full) && r.masked().is_none())
-                .then(|| Match::likely(format!("The site redirects to {location}")))
+            (!by_handoff
+                && !visitor::treated_as_stranger(analysis, full)
+                && analysis.masked().is_none())
+            .then(|| Match::likely(format!("The site redirects to {location}")))
         },
     },
     Rule {
@@ -235,11 +252,13 @@ const OWN: &[Rule] = &[
         summary: "The site requires a login before the request reaches the app",
         meaning: "The site itself returns 401, although the app, requested directly, hands off.",
         remedy: Remedy::any("Pass the login with --full-header, or exempt the download's path"),
-        matches: |r| {
-            let app = matches!(r.reached, Reached::App(_)) || r.storage_to_blame();
-            let full = r.wrong_full().filter(|it| it.status == 401 && r.app_right() && !app)?;
-            let asked = visitor::treated_as_stranger(r, full);
-            (!asked).then(|| Match::likely(format!("The site returns {}", r.describe(full))))
+        matches: |analysis| {
+            let app = matches!(analysis.reached, Reached::App(_)) || analysis.storage_is_culprit();
+            let full = analysis
+                .wrong_full()
+                .filter(|it| it.status == 401 && analysis.app_right() && !app)?;
+            let asked = visitor::treated_as_stranger(analysis, full);
+            (!asked).then(|| Match::likely(format!("The site returns {}", analysis.describe(full))))
         },
     },
     Rule {
@@ -253,9 +272,13 @@ const OWN: &[Rule] = &[
             "Renew the certificate or complete its chain. If it is self-signed or from a private \
              CA, pass --cacert FILE",
         ),
-        matches: |r| {
-            let failure =
-                r.evidence.full.seen.failure().filter(|it| it.kind == FailureKind::Tls)?;
+        matches: |analysis| {
+            let failure = analysis
+                .evidence
+                .full
+                .outcome
+                .failure()
+                .filter(|it| it.kind == FailureKind::Tls)?;
             Some(Match::sure(failure.chain.clone()))
         },
     },
@@ -269,10 +292,10 @@ const OWN: &[Rule] = &[
         remedy: Remedy::any(
             "Renew the certificate and reload the proxy; check why this was not automatic",
         ),
-        matches: |r| {
-            let left = r.evidence.certificate?.days_left;
-            let until = humantime::format_rfc3339_seconds(r.evidence.certificate?.until);
-            (left < i64::from(r.evidence.intent.cert_days))
+        matches: |analysis| {
+            let left = analysis.evidence.certificate?.days_left;
+            let until = humantime::format_rfc3339_seconds(analysis.evidence.certificate?.until);
+            (left < i64::from(analysis.evidence.intent.cert_days))
                 .then(|| Match::sure(format!("The certificate expires on {until}, in {left} days")))
         },
     },
@@ -288,14 +311,16 @@ const OWN: &[Rule] = &[
             nginx: Some("Look for `$server_protocol` or `$http2` conditions in the server block"),
             ..Remedy::any("Compare the configuration for HTTP/2 with that for HTTP/1.1")
         },
-        matches: |r| {
-            let http2 = r.evidence.probes.iter().find(|it| it.id == ProbeId::Http2)?;
-            let other = !r.gives_dummy(ProbeId::Http2) && r.delivered && !r.head_only();
-            let wrong = other && !r.length_breaks_http2();
-            let got = match &http2.probed.seen {
-                Seen::Answer(_) => r.describe(r.repeated(ProbeId::Http2)?),
-                Seen::Nothing(failure) => failure.chain.clone(),
-                Seen::Skipped(_) => return None,
+        matches: |analysis| {
+            let http2 = analysis.evidence.probes.iter().find(|it| it.id == ProbeId::Http2)?;
+            let other = !analysis.returns_dummy(ProbeId::Http2)
+                && analysis.delivered
+                && !analysis.head_only();
+            let wrong = other && !analysis.length_breaks_http2();
+            let got = match &http2.probed.outcome {
+                Outcome::Response(_) => analysis.describe(analysis.repeated(ProbeId::Http2)?),
+                Outcome::Failed(failure) => failure.chain.clone(),
+                Outcome::Skipped(_) => return None,
             };
             let because = || format!("Over HTTP/2, a client gets {got}");
             wrong.then(|| Match::sure(because()).shown_by(ProbeId::Http2))
@@ -311,14 +336,14 @@ const OWN: &[Rule] = &[
         remedy: Remedy::any(
             "Start the proxy; if it runs, compare the name, port and certificate with the URL",
         ),
-        matches: |r| {
-            let failure = r.evidence.full.seen.failure()?;
+        matches: |analysis| {
+            let failure = analysis.evidence.full.outcome.failure()?;
             let chain = failure.chain.clone();
             match failure.kind {
                 FailureKind::Other | FailureKind::Tls | FailureKind::Lengths => None,
-                _ if !r.site_answers() => Some(Match::sure(chain)),
+                _ if !analysis.site_answers() => Some(Match::sure(chain)),
                 // The site is reachable: the failure concerns this request.
-                _ if matches!(r.reached, Reached::App(_) | Reached::AppTwice(_)) => None,
+                _ if matches!(analysis.reached, Reached::App(_) | Reached::AppTwice(_)) => None,
                 _ => Some(Match::possible(chain).also("Other paths of the site respond")),
             }
         },
@@ -326,10 +351,11 @@ const OWN: &[Rule] = &[
 ];
 
 /// Adds evidence that the server block does not include the download.
-fn with_snippet(r: &Reading<'_>, found: Match) -> Match {
-    let full = r.evidence.full.answer();
-    let anybody = r.probe(ProbeId::OtherHost).zip(full).is_some_and(|(it, full)| alike(it, full));
-    let found = match anybody && !r.direct_right() {
+fn with_snippet(analysis: &Analysis<'_>, found: Match) -> Match {
+    let full = analysis.evidence.full.response();
+    let anybody =
+        analysis.probe(ProbeId::OtherHost).zip(full).is_some_and(|(it, full)| alike(it, full));
+    let found = match anybody && !analysis.direct_right() {
         true => found.also(
             "Requested under an unknown host name, the site returns the same: the default server \
              may be responding",
@@ -337,7 +363,7 @@ fn with_snippet(r: &Reading<'_>, found: Match) -> Match {
         false => found,
     };
     // The snippet also adds the direct location: if both are missing, the snippet is not active.
-    match r.by_contract() && !r.direct_right() {
+    match analysis.by_contract() && !analysis.direct_right() {
         true => found.also(
             "The direct location is missing too: include the snippet in this server and reload",
         ),
@@ -346,34 +372,36 @@ fn with_snippet(r: &Reading<'_>, found: Match) -> Match {
 }
 
 /// Whether the proxy itself refuses the client.
-fn refuses(r: &Reading<'_>, full: &Response) -> bool {
-    matches!(full.status, 403 | 405 | 410) && r.own_page(full).is_some()
+fn refuses(analysis: &Analysis<'_>, full: &Response) -> bool {
+    matches!(full.status, 403 | 405 | 410) && analysis.own_page(full).is_some()
 }
 
 /// Whether the proxy responded itself, not its upstream: with its own page, or a file of its own.
-fn by_proxy(r: &Reading<'_>, full: &Response) -> bool {
+fn by_proxy(analysis: &Analysis<'_>, full: &Response) -> bool {
     let file = full.header("last-modified").is_some() || full.header("etag").is_some();
-    file || r.own_page(full).is_some()
+    file || analysis.own_page(full).is_some()
 }
 
 /// The client's response, if the proxy sent it without the app and without a failure of its own.
-fn not_routed<'a>(r: &Reading<'a>) -> Option<&'a Response> {
-    let failed =
-        |it: &Response| gateway_error(r, it) || it.status == 500 && r.own_page(it).is_some();
-    let redirected = |it: &Response| matches!(instead(r.evidence, it), Instead::Redirect(_));
-    let other = |it: &Response| failed(it) || redirected(it) || refused(r, it);
-    r.lost_before_app().filter(|it| !other(it) && it.status != 401)
+fn not_routed<'a>(analysis: &Analysis<'a>) -> Option<&'a Response> {
+    let failed = |it: &Response| {
+        gateway_error(analysis, it) || it.status == 500 && analysis.own_page(it).is_some()
+    };
+    let redirected =
+        |it: &Response| matches!(body_class(analysis.evidence, it), BodyClass::Redirect(_));
+    let other = |it: &Response| failed(it) || redirected(it) || refused(analysis, it);
+    analysis.failed_before_app().filter(|it| !other(it) && it.status != 401)
 }
 
 /// A 400 with a page that is not the proxy's: the upstream rejected the request, perhaps its Host.
-fn refused(r: &Reading<'_>, response: &Response) -> bool {
-    response.status == 400 && response.body.size > 0 && r.own_page(response).is_none()
+fn refused(analysis: &Analysis<'_>, response: &Response) -> bool {
+    response.status == 400 && response.body.size > 0 && analysis.own_page(response).is_none()
 }
 
 /// The proxy's own 502, 503 or 504, or a 400 that is not its own: the upstream did not understand
 /// the request.
-fn gateway_error(r: &Reading<'_>, response: &Response) -> bool {
-    let own = r.own_page(response).is_some();
+fn gateway_error(analysis: &Analysis<'_>, response: &Response) -> bool {
+    let own = analysis.own_page(response).is_some();
     match response.status {
         502..=504 => own || response.body.size == 0,
         400 => !own && response.body.size == 0,
@@ -382,14 +410,15 @@ fn gateway_error(r: &Reading<'_>, response: &Response) -> bool {
 }
 
 /// Whether every path returns the same 500 or 503, including those that need no app.
-fn closed(r: &Reading<'_>, full: &Response) -> bool {
-    let elsewhere = r.probe(ProbeId::Elsewhere).into_iter();
-    let mut others = elsewhere.chain(r.evidence.direct.answer());
-    let several = r.probe(ProbeId::Elsewhere).and(r.evidence.direct.answer()).is_some();
+fn closed(analysis: &Analysis<'_>, full: &Response) -> bool {
+    let elsewhere = analysis.probe(ProbeId::Elsewhere).into_iter();
+    let mut others = elsewhere.chain(analysis.evidence.direct.response());
+    let several =
+        analysis.probe(ProbeId::Elsewhere).and(analysis.evidence.direct.response()).is_some();
     several && matches!(full.status, 500 | 503) && others.all(|it| alike(it, full))
 }
 
 /// Whether the site returns the app's own page for a path; `None` if it was not probed.
-fn reaches_app(r: &Reading<'_>, site: ProbeId, app: ProbeId) -> Option<bool> {
-    Some(alike(r.probe(site)?, r.probe(app)?))
+fn reaches_app(analysis: &Analysis<'_>, site: ProbeId, app: ProbeId) -> Option<bool> {
+    Some(alike(analysis.probe(site)?, analysis.probe(app)?))
 }

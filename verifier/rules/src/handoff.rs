@@ -1,8 +1,8 @@
 //! Rules with culprit `handoff`: storage, app and proxy each work, but they do not fit together.
 
 use super::{
-    Culprit, Match, Reading, Remedy, Rule, Severity, UNTOLD,
-    instead::{Instead, instead},
+    Analysis, Culprit, Match, Remedy, Rule, Severity, UNTOLD,
+    body_class::{BodyClass, body_class},
     reached::Reached,
 };
 use sendfile_evidence::{
@@ -67,27 +67,27 @@ const OWN: &[Rule] = &[
                  `sendfile-check snippet caddy`)",
             ),
         },
-        matches: |r| {
+        matches: |analysis| {
             // A response that is passed on keeps the app's status.
             let passed_on = |it: &&Response| {
-                it.body.size == 0 && r.app().is_some_and(|app| app.status == it.status)
+                it.body.size == 0 && analysis.app().is_some_and(|app| app.status == it.status)
             };
-            let full = r
-                .lost_after_app()
+            let full = analysis
+                .failed_after_app()
                 .filter(passed_on)
                 .filter(|it| (200..300).contains(&it.status))?;
-            let (name, _) = r.handoff()?;
+            let (name, _) = analysis.handoff()?;
             match full.header(name) {
-                Some(_) if r.obeys_others() => Some(Match::possible(
+                Some(_) if analysis.obeys_others() => Some(Match::possible(
                     "The proxy acts on other hand-offs, but passes this one on to the client",
                 )),
-                Some(_) if !serves_elsewhere(r) => {
+                Some(_) if !serves_elsewhere(analysis) => {
                     let because =
                         format!("The client gets an empty body and the header {}", spelling(name));
-                    Some(Match { fix: header_of_another(r, name), ..Match::sure(because) })
+                    Some(Match { fix: header_of_another(analysis, name), ..Match::sure(because) })
                 }
                 Some(_) => None,
-                None if location::taken_for_its_ending(r, full) => None,
+                None if location::taken_for_its_ending(analysis, full) => None,
                 None => Some(Match::likely(
                     "The client gets an empty body and no hand-off header".to_owned(),
                 )),
@@ -120,10 +120,10 @@ const OWN: &[Rule] = &[
                  `header_up X-Accel-Mapping /FOLDER/=/PREFIX/`",
             ),
         },
-        matches: |r| {
-            let streamed = r.evidence.streamed().then_some(NOT_OF_THE_PROXY.to_owned());
-            let streamed = streamed.filter(|_| r.delivered);
-            if let Some((because, (name, _))) = streamed.as_ref().zip(r.engaged()) {
+        matches: |analysis| {
+            let streamed = analysis.evidence.streamed().then_some(NOT_OF_THE_PROXY.to_owned());
+            let streamed = streamed.filter(|_| analysis.delivered);
+            if let Some((because, (name, _))) = streamed.as_ref().zip(analysis.engaged()) {
                 let name = spelling(name);
                 let found = Match::sure(format!(
                     "{because}; the app sends the file itself, and sends {name} only if the \
@@ -131,8 +131,8 @@ const OWN: &[Rule] = &[
                 ));
                 return Some(found.shown_by(ProbeId::AppEngaged));
             }
-            let because = streamed.or_else(|| parts::unlike_a_file(r))?;
-            (r.handoff().is_some() && r.gives_dummy(ProbeId::AppBare)).then(|| {
+            let because = streamed.or_else(|| parts::unlike_a_file(analysis))?;
+            (analysis.handoff().is_some() && analysis.returns_dummy(ProbeId::AppBare)).then(|| {
                 Match::sure(format!(
                     "{because}; without the --app-header headers, the app sends the file itself"
                 ))
@@ -158,24 +158,24 @@ const OWN: &[Rule] = &[
                 "Configure the inner proxy to pass the hand-off header on without acting on it",
             )
         },
-        matches: |r| {
-            let full = r.lost_after_app()?;
-            let (name, _) = r.handoff()?;
-            if let Some((id, it)) = swallower(r) {
-                let gives = r.describe(it);
+        matches: |analysis| {
+            let full = analysis.failed_after_app()?;
+            let (name, _) = analysis.handoff()?;
+            if let Some((id, it)) = swallower(analysis) {
+                let gives = analysis.describe(it);
                 return Some(Match::sure(format!(
                     "Requested directly, {id} returns {gives}, without {name}"
                 )));
             }
-            if r.refused_between(full) {
-                let gets = r.describe(full);
-                let serving = r.server.map_or("Another server", Product::name);
+            if analysis.refused_between(full) {
+                let gets = analysis.describe(full);
+                let serving = analysis.server.map_or("Another server", Product::name);
                 return Some(Match::likely(format!(
                     "{serving} serves the file directly, but after the hand-off another server \
                      refuses it: {gets}"
                 )));
             }
-            swallowed(r).then(|| {
+            swallowed(analysis).then(|| {
                 Match::likely(
                     "A hand-off to the direct location's own URI ends at the app again, although \
                      clients get the file there",
@@ -199,15 +199,21 @@ const OWN: &[Rule] = &[
             ),
             ..Remedy::any("Turn off the filters at the hand-off's target")
         },
-        matches: |r| {
-            let full = r.left_over().filter(|it| it.status == 200 && it.body.end == End::Whole)?;
-            let changed = match instead(r.evidence, full) {
-                Instead::Changed(_) | Instead::Gzip | Instead::Longer | Instead::Truncated => true,
-                Instead::Older(_) | Instead::OtherInstance(_) => false,
-                _ => contains_dummy(r, full),
+        matches: |analysis| {
+            let full = analysis
+                .unexplained_failure()
+                .filter(|it| it.status == 200 && it.body.end == End::Whole)?;
+            let changed = match body_class(analysis.evidence, full) {
+                BodyClass::Changed(_)
+                | BodyClass::Gzip
+                | BodyClass::Longer
+                | BodyClass::Truncated => true,
+                BodyClass::Older(_) | BodyClass::OtherInstance(_) => false,
+                _ => contains_dummy(analysis, full),
             };
-            let other_times = r.comes_past_cache() || r.comes_again();
-            (changed && !other_times && r.direct_right()).then(|| Match::likely(r.visitor_gets()))
+            let other_times = analysis.succeeds_past_cache() || analysis.retry_succeeds();
+            (changed && !other_times && analysis.direct_right())
+                .then(|| Match::likely(analysis.client_gets()))
         },
     },
     Rule {
@@ -222,9 +228,10 @@ const OWN: &[Rule] = &[
             nginx: Some("Remove `add_header Content-Encoding` from the internal location"),
             ..Remedy::any("Do not send Content-Encoding with a file that is not encoded")
         },
-        matches: |r| {
-            let coding = encoding(r.evidence.full.answer().filter(|_| r.delivered)?)?;
-            let by_app = r.app().and_then(encoding).is_some();
+        matches: |analysis| {
+            let coding =
+                encoding(analysis.evidence.full.response().filter(|_| analysis.delivered)?)?;
+            let by_app = analysis.app().and_then(encoding).is_some();
             (!by_app).then(|| {
                 Match::sure(format!(
                     "content-encoding: {coding}, but the body is the unencoded file"
@@ -253,10 +260,10 @@ const OWN: &[Rule] = &[
             caddy: Some("Serve the directory only inside `handle_response`"),
             ..Remedy::any("Restrict the location of the target to hand-offs")
         },
-        matches: |r| {
-            let mut probes = r.evidence.probes.iter().filter(|it| leads_to_target(it.id));
-            let open = probes.find(|it| r.gives_dummy(it.id))?;
-            let because = format!("Any client gets the file at {}", open.probed.asked.url);
+        matches: |analysis| {
+            let mut probes = analysis.evidence.probes.iter().filter(|it| leads_to_target(it.id));
+            let open = probes.find(|it| analysis.returns_dummy(it.id))?;
+            let because = format!("Any client gets the file at {}", open.probed.request.url);
             Some(Match::sure(because).shown_by(open.id))
         },
     },
@@ -271,13 +278,13 @@ const OWN: &[Rule] = &[
             "Check the proxy's error log for the download's request: it names the path or the \
              reason",
         ),
-        matches: |r| {
-            let full = r
-                .lost_after_app()
-                .filter(|_| matches!(r.reached, Reached::App(_) | Reached::AppTwice(_)))?;
-            let asked = r.direct_right() && r.app().is_some();
-            let found = || Match::possible(format!("A client gets {}", r.describe(full)));
-            asked.then(|| if r.engaged().is_some() { found().also(UNTOLD) } else { found() })
+        matches: |analysis| {
+            let full = analysis
+                .failed_after_app()
+                .filter(|_| matches!(analysis.reached, Reached::App(_) | Reached::AppTwice(_)))?;
+            let asked = analysis.direct_right() && analysis.app().is_some();
+            let found = || Match::possible(format!("A client gets {}", analysis.describe(full)));
+            asked.then(|| if analysis.engaged().is_some() { found().also(UNTOLD) } else { found() })
         },
     },
 ];
@@ -287,8 +294,8 @@ const NOT_OF_THE_PROXY: &str =
     "The file arrives without the ETag and Last-Modified of the proxy's own files";
 
 /// The remedy if the recognised server acts on a different header than the app sends.
-fn header_of_another(r: &Reading<'_>, name: &str) -> Option<String> {
-    let server = r.server.filter(|it| !it.acts_on(name))?;
+fn header_of_another(analysis: &Analysis<'_>, name: &str) -> Option<String> {
+    let server = analysis.server.filter(|it| !it.acts_on(name))?;
     Some(format!(
         "Send {1} from the app, the only hand-off header that {0} acts on, or enable the hand-off \
          in the server behind {0}",
@@ -304,23 +311,24 @@ fn leads_to_target(id: ProbeId) -> bool {
 }
 
 /// Whether the beginning of a dummy appears somewhere in the beginning of a body.
-fn contains_dummy(r: &Reading<'_>, full: &Response) -> bool {
+fn contains_dummy(analysis: &Analysis<'_>, full: &Response) -> bool {
     let mark = b"sendfile-fixture/1 dummy ";
-    r.by_contract() && full.body.head.windows(mark.len()).any(|it| it == mark)
+    analysis.by_contract() && full.body.head.windows(mark.len()).any(|it| it == mark)
 }
 
 /// An inner proxy that, requested directly, returns neither the file nor the app's hand-off header.
-pub(super) fn swallower<'a>(r: &Reading<'a>) -> Option<(ProbeId, &'a Response)> {
-    let (name, _) = r.handoff()?;
-    r.inner().find(|(id, it)| it.header(name).is_none() && !r.gives_dummy(*id))
+pub(super) fn swallower<'a>(analysis: &Analysis<'a>) -> Option<(ProbeId, &'a Response)> {
+    let (name, _) = analysis.handoff()?;
+    analysis.inner().find(|(id, it)| it.header(name).is_none() && !analysis.returns_dummy(*id))
 }
 
 /// Whether a hand-off to the direct location falls through although clients get the file there:
 /// then another proxy acts on it.
-fn swallowed(r: &Reading<'_>) -> bool {
-    let fallen =
-        r.probe(ProbeId::DirectUri).is_some_and(|it| it.header("x-sendfile-fixture").is_some());
-    fallen && r.direct_right()
+fn swallowed(analysis: &Analysis<'_>) -> bool {
+    let fallen = analysis
+        .probe(ProbeId::DirectUri)
+        .is_some_and(|it| it.header("x-sendfile-fixture").is_some());
+    fallen && analysis.direct_right()
 }
 
 /// The coding that a response declares, unless it is `identity`.
@@ -332,7 +340,7 @@ pub(super) fn encoding(response: &Response) -> Option<&str> {
 }
 
 /// Whether a different proxy serves the file than the one that responds to the client.
-fn serves_elsewhere(r: &Reading<'_>) -> bool {
-    let by_inner = r.inner().any(|(id, _)| r.gives_dummy(id));
-    by_inner || r.direct_by_app() || r.another_front()
+fn serves_elsewhere(analysis: &Analysis<'_>) -> bool {
+    let by_inner = analysis.inner().any(|(id, _)| analysis.returns_dummy(id));
+    by_inner || analysis.direct_by_app() || analysis.another_front()
 }

@@ -1,50 +1,52 @@
 //! The result of each of the four layers.
 
-use super::{Layer, LayerResult, Reading};
-use sendfile_evidence::{Body, Evidence, Probed, Response, Seen};
+use super::{Analysis, Layer, LayerResult};
+use sendfile_evidence::{Body, Evidence, Outcome, Probe, Response};
 
 /// Why a layer that responded cannot be judged.
 const UNTOLD: &str = "there is no reference copy to compare with";
 
 /// Returns the storage, app, direct and full layers.
-pub(super) fn of(reading: &Reading<'_>) -> (Layer, Layer, Layer, Layer) {
-    let evidence = reading.evidence;
-    let storage = layer(&evidence.storage, |body| reading.storage_layer(body));
-    let app = layer(&evidence.app, |it| reading.app_layer(it));
+pub(super) fn of(analysis: &Analysis<'_>) -> (Layer, Layer, Layer, Layer) {
+    let evidence = analysis.evidence;
+    let storage = layer(&evidence.storage, |body| analysis.storage_layer(body));
+    let app = layer(&evidence.app, |it| analysis.app_layer(it));
     let direct = layer(&evidence.direct, |it| {
-        served(reading, it, evidence.is_dummy(&it.body) && it.status == 200)
+        served(analysis, it, evidence.is_dummy(&it.body) && it.status == 200)
     });
-    let full = match &evidence.full.seen {
+    let full = match &evidence.full.outcome {
         // A client that receives no response has no download, whatever the reason.
-        Seen::Nothing(failure) => Layer { result: LayerResult::Fail, seen: failure.chain.clone() },
-        _ => layer(&evidence.full, |it| served(reading, it, evidence.delivered())),
+        Outcome::Failed(failure) => {
+            Layer { result: LayerResult::Fail, seen: failure.chain.clone() }
+        }
+        _ => layer(&evidence.full, |it| served(analysis, it, evidence.delivered())),
     };
     (storage, app, direct, full)
 }
 
-fn layer<T>(probed: &Probed<T>, judge: impl FnOnce(&T) -> Layer) -> Layer {
-    match &probed.seen {
-        Seen::Answer(answer) => judge(answer),
-        Seen::Nothing(failure) => {
-            let url = &probed.asked.url;
+fn layer<T>(probed: &Probe<T>, judge: impl FnOnce(&T) -> Layer) -> Layer {
+    match &probed.outcome {
+        Outcome::Response(answer) => judge(answer),
+        Outcome::Failed(failure) => {
+            let url = &probed.request.url;
             let reason = format!("`{url}` does not respond: {}", failure.chain);
             Layer { seen: failure.chain.clone(), result: LayerResult::Unknown(reason) }
         }
-        Seen::Skipped(reason) => {
+        Outcome::Skipped(reason) => {
             Layer { result: LayerResult::Skipped(reason.clone()), seen: reason.clone() }
         }
     }
 }
 
-fn served(reading: &Reading<'_>, response: &Response, right: bool) -> Layer {
-    let result = match (right, &reading.evidence.dummy) {
-        (true, _) if reading.evidence.has_yardstick() => LayerResult::Pass,
+fn served(analysis: &Analysis<'_>, response: &Response, right: bool) -> Layer {
+    let result = match (right, &analysis.evidence.dummy) {
+        (true, _) if analysis.evidence.has_reference() => LayerResult::Pass,
         (true, _) => LayerResult::Unknown(UNTOLD.to_owned()),
         (false, Some(_)) => LayerResult::Fail,
         (false, None) if response.status >= 400 => LayerResult::Fail,
         (false, None) => LayerResult::Unknown(UNTOLD.to_owned()),
     };
-    Layer { result, seen: reading.describe(response) }
+    Layer { result, seen: analysis.describe(response) }
 }
 
 /// The result for the content of the storage.

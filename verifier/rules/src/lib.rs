@@ -3,29 +3,29 @@
 //! The knowledge is in tables of rules, one file per culprit. A rule is data plus one pure
 //! function.
 
-use sendfile_evidence::{Check, Evidence, ProbeId, Seen, dialect::Product};
+use sendfile_evidence::{Check, Evidence, Outcome, ProbeId, dialect::Product};
 
+mod analysis;
 mod app;
+mod body_class;
 mod checks;
 mod choice;
 mod curl;
 mod frontend;
 mod handoff;
-mod instead;
 mod layers;
 mod local;
 mod proxy;
 mod reached;
-mod reading;
 mod row;
 mod storage;
 mod words;
 
+pub use analysis::Analysis;
 pub use checks::CheckResult;
 pub use choice::{Choice, rules_of};
-pub use local::Ground;
+pub use local::Basis;
 pub use reached::Reached;
-pub use reading::Reading;
 
 /// The culprit: the layer in which a single change fixes the problem.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -96,7 +96,7 @@ pub struct Rule {
     /// The remedy.
     pub remedy: Remedy,
     /// Whether it matches.
-    pub matches: fn(&Reading<'_>) -> Option<Match>,
+    pub matches: fn(&Analysis<'_>) -> Option<Match>,
 }
 
 /// The remedy for each proxy.
@@ -127,7 +127,7 @@ pub struct Match {
     /// The request that shows it, if that is not the one to the culprit's layer.
     shown_by: Option<ProbeId>,
     /// What the confidence is based on.
-    ground: Ground,
+    basis: Basis,
     /// The change that fixes it, if a configuration shows it.
     fix: Option<String>,
 }
@@ -156,15 +156,15 @@ impl Match {
 
     fn of(confidence: Confidence, because: String) -> Self {
         let because = vec![because];
-        Self { confidence, because, shown_by: None, ground: Ground::Measured, fix: None }
+        Self { confidence, because, shown_by: None, basis: Basis::Measured, fix: None }
     }
 
     /// Adds what a configuration or a log says, which gives it at least this confidence, and the
     /// change that fixes it.
     fn told(self, sure: Confidence, lines: Vec<String>, fix: Option<String>) -> Self {
-        let ground = if sure < self.confidence { Ground::Told } else { Ground::Both };
+        let basis = if sure < self.confidence { Basis::Told } else { Basis::Both };
         let because = self.because.into_iter().chain(lines).collect();
-        Self { confidence: self.confidence.min(sure), because, ground, fix, ..self }
+        Self { confidence: self.confidence.min(sure), because, basis, fix, ..self }
     }
 }
 
@@ -177,7 +177,7 @@ pub struct Finding {
     /// The confidence.
     pub confidence: Confidence,
     /// What the confidence is based on.
-    pub ground: Ground,
+    pub basis: Basis,
     /// What was measured.
     pub evidence: Vec<String>,
     /// The command that reproduces it.
@@ -250,14 +250,14 @@ pub fn rule(id: &str) -> Option<&'static Rule> {
 
 /// Judges the evidence about a target.
 pub fn judge(evidence: &Evidence, choice: &Choice) -> Diagnosis {
-    let reading = Reading::of(evidence);
-    let tried = rules().filter(|rule| choice.tries(rule.id) && !reading.cut_by_limit());
-    let mut found: Vec<Finding> = tried.filter_map(|rule| finding(rule, &reading)).collect();
-    found.sort_by_key(|it| (it.severity, it.confidence, it.ground.rank(it.confidence)));
+    let analysis = Analysis::of(evidence);
+    let tried = rules().filter(|rule| choice.tries(rule.id) && !analysis.cut_by_limit());
+    let mut found: Vec<Finding> = tried.filter_map(|rule| finding(rule, &analysis)).collect();
+    found.sort_by_key(|it| (it.severity, it.confidence, it.basis.rank(it.confidence)));
     let found = without_guesses(found);
     let (findings, warnings): (Vec<_>, Vec<_>) =
         found.into_iter().partition(|it| it.severity != Severity::Warning);
-    let (storage, app, direct, full) = layers::of(&reading);
+    let (storage, app, direct, full) = layers::of(&analysis);
     let verdict = match findings.first().map(|it| it.severity) {
         Some(Severity::Exposed) => Verdict::Exposed,
         Some(Severity::Degraded) => Verdict::Degraded,
@@ -268,20 +268,20 @@ pub fn judge(evidence: &Evidence, choice: &Choice) -> Diagnosis {
             let layers =
                 [(&storage, Culprit::Storage), (&app, Culprit::App), (&full, Culprit::Frontend)];
             let untold = layers.into_iter().filter(|(_, culprit)| !told(*culprit));
-            without_finding(&reading, untold.map(|(layer, _)| layer))
+            without_finding(&analysis, untold.map(|(layer, _)| layer))
         }
     };
-    let deciding = deciding(&reading, &findings);
+    let deciding = deciding(&analysis, &findings);
     let checks = checks::results(evidence, || findings.iter().chain(&warnings));
     Diagnosis { verdict, findings, warnings, deciding, storage, app, direct, full, checks }
 }
 
 /// The requests and files not used yet that would distinguish between several explanations.
-fn deciding(reading: &Reading<'_>, findings: &[Finding]) -> Option<String> {
+fn deciding(analysis: &Analysis<'_>, findings: &[Finding]) -> Option<String> {
     let broken = findings.iter().filter(|it| it.severity == Severity::Broken);
     let open = broken.filter(|it| it.confidence != Confidence::Sure).count() > 1;
-    let local = match reading.server {
-        _ if !reading.evidence.local.is_empty() => None,
+    let local = match analysis.server {
+        _ if !analysis.evidence.local.is_empty() => None,
         Some(Product::Nginx) => Some(
             "on the nginx host --proxy-config nginx:FILE and --error-log FILE, or remotely the \
              headers of `echo.conf` next to the snippet",
@@ -296,10 +296,10 @@ fn deciding(reading: &Reading<'_>, findings: &[Finding]) -> Option<String> {
         _ => None,
     };
     let skipped = |seen: bool, flag| seen.then_some(flag);
-    let evidence = reading.evidence;
+    let evidence = analysis.evidence;
     let asks = [
-        skipped(matches!(evidence.app.seen, Seen::Skipped(_)), "--app URL"),
-        skipped(matches!(evidence.direct.seen, Seen::Skipped(_)), "--direct URL"),
+        skipped(matches!(evidence.app.outcome, Outcome::Skipped(_)), "--app URL"),
+        skipped(matches!(evidence.direct.outcome, Outcome::Skipped(_)), "--direct URL"),
         local,
     ];
     let asks: Vec<_> = asks.into_iter().flatten().collect();
@@ -322,18 +322,18 @@ fn without_guesses(mut found: Vec<Finding>) -> Vec<Finding> {
 /// Rules that name the culprit if no other rule names the cause.
 const FALLBACKS: [&str; 2] = ["proxy.direct-fails", "handoff.does-not-fit"];
 
-fn finding(rule: &'static Rule, reading: &Reading<'_>) -> Option<Finding> {
-    let measured = (rule.matches)(reading);
-    let found = local::borne_out(rule, measured, reading)?;
-    let Match { confidence, because, shown_by, ground, fix } = found;
+fn finding(rule: &'static Rule, analysis: &Analysis<'_>) -> Option<Finding> {
+    let measured = (rule.matches)(analysis);
+    let found = local::corroborate(rule, measured, analysis)?;
+    let Match { confidence, because, shown_by, basis, fix } = found;
     let severity = match rule.severity {
-        Severity::Degraded if !reading.delivered => Severity::Broken,
+        Severity::Degraded if !analysis.delivered => Severity::Broken,
         severity => severity,
     };
-    let asked = shown_by.and_then(|id| reading.evidence.probed(id)).map(|it| &it.asked);
-    let reproduce = asked.map_or_else(|| reading.reproduce(rule.culprit), curl::line);
-    let remedy = fix.unwrap_or_else(|| reading.remedy(&rule.remedy));
-    Some(Finding { rule, severity, confidence, ground, evidence: because, reproduce, remedy })
+    let asked = shown_by.and_then(|id| analysis.evidence.probed(id)).map(|it| &it.request);
+    let reproduce = asked.map_or_else(|| analysis.reproduce(rule.culprit), curl::line);
+    let remedy = fix.unwrap_or_else(|| analysis.remedy(&rule.remedy));
+    Some(Finding { rule, severity, confidence, basis, evidence: because, reproduce, remedy })
 }
 
 /// The hint for an app that was not requested as the proxy requests it.
@@ -341,25 +341,30 @@ const UNTOLD: &str = "the app sends a hand-off only if the request enables it: p
                       that the proxy sends, X-Sendfile-Type and X-Accel-Mapping, with --app-header";
 
 /// The verdict if no rule matched: healthy if everything checked was right, otherwise inconclusive.
-fn without_finding<'a>(reading: &Reading<'_>, layers: impl Iterator<Item = &'a Layer>) -> Verdict {
-    if reading.cut_by_limit() {
+fn without_finding<'a>(
+    analysis: &Analysis<'_>,
+    layers: impl Iterator<Item = &'a Layer>,
+) -> Verdict {
+    if analysis.cut_by_limit() {
         let reason = "the file is longer than the read limit; raise --max-bytes";
         return Verdict::Inconclusive(reason.to_owned());
     }
-    if !reading.evidence.has_yardstick() {
-        let reason =
-            format!("there is no reference copy to compare with: {}", reading.no_yardstick());
+    if !analysis.evidence.has_reference() {
+        let reason = format!(
+            "there is no reference copy to compare with: {}",
+            analysis.no_reference_reason()
+        );
         return Verdict::Inconclusive(reason);
     }
     let unknown = layers.into_iter().find_map(|it| match &it.result {
         LayerResult::Unknown(reason) => Some(reason.clone()),
         _ => None,
     });
-    let asked = reading.app().is_some() && reading.direct().is_some();
+    let asked = analysis.app().is_some() && analysis.direct().is_some();
     match unknown {
         Some(reason) => Verdict::Inconclusive(reason),
-        None if reading.delivered => Verdict::Healthy,
-        None if reading.engaged().is_some() => Verdict::Inconclusive(UNTOLD.to_owned()),
+        None if analysis.delivered => Verdict::Healthy,
+        None if analysis.engaged().is_some() => Verdict::Inconclusive(UNTOLD.to_owned()),
         None if asked => Verdict::Inconclusive("no rule explains the evidence".to_owned()),
         None => Verdict::Inconclusive(
             "the download fails; add --app and --direct to find the cause".to_owned(),

@@ -6,15 +6,15 @@ pub(super) mod store;
 
 use self::store::{breaks_off, names_host, reaches_no_store, store_fails};
 use super::{
-    Confidence, Culprit, Match, Reading, Remedy, Rule, Severity,
-    instead::{Instead, instead, told},
+    Analysis, Confidence, Culprit, Match, Remedy, Rule, Severity,
+    body_class::{BodyClass, body_class, told},
     local::contradiction,
 };
 use sendfile_evidence::{
     End, ProbeId, Response,
     dialect::{Product, file_seen, store_error},
     dummy_line::DummyLine,
-    fact::{Fact, Says},
+    fact::{Fact, FactKind},
 };
 
 pub(super) const RULES: &[Rule] = &[
@@ -41,27 +41,30 @@ pub(super) const RULES: &[Rule] = &[
                  directories above it; `namei -l FILE` shows all modes",
             )
         },
-        matches: |r| {
+        matches: |analysis| {
             let closed = |it: &&Response| it.status == 403 && store_error(&it.body).is_none();
-            if let Some(direct) = cannot_read(r).filter(closed) {
+            if let Some(direct) = cannot_read(analysis).filter(closed) {
                 let because =
-                    format!("The proxy returns {}, for the file itself", r.describe(direct));
-                let own = r.own_page(direct).is_some();
+                    format!("The proxy returns {}, for the file itself", analysis.describe(direct));
+                let own = analysis.own_page(direct).is_some();
                 return Some(if own { Match::sure(because) } else { Match::likely(because) });
             }
-            if let Some(same) = r.masked() {
+            if let Some(same) = analysis.masked() {
                 let because = format!(
                     "After the hand-off, the client gets the same as from the direct location, \
                      and from no other path: {}",
-                    r.describe(same)
+                    analysis.describe(same)
                 );
                 // A redirect to a login usually follows a refusal.
                 let moved = (300..400).contains(&same.status);
                 return Some(if moved { Match::likely(because) } else { Match::possible(because) });
             }
-            let full = r.lost_after_app().filter(closed).filter(|_| r.direct().is_none())?;
-            let because = format!("{}, after the hand-off", r.visitor_gets());
-            match r.own_page(full)? {
+            let full = analysis
+                .failed_after_app()
+                .filter(closed)
+                .filter(|_| analysis.direct().is_none())?;
+            let because = format!("{}, after the hand-off", analysis.client_gets());
+            match analysis.own_page(full)? {
                 Product::Nginx => Some(Match::likely(because)),
                 // It returns the same for a directory that is not allowed.
                 Product::Lighttpd => Some(Match::possible(because)),
@@ -82,10 +85,12 @@ pub(super) const RULES: &[Rule] = &[
             "Mount the storage into the proxy's container at the path in the proxy's \
              configuration; `ls -l /proc/PID/root/PATH` shows what the proxy can access",
         ),
-        matches: |r| {
-            let direct = cannot_read(r).filter(|it| it.status == 404 && instead_of(r, it))?;
-            let answers = format!("The proxy returns {}, for the file itself", r.describe(direct));
-            Some(match r.storage_asked() {
+        matches: |analysis| {
+            let direct =
+                cannot_read(analysis).filter(|it| it.status == 404 && instead_of(analysis, it))?;
+            let answers =
+                format!("The proxy returns {}, for the file itself", analysis.describe(direct));
+            Some(match analysis.storage_checked() {
                 true => Match::likely(answers).also("The storage has the file"),
                 // The file may not exist anywhere.
                 false => Match::possible(answers),
@@ -108,18 +113,22 @@ pub(super) const RULES: &[Rule] = &[
             ),
             ..Remedy::any("Make sure that the proxy's machine can resolve the storage's host name")
         },
-        matches: |r| {
-            if let Some(full) = reaches_no_store(r) {
+        matches: |analysis| {
+            if let Some(full) = reaches_no_store(analysis) {
                 let because =
-                    format!("After a signed hand-off, the client gets {}", r.describe(full));
+                    format!("After a signed hand-off, the client gets {}", analysis.describe(full));
                 return Some(Match::possible(because));
             }
-            let direct = store_fails(r).filter(|it| matches!(it.status, 500 | 502 | 503))?;
+            let direct = store_fails(analysis).filter(|it| matches!(it.status, 500 | 502 | 503))?;
             let because = format!(
                 "The proxy returns {}, instead of a response from the storage",
-                r.describe(direct)
+                analysis.describe(direct)
             );
-            Some(if names_host(r) { Match::likely(because) } else { Match::possible(because) })
+            Some(if names_host(analysis) {
+                Match::likely(because)
+            } else {
+                Match::possible(because)
+            })
         },
     },
     Rule {
@@ -134,13 +143,17 @@ pub(super) const RULES: &[Rule] = &[
             "Request the file from the storage with curl on the proxy's machine, and compare the \
              address with the one in the proxy's configuration",
         ),
-        matches: |r| {
-            let direct = store_fails(r)?;
+        matches: |analysis| {
+            let direct = store_fails(analysis)?;
             let because = format!(
                 "The proxy returns {}, instead of a response from the storage",
-                r.describe(direct)
+                analysis.describe(direct)
             );
-            Some(if names_host(r) { Match::possible(because) } else { Match::likely(because) })
+            Some(if names_host(analysis) {
+                Match::possible(because)
+            } else {
+                Match::likely(because)
+            })
         },
     },
     Rule {
@@ -155,8 +168,8 @@ pub(super) const RULES: &[Rule] = &[
             "Compare the request that the proxy sends with the one that was signed: Host, path, \
              query and method",
         ),
-        matches: |r| {
-            let direct = cannot_read(r)?;
+        matches: |analysis| {
+            let direct = cannot_read(analysis)?;
             let code = store_error(&direct.body)?;
             Some(Match::likely(format!(
                 "Requested through the proxy, the store returns {} {code}",
@@ -180,8 +193,8 @@ pub(super) const RULES: &[Rule] = &[
             ),
             ..Remedy::any("Disable the proxy's file cache, or give changed files a new name")
         },
-        matches: |r| {
-            let line = kept_file(r)?;
+        matches: |analysis| {
+            let line = kept_file(analysis)?;
             let because = format!(
                 "The proxy serves an older content, {}; another dummy, placed with the new one, is \
                  current",
@@ -208,23 +221,25 @@ pub(super) const RULES: &[Rule] = &[
                  the storage",
             )
         },
-        matches: |r| {
-            let whole = |it: &&Response| it.status == 200 && !too_slow(it) && !breaks_off(r, it);
-            let direct = cannot_read(r).filter(|it| whole(it) && kept_file(r).is_none())?;
+        matches: |analysis| {
+            let whole =
+                |it: &&Response| it.status == 200 && !too_slow(it) && !breaks_off(analysis, it);
+            let direct =
+                cannot_read(analysis).filter(|it| whole(it) && kept_file(analysis).is_none())?;
             let of_dummy = !matches!(
-                instead(r.evidence, direct),
-                Instead::Other | Instead::AppPage | Instead::ProxyPage(_) | Instead::Empty
+                body_class(analysis.evidence, direct),
+                BodyClass::Other | BodyClass::AppPage | BodyClass::ProxyPage(_) | BodyClass::Empty
             );
-            let because = format!("The proxy serves {}", r.describe(direct));
-            let found = match instead(r.evidence, direct) {
-                Instead::OtherInstance(_) => Match::likely(because).also(
+            let because = format!("The proxy serves {}", analysis.describe(direct));
+            let found = match body_class(analysis.evidence, direct) {
+                BodyClass::OtherInstance(_) => Match::likely(because).also(
                     "Another fixture wrote it: this site reads another storage, or --fixture \
                      belongs to another site",
                 ),
                 _ if of_dummy => Match::sure(because),
                 _ => Match::likely(because),
             };
-            Some(match file_behind(r, direct) {
+            Some(match file_behind(analysis, direct) {
                 Some(file) => found.also(file),
                 None => found,
             })
@@ -246,8 +261,8 @@ pub(super) const RULES: &[Rule] = &[
             caddy: Some("Run `caddy reload`, then check again"),
             ..Remedy::any("Reload the proxy's configuration, then check again")
         },
-        matches: |r| {
-            let mut because = contradiction(r)?.into_iter();
+        matches: |analysis| {
+            let mut because = contradiction(analysis)?.into_iter();
             let first = Match::likely(because.next()?);
             Some(first.told(Confidence::Likely, because.collect(), None))
         },
@@ -263,9 +278,9 @@ pub(super) const RULES: &[Rule] = &[
             "Give the user of this program read permission on the files, or pass the output of \
              `nginx -T`",
         ),
-        matches: |r| {
-            let not_read = |it: &&Fact| matches!(it.says, Says::Unread | Says::LogUnread);
-            let unread = r.evidence.local.iter().filter(not_read);
+        matches: |analysis| {
+            let not_read = |it: &&Fact| matches!(it.kind, FactKind::Unread | FactKind::LogUnread);
+            let unread = analysis.evidence.local.iter().filter(not_read);
             let mut because = unread.map(|it| it.detail.clone());
             let first = Match::sure(because.next()?);
             Some(because.fold(first, Match::also))
@@ -287,7 +302,7 @@ pub(super) const RULES: &[Rule] = &[
             apache: Some("Remove the Alias of the directory, or set `Require all denied` for it"),
             ..Remedy::any("Move protected files to a separate directory that is not published")
         },
-        matches: |r| open_to_anybody(r, ProbeId::StoragePublic),
+        matches: |analysis| open_to_anybody(analysis, ProbeId::StoragePublic),
     },
     Rule {
         id: "proxy.alias-traversal",
@@ -304,7 +319,7 @@ pub(super) const RULES: &[Rule] = &[
             ),
             ..Remedy::any("End the location's path with a slash")
         },
-        matches: |r| open_to_anybody(r, ProbeId::DirectUp),
+        matches: |analysis| open_to_anybody(analysis, ProbeId::DirectUp),
     },
     Rule {
         id: "proxy.direct-fails",
@@ -314,11 +329,13 @@ pub(super) const RULES: &[Rule] = &[
         meaning: "Storage and app work correctly. The location that serves the file without the \
                   app returns a response that no known cause explains.",
         remedy: Remedy::any("Check the proxy's error log for this request"),
-        matches: |r| {
-            let direct = cannot_read(r)?;
+        matches: |analysis| {
+            let direct = cannot_read(analysis)?;
             let known = matches!(direct.status, 200 | 403 | 404 | 502..=504) && !too_slow(direct)
                 || store_error(&direct.body).is_some();
-            (!known).then(|| Match::possible(format!("The proxy returns {}", r.describe(direct))))
+            (!known).then(|| {
+                Match::possible(format!("The proxy returns {}", analysis.describe(direct)))
+            })
         },
     },
     Rule {
@@ -332,19 +349,24 @@ pub(super) const RULES: &[Rule] = &[
         remedy: Remedy::any(
             "Correct the direct location or --direct, so that the next diagnosis can rely on it",
         ),
-        matches: |r| {
-            let wrong = |_: &&Response| r.delivered && !r.direct_right() || r.direct_by_app();
-            let direct = r.evidence.direct.answer().filter(wrong)?;
-            Some(Match::sure(format!("The direct location returns {}", r.describe(direct))))
+        matches: |analysis| {
+            let wrong = |_: &&Response| {
+                analysis.delivered && !analysis.direct_right() || analysis.direct_by_app()
+            };
+            let direct = analysis.evidence.direct.response().filter(wrong)?;
+            Some(Match::sure(format!("The direct location returns {}", analysis.describe(direct))))
         },
     },
 ];
 
 /// The direct location's response, if it is wrong, the download fails, and storage and app are
 /// right.
-fn cannot_read<'a>(r: &Reading<'a>) -> Option<&'a Response> {
-    let alone = !r.delivered && !r.storage_to_blame() && r.app_right() && !r.direct_unknown();
-    r.direct_wrong().filter(|_| alone)
+fn cannot_read<'a>(analysis: &Analysis<'a>) -> Option<&'a Response> {
+    let alone = !analysis.delivered
+        && !analysis.storage_is_culprit()
+        && analysis.app_right()
+        && !analysis.direct_unknown();
+    analysis.direct_wrong().filter(|_| alone)
 }
 
 /// The rest of the body timed out, which tells nothing about its content.
@@ -353,24 +375,24 @@ fn too_slow(response: &Response) -> bool {
 }
 
 /// The file is returned at a URL that must not serve it.
-fn open_to_anybody(r: &Reading<'_>, id: ProbeId) -> Option<Match> {
-    let url = &r.evidence.probed(id).filter(|_| r.gives_dummy(id))?.asked.url;
+fn open_to_anybody(analysis: &Analysis<'_>, id: ProbeId) -> Option<Match> {
+    let url = &analysis.evidence.probed(id).filter(|_| analysis.returns_dummy(id))?.request.url;
     Some(Match::sure(format!("Anyone can download the file at {url}")).shown_by(id))
 }
 
 /// The first line of an older content from the direct location, if another dummy of the same
 /// rotation is current. That dummy is requested only when something is wrong, so it is in no cache.
-fn kept_file(r: &Reading<'_>) -> Option<DummyLine> {
-    let direct = cannot_read(r).filter(|it| it.status == 200)?;
+fn kept_file(analysis: &Analysis<'_>) -> Option<DummyLine> {
+    let direct = cannot_read(analysis).filter(|it| it.status == 200)?;
     let line = DummyLine::read(&direct.body.head)?;
-    let older = matches!(instead(r.evidence, direct), Instead::Older(_));
-    (older && r.gives_dummy(ProbeId::NoExtension)).then_some(line)
+    let older = matches!(body_class(analysis.evidence, direct), BodyClass::Older(_));
+    (older && analysis.returns_dummy(ProbeId::NoExtension)).then_some(line)
 }
 
 /// Describes the file from which the response was made, by its ETag.
-fn file_behind(r: &Reading<'_>, direct: &Response) -> Option<String> {
-    let file = file_seen(r.server?, direct.header("etag")?)?;
-    let right = r.evidence.dummy.as_ref().is_some_and(|it| it.size == file.size);
+fn file_behind(analysis: &Analysis<'_>, direct: &Response) -> Option<String> {
+    let file = file_seen(analysis.server?, direct.header("etag")?)?;
+    let right = analysis.evidence.dummy.as_ref().is_some_and(|it| it.size == file.size);
     let hint = match right && direct.body.size != file.size {
         true => ", the right size: the content is changed after it is read",
         false => "",
@@ -385,6 +407,6 @@ fn file_behind(r: &Reading<'_>, direct: &Response) -> Option<String> {
 
 /// A 404 from the proxy itself, from a store behind it, or of unknown origin, but not a page from
 /// the app.
-fn instead_of(r: &Reading<'_>, direct: &Response) -> bool {
-    !matches!(instead(r.evidence, direct), Instead::AppPage | Instead::StoreError(_))
+fn instead_of(analysis: &Analysis<'_>, direct: &Response) -> bool {
+    !matches!(body_class(analysis.evidence, direct), BodyClass::AppPage | BodyClass::StoreError(_))
 }

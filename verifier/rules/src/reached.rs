@@ -1,6 +1,6 @@
 //! Determines how far the client's request got, from signs in the response, the strongest first.
 
-use super::instead::{alike, is_app_page};
+use super::body_class::{alike, is_app_page};
 use sendfile_evidence::{
     Evidence, ProbeId, Response, debug_headers,
     dialect::{self, Product},
@@ -14,9 +14,9 @@ pub enum Reached {
     /// The app responded to it, and received another request for the hand-off's own URI.
     AppTwice(&'static str),
     /// The app received a request, but for something else than the download.
-    Otherwise(&'static str),
+    Misrouted(&'static str),
     /// It did not reach the app.
-    Not(&'static str),
+    NotReached(&'static str),
     /// Unknown.
     Unknown,
 }
@@ -24,7 +24,7 @@ pub enum Reached {
 impl Reached {
     /// Determines it from the evidence.
     pub fn of(evidence: &Evidence) -> Self {
-        let by_answer = || by_answer(evidence, evidence.full.answer()?);
+        let by_answer = || by_answer(evidence, evidence.full.response()?);
         by_journal(evidence).or_else(by_answer).unwrap_or(Self::Unknown)
     }
 }
@@ -38,7 +38,7 @@ fn by_answer(evidence: &Evidence, full: &Response) -> Option<Reached> {
 }
 
 fn by_journal(evidence: &Evidence) -> Option<Reached> {
-    let journal = evidence.journal.as_ref()?;
+    let journal = evidence.request_log.as_ref()?;
     // The app layer's own request has a nonce, so the requests in this list came through the site.
     let viewed = journal.iter().any(|it| it.answer == "view");
     let mut fallen = journal.iter().filter(|it| it.answer == "fall-through").peekable();
@@ -52,8 +52,10 @@ fn by_journal(evidence: &Evidence) -> Option<Reached> {
             "The fixture's request log contains the request, and one for the hand-off's URI",
         ),
         (true, false) => Reached::App("The fixture's request log contains the request"),
-        (false, true) => Reached::Otherwise("The fixture's request log shows another path"),
-        (false, false) => Reached::Not("The fixture's request log does not contain the request"),
+        (false, true) => Reached::Misrouted("The fixture's request log shows another path"),
+        (false, false) => {
+            Reached::NotReached("The fixture's request log does not contain the request")
+        }
     })
 }
 
@@ -61,7 +63,7 @@ fn by_journal(evidence: &Evidence) -> Option<Reached> {
 /// store, or the app again.
 fn by_echo(full: &Response) -> Option<Reached> {
     match debug_headers::upstreams(full)?.len() {
-        0 => Some(Reached::Not("nginx reports that it contacted no upstream")),
+        0 => Some(Reached::NotReached("nginx reports that it contacted no upstream")),
         1 => Some(Reached::App("nginx reports that it contacted one upstream, once")),
         _ => None,
     }
@@ -76,7 +78,7 @@ fn by_content(evidence: &Evidence, full: &Response) -> Option<Reached> {
         return Some(Reached::App("A store error was returned, which only a hand-off causes"));
     }
     let intended = evidence.intent.header.as_deref();
-    let (name, value) = dialect::handoff_of(evidence.app.answer()?, intended)?;
+    let (name, value) = dialect::handoff_of(evidence.app.response()?, intended)?;
     if full.header(name).is_some() {
         return Some(Reached::App("The client gets the app's hand-off header"));
     }
@@ -91,17 +93,17 @@ fn by_content(evidence: &Evidence, full: &Response) -> Option<Reached> {
 /// client received that page.
 fn by_refusal(evidence: &Evidence, full: &Response) -> Option<Reached> {
     let stranger = evidence.probe(ProbeId::AppAnonymous).filter(|it| alike(it, full))?;
-    let kept = evidence.app.answer()?.header("content-disposition");
+    let kept = evidence.app.response()?.header("content-disposition");
     let handed_over = kept.is_some() && full.header("content-disposition") == kept;
     let own = stranger.body.size > 0 && stranger.status >= 400 && !is_app_page(evidence, full);
     (own && !handed_over && Product::by_error_page(full).is_none())
-        .then_some(Reached::Otherwise("The client gets the app's page for anonymous clients"))
+        .then_some(Reached::Misrouted("The client gets the app's page for anonymous clients"))
 }
 
 /// nginx keeps the app's Content-Disposition on every response after a hand-off, error pages
 /// included (measured with 1.22.1): without it there was no hand-off.
 fn by_kept_header(evidence: &Evidence, full: &Response) -> Option<Reached> {
-    let kept = evidence.app.answer()?.header("content-disposition")?;
+    let kept = evidence.app.response()?.header("content-disposition")?;
     let fell_through = evidence.probe(ProbeId::AppTarget).is_some_and(|it| alike(it, full));
     let nginx = Product::of(full) == Some(Product::Nginx) && !is_gateway_error(full);
     match full.header("content-disposition") {
@@ -110,12 +112,12 @@ fn by_kept_header(evidence: &Evidence, full: &Response) -> Option<Reached> {
              Content-Disposition",
         )),
         Some(it) if it == kept => Some(Reached::App("The app's Content-Disposition was kept")),
-        None if nginx && is_app_page(evidence, full) => Some(Reached::Otherwise(
+        None if nginx && is_app_page(evidence, full) => Some(Reached::Misrouted(
             "The response is a page from the app, without the download's Content-Disposition",
         )),
-        None if nginx && full.body.size > 0 => {
-            Some(Reached::Not("nginx keeps the app's Content-Disposition, but it is missing"))
-        }
+        None if nginx && full.body.size > 0 => Some(Reached::NotReached(
+            "nginx keeps the app's Content-Disposition, but it is missing",
+        )),
         _ => None,
     }
 }
@@ -129,7 +131,9 @@ fn by_neighbours(evidence: &Evidence, full: &Response) -> Option<Reached> {
     }
     if full.body.size == 0 && full.status == 200 {
         return Some(match alike(neighbour, full) && !alike(neighbour, app_neighbour) {
-            true => Reached::Not("A sibling URL returns the same empty 200; the app does not"),
+            true => {
+                Reached::NotReached("A sibling URL returns the same empty 200; the app does not")
+            }
             false => Reached::App("The response is an empty 200, like the app's"),
         });
     }
@@ -142,7 +146,7 @@ fn by_neighbours(evidence: &Evidence, full: &Response) -> Option<Reached> {
             Some(Reached::App("The app responds at a sibling URL of the download"))
         }
         (false, true) => {
-            Some(Reached::Not("A sibling URL returns the same page, which is not the app's"))
+            Some(Reached::NotReached("A sibling URL returns the same page, which is not the app's"))
         }
         _ => None,
     }
@@ -153,9 +157,9 @@ fn by_neighbours(evidence: &Evidence, full: &Response) -> Option<Reached> {
 fn in_vain(evidence: &Evidence, full: &Response) -> bool {
     let refused = matches!(full.status, 403 | 404)
         && matches!(Product::by_error_page(full), Some(Product::Apache | Product::Lighttpd));
-    let stored = evidence.storage.asked.url.strip_prefix("file://");
+    let stored = evidence.storage.request.url.strip_prefix("file://");
     let intended = evidence.intent.header.as_deref();
-    let value = evidence.app.answer().and_then(|it| dialect::handoff_of(it, intended));
+    let value = evidence.app.response().and_then(|it| dialect::handoff_of(it, intended));
     let other = |(_, value): (&str, &str)| stored.is_some_and(|it| dialect::decoded(value) != it);
     refused && value.is_some_and(other)
 }

@@ -1,13 +1,13 @@
 //! Several servers in a row: which of them responds, which serves the file, and which passes a
 //! hand-off through.
 
-use super::Reading;
+use super::Analysis;
 use sendfile_evidence::{
     ProbeId, Response,
     dialect::{Product, file_seen},
 };
 
-impl Reading<'_> {
+impl Analysis<'_> {
     /// Whether the client received the app's own response, with or without the hand-off header.
     pub fn passed_on(&self) -> bool {
         let Some(full) = self.wrong_full() else { return false };
@@ -30,7 +30,7 @@ impl Reading<'_> {
     pub fn obeys_others(&self) -> bool {
         [ProbeId::NoExtension, ProbeId::DoubleSlash, ProbeId::DirectUri]
             .into_iter()
-            .any(|id| self.gives_dummy(id))
+            .any(|id| self.returns_dummy(id))
     }
 
     /// Whether the directly served file has an ETag that the front server does not generate: a
@@ -46,7 +46,7 @@ impl Reading<'_> {
     ///
     /// nginx and Caddy always set their own Server header; Apache and lighttpd pass the app's on.
     pub fn another_front(&self) -> bool {
-        let Some(full) = self.evidence.full.answer().filter(|_| self.direct_right()) else {
+        let Some(full) = self.evidence.full.response().filter(|_| self.direct_right()) else {
             return false;
         };
         let of_app = self.app().and_then(|it| it.header("server"));

@@ -2,12 +2,12 @@
 //! expected one.
 
 use super::{
-    Culprit, Match, Reading, Remedy, Rule, Severity,
+    Analysis, Culprit, Match, Remedy, Rule, Severity,
+    body_class::{BodyClass, body_class, content},
     handoff::parts::{flaw_of_store, unknown_to_store},
-    instead::{Instead, content, instead},
 };
 use sendfile_evidence::{
-    Body, Failure, FailureKind, ProbeId, Response, Seen, dialect::store_error,
+    Body, Failure, FailureKind, Outcome, ProbeId, Response, dialect::store_error,
 };
 
 pub(super) const RULES: &[Rule] = &[
@@ -23,18 +23,18 @@ pub(super) const RULES: &[Rule] = &[
             "Restore the file, or point the app and the proxy to its current location. After a \
              migration, check whether it was moved",
         ),
-        matches: |r| {
-            if let Some(direct) = unasked(r) {
-                let gives = r.describe(direct);
+        matches: |analysis| {
+            if let Some(direct) = unasked(analysis) {
+                let gives = analysis.describe(direct);
                 return Some(Match::possible(format!(
                     "The proxy returns {gives}, for the file itself; the storage was not checked"
                 )));
             }
-            let failure = blamed(r).filter(|it| it.kind == FailureKind::NotFound)?;
-            let agreed = r.direct().zip(r.evidence.full.answer());
+            let failure = blamed(analysis).filter(|it| it.kind == FailureKind::NotFound)?;
+            let agreed = analysis.direct().zip(analysis.evidence.full.response());
             let elsewhere =
                 agreed.is_some_and(|(a, b)| a.status == 200 && a.body.sha256 == b.body.sha256);
-            (!elsewhere || r.by_contract())
+            (!elsewhere || analysis.by_contract())
                 .then(|| Match::sure(format!("Storage error: {}", failure.chain)))
         },
     },
@@ -50,9 +50,10 @@ pub(super) const RULES: &[Rule] = &[
             "Create the bucket, or correct its name and the store's endpoint, in both the app and \
              the proxy",
         ),
-        matches: |r| {
-            let failure = blamed(r).filter(|it| it.kind == FailureKind::BucketMissing)?;
-            let others = [r.direct(), r.evidence.full.answer()].into_iter().flatten();
+        matches: |analysis| {
+            let failure = blamed(analysis).filter(|it| it.kind == FailureKind::BucketMissing)?;
+            let others =
+                [analysis.direct(), analysis.evidence.full.response()].into_iter().flatten();
             let mut codes = others.filter_map(|it| store_error(&it.body));
             // Otherwise the wrong name may have been given to this program only.
             let alike = codes.any(|it| matches!(&*it, "NoSuchBucket" | "ContainerNotFound"));
@@ -70,8 +71,8 @@ pub(super) const RULES: &[Rule] = &[
         remedy: Remedy::any(
             "Correct the host in the storage's URL or endpoint, or the DNS records",
         ),
-        matches: |r| {
-            let failure = blamed(r).filter(|it| it.kind == FailureKind::NameNotResolved)?;
+        matches: |analysis| {
+            let failure = blamed(analysis).filter(|it| it.kind == FailureKind::NameNotResolved)?;
             Some(Match::likely(failure.chain.clone()))
         },
     },
@@ -87,8 +88,8 @@ pub(super) const RULES: &[Rule] = &[
             "Check whether the storage's URL should begin with http://, renew the certificate, or \
              trust its issuer: with --cacert here, with the proxy's own setting there",
         ),
-        matches: |r| {
-            let failure = blamed(r).filter(|it| it.kind == FailureKind::Tls)?;
+        matches: |analysis| {
+            let failure = blamed(analysis).filter(|it| it.kind == FailureKind::Tls)?;
             Some(Match::likely(failure.chain.clone()))
         },
     },
@@ -102,9 +103,9 @@ pub(super) const RULES: &[Rule] = &[
         remedy: Remedy::any(
             "Start the storage server, or correct its address; then check the network in between",
         ),
-        matches: |r| {
+        matches: |analysis| {
             use FailureKind::{Closed, Lengths, NotHttp, Refused, TimedOut};
-            let failure = blamed(r)?;
+            let failure = blamed(analysis)?;
             let silent = matches!(failure.kind, Refused | TimedOut | Closed | NotHttp | Lengths);
             silent.then(|| Match::sure(format!("The storage does not respond: {}", failure.chain)))
         },
@@ -122,7 +123,7 @@ pub(super) const RULES: &[Rule] = &[
             "Configure a valid access key with its own secret in the app, then sign the links \
              again",
         ),
-        matches: |r| refused_alike(r, FailureKind::KeyRefused),
+        matches: |analysis| refused_alike(analysis, FailureKind::KeyRefused),
     },
     Rule {
         id: "storage.access-denied",
@@ -137,7 +138,7 @@ pub(super) const RULES: &[Rule] = &[
             "Grant the key read access below that prefix: check the bucket policy, the key's own \
              policy, and the owner of the object",
         ),
-        matches: |r| refused_alike(r, FailureKind::Denied),
+        matches: |analysis| refused_alike(analysis, FailureKind::Denied),
     },
     Rule {
         id: "storage.wrong-region",
@@ -149,7 +150,7 @@ pub(super) const RULES: &[Rule] = &[
         remedy: Remedy::any(
             "Set the bucket's region where links are signed: AWS_REGION, or `region`",
         ),
-        matches: |r| refused_alike(r, FailureKind::WrongRegion),
+        matches: |analysis| refused_alike(analysis, FailureKind::WrongRegion),
     },
     Rule {
         id: "storage.clock-skewed",
@@ -161,7 +162,7 @@ pub(super) const RULES: &[Rule] = &[
         remedy: Remedy::any(
             "Set the clock of the machine that is wrong, and keep it synchronised with NTP",
         ),
-        matches: |r| refused_alike(r, FailureKind::ClockSkewed),
+        matches: |analysis| refused_alike(analysis, FailureKind::ClockSkewed),
     },
     Rule {
         id: "storage.refuses",
@@ -171,8 +172,8 @@ pub(super) const RULES: &[Rule] = &[
         meaning: "The storage server responds, but with neither the file nor an error that says \
                   that the file is missing.",
         remedy: Remedy::any("Check the storage server's log for the error that it returned"),
-        matches: |r| {
-            let failure = blamed(r).filter(|it| it.kind == FailureKind::Other)?;
+        matches: |analysis| {
+            let failure = blamed(analysis).filter(|it| it.kind == FailureKind::Other)?;
             Some(Match::likely(format!("Storage error: {}", failure.chain)))
         },
     },
@@ -188,10 +189,14 @@ pub(super) const RULES: &[Rule] = &[
             "Check that --storage is the storage that the fixture uses; otherwise find out which \
              program writes to the directory of dummies",
         ),
-        matches: |r| {
-            let body = r.evidence.storage.answer().filter(|body| !r.evidence.is_dummy(body))?;
-            let because = format!("The storage has {}", stored(r, body));
-            let other = matches!(seen(r, body), Instead::OtherInstance(_));
+        matches: |analysis| {
+            let body = analysis
+                .evidence
+                .storage
+                .response()
+                .filter(|body| !analysis.evidence.is_dummy(body))?;
+            let because = format!("The storage has {}", stored(analysis, body));
+            let other = matches!(seen(analysis, body), BodyClass::OtherInstance(_));
             let found = match other {
                 true => Match::likely(because).also(
                     "Another fixture wrote it: two fixtures use this storage, or --fixture belongs \
@@ -199,7 +204,7 @@ pub(super) const RULES: &[Rule] = &[
                 ),
                 false => Match::sure(because),
             };
-            (!r.delivered || !r.direct_right()).then_some(found)
+            (!analysis.delivered || !analysis.direct_right()).then_some(found)
         },
     },
     Rule {
@@ -222,8 +227,8 @@ pub(super) const RULES: &[Rule] = &[
                  requests to it, and Accept-Ranges from responses to clients",
             )
         },
-        matches: |r| {
-            let (part, flaw) = flaw_of_store(r)?;
+        matches: |analysis| {
+            let (part, flaw) = flaw_of_store(analysis)?;
             let same = "The same request sent directly to the store returns the same";
             Some(Match::sure(flaw).also(same).shown_by(ProbeId::AtStore(part)))
         },
@@ -240,8 +245,8 @@ pub(super) const RULES: &[Rule] = &[
         remedy: Remedy::any(
             "Use a store that supports Range and If-Range if interrupted downloads must resume",
         ),
-        matches: |r| {
-            let (part, lacks) = unknown_to_store(r)?;
+        matches: |analysis| {
+            let (part, lacks) = unknown_to_store(analysis)?;
             Some(Match::sure(lacks).shown_by(ProbeId::AtStore(part)))
         },
     },
@@ -254,16 +259,16 @@ pub(super) const RULES: &[Rule] = &[
                   storage named by --storage contains a different file, or none. This is a mistake \
                   in the check, not in the product.",
         remedy: Remedy::any("Point --storage to the storage that the fixture uses, or omit it"),
-        matches: |r| {
-            let seen = match &r.evidence.storage.seen {
-                _ if !proven(r) || !r.storage_failed() => return None,
-                Seen::Answer(body) => format!("--storage has {}", stored(r, body)),
-                Seen::Nothing(it)
+        matches: |analysis| {
+            let seen = match &analysis.evidence.storage.outcome {
+                _ if !proven(analysis) || !analysis.storage_failed() => return None,
+                Outcome::Response(body) => format!("--storage has {}", stored(analysis, body)),
+                Outcome::Failed(it)
                     if matches!(it.kind, FailureKind::NotFound | FailureKind::BucketMissing) =>
                 {
                     it.chain.clone()
                 }
-                Seen::Nothing(_) | Seen::Skipped(_) => return None,
+                Outcome::Failed(_) | Outcome::Skipped(_) => return None,
             };
             Some(Match::sure(seen))
         },
@@ -280,8 +285,9 @@ pub(super) const RULES: &[Rule] = &[
             "Run the check as a user who can read the storage, or omit --storage: the fixture then \
              reads the file back",
         ),
-        matches: |r| {
-            let failure = r.evidence.storage.seen.failure().filter(|_| proven(r))?;
+        matches: |analysis| {
+            let failure =
+                analysis.evidence.storage.outcome.failure().filter(|_| proven(analysis))?;
             failure.kind.is_of_the_key().then(|| Match::sure(failure.chain.clone()))
         },
     },
@@ -289,25 +295,27 @@ pub(super) const RULES: &[Rule] = &[
 
 /// The proxy's own 404, both for the file itself and for the client's download, if the storage was
 /// not checked.
-fn unasked<'a>(r: &Reading<'a>) -> Option<&'a Response> {
-    let missing = |it: &Response| it.status == 404 && r.own_page(it).is_some();
-    let direct = r.direct_wrong().filter(|it| missing(it) && !r.storage_asked())?;
-    r.wrong_full().filter(|it| missing(it) && r.app_right() && !r.direct_unknown())?;
+fn unasked<'a>(analysis: &Analysis<'a>) -> Option<&'a Response> {
+    let missing = |it: &Response| it.status == 404 && analysis.own_page(it).is_some();
+    let direct = analysis.direct_wrong().filter(|it| missing(it) && !analysis.storage_checked())?;
+    analysis
+        .wrong_full()
+        .filter(|it| missing(it) && analysis.app_right() && !analysis.direct_unknown())?;
     Some(direct)
 }
 
 /// Whether the fixture's own file arrives, with and without the app.
-fn proven(r: &Reading<'_>) -> bool {
-    r.delivered && r.direct_right() && r.by_contract()
+fn proven(analysis: &Analysis<'_>) -> bool {
+    analysis.delivered && analysis.direct_right() && analysis.by_contract()
 }
 
 /// Describes the content of the storage in one line.
-fn stored(r: &Reading<'_>, body: &Body) -> String {
-    content(r.evidence, &as_response(body))
+fn stored(analysis: &Analysis<'_>, body: &Body) -> String {
+    content(analysis.evidence, &as_response(body))
 }
 
-fn seen(r: &Reading<'_>, body: &Body) -> Instead {
-    instead(r.evidence, &as_response(body))
+fn seen(analysis: &Analysis<'_>, body: &Body) -> BodyClass {
+    body_class(analysis.evidence, &as_response(body))
 }
 
 fn as_response(body: &Body) -> Response {
@@ -316,11 +324,11 @@ fn as_response(body: &Body) -> Response {
 
 /// The store rejects this program's key. This is a problem of the check alone, unless the store
 /// rejects the proxy and the client for the same reason.
-fn refused_alike(r: &Reading<'_>, kind: FailureKind) -> Option<Match> {
-    let failure = r.evidence.storage.seen.failure().filter(|it| it.kind == kind)?;
-    let direct = r.direct_wrong()?;
+fn refused_alike(analysis: &Analysis<'_>, kind: FailureKind) -> Option<Match> {
+    let failure = analysis.evidence.storage.outcome.failure().filter(|it| it.kind == kind)?;
+    let direct = analysis.direct_wrong()?;
     let code = store_error(&direct.body).filter(|it| means(it, kind))?;
-    let visitor = store_error(&r.wrong_full()?.body);
+    let visitor = store_error(&analysis.wrong_full()?.body);
     let alike = match &visitor {
         Some(code) => means(code, kind),
         // A proxy may replace the error with its own page. A private bucket denies access to a
@@ -349,6 +357,6 @@ fn means(code: &str, kind: FailureKind) -> bool {
     }
 }
 
-fn blamed<'a>(r: &Reading<'a>) -> Option<&'a Failure> {
-    r.evidence.storage.seen.failure().filter(|_| r.storage_to_blame())
+fn blamed<'a>(analysis: &Analysis<'a>) -> Option<&'a Failure> {
+    analysis.evidence.storage.outcome.failure().filter(|_| analysis.storage_is_culprit())
 }

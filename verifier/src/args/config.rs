@@ -3,8 +3,8 @@
 use sendfile_evidence::{Access, Check, Intent};
 use sendfile_probe::config;
 use sendfile_probe::config::{
-    Config, ConfigError, Depth, LocalPlaces, Means, Metadata, Network, Places, Target, Trust, Wish,
-    expected, fixture_at, handoff, headers, storage_at, targets, urls,
+    Config, ConfigError, Credentials, Depth, Expectations, LocalPlaces, Metadata, Network, Places,
+    Target, Trust, expected, fixture_at, handoff, headers, storage_at, targets, urls,
 };
 use sendfile_rules::Choice;
 
@@ -20,7 +20,7 @@ pub fn config_of(args: &Verify) -> Result<Config, ConfigError> {
     let targets = match &args.config {
         Some(path) => {
             let mut targets = targets(path, &args.target)?;
-            targets.iter_mut().for_each(|it| it.wish.local.add(local_of(args)));
+            targets.iter_mut().for_each(|it| it.expectations.local.add(local_of(args)));
             targets
         }
         None => vec![target_from_args(args)?],
@@ -60,7 +60,7 @@ fn local_of(args: &Verify) -> LocalPlaces {
 
 fn target_from_args(args: &Verify) -> Result<Target, ConfigError> {
     let metadata = if args.storage_metadata { Metadata::Asked } else { Metadata::NotAsked };
-    let means = Means { options: &args.storage_option, metadata };
+    let means = Credentials { options: &args.storage_option, metadata };
     let storage = args.storage.as_deref().map(|it| storage_at(it, means)).transpose()?;
     let url = |text: &Option<String>| text.as_deref().map(str::parse).transpose();
     let places = match (&args.fixture, &args.site, &args.full) {
@@ -78,7 +78,7 @@ fn target_from_args(args: &Verify) -> Result<Target, ConfigError> {
         _ => return Err(ConfigError::Nothing),
     };
     let (header, value) = args.handoff.as_deref().map(handoff).transpose()?.unwrap_or_default();
-    let wish = Wish {
+    let expectations = Expectations {
         intent: Intent {
             header,
             value,
@@ -94,5 +94,5 @@ fn target_from_args(args: &Verify) -> Result<Target, ConfigError> {
         refused: urls(&args.refused)?,
         local: local_of(args),
     };
-    Ok(Target { name: "download".to_owned(), places, wish })
+    Ok(Target { name: "download".to_owned(), places, expectations })
 }

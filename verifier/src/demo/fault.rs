@@ -6,7 +6,7 @@
 use clap::ValueEnum;
 use serde::Deserialize;
 
-use super::{StageError, script::Answer};
+use super::{DemoError, script::Answer};
 use crate::args::DemoProxy;
 use sendfile_probe::config::Depth;
 
@@ -87,20 +87,20 @@ impl Fault {
     }
 
     /// The fault with this id, if it belongs to this proxy.
-    pub fn of(proxy: DemoProxy, id: &str) -> Result<Self, StageError> {
+    pub fn of(proxy: DemoProxy, id: &str) -> Result<Self, DemoError> {
         let fault = Self::named(id)?;
         if fault.proxy != name(proxy) {
-            return Err(StageError::OtherProxy { id: id.to_owned(), proxy: fault.proxy });
+            return Err(DemoError::OtherProxy { id: id.to_owned(), proxy: fault.proxy });
         }
         Ok(fault)
     }
 
     /// The fault with this id.
-    pub fn named(id: &str) -> Result<Self, StageError> {
+    pub fn named(id: &str) -> Result<Self, DemoError> {
         let Some((_, text)) = FAULTS.iter().find(|(listed, _)| *listed == id) else {
-            return Err(StageError::NoSuchFault(id.to_owned()));
+            return Err(DemoError::NoSuchFault(id.to_owned()));
         };
-        let invalid = |problem: String| StageError::Fault { id: id.to_owned(), problem };
+        let invalid = |problem: String| DemoError::Fault { id: id.to_owned(), problem };
         let fault: Self = toml::from_str(text).map_err(|error| invalid(error.to_string()))?;
         if fault.file.is_some() != fault.edit.is_some() {
             return Err(invalid("`file` and `edit` require each other".to_owned()));
@@ -109,14 +109,14 @@ impl Fault {
     }
 
     /// The text of a file with the edit applied, or unchanged if the edit is for another file.
-    pub fn applied(&self, file: &str, text: &str) -> Result<String, StageError> {
+    pub fn applied(&self, file: &str, text: &str) -> Result<String, DemoError> {
         let Some(Edit { from, to }) = &self.edit else { return Ok(text.to_owned()) };
         if self.file.as_deref() != Some(file) {
             return Ok(text.to_owned());
         }
         match text.matches(from.as_str()).count() {
             1 => Ok(text.replacen(from, to, 1)),
-            count => Err(StageError::Fault {
+            count => Err(DemoError::Fault {
                 id: self.story.clone(),
                 problem: format!("`{from}` occurs {count} times in {file}; expected exactly once"),
             }),

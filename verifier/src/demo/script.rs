@@ -18,7 +18,7 @@ use tokio::{
     time::timeout,
 };
 
-use super::StageError;
+use super::DemoError;
 
 /// Maximum size of a request head, in bytes.
 const HEAD_MAX: usize = 16 << 10;
@@ -68,21 +68,21 @@ fn always() -> u32 {
 }
 
 /// A server that runs until it is dropped.
-pub(super) struct Script {
+pub(super) struct StubServer {
     pub(super) address: SocketAddr,
     task: JoinHandle<()>,
 }
 
-impl Script {
+impl StubServer {
     /// Starts a server if there are responses. They read files from `storage`, and may contain
     /// placeholders for it and the store.
     pub(super) async fn start(
         answers: Option<Vec<Answer>>,
         storage: &Path,
         store: Option<SocketAddr>,
-    ) -> Result<Option<Self>, StageError> {
+    ) -> Result<Option<Self>, DemoError> {
         let Some(answers) = answers else { return Ok(None) };
-        let socket = || StageError::file(Path::new("127.0.0.1:0"));
+        let socket = || DemoError::file(Path::new("127.0.0.1:0"));
         let listener = TcpListener::bind(("127.0.0.1", 0)).await.map_err(socket())?;
         let address = listener.local_addr().map_err(socket())?;
         let store = store.unwrap_or(address).to_string();
@@ -107,7 +107,7 @@ impl Script {
     }
 }
 
-impl Drop for Script {
+impl Drop for StubServer {
     fn drop(&mut self) {
         self.task.abort();
     }

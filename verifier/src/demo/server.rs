@@ -18,7 +18,7 @@ use sendfile_fixture::{
 };
 
 use super::{
-    StageError,
+    DemoError,
     fault::{Edited, Fault},
 };
 use crate::{
@@ -140,11 +140,11 @@ impl Server {
         proxy: DemoProxy,
         place: &Place<'_>,
         fault: Option<&Fault>,
-    ) -> Result<Self, StageError> {
+    ) -> Result<Self, DemoError> {
         let Some(program) = program(proxy) else {
             return built_in(&place.app, place.storage, fault).await.map(Self::BuiltIn);
         };
-        let port = free_port().map_err(StageError::file(&place.run))?;
+        let port = free_port().map_err(DemoError::file(&place.run))?;
         let shipped = Files::of(program, place, port, None)?;
         let edited = Files::of(program, place, port, fault)?;
         let (loaded, then) = match fault.map(|it| it.edited).unwrap_or_default() {
@@ -154,7 +154,7 @@ impl Server {
         };
         let real = real(program, loaded, port, &place.run)?;
         if fault.is_some_and(|it| it.edited != Edited::Loaded) {
-            real.wait_for_answer().map_err(StageError::file(&place.run))?;
+            real.wait_for_answer().map_err(DemoError::file(&place.run))?;
             then.write(&place.run)?;
         }
         Ok(Self::Real(real))
@@ -165,10 +165,10 @@ impl Server {
         proxy: DemoProxy,
         rules: &str,
         place: &Place<'_>,
-    ) -> Result<Self, StageError> {
-        let program = program(proxy).ok_or(StageError::NotInstalled("a proxy for the chain"))?;
-        fs::create_dir(&place.run).map_err(StageError::file(&place.run))?;
-        let port = free_port().map_err(StageError::file(&place.run))?;
+    ) -> Result<Self, DemoError> {
+        let program = program(proxy).ok_or(DemoError::NotInstalled("a proxy for the chain"))?;
+        fs::create_dir(&place.run).map_err(DemoError::file(&place.run))?;
+        let port = free_port().map_err(DemoError::file(&place.run))?;
         let files =
             Files::filled(program.site.1, &format!("{rules}\n# forward the rest\n"), place, port);
         real(program, &files, port, &place.run).map(Self::Real)
@@ -214,15 +214,15 @@ async fn built_in(
     app: &Address,
     storage: &Path,
     fault: Option<&Fault>,
-) -> Result<RunningProxy, StageError> {
+) -> Result<RunningProxy, DemoError> {
     const NAME: &str = "the built-in proxy";
     const FILE: &str = "verifier/src/demo/built-in.toml";
     let shipped = include_str!("built-in.toml");
     let text = fault.map_or_else(|| Ok(shipped.to_owned()), |it| it.applied(FILE, shipped))?;
     let settings: Settings = toml::from_str(&text)
-        .map_err(|error| StageError::NotUp { name: NAME, said: error.to_string() })?;
+        .map_err(|error| DemoError::NotUp { name: NAME, said: error.to_string() })?;
     let started = Proxy::new(app.clone(), storage).settings(settings).start().await;
-    started.map_err(|error| StageError::NotUp {
+    started.map_err(|error| DemoError::NotUp {
         name: NAME,
         said: sendfile_evidence::cause_chain(&error),
     })
@@ -240,7 +240,7 @@ impl Files {
         place: &Place<'_>,
         port: u16,
         fault: Option<&Fault>,
-    ) -> Result<Self, StageError> {
+    ) -> Result<Self, DemoError> {
         let applied = |file: &str, text: &str| {
             fault.map_or_else(|| Ok(text.to_owned()), |it| it.applied(file, text))
         };
@@ -274,18 +274,18 @@ impl Files {
         Self { snippet: filled(snippet), site: filled(&site) }
     }
 
-    fn write(&self, run: &Path) -> Result<(), StageError> {
+    fn write(&self, run: &Path) -> Result<(), DemoError> {
         write(&run.join("snippet.conf"), &self.snippet)?;
         write(&run.join("site.conf"), &self.site)
     }
 }
 
-fn real(program: &Program, files: &Files, port: u16, run: &Path) -> Result<Real, StageError> {
+fn real(program: &Program, files: &Files, port: u16, run: &Path) -> Result<Real, DemoError> {
     // lighttpd opens its log as its unprivileged user.
     let writable = run.join("tmp");
-    fs::create_dir(&writable).map_err(StageError::file(&writable))?;
+    fs::create_dir(&writable).map_err(DemoError::file(&writable))?;
     let all = fs::Permissions::from_mode(0o777);
-    fs::set_permissions(&writable, all).map_err(StageError::file(&writable))?;
+    fs::set_permissions(&writable, all).map_err(DemoError::file(&writable))?;
     files.write(run)?;
     write(&run.join("index.html"), "<!doctype html><title>The site</title>\n")?;
     let child = spawn(program, run)?;
@@ -295,8 +295,8 @@ fn real(program: &Program, files: &Files, port: u16, run: &Path) -> Result<Real,
     Ok(real)
 }
 
-fn write(path: &Path, text: &str) -> Result<(), StageError> {
-    fs::write(path, text).map_err(StageError::file(path))
+fn write(path: &Path, text: &str) -> Result<(), DemoError> {
+    fs::write(path, text).map_err(DemoError::file(path))
 }
 
 /// A free port, because these proxies cannot report which port they bound. It is outside the system's
@@ -313,36 +313,36 @@ fn free_port() -> std::io::Result<u16> {
     ports.find(free).ok_or_else(|| std::io::ErrorKind::AddrInUse.into())
 }
 
-fn spawn(program: &Program, run: &Path) -> Result<Child, StageError> {
+fn spawn(program: &Program, run: &Path) -> Result<Child, DemoError> {
     let output = run.join("output.log");
-    let log = fs::File::create(&output).map_err(StageError::file(&output))?;
-    let error = log.try_clone().map_err(StageError::file(&output))?;
+    let log = fs::File::create(&output).map_err(DemoError::file(&output))?;
+    let error = log.try_clone().map_err(DemoError::file(&output))?;
     for name in program.programs {
         let mut command = Command::new(name);
         command
             .args((program.arguments)(&run.display().to_string()))
             .current_dir(run)
             .env("HOME", run);
-        command.stdin(Stdio::null()).stdout(log.try_clone().map_err(StageError::file(&output))?);
-        command.stderr(error.try_clone().map_err(StageError::file(&output))?);
+        command.stdin(Stdio::null()).stdout(log.try_clone().map_err(DemoError::file(&output))?);
+        command.stderr(error.try_clone().map_err(DemoError::file(&output))?);
         match command.spawn() {
             Ok(child) => return Ok(child),
             Err(problem) if problem.kind() == std::io::ErrorKind::NotFound => {}
-            Err(source) => return Err(StageError::File { path: (*name).to_owned(), source }),
+            Err(source) => return Err(DemoError::File { path: (*name).to_owned(), source }),
         }
     }
-    Err(StageError::NotInstalled(program.name))
+    Err(DemoError::NotInstalled(program.name))
 }
 
 impl Real {
-    fn wait_until_up(&mut self, name: &'static str, run: &Path) -> Result<(), StageError> {
+    fn wait_until_up(&mut self, name: &'static str, run: &Path) -> Result<(), DemoError> {
         let deadline = Instant::now() + PATIENCE;
         while TcpStream::connect(("127.0.0.1", self.port)).is_err() {
             let ended = self.child.try_wait().is_ok_and(|it| it.is_some());
             if ended || Instant::now() > deadline {
                 let said = fs::read_to_string(run.join("output.log")).unwrap_or_default();
                 let log = fs::read_to_string(run.join("error.log")).unwrap_or_default();
-                return Err(StageError::NotUp { name, said: format!("{said}{log}") });
+                return Err(DemoError::NotUp { name, said: format!("{said}{log}") });
             }
             std::thread::sleep(Duration::from_millis(5));
         }

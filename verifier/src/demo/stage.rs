@@ -13,20 +13,20 @@ use sendfile_fixture::{Address, Dialect, Fixture, Header, Running, StartError};
 use tempfile::TempDir;
 
 use super::{
-    StageError,
+    DemoError,
     fault::{Act, Fault, Relay},
-    script::{Answer, Script, visit},
+    script::{Answer, StubServer, visit},
     server::{Place, Server},
 };
 use crate::args::DemoProxy;
 use sendfile_probe::config::{ConfigError, LocalPlaces, Target, target};
 
 /// A set-up that runs until it is dropped.
-pub struct Stage {
+pub struct DemoEnvironment {
     fixture: Option<Running>,
     server: Option<Server>,
     /// The other servers: proxies, then the app and the store behind them.
-    others: (Vec<Server>, Vec<Script>),
+    others: (Vec<Server>, Vec<StubServer>),
     fixture_url: String,
     site_url: String,
     target: toml::Table,
@@ -34,9 +34,9 @@ pub struct Stage {
     folder: TempDir,
 }
 
-impl Stage {
+impl DemoEnvironment {
     /// Sets everything up with a dummy of 4 KiB; healthy except for the fault.
-    pub async fn set(proxy: DemoProxy, fault: Option<&Fault>) -> Result<Self, StageError> {
+    pub async fn set(proxy: DemoProxy, fault: Option<&Fault>) -> Result<Self, DemoError> {
         Self::sized(proxy, fault, 4096).await
     }
 
@@ -45,9 +45,9 @@ impl Stage {
         proxy: DemoProxy,
         fault: Option<&Fault>,
         size: u64,
-    ) -> Result<Self, StageError> {
+    ) -> Result<Self, DemoError> {
         let folder = tempfile::Builder::new().prefix("sendfile-check-").tempdir();
-        let folder = folder.map_err(StageError::file(&std::env::temp_dir()))?;
+        let folder = folder.map_err(DemoError::file(&std::env::temp_dir()))?;
         open(folder.path())?;
         let storage = made(folder.path().join("storage"))?;
         let fixture = match fault.and_then(|it| it.app.as_ref()) {
@@ -135,21 +135,21 @@ impl Stage {
         self.folder.path().join("storage")
     }
 
-    async fn act(&mut self, act: Act) -> Result<(), StageError> {
+    async fn act(&mut self, act: Act) -> Result<(), DemoError> {
         let folder = self.storage().join("healthcheck");
         let dummy = folder.join("dummy.bin");
         if matches!(act, Act::Visit | Act::VisitAndReplace | Act::VisitAndRotate) {
             let url = self.target.get("full").and_then(toml::Value::as_str);
             let by_fixture = || format!("{}/healthcheck-utils/download", self.site_url);
             let url = url.map_or_else(by_fixture, str::to_owned);
-            visit(&url).await.map_err(StageError::file(Path::new(&url)))?;
+            visit(&url).await.map_err(DemoError::file(Path::new(&url)))?;
         }
         let packed = match act {
             Act::PackAndRotate => fs::read(&dummy).and_then(|it| pack(&dummy, &it)),
             Act::PackAnother => pack(&dummy, b"somebody else's file\n"),
             _ => Ok(()),
         };
-        packed.map_err(StageError::file(&dummy))?;
+        packed.map_err(DemoError::file(&dummy))?;
         let half = || fs::read(&dummy).map(|bytes| bytes[..bytes.len() / 2].to_vec());
         let done = match act {
             Act::RemoveDummy => fs::remove_file(&dummy),
@@ -184,7 +184,7 @@ impl Stage {
             // Done above.
             Act::HideStorage | Act::Visit | Act::PackAnother => Ok(()),
         };
-        done.map_err(StageError::file(&dummy))
+        done.map_err(DemoError::file(&dummy))
     }
 }
 
@@ -201,8 +201,8 @@ struct Row {
     front: Option<Server>,
     server: Server,
     between: Option<Server>,
-    app: Option<Script>,
-    store: Option<Script>,
+    app: Option<StubServer>,
+    store: Option<StubServer>,
 }
 
 impl Row {
@@ -212,12 +212,12 @@ impl Row {
         fixture: &Running,
         storage: &Path,
         run: &Path,
-    ) -> Result<Self, StageError> {
+    ) -> Result<Self, DemoError> {
         let answers =
             |of: fn(&Fault) -> &Vec<Answer>| fault.map(of).filter(|it| !it.is_empty()).cloned();
-        let store = Script::start(answers(|it| &it.store), storage, None).await?;
+        let store = StubServer::start(answers(|it| &it.store), storage, None).await?;
         let store_at = store.as_ref().map(|it| it.address);
-        let app = Script::start(answers(|it| &it.answers), storage, store_at).await?;
+        let app = StubServer::start(answers(|it| &it.answers), storage, store_at).await?;
         let hidden = fault.is_some_and(|it| it.act == Some(Act::HideStorage));
         let seen = if hidden { made(run.join("mnt"))? } else { storage.to_owned() };
         let last = app.as_ref().map(|it| Address::Tcp(it.address));
@@ -263,7 +263,7 @@ struct Words {
 
 impl Words {
     /// The target as an operator writes it: all known settings, and those of the fault.
-    fn target(&self, proxy: DemoProxy, fault: Option<&Fault>) -> Result<toml::Table, StageError> {
+    fn target(&self, proxy: DemoProxy, fault: Option<&Fault>) -> Result<toml::Table, DemoError> {
         let known = match fault.filter(|it| it.app.is_some() || !it.answers.is_empty()) {
             None => vec![("fixture", "@APP@"), ("site", "@SITE@"), ("storage", "file://@STORAGE@")],
             Some(_) => vec![
@@ -303,14 +303,14 @@ impl Words {
 }
 
 /// Creates a directory that the proxy's user can access, regardless of the umask.
-fn made(folder: PathBuf) -> Result<PathBuf, StageError> {
-    fs::create_dir(&folder).map_err(StageError::file(&folder))?;
+fn made(folder: PathBuf) -> Result<PathBuf, DemoError> {
+    fs::create_dir(&folder).map_err(DemoError::file(&folder))?;
     open(&folder)?;
     Ok(folder)
 }
 
-fn open(folder: &Path) -> Result<(), StageError> {
-    fs::set_permissions(folder, fs::Permissions::from_mode(0o755)).map_err(StageError::file(folder))
+fn open(folder: &Path) -> Result<(), DemoError> {
+    fs::set_permissions(folder, fs::Permissions::from_mode(0o755)).map_err(DemoError::file(folder))
 }
 
 /// The size of the large dummy: larger than any proxy's buffers, but quick to write.
@@ -320,7 +320,7 @@ const LARGE: u64 = 256 << 10;
 const KEY: &str = "healthcheck/dummy.bin";
 
 /// The hand-off that the proxy supports.
-fn handoff(proxy: DemoProxy, storage: &str) -> Result<String, StageError> {
+fn handoff(proxy: DemoProxy, storage: &str) -> Result<String, DemoError> {
     let (header, map) = match proxy {
         DemoProxy::Apache | DemoProxy::Lighttpd => ("X-Sendfile", storage),
         DemoProxy::BuiltIn | DemoProxy::Nginx | DemoProxy::Caddy => {

@@ -11,8 +11,8 @@ use thiserror::Error;
 
 use super::Report;
 use sendfile_evidence::{
-    Access, Asked, Body, Dummy, End, Evidence, Failure, FailureKind, Further, Intent, Journalled,
-    Probed, Response, Same, Seen, Source,
+    Access, Body, Dummy, End, Evidence, ExtraProbe, Failure, FailureKind, Intent, LoggedRequest,
+    Outcome, Probe, RequestRecord, Response, Same, Source,
 };
 use sendfile_rules::{Choice, Diagnosis, Finding, Layer, LayerResult, Verdict};
 
@@ -175,7 +175,10 @@ fn target(evidence: &Evidence, diagnosis: &Diagnosis) -> JsonTarget {
         },
         probes: evidence.probes.iter().map(JsonFurther::of).collect(),
         checks: checks::of(evidence, diagnosis),
-        journal: evidence.journal.as_ref().map(|it| it.iter().map(JsonJournalled::of).collect()),
+        journal: evidence
+            .request_log
+            .as_ref()
+            .map(|it| it.iter().map(JsonJournalled::of).collect()),
         local: evidence.local.iter().map(JsonFact::of).collect(),
         certificate: evidence.certificate.as_ref().map(JsonCertificate::of),
         spoofed: evidence.spoofed.clone(),
@@ -218,7 +221,9 @@ impl JsonTarget {
             full: self.layers.full.probed.response()?,
             probes,
             checks: self.checks.into_iter().map(JsonCheck::evidence).collect::<Result<_, _>>()?,
-            journal: self.journal.map(|it| it.into_iter().map(JsonJournalled::evidence).collect()),
+            request_log: self
+                .journal
+                .map(|it| it.into_iter().map(JsonJournalled::evidence).collect()),
             local: self.local.into_iter().map(JsonFact::evidence).collect::<Result<_, _>>()?,
             certificate: self.certificate.map(JsonCertificate::evidence).transpose()?,
             spoofed: self.spoofed,

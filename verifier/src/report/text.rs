@@ -9,7 +9,7 @@ use super::{
     Detail, Judged, Report, checks,
     wrap::{Width, printable},
 };
-use sendfile_evidence::{Asked, Response, Seen};
+use sendfile_evidence::{Outcome, RequestRecord, Response};
 use sendfile_rules::{Culprit, Finding, Layer, LayerResult, Severity, Verdict};
 
 pub(super) const GOOD: Style = AnsiColor::Green.on_default().bold();
@@ -142,10 +142,10 @@ fn everything(out: &mut impl Write, judged: &Judged, width: Width) -> io::Result
     checks::lines(out, &judged.diagnosis.checks, width)?;
     let it = &judged.evidence;
     for (name, probed) in [("full", &it.full), ("app", &it.app), ("direct", &it.direct)] {
-        exchange(out, name, &probed.asked, &probed.seen)?;
+        exchange(out, name, &probed.request, &probed.outcome)?;
     }
     for further in &it.probes {
-        exchange(out, &further.id.to_string(), &further.probed.asked, &further.probed.seen)?;
+        exchange(out, &further.id.to_string(), &further.probed.request, &further.probed.outcome)?;
     }
     if !it.local.is_empty() {
         writeln!(out, "\n{QUIET}configuration and logs{QUIET:#}")?;
@@ -156,8 +156,8 @@ fn everything(out: &mut impl Write, judged: &Judged, width: Width) -> io::Result
 fn exchange(
     out: &mut impl Write,
     name: &str,
-    asked: &Asked,
-    seen: &Seen<Response>,
+    asked: &RequestRecord,
+    seen: &Outcome<Response>,
 ) -> io::Result<()> {
     writeln!(
         out,
@@ -169,7 +169,7 @@ fn exchange(
         writeln!(out, "{QUIET}  {}{QUIET:#}", printable(&format!("> {name}: {value}")))
     })?;
     match seen {
-        Seen::Answer(response) => {
+        Outcome::Response(response) => {
             writeln!(
                 out,
                 "  {}, {} bytes, sha256 {}",
@@ -179,7 +179,7 @@ fn exchange(
                 writeln!(out, "  {}", printable(&format!("{name}: {value}")))
             })
         }
-        Seen::Nothing(failure) => writeln!(out, "  {}", printable(&failure.chain)),
-        Seen::Skipped(reason) => writeln!(out, "  skipped: {}", printable(reason)),
+        Outcome::Failed(failure) => writeln!(out, "  {}", printable(&failure.chain)),
+        Outcome::Skipped(reason) => writeln!(out, "  skipped: {}", printable(reason)),
     }
 }

@@ -7,7 +7,7 @@ use std::{
 
 use clap::Parser as _;
 use sendfile_check::args::{Cli, Command};
-use sendfile_evidence::{Evidence, FailureKind, Seen};
+use sendfile_evidence::{Evidence, FailureKind, Outcome};
 use sendfile_fixture::{Fixture, Running};
 use sendfile_probe::prober::Prober;
 
@@ -45,14 +45,14 @@ async fn every_store_is_read() {
         let words = ["--fixture", &url, "--site", &site];
         let seen = evidence(&words, &store.url, &store.options()).await;
         let dummy = seen.dummy.as_ref().expect("the contract's").sha256;
-        let body = seen.storage.answer();
-        let body = body.unwrap_or_else(|| panic!("{}: {:?}", store.name, seen.storage.seen));
+        let body = seen.storage.response();
+        let body = body.unwrap_or_else(|| panic!("{}: {:?}", store.name, seen.storage.outcome));
         assert_eq!((body.sha256, body.size), (dummy, 4096), "{}", store.name);
 
         let odd = format!("{}/healthcheck/odd name é 100%.bin", store.url);
         if !store.url.starts_with("http") {
             let seen = evidence(&["--full", &site], &odd, &store.options()).await;
-            assert!(seen.storage.answer().is_some_and(|it| it.size == 4096), "{}", store.name);
+            assert!(seen.storage.response().is_some_and(|it| it.size == 4096), "{}", store.name);
         }
         running.stop().await.expect("a running store");
     }
@@ -76,7 +76,7 @@ async fn failures_have_the_same_name_on_every_store() {
 
 async fn check(store: &Store, url: &str, options: &[Pair], expected: FailureKind) {
     let seen = evidence(&["--full", "http://127.0.0.1:1"], url, options).await;
-    let Seen::Nothing(failure) = &seen.storage.seen else { panic!("{}: {url}", store.name) };
+    let Outcome::Failed(failure) = &seen.storage.outcome else { panic!("{}: {url}", store.name) };
     assert_eq!(failure.kind, expected, "{}: {}", store.name, failure.chain);
     assert!(SECRETS.iter().all(|it| !failure.chain.contains(it)), "{}", failure.chain);
 }
@@ -112,7 +112,7 @@ async fn unreachable_store_is_reported_in_time() {
             let began = Instant::now();
             let seen = evidence(&["--full", "http://127.0.0.1:1"], url, &options).await;
             assert!(began.elapsed() < Duration::from_secs(3), "{url} at {endpoint}");
-            let failure = seen.storage.seen.failure().expect("a failure");
+            let failure = seen.storage.outcome.failure().expect("a failure");
             assert_eq!(failure.kind, kind, "{url}: {}", failure.chain);
             assert!(SECRETS.iter().all(|it| !failure.chain.contains(it)), "{}", failure.chain);
         }

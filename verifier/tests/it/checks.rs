@@ -12,11 +12,11 @@ use std::{
 use sendfile_check::{
     args::DemoProxy,
     demo::{
-        Stage, StageError,
+        DemoEnvironment, DemoError,
         fault::{FAULTS, Fault},
     },
 };
-use sendfile_evidence::{Check, Evidence, Further, ProbeId};
+use sendfile_evidence::{Check, Evidence, ExtraProbe, ProbeId};
 use sendfile_probe::{
     config::{Config, Depth},
     prober::Prober,
@@ -39,8 +39,8 @@ const MOST: [(Depth, usize); 2] = [(Depth::AsNeeded, 8), (Depth::Thorough, 34)];
 async fn every_snippet_passes_every_check() {
     let mut columns = Vec::new();
     for (proxy, name) in PROXIES {
-        let stage = match Stage::set(proxy, None).await {
-            Err(StageError::NotInstalled(_)) if std::env::var_os("CI").is_none() => {
+        let stage = match DemoEnvironment::set(proxy, None).await {
+            Err(DemoError::NotInstalled(_)) if std::env::var_os("CI").is_none() => {
                 crate::skipped(&format!("{name} is not installed"));
                 continue;
             }
@@ -49,7 +49,7 @@ async fn every_snippet_passes_every_check() {
         let mut results = Vec::new();
         for (depth, most) in MOST {
             let (evidence, diagnosis) = examine(&stage, depth, Choice::default()).await;
-            let named = |it: &&Further| !matches!(it.id, ProbeId::Name(_));
+            let named = |it: &&ExtraProbe| !matches!(it.id, ProbeId::Name(_));
             let asked = evidence.probes.iter().filter(named).count();
             assert!(asked <= most, "{name}, {depth:?}: {asked} requests");
             assert_eq!(complaints(&diagnosis), [""; 0], "{name}, {depth:?}");
@@ -66,7 +66,7 @@ async fn every_snippet_passes_every_check() {
 /// If all rules of a check are skipped, its requests are not sent, and the report says so.
 #[tokio::test]
 async fn requests_that_no_rule_needs_are_not_sent() {
-    let stage = Stage::set(DemoProxy::BuiltIn, None).await.expect("a stage");
+    let stage = DemoEnvironment::set(DemoProxy::BuiltIn, None).await.expect("a stage");
     let only = Choice { only: vec!["handoff.head-has-body".to_owned()], ..Choice::default() };
     let (evidence, diagnosis) = examine(&stage, Depth::Thorough, only).await;
     stage.clear().await;
@@ -77,7 +77,7 @@ async fn requests_that_no_rule_needs_are_not_sent() {
     assert_eq!(made, [Check::Head]);
 }
 
-async fn examine(stage: &Stage, depth: Depth, choice: Choice) -> (Evidence, Diagnosis) {
+async fn examine(stage: &DemoEnvironment, depth: Depth, choice: Choice) -> (Evidence, Diagnosis) {
     let mut config = Config::of(stage.target().expect("URLs of this machine"));
     config.depth = depth;
     config.checks = Check::all().filter(|check| choice.wants(*check)).collect();

@@ -9,7 +9,7 @@ use std::{
 use clap::Parser;
 use sendfile_check::{
     args::{Cli, DemoProxy},
-    demo::{Stage, fault::Fault},
+    demo::{DemoEnvironment, fault::Fault},
 };
 
 use crate::page::{Page, words};
@@ -46,7 +46,7 @@ fn every_job_has_a_valid_command() {
 
 /// The outputs of the page's commands for its target, with the URLs of this machine.
 async fn outputs(fault: Option<&Fault>) -> Vec<(String, Output)> {
-    let stage = Stage::set(DemoProxy::BuiltIn, fault).await.expect("a stage");
+    let stage = DemoEnvironment::set(DemoProxy::BuiltIn, fault).await.expect("a stage");
     let (site, app) = (stage.site_url(), stage.fixture_url());
     let targets = page().blocks_in("toml").next().expect("a file of targets").text;
     let targets = targets

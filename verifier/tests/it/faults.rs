@@ -9,7 +9,7 @@ use futures_util::{StreamExt, stream};
 use sendfile_check::{
     args::DemoProxy,
     demo::{
-        Stage, StageError,
+        DemoEnvironment, DemoError,
         fault::{Edited, FAULTS, Fault},
     },
 };
@@ -128,7 +128,7 @@ async fn outcome(
             });
             Ok(Outcome { id, fault, found, difference })
         }
-        Err(StageError::NotInstalled(name)) if env::var_os("CI").is_none() => Err(name),
+        Err(DemoError::NotInstalled(name)) if env::var_os("CI").is_none() => Err(name),
         Err(error) => {
             let difference = Some(format!("{id}: {error}"));
             Ok(Outcome { id, fault, found: None, difference })
@@ -141,12 +141,12 @@ async fn diagnose(
     proxy: DemoProxy,
     fault: &Fault,
     local: Local,
-) -> Result<(Diagnosis, Option<EditedFile>), StageError> {
-    let stage = Stage::set(proxy, Some(fault)).await?;
+) -> Result<(Diagnosis, Option<EditedFile>), DemoError> {
+    let stage = DemoEnvironment::set(proxy, Some(fault)).await?;
     let mut target = stage.target().expect("valid URLs");
     let mut edited = None;
     if local == Local::Read {
-        target.wish.local = stage.local();
+        target.expectations.local = stage.local();
         edited = EditedFile::of(fault, &stage);
     }
     let mut config = Config::of(target);

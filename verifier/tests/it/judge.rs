@@ -2,8 +2,8 @@
 
 use sendfile_check::report::{Detail, Format, Report, Width, json};
 use sendfile_evidence::{
-    Check, Checked, End, Evidence, Failure, FailureKind, Gunzipped, Made, ProbeId, Response, Same,
-    Seen,
+    Check, Checked, End, Evidence, Failure, FailureKind, Gunzipped, Made, Outcome, ProbeId,
+    Response, Same,
 };
 use sendfile_rules::Choice;
 
@@ -22,7 +22,7 @@ fn rare_evidence_is_read_as_written() {
         let mut all = scenarios::all().into_iter();
         let (_, healthy) = all.find(|(file, _)| file == "healthy-nginx.toml").unwrap();
         let mut evidence = healthy.evidence();
-        let Seen::Answer(it) = &mut evidence.full.seen else { panic!("no response") };
+        let Outcome::Response(it) = &mut evidence.full.outcome else { panic!("no response") };
         change(it);
         evidence
     };
@@ -58,8 +58,8 @@ fn rare_evidence_is_read_as_written() {
     ];
     for kind in kinds {
         let mut evidence = bodies(|_| {});
-        evidence.app.seen = Seen::Nothing(Failure { kind, chain: "why: because".to_owned() });
-        evidence.app.asked.unix_socket = Some("/run/app.sock".to_owned());
+        evidence.app.outcome = Outcome::Failed(Failure { kind, chain: "why: because".to_owned() });
+        evidence.app.request.unix_socket = Some("/run/app.sock".to_owned());
         check("failure", evidence);
     }
 }

@@ -2,7 +2,7 @@
 
 use sendfile_check::{
     args::DemoProxy,
-    demo::{Stage, StageError},
+    demo::{DemoEnvironment, DemoError},
 };
 use sendfile_evidence::{OddName, ProbeId};
 use sendfile_probe::{
@@ -15,9 +15,9 @@ use crate::skipped;
 
 /// Compares the names that are not served, and the rules that report them.
 async fn check(proxy: DemoProxy, lost: &[&str], rules: &[&str]) {
-    let stage = match Stage::set(proxy, None).await {
+    let stage = match DemoEnvironment::set(proxy, None).await {
         Ok(stage) => stage,
-        Err(StageError::NotInstalled(name)) if std::env::var_os("CI").is_none() => {
+        Err(DemoError::NotInstalled(name)) if std::env::var_os("CI").is_none() => {
             return skipped(&format!("odd names: `{name}` is not installed"));
         }
         Err(error) => panic!("{error}"),
@@ -30,7 +30,7 @@ async fn check(proxy: DemoProxy, lost: &[&str], rules: &[&str]) {
     let asked = |id| evidence.probes.iter().find(|it| it.id == id).expect("a probe for each name");
     let arrives = |name: &OddName| {
         let probe = asked(ProbeId::Name(*name));
-        probe.probed.answer().is_some_and(|it| Some(it.body.sha256) == probe.wants)
+        probe.probed.response().is_some_and(|it| Some(it.body.sha256) == probe.wants)
     };
     let missed: Vec<_> = OddName::all().filter(|it| !arrives(it)).map(OddName::id).collect();
     assert_eq!(missed, lost);

@@ -57,7 +57,7 @@ enum By {
     /// The bucket, which is deleted.
     Bucket,
     /// The store.
-    Store(relay::State),
+    Store(relay::FileState),
 }
 
 const fn proxy(
@@ -132,9 +132,17 @@ const BROKEN: [Broken; 15] = [
     ),
     elsewhere("the app signs with another secret", By::App, "app.signature-refused"),
     elsewhere("the bucket is deleted", By::Bucket, "storage.bucket-missing"),
-    elsewhere("the store is stopped", By::Store(relay::State::Closed), "storage.unreachable"),
-    elsewhere("the store never responds", By::Store(relay::State::Silent), "storage.unreachable"),
-    elsewhere("the store aborts the transfer", By::Store(relay::State::Cut), "storage.unreachable"),
+    elsewhere("the store is stopped", By::Store(relay::FileState::Closed), "storage.unreachable"),
+    elsewhere(
+        "the store never responds",
+        By::Store(relay::FileState::Silent),
+        "storage.unreachable",
+    ),
+    elsewhere(
+        "the store aborts the transfer",
+        By::Store(relay::FileState::Cut),
+        "storage.unreachable",
+    ),
 ];
 
 const PASS: &str = "proxy_pass http://127.0.0.1:9000/bucket/media/;";
@@ -153,7 +161,7 @@ const AT_ONCE: usize = 3;
 /// is as strict as Amazon, must fail for each fault; other stores may tolerate it.
 async fn named_at(store: &Store) -> Vec<[String; 2]> {
     let cases = BROKEN.iter().map(async |it| {
-        let scene = Scene::set(store, it).await;
+        let scene = CheckContext::set(store, it).await;
         let mut named = Vec::new();
         for local in [Local::NotRead, Local::Read] {
             let diagnosis = scene.diagnosis(local, it.words).await;
@@ -193,7 +201,7 @@ pub(crate) fn first(diagnosis: &Diagnosis) -> String {
 }
 
 /// A private bucket, a fixture that signs links to it, and a proxy.
-struct Scene {
+struct CheckContext {
     store: Store,
     fixture: Running,
     /// The app's URL: that of the fixture, or of a proxy in front of it.
@@ -211,7 +219,7 @@ pub(crate) struct Front {
     run: PathBuf,
 }
 
-impl Scene {
+impl CheckContext {
     async fn set(store: &Store, broken: &Broken) -> Self {
         let relay = Relay::to(store.port()).await;
         let name = broken.what.replace(|c: char| !c.is_ascii_alphanumeric(), "-");
@@ -249,7 +257,7 @@ impl Scene {
     }
 
     async fn clear(self) {
-        self.relay.now(relay::State::Open);
+        self.relay.now(relay::FileState::Open);
         // If the bucket is deleted, there is nothing to remove.
         let _ = self.fixture.stop().await;
     }

@@ -21,12 +21,12 @@ const SNIPPET: &str = include_str!("../../../nginx/remote-header.conf");
 
 const HOUR: Duration = Duration::from_secs(3600);
 
-struct Scene {
+struct CheckContext {
     fixture: Running,
     proxy: Front,
 }
 
-impl Scene {
+impl CheckContext {
     async fn set(store: &Store, header: &str, edits: &[Edit]) -> Self {
         let header: Header = header.parse().expect("a name");
         let fixture = Fixture::builder().signed_links_in(header, HOUR);
@@ -135,7 +135,7 @@ pub(crate) async fn page() -> String {
         page += &format!("| {what} |");
         for store in &stores {
             let store = store.below("header");
-            let scene = Scene::set(&store, header, edits).await;
+            let scene = CheckContext::set(&store, header, edits).await;
             let outside = first(&scene.diagnosis(&store, &[]).await);
             let told = first(&scene.told(&store, &[]).await);
             let strict = store.url.starts_with("s3:");
@@ -152,7 +152,7 @@ pub(crate) async fn page() -> String {
 }
 
 /// Whether three kinds of requests succeed, if there is no fault.
-fn asked(scene: &Scene, edits: &[Edit]) -> String {
+fn asked(scene: &CheckContext, edits: &[Edit]) -> String {
     let url = format!("{}/healthcheck-utils/download", scene.proxy.site);
     let right = |words: &[&str], expected: &str| curl(&url, words) == expected;
     let all = right(&[], "200 4096") && right(&["-r", "5-16"], "206 12") && right(&["-I"], "200 0");
@@ -174,7 +174,7 @@ HEAD` means that all three requests succeeded.
 async fn every_check_passes() {
     let Some(store) = stores::seaweed() else { return };
     let store = store.below("header-thorough");
-    let scene = Scene::set(&store, LINK, &[]).await;
+    let scene = CheckContext::set(&store, LINK, &[]).await;
     let diagnosis = scene.told(&store, &["--thorough"]).await;
     assert_eq!(first(&diagnosis), "healthy");
     assert_eq!(warned(&diagnosis), ["storage.range-unknown"], "SeaweedFS ignores If-Range");
@@ -188,7 +188,7 @@ async fn every_check_passes() {
 async fn open_relay_is_reported() {
     let Some(store) = stores::seaweed() else { return };
     let store = store.below("header-relay");
-    let scene = Scene::set(&store, LINK, &RELAY).await;
+    let scene = CheckContext::set(&store, LINK, &RELAY).await;
     let thorough = scene.diagnosis(&store, &["--thorough"]).await;
     assert!(warned(&thorough).contains(&"handoff.open-relay"), "{:?}", warned(&thorough));
     scene.fixture.stop().await.expect("a running store");
@@ -204,11 +204,11 @@ async fn host_in_the_path_is_a_relay_for_the_app_or_any_client() {
     const OPEN: &str = "location ~ ^/fetch/(?<to>.+)$ {\n    proxy_pass http://$to$is_args$args;";
     let Some(store) = stores::seaweed() else { return };
     let store = store.below("path-relay");
-    let scene = Scene::by_path(&store, &[(SHIPPED, INTERNAL)]).await;
+    let scene = CheckContext::by_path(&store, &[(SHIPPED, INTERNAL)]).await;
     let told = scene.told(&store, &[]).await;
     assert_eq!((&*first(&told), warned(&told)), ("healthy", vec!["handoff.open-relay"]));
     scene.fixture.stop().await.expect("a running store");
-    let scene = Scene::by_path(&store, &[(SHIPPED, OPEN)]).await;
+    let scene = CheckContext::by_path(&store, &[(SHIPPED, OPEN)]).await;
     let outside = scene.diagnosis(&store, &["--thorough"]).await;
     assert_eq!(first(&outside), "`handoff.relay-for-anybody`");
     let told = scene.told(&store, &["--thorough"]).await;
@@ -217,25 +217,25 @@ async fn host_in_the_path_is_a_relay_for_the_app_or_any_client() {
 }
 
 /// Links of a manipulated app, and whether nginx sends a request to the store.
-const NAMED: [(&str, Asked); 14] = [
-    ("@/a.bin", Asked::Yes),
-    ("@/a..b/c...bin?x=/../y", Asked::Yes),
-    ("@/odd%20name%20%C3%A9%20100%25.bin?X=1", Asked::Yes),
-    ("", Asked::No),
-    ("@/", Asked::No),
-    ("http://127.0.0.1:1/probe/media/list/a.bin", Asked::No),
-    ("http://169.254.169.254/latest/meta-data/", Asked::No),
-    ("@.invalid/a.bin", Asked::No),
-    ("https@/a.bin", Asked::No),
-    ("@/../a.bin", Asked::No),
-    ("@/x/%2E%2e/a.bin", Asked::No),
-    ("@/x/.%2e%2fa.bin", Asked::No),
-    ("@/a.bin http://127.0.0.1:1/", Asked::No),
-    ("@/a.bin#b", Asked::No),
+const NAMED: [(&str, RequestRecord); 14] = [
+    ("@/a.bin", RequestRecord::Yes),
+    ("@/a..b/c...bin?x=/../y", RequestRecord::Yes),
+    ("@/odd%20name%20%C3%A9%20100%25.bin?X=1", RequestRecord::Yes),
+    ("", RequestRecord::No),
+    ("@/", RequestRecord::No),
+    ("http://127.0.0.1:1/probe/media/list/a.bin", RequestRecord::No),
+    ("http://169.254.169.254/latest/meta-data/", RequestRecord::No),
+    ("@.invalid/a.bin", RequestRecord::No),
+    ("https@/a.bin", RequestRecord::No),
+    ("@/../a.bin", RequestRecord::No),
+    ("@/x/%2E%2e/a.bin", RequestRecord::No),
+    ("@/x/.%2e%2fa.bin", RequestRecord::No),
+    ("@/a.bin http://127.0.0.1:1/", RequestRecord::No),
+    ("@/a.bin#b", RequestRecord::No),
 ];
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Asked {
+enum RequestRecord {
     Yes,
     No,
 }
@@ -265,13 +265,13 @@ fn only_the_store_is_requested() {
         let out = curl.arg(format!("{}/healthcheck-utils/download", proxy.site)).output();
         let answer = String::from_utf8(out.expect("curl").stdout).expect("text");
         let asked = match answer.contains("X-Sendfile-Store: not-allowed\r\n") {
-            true => Asked::No,
-            false => Asked::Yes,
+            true => RequestRecord::No,
+            false => RequestRecord::Yes,
         };
         assert_eq!(asked, expected, "{link}: {answer}");
         // The link is not signed, so the store refuses the request.
         let refused = answer.contains("X-Sendfile-Store: 200 : 403\r\n");
-        assert!(asked == Asked::No || refused, "{link}: {answer}");
+        assert!(asked == RequestRecord::No || refused, "{link}: {answer}");
         assert!(answer.starts_with("HTTP/1.1 502"), "{link}: {answer}");
     }
 }

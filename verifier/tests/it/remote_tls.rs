@@ -26,12 +26,12 @@ enum Certificate {
 /// The host name that nginx checks with the snippet.
 const NAME: &str = "localhost";
 
-struct Scene {
+struct CheckContext {
     fixture: Running,
     proxy: Front,
 }
 
-impl Scene {
+impl CheckContext {
     async fn set(store: &Store, remote: Remote, certificate: Certificate) -> Self {
         let fixture = Fixture::builder().storage(&store.url).large_size(0);
         let hour = Duration::from_secs(3600);
@@ -123,7 +123,7 @@ async fn the_certificate_of_a_store_is_checked() {
     let store = store.below("tls");
     for remote in [Remote::Signed, Remote::SignedHeader] {
         for (certificate, outside, inside) in SAID {
-            let scene = Scene::set(&store, remote, certificate).await;
+            let scene = CheckContext::set(&store, remote, certificate).await;
             let what = format!("{remote:?}, {certificate:?}");
             assert_eq!(first(&scene.diagnosis(&store, &[]).await), outside, "{what}");
             let log = scene.proxy.config.replace("nginx.conf", "error.log");

@@ -26,8 +26,8 @@ use std::{
 };
 
 use sendfile_evidence::{
-    Access, Asked, Body, CERT_DAYS, Certificate, Dummy, Evidence, Further, Intent, ProbeId, Probed,
-    Response, Seen, Source,
+    Access, Body, CERT_DAYS, Certificate, Dummy, Evidence, ExtraProbe, Intent, Outcome, Probe,
+    ProbeId, RequestRecord, Response, Source,
 };
 use sendfile_rules::{Choice, Diagnosis, Finding, judge};
 use serde::Deserialize;
@@ -200,9 +200,9 @@ impl Scenario {
         let paper = self.paper();
         let urls = if self.fixture { &URLS_OF_FIXTURE } else { &URLS };
         let [storage, app, direct, full] = *urls;
-        let storage = Probed {
-            asked: self.asked("storage", storage),
-            seen: paper.stored(&self.storage),
+        let storage = Probe {
+            request: self.asked("storage", storage),
+            outcome: paper.stored(&self.storage),
             took: Duration::from_millis(1),
         };
         let app = self.layer("app", &self.app, app);
@@ -230,7 +230,7 @@ impl Scenario {
             spoofed: self.spoofed.clone(),
             certificate: self.days_left.map(certificate),
             checks: Vec::new(),
-            journal: self.journal.as_deref().map(journal),
+            request_log: self.journal.as_deref().map(journal),
             local: Vec::new(),
         };
         forget_comparisons(&mut evidence);
@@ -256,54 +256,54 @@ impl Scenario {
     /// The reference copy, from the first source that has one, in the order of the plan.
     fn dummy(
         &self,
-        storage: &Probed<Body>,
-        direct: &Probed<Response>,
-        full: &Probed<Response>,
+        storage: &Probe<Body>,
+        direct: &Probe<Response>,
+        full: &Probe<Response>,
     ) -> Option<Dummy> {
         if self.fixture {
             return Some(Dummy {
                 nonce: Some(NONCE.to_owned()),
                 instance: Some(format!("{INSTANCE:016x}")),
                 key: Some(KEY.to_owned()),
-                twin: true,
+                decoy: true,
                 previous: Some(self.paper().body_of("older").sha256),
                 ..dummy_of(&self.paper().body_of("dummy"), Source::Contract)
             });
         }
-        match (&storage.seen, direct.answer()) {
-            (Seen::Answer(body), _) => Some(dummy_of(body, Source::Storage)),
-            (Seen::Skipped(_), Some(direct)) => {
+        match (&storage.outcome, direct.response()) {
+            (Outcome::Response(body), _) => Some(dummy_of(body, Source::Storage)),
+            (Outcome::Skipped(_), Some(direct)) => {
                 let is_page = direct.media_type().as_deref() == Some("text/html");
                 let is_file = direct.status == 200 && !is_page;
                 is_file.then(|| dummy_of(&direct.body, Source::Direct))
             }
-            (Seen::Skipped(_), None) => {
-                let full = full.answer()?;
+            (Outcome::Skipped(_), None) => {
+                let full = full.response()?;
                 let is_file = full.status == 200 && full.is_of_file();
                 is_file.then(|| dummy_of(&full.body, Source::Visitor))
             }
-            (Seen::Nothing(_), _) => None,
+            (Outcome::Failed(_), _) => None,
         }
     }
 
-    fn layer(&self, name: &str, lines: &Lines, url: &str) -> Probed<Response> {
+    fn layer(&self, name: &str, lines: &Lines, url: &str) -> Probe<Response> {
         let (line, headers) = lines.split();
         let seen = self.paper().answer(line, headers);
-        Probed { asked: self.asked(name, url), seen, took: Duration::from_millis(2) }
+        Probe { request: self.asked(name, url), outcome: seen, took: Duration::from_millis(2) }
     }
 
-    fn further(&self, id: &str, lines: &Lines) -> Further {
+    fn further(&self, id: &str, lines: &Lines) -> ExtraProbe {
         let (line, headers) = lines.split();
         let paper = self.paper();
         let seen = paper.answer(line, headers);
-        let probed = Probed { asked: self.asked_further(id), seen, took: Duration::ZERO };
+        let probed = Probe { request: self.asked_further(id), outcome: seen, took: Duration::ZERO };
         let id: ProbeId = id.parse().unwrap_or_else(|error| panic!("{error}"));
         let wants = wants(id).map(|word| paper.body_of(word).sha256);
         let journal = self.journals.get(&id.to_string()).map(|lines| journal(lines));
-        Further { id, probed, wants, journal }
+        ExtraProbe { id, probed, wants, request_log: journal }
     }
 
-    fn asked_further(&self, id: &str) -> Asked {
+    fn asked_further(&self, id: &str) -> RequestRecord {
         let at_app = id.starts_with("app-");
         let origin = if at_app { "http://127.0.0.1:8000" } else { "http://example.org" };
         let path = match id.contains("target") {
@@ -319,7 +319,7 @@ impl Scenario {
         ask(method, &format!("{origin}{path}"), header.as_slice())
     }
 
-    fn asked(&self, layer: &str, url: &str) -> Asked {
+    fn asked(&self, layer: &str, url: &str) -> RequestRecord {
         match self.asked.get(layer) {
             Some(lines) => {
                 let (line, headers) = lines.split();
@@ -349,7 +349,7 @@ fn dummy_of(body: &Body, source: Source) -> Dummy {
         nonce: None,
         instance: None,
         key: None,
-        twin: false,
+        decoy: false,
         previous: None,
     }
 }
@@ -358,12 +358,12 @@ fn certificate(days_left: i64) -> Certificate {
     Certificate { until: SystemTime::UNIX_EPOCH, days_left }
 }
 
-fn ask(method: &str, url: &str, headers: &[String]) -> Asked {
-    Asked {
+fn ask(method: &str, url: &str, headers: &[String]) -> RequestRecord {
+    RequestRecord {
         method: method.to_owned(),
         url: url.to_owned(),
         headers: headers.iter().map(|line| header(line)).collect(),
-        ..Asked::default()
+        ..RequestRecord::default()
     }
 }
 
@@ -375,23 +375,23 @@ fn forget_comparisons(evidence: &mut Evidence) {
         forget_comparison(&mut further.probed);
     }
     let dummy = evidence.dummy.as_ref().map(|dummy| dummy.sha256);
-    let compared = [evidence.storage.answer(), body(&evidence.direct), body(&evidence.full)];
+    let compared = [evidence.storage.response(), body(&evidence.direct), body(&evidence.full)];
     if compared.iter().flatten().any(|body| Some(body.sha256) == dummy) {
         return;
     }
     forget_comparison(&mut evidence.direct);
     forget_comparison(&mut evidence.full);
-    if let Seen::Answer(body) = &mut evidence.storage.seen {
+    if let Outcome::Response(body) = &mut evidence.storage.outcome {
         body.same = None;
     }
 }
 
-fn forget_comparison(probed: &mut Probed<Response>) {
-    if let Seen::Answer(response) = &mut probed.seen {
+fn forget_comparison(probed: &mut Probe<Response>) {
+    if let Outcome::Response(response) = &mut probed.outcome {
         response.body.same = None;
     }
 }
 
-fn body(probed: &Probed<Response>) -> Option<&Body> {
-    probed.answer().map(|response| &response.body)
+fn body(probed: &Probe<Response>) -> Option<&Body> {
+    probed.response().map(|response| &response.body)
 }

@@ -2,7 +2,7 @@
 
 use percent_encoding::percent_decode_str;
 
-use super::{Names, Product, decoded, header_named};
+use super::{Product, ValueKind, decoded, header_named};
 
 /// What is wrong with a hand-off's value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,11 +42,16 @@ pub fn compare_values(
     }
 }
 
-fn same_meaning(got: &str, intended: &str, names: Option<Names>, reader: Option<Product>) -> bool {
+fn same_meaning(
+    got: &str,
+    intended: &str,
+    names: Option<ValueKind>,
+    reader: Option<Product>,
+) -> bool {
     if got == intended {
         return true;
     }
-    let decodes = reader.map_or(names == Some(Names::Uri), Product::decodes);
+    let decodes = reader.map_or(names == Some(ValueKind::Uri), Product::decodes);
     let (got_path, got_query) = split_query(got, names);
     let (intended_path, intended_query) = split_query(intended, names);
     let same_path = got_path == intended_path
@@ -64,9 +69,9 @@ fn parameters(query: Option<&str>) -> Vec<&str> {
 }
 
 /// In a URI, a `?` begins a query; a filesystem path has none.
-fn split_query(value: &str, names: Option<Names>) -> (&str, Option<&str>) {
+fn split_query(value: &str, names: Option<ValueKind>) -> (&str, Option<&str>) {
     match (names, value.split_once('?')) {
-        (Some(Names::Uri), Some((path, query))) => (path, Some(query)),
+        (Some(ValueKind::Uri), Some((path, query))) => (path, Some(query)),
         _ => (value, None),
     }
 }
@@ -78,10 +83,15 @@ fn is_encoded(path: &str) -> bool {
         .all(|rest| rest.as_bytes().get(..2).is_some_and(|it| it.iter().all(u8::is_ascii_hexdigit)))
 }
 
-fn fault(got: &str, intended: &str, names: Option<Names>, stored_at: Option<&str>) -> ValueFault {
+fn fault(
+    got: &str,
+    intended: &str,
+    names: Option<ValueKind>,
+    stored_at: Option<&str>,
+) -> ValueFault {
     let joined = |path: &str| decoded(got).ends_with(path) && !decoded(intended).ends_with(path);
     let on_disk = |path: &str| path.starts_with('/') && joined(path) || is_on_disk(got, path);
-    if names == Some(Names::Uri) && stored_at.is_some_and(on_disk) {
+    if names == Some(ValueKind::Uri) && stored_at.is_some_and(on_disk) {
         return ValueFault::FilesystemPath;
     }
     if intended.starts_with('/') && !got.starts_with(['/', '@']) && !got.contains("://") {
@@ -146,17 +156,17 @@ fn lacks_letters(got: &str, path: &str) -> bool {
 /// Without a declared intention, only what the file's own path proves is reported.
 fn undeclared(
     got: &str,
-    names: Option<Names>,
+    names: Option<ValueKind>,
     stored_at: &str,
     reader: Option<Product>,
 ) -> Option<ValueFault> {
-    let decodes = reader.map_or(names == Some(Names::Uri), Product::decodes);
+    let decodes = reader.map_or(names == Some(ValueKind::Uri), Product::decodes);
     let name = last_name(stored_at);
-    if names == Some(Names::Uri) && (is_on_disk(got, stored_at) || got.starts_with("file://")) {
+    if names == Some(ValueKind::Uri) && (is_on_disk(got, stored_at) || got.starts_with("file://")) {
         return Some(ValueFault::FilesystemPath);
     }
     let named = got.is_empty() || got.starts_with('@') || got.contains("://");
-    let named = named && names == Some(Names::Uri);
+    let named = named && names == Some(ValueKind::Uri);
     if names.is_some() && !got.starts_with('/') && !named {
         return Some(ValueFault::Relative);
     }

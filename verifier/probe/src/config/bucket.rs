@@ -12,7 +12,7 @@ use super::error::{ConfigError, nearest};
 
 /// Settings of a storage in addition to its URL.
 #[derive(Clone, Copy, Debug)]
-pub struct Means<'a> {
+pub struct Credentials<'a> {
     /// Options by name.
     pub options: &'a [(String, String)],
     /// Whether the metadata service may be asked.
@@ -198,7 +198,7 @@ impl BucketAt {
         text: &str,
         scheme: &str,
         rest: &str,
-        means: Means<'_>,
+        means: Credentials<'_>,
     ) -> Option<Result<Self, ConfigError>> {
         let kind = KINDS.iter().find(|it| it.name == scheme)?;
         Some(kind.bucket(text, rest, means, std::env::vars()))
@@ -257,7 +257,7 @@ impl Kind {
         &self,
         text: &str,
         rest: &str,
-        means: Means<'_>,
+        means: Credentials<'_>,
         environment: impl Iterator<Item = (String, String)>,
     ) -> Result<BucketAt, ConfigError> {
         let wrong = |problem: String, hint: String| ConfigError::Storage {
@@ -336,7 +336,7 @@ mod tests {
         let (scheme, rest) = url.split_once("://").expect("a URL");
         let kind = KINDS.iter().find(|it| it.name == scheme).expect("a kind");
         let options = owned(options);
-        let means = Means { options: &options, metadata: Metadata::NotAsked };
+        let means = Credentials { options: &options, metadata: Metadata::NotAsked };
         match kind.bucket(url, rest, means, owned(environment).into_iter()) {
             Ok(it) => {
                 let options: Vec<_> = it.options.iter().map(|(a, b)| format!("{a}={b}")).collect();

@@ -15,11 +15,11 @@ use std::{
 use serde::Deserialize;
 
 use super::{
-    bucket::{Means, Metadata},
+    bucket::{Credentials, Metadata},
     error::{ConfigError, nearest},
     local::proxy_config,
     storage::storage_at,
-    target::{LocalPlaces, Places, Target, Wish},
+    target::{Expectations, LocalPlaces, Places, Target},
     values::{expected, fixture_at, handoff, headers},
 };
 use sendfile_evidence::{Access, CERT_DAYS, Intent};
@@ -117,7 +117,7 @@ impl WrittenTarget {
             wrong(&name, &problem, "write `proxy-config = [\"nginx:/etc/nginx/nginx.conf\"]`")
         };
         let method = self.full_method.as_deref().unwrap_or("GET").parse();
-        let wish = Wish {
+        let expectations = Expectations {
             intent: Intent {
                 header,
                 value,
@@ -135,13 +135,13 @@ impl WrittenTarget {
             unix_socket: self.unix_socket,
             local: LocalPlaces { configs: configs.map_err(not_a_config)?, logs: self.error_log },
         };
-        Ok(Target { name, places, wish })
+        Ok(Target { name, places, expectations })
     }
 
     fn places(&self, name: &str) -> Result<Places, ConfigError> {
         let metadata = if self.storage_metadata { Metadata::Asked } else { Metadata::NotAsked };
         let options: Vec<_> = self.storage_options.clone().into_iter().collect();
-        let means = Means { options: &options, metadata };
+        let means = Credentials { options: &options, metadata };
         let storage = self.storage.as_deref().map(|it| storage_at(it, means)).transpose()?;
         let url = |text: &Option<String>| text.as_deref().map(str::parse).transpose();
         match (&self.fixture, &self.site, &self.full) {

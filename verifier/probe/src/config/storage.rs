@@ -4,14 +4,14 @@
 use http::HeaderValue;
 
 use super::{
-    bucket::{BucketAt, Means, unknown},
+    bucket::{BucketAt, Credentials, unknown},
     error::ConfigError,
     target::StorageAt,
     values::not_a_header,
 };
 
 /// Parses `file:///srv/media/x` (a path that is not percent-decoded), a bucket, or an http(s) URL.
-pub fn storage_at(text: &str, means: Means<'_>) -> Result<StorageAt, ConfigError> {
+pub fn storage_at(text: &str, means: Credentials<'_>) -> Result<StorageAt, ConfigError> {
     let wrong = |problem: &str, hint: &str| ConfigError::Storage {
         url: crate::url::shown(text),
         problem: problem.to_owned(),

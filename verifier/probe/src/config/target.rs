@@ -16,7 +16,7 @@ pub struct Target {
     /// The URLs of its layers.
     pub places: Places,
     /// What the client and the proxy send, and the expected responses.
-    pub wish: Wish,
+    pub expectations: Expectations,
 }
 
 /// Local files that may be read in addition to the probes.
@@ -75,7 +75,7 @@ pub enum StorageAt {
 
 /// What the client and the proxy send, and the expected responses.
 #[derive(Clone, Debug, Default)]
-pub struct Wish {
+pub struct Expectations {
     /// The hand-off, the expected headers, and whether anonymous clients are refused.
     pub intent: Intent,
     /// Headers that the proxy should send to the app.

@@ -5,14 +5,14 @@ use std::ops::RangeInclusive;
 
 use http::{HeaderName, HeaderValue, Method, header};
 
-use super::{FurtherAsk, Plan};
-use crate::{config::Depth, plan::Ask};
+use super::{ExtraRequest, Plan};
+use crate::{config::Depth, plan::ProbeRequest};
 use sendfile_evidence::{
     Access, Check, Checked, End, Evidence, Made, ProbeId, Response, Same, Sha256, dialect,
 };
 
 /// The results of the four layers, from which the checks are planned.
-pub struct Scene<'a> {
+pub struct CheckContext<'a> {
     /// The requests to the layers.
     pub plan: &'a Plan,
     /// The responses.
@@ -26,11 +26,11 @@ pub struct Scene<'a> {
 }
 
 /// The requests of a check, or why it cannot be made.
-type Asks = Result<Vec<FurtherAsk>, String>;
+type Asks = Result<Vec<ExtraRequest>, String>;
 
 /// Records which checks are made and adds their requests; removes from `asks` those that no check
 /// needs.
-pub fn checks(scene: &Scene<'_>, asks: &mut Vec<FurtherAsk>) -> Vec<Checked> {
+pub fn checks(scene: &CheckContext<'_>, asks: &mut Vec<ExtraRequest>) -> Vec<Checked> {
     if scene.evidence.delivered() {
         asks.retain(|it| !exposes(it.id) || scene.checks.contains(&Check::Exposure));
         asks.retain(|it| !refuses(it.id) || scene.checks.contains(&Check::Refusal));
@@ -61,24 +61,25 @@ fn spoofs(id: ProbeId) -> bool {
 
 /// Narrows down the causes if a check failed: whether the download can be requested twice at all,
 /// and whether the app responds to HEAD.
-pub fn doubts(scene: &Scene<'_>) -> Vec<FurtherAsk> {
+pub fn follow_ups(scene: &CheckContext<'_>) -> Vec<ExtraRequest> {
     let evidence = scene.evidence;
     let mut repeats = evidence.probes.iter().filter(|it| it.id.repeats_download());
     let mut asks = Vec::new();
-    if repeats.any(|it| it.probed.answer().is_some_and(|answer| is_odd(evidence, it.id, answer))) {
-        let again = FurtherAsk::new(ProbeId::Again, scene.plan.full.clone());
-        asks.push(FurtherAsk { most: Some(ENOUGH), ..again });
+    if repeats.any(|it| it.probed.response().is_some_and(|answer| is_odd(evidence, it.id, answer)))
+    {
+        let again = ExtraRequest::new(ProbeId::Again, scene.plan.full.clone());
+        asks.push(ExtraRequest { most: Some(ENOUGH), ..again });
     }
-    let head = evidence.probe(ProbeId::Head).zip(evidence.full.answer());
+    let head = evidence.probe(ProbeId::Head).zip(evidence.full.response());
     let differs = |(head, full): (&Response, &Response)| {
         let length = |it: &Response| it.header("content-length").map(str::to_owned);
         head.status != full.status || length(head) != length(full)
     };
     if head.is_some_and(differs) {
         let app = scene.plan.app.clone().ok();
-        asks.extend(
-            app.map(|app| FurtherAsk::new(ProbeId::AppHead, Ask { method: Method::HEAD, ..app })),
-        );
+        asks.extend(app.map(|app| {
+            ExtraRequest::new(ProbeId::AppHead, ProbeRequest { method: Method::HEAD, ..app })
+        }));
     }
     asks
 }
@@ -96,7 +97,7 @@ fn is_odd(evidence: &Evidence, id: ProbeId, answer: &Response) -> bool {
     let body = &answer.body;
     let unpacked = body.gunzipped.as_ref().map(|it| it.sha256);
     match answer.status {
-        200 if id == ProbeId::Head => length(answer) != evidence.full.answer().and_then(length),
+        200 if id == ProbeId::Head => length(answer) != evidence.full.response().and_then(length),
         200 if body.end == End::Whole => {
             let right = evidence.dummy.as_ref().map(|it| it.sha256);
             right != Some(body.sha256) && right != unpacked
@@ -113,8 +114,8 @@ pub(super) const ENOUGH: u64 = 128 * 1024;
 /// A file up to this size is downloaded completely once more.
 const SMALL: u64 = 4 << 20;
 
-impl Scene<'_> {
-    fn check(&self, check: Check, asks: &mut Vec<FurtherAsk>) -> Made {
+impl CheckContext<'_> {
+    fn check(&self, check: Check, asks: &mut Vec<ExtraRequest>) -> Made {
         if !self.checks.contains(&check) {
             return Made::Skipped("excluded by the selection of rules".to_owned());
         }
@@ -132,7 +133,7 @@ impl Scene<'_> {
         }
     }
 
-    fn asks(&self, check: Check, asks: &[FurtherAsk]) -> Asks {
+    fn asks(&self, check: Check, asks: &[ExtraRequest]) -> Asks {
         let among = |wanted: fn(ProbeId) -> bool, reason: &str| {
             let asked: Vec<_> = asks.iter().filter(|it| wanted(it.id)).cloned().collect();
             if asked.is_empty() { Err(reason.to_owned()) } else { Ok(asked) }
@@ -149,7 +150,7 @@ impl Scene<'_> {
             }
             Check::Refusal => {
                 let denied = self.right().ok().and(self.of_fixture(ProbeId::Denied));
-                let private = self.plan.wish.intent.access == Access::Private;
+                let private = self.plan.expectations.intent.access == Access::Private;
                 let asked = among(
                     refuses,
                     if private {
@@ -173,21 +174,19 @@ impl Scene<'_> {
             Check::Wire => self.right().map(|_| Vec::new()),
             Check::Ranges => self.ranges(),
             Check::Conditions => self.conditions(),
-            Check::Head => {
-                Ok(vec![self.ask(ProbeId::Head, &[]).map(|ask| FurtherAsk {
-                    ask: Ask { method: Method::HEAD, ..ask.ask },
-                    ..ask
-                })?])
-            }
+            Check::Head => Ok(vec![self.ask(ProbeId::Head, &[]).map(|ask| ExtraRequest {
+                ask: ProbeRequest { method: Method::HEAD, ..ask.ask },
+                ..ask
+            })?]),
             Check::Encoding => self.encoding(),
-            Check::Names => self.names(),
+            Check::ValueKind => self.names(),
             Check::Tls | Check::Protocol => self.over_tls(check),
         }
     }
 
     /// The download, if it is correct: the layers explain an incorrect one.
     fn right(&self) -> Result<&Response, String> {
-        let full = self.evidence.full.answer().filter(|_| self.evidence.delivered());
+        let full = self.evidence.full.response().filter(|_| self.evidence.delivered());
         let reason = match self.evidence.dummy {
             Some(_) => "the download failed",
             None => UNTOLD,
@@ -208,7 +207,7 @@ impl Scene<'_> {
     /// A cache in front stores what clients request, not requests with a unique query; a compressed
     /// copy is returned only to clients that accept it.
     fn freshness(&self) -> Asks {
-        if !self.evidence.has_yardstick() {
+        if !self.evidence.has_reference() {
             return Err(UNTOLD.to_owned());
         }
         let mut asks = vec![self.gzip()?];
@@ -216,7 +215,7 @@ impl Scene<'_> {
         // A real app's URL is requested as given: that is what clients request.
         if self.plan.fixture.is_some() {
             let url = full.url.with_target(full.url.path()).map_err(|it| it.to_string())?;
-            asks.push(FurtherAsk::new(ProbeId::WithoutQuery, Ask { url, ..full }));
+            asks.push(ExtraRequest::new(ProbeId::WithoutQuery, ProbeRequest { url, ..full }));
         }
         Ok(asks)
     }
@@ -224,11 +223,11 @@ impl Scene<'_> {
     /// For checks that the layers decide, if the app was requested.
     fn by_app(&self) -> Asks {
         self.right()?;
-        match (&self.plan.app, self.evidence.app.answer()) {
+        match (&self.plan.app, self.evidence.app.response()) {
             (Err(reason), _) => Err((*reason).to_owned()),
             (Ok(_), None) => Err("the app does not respond".to_owned()),
             (Ok(_), Some(app)) => {
-                let intended = self.plan.wish.intent.header.as_deref();
+                let intended = self.plan.expectations.intent.header.as_deref();
                 let tells = dialect::handoff_of(app, intended).is_some() || app.status == 200;
                 match tells {
                     true => Ok(Vec::new()),
@@ -260,7 +259,7 @@ impl Scene<'_> {
             headers.extend_from_slice(others);
             let ask = self.ask(id, &headers)?;
             let wants = part.and_then(|it| (self.part)(it));
-            Ok::<_, String>(FurtherAsk { wants, most: Some(ENOUGH), ..ask })
+            Ok::<_, String>(ExtraRequest { wants, most: Some(ENOUGH), ..ask })
         };
         let mut asks = vec![range(ProbeId::Range, &whole, Some(middle.clone()), &[])?];
         if !self.thorough() {
@@ -295,7 +294,7 @@ impl Scene<'_> {
         };
         let ask = |id, name: HeaderName, value: &str| {
             let ask = self.ask(id, &[(name, value.to_owned())])?;
-            Ok::<_, String>(FurtherAsk { most: Some(ENOUGH), ..ask })
+            Ok::<_, String>(ExtraRequest { most: Some(ENOUGH), ..ask })
         };
         let mut asks: Vec<_> = self.another_file(full).into_iter().collect();
         if asks.is_empty() || self.thorough() {
@@ -317,16 +316,16 @@ impl Scene<'_> {
         Ok([gzip].into_iter().chain(html).collect())
     }
 
-    fn gzip(&self) -> Result<FurtherAsk, String> {
+    fn gzip(&self) -> Result<ExtraRequest, String> {
         let gzip = self.ask(ProbeId::Gzip, &[(header::ACCEPT_ENCODING, "gzip".to_owned())])?;
         let large = self.evidence.dummy.as_ref().is_some_and(|it| it.size > SMALL);
-        Ok(FurtherAsk { most: large.then_some(ENOUGH), ..gzip })
+        Ok(ExtraRequest { most: large.then_some(ENOUGH), ..gzip })
     }
 
     /// Not subject to the limit on the other checks' requests: one request for each name.
     fn names(&self) -> Asks {
         self.right()?;
-        let named = |it: &&FurtherAsk| matches!(it.id, ProbeId::Name(_));
+        let named = |it: &&ExtraRequest| matches!(it.id, ProbeId::Name(_));
         let asks: Vec<_> = self.plan.check_probes.iter().filter(named).cloned().collect();
         match (asks.is_empty(), self.thorough()) {
             (true, _) if self.plan.fixture.is_none() => Err("no fixture".to_owned()),
@@ -346,20 +345,20 @@ impl Scene<'_> {
 
     /// The empty dummy, if it is not the download. Its size differs: nginx and Caddy give files of
     /// the same second and size the same ETag.
-    fn another_file(&self, full: &Response) -> Option<FurtherAsk> {
+    fn another_file(&self, full: &Response) -> Option<ExtraRequest> {
         let etag = HeaderValue::from_str(full.header("etag")?).ok()?;
         let mut empty = self.of_fixture(ProbeId::Empty)?;
         empty.ask.headers.push((header::IF_NONE_MATCH, etag));
         Some(empty)
     }
 
-    fn of_fixture(&self, id: ProbeId) -> Option<FurtherAsk> {
+    fn of_fixture(&self, id: ProbeId) -> Option<ExtraRequest> {
         self.plan.check_probes.iter().find(|it| it.id == id).cloned()
     }
 
     /// The download with additional headers, which replace the client's own headers of the same
     /// name.
-    fn ask(&self, id: ProbeId, headers: &[(HeaderName, String)]) -> Result<FurtherAsk, String> {
+    fn ask(&self, id: ProbeId, headers: &[(HeaderName, String)]) -> Result<ExtraRequest, String> {
         self.repeatable()?;
         let mut ask = self.plan.full.clone();
         for (name, value) in headers {
@@ -367,7 +366,7 @@ impl Scene<'_> {
             ask.headers.retain(|(it, _)| it != name);
             ask.headers.push((name.clone(), value));
         }
-        Ok(FurtherAsk::new(id, ask))
+        Ok(ExtraRequest::new(id, ask))
     }
 
     /// An ETag that no file has.

@@ -10,12 +10,12 @@ use percent_encoding::utf8_percent_encode;
 use super::{PARAMETER, Plan, UNSAFE, encoded};
 use crate::{
     config::{Depth, StorageAt},
-    plan::{Ask, StoragePlan},
+    plan::{ProbeRequest, StoragePlan},
     url::Url,
 };
 use sendfile_evidence::{
     Access, Evidence, ProbeId, Spelling,
-    dialect::{self, Names},
+    dialect::{self, ValueKind},
 };
 
 /// Request headers by which Rack, Symfony and similar frameworks accept a hand-off chosen by the
@@ -28,32 +28,34 @@ pub(crate) const SPOOFED: [HeaderName; 4] = [
 ];
 
 /// The probes that are always sent, whatever the layers return, and those that a thorough run adds.
-pub(super) fn exposure(plan: &Plan, evidence: &Evidence, depth: Depth) -> Vec<(ProbeId, Ask)> {
-    let refused = plan.wish.refused.iter().zip(1..);
+pub(super) fn exposure(
+    plan: &Plan,
+    evidence: &Evidence,
+    depth: Depth,
+) -> Vec<(ProbeId, ProbeRequest)> {
+    let refused = plan.expectations.refused.iter().zip(1..);
     let mut asks: Vec<_> =
-        refused.map(|(url, n)| (ProbeId::Refused(n), Ask::get(url.clone()))).collect();
+        refused.map(|(url, n)| (ProbeId::Refused(n), ProbeRequest::get(url.clone()))).collect();
     let outside = target(plan, evidence, &plan.full.url);
     asks.extend(outside.clone().map(|url| (ProbeId::TargetOutside, plan.by_visitor(url))));
     // Without headers of its own, the client is already anonymous.
-    let rights = !plan.wish.full_headers.is_empty();
-    let private = rights && plan.wish.intent.access == Access::Private;
+    let rights = !plan.expectations.full_headers.is_empty();
+    let private = rights && plan.expectations.intent.access == Access::Private;
     if private {
-        let stranger = Ask { headers: Vec::new(), ..plan.full.clone() };
+        let stranger = ProbeRequest { headers: Vec::new(), ..plan.full.clone() };
         asks.push((ProbeId::Anonymous, stranger));
     }
     // If the download fails, the credentials may have been lost on the way.
     if private || rights && !evidence.delivered() {
-        asks.extend(
-            plan.app
-                .clone()
-                .map(|app| (ProbeId::AppAnonymous, Ask { headers: stranger_to_app(plan), ..app })),
-        );
+        asks.extend(plan.app.clone().map(|app| {
+            (ProbeId::AppAnonymous, ProbeRequest { headers: stranger_to_app(plan), ..app })
+        }));
     }
     if depth == Depth::Thorough && evidence.delivered() {
         asks.extend(outside.iter().flat_map(|url| spelled(url, plan)));
         let relay = outside.iter().filter_map(|url| relayed(plan, url));
         asks.extend(relay.map(|url| (ProbeId::RelayOutside, plan.by_visitor(url))));
-        asks.extend(public(plan).map(|url| (ProbeId::StoragePublic, Ask::get(url))));
+        asks.extend(public(plan).map(|url| (ProbeId::StoragePublic, ProbeRequest::get(url))));
         asks.extend(up(plan).map(|url| (ProbeId::DirectUp, plan.by_visitor(url))));
         asks.extend(spoofed(plan));
     }
@@ -61,7 +63,7 @@ pub(super) fn exposure(plan: &Plan, evidence: &Evidence, depth: Depth) -> Vec<(P
 }
 
 /// The target in other spellings, and on whichever server handles an unknown host name.
-fn spelled(url: &Url, plan: &Plan) -> Vec<(ProbeId, Ask)> {
+fn spelled(url: &Url, plan: &Plan) -> Vec<(ProbeId, ProbeRequest)> {
     let path = url.path();
     let spellings = Spelling::all().filter_map(|it| Some((it, respelled(it, path)?)));
     let mut asks: Vec<_> = spellings
@@ -128,7 +130,7 @@ fn relayed(plan: &Plan, url: &Url) -> Option<Url> {
 /// An app may serve that path itself to authorised clients. Only an anonymous request is proof, and
 /// only if the download is not anonymous.
 fn public(plan: &Plan) -> Option<Url> {
-    if plan.fixture.is_none() && plan.wish.full_headers.is_empty() {
+    if plan.fixture.is_none() && plan.expectations.full_headers.is_empty() {
         return None;
     }
     let StoragePlan::Read(StorageAt::File(path)) = &plan.storage else { return None };
@@ -157,7 +159,7 @@ fn up(plan: &Plan) -> Option<Url> {
 
 /// A client that chooses the hand-off itself. Its value has a distinct mark, and the request has
 /// its own nonce in the fixture's request log.
-fn spoofed(plan: &Plan) -> Vec<(ProbeId, Ask)> {
+fn spoofed(plan: &Plan) -> Vec<(ProbeId, ProbeRequest)> {
     let nonce = spoofing_nonce(plan);
     let mark = format!("/sendfile-check-{}", plan.nonce);
     let values = ["X-Accel-Redirect".to_owned(), format!("/={mark}/"), mark.clone(), mark];
@@ -165,7 +167,7 @@ fn spoofed(plan: &Plan) -> Vec<(ProbeId, Ask)> {
     let chosen: Vec<_> = chosen
         .filter_map(|(name, value)| Some((name, HeaderValue::from_str(&value).ok()?)))
         .collect();
-    let others = |ask: &Ask| {
+    let others = |ask: &ProbeRequest| {
         let kept = ask.headers.iter().filter(|(name, _)| !SPOOFED.contains(name)).cloned();
         kept.chain(chosen.iter().cloned()).collect::<Vec<_>>()
     };
@@ -176,11 +178,11 @@ fn spoofed(plan: &Plan) -> Vec<(ProbeId, Ask)> {
     let journalled = HeaderValue::from_str(&nonce).ok().map(|it| (NONCE, it));
     let site = url.ok().map(|url| {
         let headers = others(full).into_iter().chain(journalled).collect();
-        (ProbeId::Spoofed, Ask { url, headers, ..full.clone() })
+        (ProbeId::Spoofed, ProbeRequest { url, headers, ..full.clone() })
     });
     let app = plan.app.clone().ok().map(|app| {
         let headers = others(&app);
-        (ProbeId::AppSpoofed, Ask { headers, ..app })
+        (ProbeId::AppSpoofed, ProbeRequest { headers, ..app })
     });
     site.into_iter().chain(app).collect()
 }
@@ -195,19 +197,21 @@ pub(crate) fn spoofing_nonce(plan: &Plan) -> String {
 /// The headers that the proxy sends to the app for an anonymous client: those that no client
 /// provides.
 fn stranger_to_app(plan: &Plan) -> Vec<(HeaderName, http::HeaderValue)> {
-    let visitor = |name: &HeaderName| plan.wish.full_headers.iter().any(|(it, _)| it == name);
-    plan.wish.app_headers.iter().filter(|(name, _)| !visitor(name)).cloned().collect()
+    let visitor =
+        |name: &HeaderName| plan.expectations.full_headers.iter().any(|(it, _)| it == name);
+    plan.expectations.app_headers.iter().filter(|(name, _)| !visitor(name)).cloned().collect()
 }
 
 /// The hand-off URI on another origin, if the hand-off contains a URI at all.
 pub(super) fn target(plan: &Plan, evidence: &Evidence, origin: &Url) -> Option<Url> {
-    let intended = plan.wish.intent.header.as_deref().zip(plan.wish.intent.value.as_deref());
+    let intended =
+        plan.expectations.intent.header.as_deref().zip(plan.expectations.intent.value.as_deref());
     let sent = evidence
         .app
-        .answer()
-        .and_then(|it| dialect::handoff_of(it, plan.wish.intent.header.as_deref()));
+        .response()
+        .and_then(|it| dialect::handoff_of(it, plan.expectations.intent.header.as_deref()));
     let (name, value) = intended.or(sent)?;
-    let names_uri = dialect::header_named(name).is_none_or(|it| it.names == Names::Uri);
+    let names_uri = dialect::header_named(name).is_none_or(|it| it.names == ValueKind::Uri);
     let url = (names_uri && value.starts_with('/'))
         .then(|| origin.with_target(&as_target(value)))?
         .ok()?;
@@ -216,7 +220,7 @@ pub(super) fn target(plan: &Plan, evidence: &Evidence, origin: &Url) -> Option<U
 
 /// Whether a URL belongs to the direct location, which is declared public.
 fn declared(plan: &Plan, url: &Url) -> bool {
-    let same = |it: &Ask| it.url.path() == url.path() && it.url.origin() == url.origin();
+    let same = |it: &ProbeRequest| it.url.path() == url.path() && it.url.origin() == url.origin();
     plan.direct.as_ref().is_ok_and(same)
 }
 

@@ -4,18 +4,18 @@
 use http::{HeaderName, Method};
 
 use super::{
-    FurtherAsk, PARAMETER, Plan,
+    ExtraRequest, PARAMETER, Plan,
     exposure::{exposure, target},
     store::as_app,
 };
-use crate::{config::Depth, plan::Ask, url::Url};
+use crate::{config::Depth, plan::ProbeRequest, url::Url};
 use sendfile_evidence::{
-    Evidence, ProbeId, Seen,
+    Evidence, Outcome, ProbeId,
     dialect::{self, Product},
 };
 
 /// The probes that follow the four layers.
-pub fn further(plan: &Plan, evidence: &Evidence, depth: Depth) -> Vec<FurtherAsk> {
+pub fn further(plan: &Plan, evidence: &Evidence, depth: Depth) -> Vec<ExtraRequest> {
     let mut asks = exposure(plan, evidence, depth);
     let lost = !evidence.delivered();
     let split = lost && (undecided(evidence) || depth == Depth::Thorough);
@@ -24,31 +24,32 @@ pub fn further(plan: &Plan, evidence: &Evidence, depth: Depth) -> Vec<FurtherAsk
         asks.extend(other_visitors(plan));
     }
     let by_app = evidence.streamed() || evidence.lacks_etag();
-    if !plan.wish.app_headers.is_empty() && (lost || by_app) {
-        asks.extend(
-            plan.app.clone().ok().map(|app| {
-                (ProbeId::AppBare, Ask { headers: plan.wish.full_headers.clone(), ..app })
-            }),
-        );
+    if !plan.expectations.app_headers.is_empty() && (lost || by_app) {
+        asks.extend(plan.app.clone().ok().map(|app| {
+            (
+                ProbeId::AppBare,
+                ProbeRequest { headers: plan.expectations.full_headers.clone(), ..app },
+            )
+        }));
     }
     if lost {
         asks.extend(as_app(plan, evidence));
     }
     asks.extend(engaged(plan, evidence).map(|ask| (ProbeId::AppEngaged, ask)));
-    let asks = asks.into_iter().map(|(id, ask)| FurtherAsk::new(id, ask));
+    let asks = asks.into_iter().map(|(id, ask)| ExtraRequest::new(id, ask));
     let of_fixture = plan.fixture_probes.iter().filter(|_| split).cloned();
     asks.chain(of_fixture).collect()
 }
 
 /// The app with the request headers that enable its hand-off, if it does not send one by default:
 /// Rack, Symfony and similar frameworks send it only if the proxy requests it.
-fn engaged(plan: &Plan, evidence: &Evidence) -> Option<Ask> {
-    let app = evidence.app.answer().filter(|it| it.status == 200)?;
-    if dialect::handoff_of(app, plan.wish.intent.header.as_deref()).is_some() {
+fn engaged(plan: &Plan, evidence: &Evidence) -> Option<ProbeRequest> {
+    let app = evidence.app.response().filter(|it| it.status == 200)?;
+    if dialect::handoff_of(app, plan.expectations.intent.header.as_deref()).is_some() {
         return None;
     }
     let mut ask = plan.app.clone().ok()?;
-    let server = evidence.full.answer().and_then(Product::of);
+    let server = evidence.full.response().and_then(Product::of);
     let maps = matches!(server, Some(Product::Nginx | Product::Caddy));
     let kind = if maps { "X-Accel-Redirect" } else { "X-Sendfile" };
     let mut tell = |name: HeaderName, value| {
@@ -68,16 +69,16 @@ const ACCEL_MAPPING: HeaderName = HeaderName::from_static("x-accel-mapping");
 
 /// If the storage lacks the file, or the app sends no hand-off, no further probe is needed.
 fn undecided(evidence: &Evidence) -> bool {
-    let no_storage = matches!(evidence.storage.seen, Seen::Nothing(_));
-    let no_direct = evidence.direct.answer().is_none_or(|it| !evidence.is_dummy(&it.body));
+    let no_storage = matches!(evidence.storage.outcome, Outcome::Failed(_));
+    let no_direct = evidence.direct.response().is_none_or(|it| !evidence.is_dummy(&it.body));
     // There is a response but no reference copy: no further probe would help.
-    let no_yardstick =
-        evidence.dummy.is_none() && evidence.full.answer().is_some_and(|it| it.status == 200);
-    !(no_yardstick || no_storage && no_direct)
+    let no_reference_reason =
+        evidence.dummy.is_none() && evidence.full.response().is_some_and(|it| it.status == 200);
+    !(no_reference_reason || no_storage && no_direct)
 }
 
 /// Which server responds for the download, for its neighbours, and for any path: app or proxy.
-fn who_answers(plan: &Plan, evidence: &Evidence) -> Vec<(ProbeId, Ask)> {
+fn who_answers(plan: &Plan, evidence: &Evidence) -> Vec<(ProbeId, ProbeRequest)> {
     let full = &plan.full.url;
     let elsewhere = format!("/sendfile-check-{}", plan.nonce);
     let neighbour = neighbour(full.path(), &plan.nonce);
@@ -90,16 +91,17 @@ fn who_answers(plan: &Plan, evidence: &Evidence) -> Vec<(ProbeId, Ask)> {
         add(ProbeId::AppNeighbour, app.url.with_target(&neighbour));
         add(ProbeId::AppElsewhere, app.url.with_target(&elsewhere));
         asks.extend(
-            target(plan, evidence, &app.url).map(|url| (ProbeId::AppTarget, Ask::get(url))),
+            target(plan, evidence, &app.url)
+                .map(|url| (ProbeId::AppTarget, ProbeRequest::get(url))),
         );
     }
     for (_, ask) in asks.iter_mut().filter(|(id, _)| {
         matches!(id, ProbeId::AppNeighbour | ProbeId::AppElsewhere | ProbeId::AppTarget)
     }) {
-        ask.unix_socket.clone_from(&plan.wish.unix_socket);
+        ask.unix_socket.clone_from(&plan.expectations.unix_socket);
     }
     asks.extend(target(plan, evidence, full).map(|url| {
-        (ProbeId::TargetOptions, Ask { method: Method::OPTIONS, ..plan.by_visitor(url) })
+        (ProbeId::TargetOptions, ProbeRequest { method: Method::OPTIONS, ..plan.by_visitor(url) })
     }));
     asks.extend(bare_target(plan, evidence).map(|url| (ProbeId::TargetBare, plan.by_visitor(url))));
     asks
@@ -108,7 +110,7 @@ fn who_answers(plan: &Plan, evidence: &Evidence) -> Vec<(ProbeId, Ask)> {
 /// A URI next to the hand-off's without a file extension, if a rule for extensions may match the
 /// latter: the response is not nginx's own page, and the fixture has no file for this probe.
 fn bare_target(plan: &Plan, evidence: &Evidence) -> Option<Url> {
-    let full = evidence.full.answer().filter(|it| Product::of(it) == Some(Product::Nginx))?;
+    let full = evidence.full.response().filter(|it| Product::of(it) == Some(Product::Nginx))?;
     let own = Product::by_error_page(full).is_some() || !plan.fixture_probes.is_empty();
     let target = target(plan, evidence, &plan.full.url).filter(|_| !own)?;
     let (folder, name) = target.path().rsplit_once('/')?;
@@ -125,15 +127,15 @@ fn neighbour(path: &str, nonce: &str) -> String {
 
 /// The same download requested in other ways: repeated, bypassing a cache, under another name, with
 /// GET, without a login, from the inner proxies.
-fn other_visitors(plan: &Plan) -> Vec<(ProbeId, Ask)> {
+fn other_visitors(plan: &Plan) -> Vec<(ProbeId, ProbeRequest)> {
     let full = &plan.full;
     let mut asks = Vec::new();
     let fresh = full.url.with_parameter(&format!("{PARAMETER}-again={}", plan.nonce));
-    asks.extend(fresh.ok().map(|url| (ProbeId::FreshQuery, Ask { url, ..full.clone() })));
+    asks.extend(fresh.ok().map(|url| (ProbeId::FreshQuery, ProbeRequest { url, ..full.clone() })));
     asks.push((ProbeId::Again, full.clone()));
     asks.extend(under_another_name(plan).map(|ask| (ProbeId::OtherHost, ask)));
     if full.method != Method::GET {
-        asks.push((ProbeId::FullGet, Ask { method: Method::GET, ..full.clone() }));
+        asks.push((ProbeId::FullGet, ProbeRequest { method: Method::GET, ..full.clone() }));
     }
     if full.headers.iter().any(|(name, _)| name == http::header::AUTHORIZATION) {
         let headers = full
@@ -142,21 +144,22 @@ fn other_visitors(plan: &Plan) -> Vec<(ProbeId, Ask)> {
             .filter(|(name, _)| name != http::header::AUTHORIZATION)
             .cloned()
             .collect();
-        asks.push((ProbeId::WithoutAuthorization, Ask { headers, ..full.clone() }));
+        asks.push((ProbeId::WithoutAuthorization, ProbeRequest { headers, ..full.clone() }));
     }
-    let inner = plan.wish.inner.iter().zip(1..);
+    let inner = plan.expectations.inner.iter().zip(1..);
     asks.extend(
-        inner.map(|(url, n)| (ProbeId::Inner(n), Ask { url: url.clone(), ..full.clone() })),
+        inner
+            .map(|(url, n)| (ProbeId::Inner(n), ProbeRequest { url: url.clone(), ..full.clone() })),
     );
     asks
 }
 
 /// The download, requested from whichever server handles an unknown host name.
-fn under_another_name(plan: &Plan) -> Option<Ask> {
+fn under_another_name(plan: &Plan) -> Option<ProbeRequest> {
     let name = http::HeaderValue::from_str(&format!("{}.invalid", plan.nonce)).ok()?;
     let others = plan.full.headers.iter().filter(|(name, _)| name != http::header::HOST);
     let headers = others.cloned().chain([(http::header::HOST, name)]).collect();
-    Some(Ask { headers, ..plan.full.clone() })
+    Some(ProbeRequest { headers, ..plan.full.clone() })
 }
 
 #[cfg(test)]

@@ -8,7 +8,7 @@ use crate::url::Url;
 
 /// A request to send.
 #[derive(Clone, Debug)]
-pub struct Ask {
+pub struct ProbeRequest {
     /// The method.
     pub method: http::Method,
     /// The URL.
@@ -34,7 +34,7 @@ pub enum Wants {
     HandOff(Option<String>),
 }
 
-impl Ask {
+impl ProbeRequest {
     /// A GET request for the whole body.
     pub fn get(url: Url) -> Self {
         Self {

@@ -13,7 +13,7 @@ use crate::{
     plan::{Contract, ContractError},
 };
 use sendfile_evidence::{
-    Asked, Body, End, Failure, FailureKind, Journalled, Probed, Seen, cause_chain,
+    Body, End, Failure, FailureKind, LoggedRequest, Outcome, Probe, RequestRecord, cause_chain,
 };
 
 #[derive(Deserialize)]
@@ -79,9 +79,9 @@ impl Control<'_> {
         &self,
         fixture: &FixtureAt,
         nonce: &str,
-    ) -> Option<Vec<Journalled>> {
+    ) -> Option<Vec<LoggedRequest>> {
         let answer: JournalAnswer = self.json(fixture, &format!("requests/{nonce}")).await.ok()?;
-        let read = |it: JournalRequest| Journalled {
+        let read = |it: JournalRequest| LoggedRequest {
             method: it.method,
             target: it.target,
             answer: it.answer,
@@ -107,10 +107,10 @@ impl Control<'_> {
     }
 
     /// The dummy as the fixture reads it back from storage.
-    pub(crate) async fn read_back(&self, fixture: &FixtureAt, name: &str) -> Probed<Body> {
+    pub(crate) async fn read_back(&self, fixture: &FixtureAt, name: &str) -> Probe<Body> {
         let began = Instant::now();
         let path = format!("storage/{}", crate::plan::encoded(name));
-        let asked = Asked {
+        let asked = RequestRecord {
             method: "GET".to_owned(),
             url: format!("{}/{path}", fixture.url),
             headers: Vec::new(),
@@ -120,9 +120,9 @@ impl Control<'_> {
         };
         let seen = match self.json::<ReadBack>(fixture, &path).await {
             Ok(answer) => read_back(answer),
-            Err(failure) => Seen::Nothing(failure),
+            Err(failure) => Outcome::Failed(failure),
         };
-        Probed { asked, seen, took: began.elapsed() }
+        Probe { request: asked, outcome: seen, took: began.elapsed() }
     }
 
     async fn json<T: DeserializeOwned>(
@@ -178,10 +178,10 @@ impl Control<'_> {
     }
 }
 
-fn read_back(answer: ReadBack) -> Seen<Body> {
+fn read_back(answer: ReadBack) -> Outcome<Body> {
     match answer {
         ReadBack::Pass { size, sha256 } => match sha256.parse() {
-            Ok(sha256) => Seen::Answer(Body {
+            Ok(sha256) => Outcome::Response(Body {
                 size,
                 sha256,
                 head: Vec::new(),
@@ -190,7 +190,7 @@ fn read_back(answer: ReadBack) -> Seen<Body> {
                 beyond: 0,
                 same: None,
             }),
-            Err(problem) => Seen::Nothing(failure(FailureKind::NotHttp, problem)),
+            Err(problem) => Outcome::Failed(failure(FailureKind::NotHttp, problem)),
         },
         ReadBack::Fail { kind, error } => {
             let kind = match kind.as_str() {
@@ -205,7 +205,7 @@ fn read_back(answer: ReadBack) -> Seen<Body> {
                 "unreachable" => FailureKind::Refused,
                 _ => FailureKind::Other,
             };
-            Seen::Nothing(failure(kind, error))
+            Outcome::Failed(failure(kind, error))
         }
     }
 }

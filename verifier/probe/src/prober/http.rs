@@ -19,10 +19,10 @@ use crate::prober::{
 };
 use crate::{
     config::Limits,
-    plan::{Ask, Wants},
+    plan::{ProbeRequest, Wants},
 };
 use sendfile_evidence::{
-    Asked, Body, End, Failure, FailureKind, Probed, Response, Seen, cause_chain, dialect,
+    Body, End, Failure, FailureKind, Outcome, Probe, RequestRecord, Response, cause_chain, dialect,
     secret::Redactor,
 };
 
@@ -55,26 +55,31 @@ pub(super) type Observed = Result<(Response, Trace), Failure>;
 
 impl Client {
     /// Sends a request with its own nonce.
-    pub(crate) async fn ask(&self, ask: &Ask, nonce: &str, cap: u64) -> (Probed<Response>, Trace) {
+    pub(crate) async fn ask(
+        &self,
+        ask: &ProbeRequest,
+        nonce: &str,
+        cap: u64,
+    ) -> (Probe<Response>, Trace) {
         // The semaphore is never closed, so every request gets a permit.
         let _permit = self.permits.acquire().await;
         let began = Instant::now();
         let outcome = self.exchange(ask, nonce, cap, began).await;
         let (seen, trace) = match outcome {
-            Ok((response, trace)) => (Seen::Answer(response), trace),
-            Err(failure) => (Seen::Nothing(failure), Trace::default()),
+            Ok((response, trace)) => (Outcome::Response(response), trace),
+            Err(failure) => (Outcome::Failed(failure), Trace::default()),
         };
-        (Probed { asked: self.asked(ask), seen, took: began.elapsed() }, trace)
+        (Probe { request: self.asked(ask), outcome: seen, took: began.elapsed() }, trace)
     }
 
-    pub(super) fn asked(&self, ask: &Ask) -> Asked {
+    pub(super) fn asked(&self, ask: &ProbeRequest) -> RequestRecord {
         let headers = ask.headers.iter().map(|(name, value)| {
             (
                 name.to_string(),
                 self.redactor.header(name.as_str(), &String::from_utf8_lossy(value.as_bytes())),
             )
         });
-        Asked {
+        RequestRecord {
             method: ask.method.to_string(),
             url: self.redactor.url(&ask.url.to_string()),
             headers: headers.collect(),
@@ -87,7 +92,13 @@ impl Client {
         }
     }
 
-    async fn exchange(&self, ask: &Ask, nonce: &str, cap: u64, began: Instant) -> Observed {
+    async fn exchange(
+        &self,
+        ask: &ProbeRequest,
+        nonce: &str,
+        cap: u64,
+        began: Instant,
+    ) -> Observed {
         let stream = self.connector.open(&ask.url, ask.unix_socket.as_ref()).await?;
         let request = request(ask, nonce)?;
         let (mut sender, connection) = http1::Builder::new()
@@ -132,7 +143,7 @@ impl Client {
     /// Reads a body to its end, or to the point where it no longer matters.
     pub(super) async fn read(
         &self,
-        ask: &Ask,
+        ask: &ProbeRequest,
         cap: u64,
         headers: &HeaderMap,
         status: u16,
@@ -182,7 +193,10 @@ fn handed_over(wants: &Wants, headers: &HeaderMap) -> Option<String> {
     Some(String::from_utf8_lossy(value.as_bytes()).into_owned())
 }
 
-pub(super) fn request(ask: &Ask, nonce: &str) -> Result<http::Request<Empty<Bytes>>, Failure> {
+pub(super) fn request(
+    ask: &ProbeRequest,
+    nonce: &str,
+) -> Result<http::Request<Empty<Bytes>>, Failure> {
     let unusable = |problem: String| Failure { kind: FailureKind::Other, chain: problem };
     let uri = ask.url.uri();
     let target = uri.path_and_query().map_or("/", |it| it.as_str());

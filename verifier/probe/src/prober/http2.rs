@@ -13,8 +13,8 @@ use tokio_rustls::client::TlsStream;
 use x509_cert::der::Decode;
 
 use super::http::{Client, Observed, failure, request};
-use crate::plan::Ask;
-use sendfile_evidence::{Certificate, Failure, FailureKind, Probed, Response, Seen, cause_chain};
+use crate::plan::ProbeRequest;
+use sendfile_evidence::{Certificate, Failure, FailureKind, Outcome, Probe, Response, cause_chain};
 
 /// Maximum size of a response's header block.
 const HEADER_BYTES: u32 = 256 * 1024;
@@ -26,27 +26,28 @@ impl Client {
     /// case.
     pub(crate) async fn ask_http2(
         &self,
-        ask: &Ask,
+        ask: &ProbeRequest,
         nonce: &str,
         cap: u64,
-    ) -> (Option<Certificate>, Probed<Response>) {
+    ) -> (Option<Certificate>, Probe<Response>) {
         // The semaphore is never closed, so every request gets a permit.
         let _permit = self.permits.acquire().await;
         let began = Instant::now();
-        let probed = |seen| Probed { asked: self.asked(ask), seen, took: began.elapsed() };
+        let probed =
+            |seen| Probe { request: self.asked(ask), outcome: seen, took: began.elapsed() };
         let stream = match self.connector.open_tls(&ask.url, &[b"h2", b"http/1.1"]).await {
             Ok(stream) => stream,
-            Err(failure) => return (None, probed(Seen::Nothing(failure))),
+            Err(failure) => return (None, probed(Outcome::Failed(failure))),
         };
         let (_, session) = stream.get_ref();
         let certificate = session.peer_certificates().and_then(|it| certificate(it.first()?));
         if session.alpn_protocol() != Some(b"h2") {
-            let none = Seen::Skipped("the site does not support HTTP/2".to_owned());
+            let none = Outcome::Skipped("the site does not support HTTP/2".to_owned());
             return (certificate, probed(none));
         }
         let seen = match self.exchange_http2(stream, ask, nonce, cap, began).await {
-            Ok((response, _)) => Seen::Answer(response),
-            Err(failure) => Seen::Nothing(failure),
+            Ok((response, _)) => Outcome::Response(response),
+            Err(failure) => Outcome::Failed(failure),
         };
         (certificate, probed(seen))
     }
@@ -54,7 +55,7 @@ impl Client {
     async fn exchange_http2(
         &self,
         stream: TlsStream<TcpStream>,
-        ask: &Ask,
+        ask: &ProbeRequest,
         nonce: &str,
         cap: u64,
         began: Instant,
@@ -89,7 +90,7 @@ impl Client {
 /// connection-specific headers are not sent (RFC 9113, section 8.2.2).
 fn as_http2(
     mut request: http::Request<Empty<Bytes>>,
-    ask: &Ask,
+    ask: &ProbeRequest,
 ) -> Result<http::Request<Empty<Bytes>>, Failure> {
     let unusable = |problem: String| Failure { kind: FailureKind::Other, chain: problem };
     request.headers_mut().remove(header::CONNECTION);

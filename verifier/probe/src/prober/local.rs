@@ -15,11 +15,11 @@ use super::{http::Client, storage::on_a_thread};
 use crate::config::LocalPlaces;
 use sendfile_evidence::{
     Evidence,
-    fact::{Fact, Kind, Says},
+    fact::{Fact, FactKind, Kind},
     secret::Redactor,
 };
 use sendfile_readers::{
-    Access, Config, Disk, Look, Question, Text, Worker, facts, log::facts as logged,
+    Access, Disk, Look, ProxyConfig, Query, Text, Worker, facts, log::facts as logged,
 };
 
 mod access;
@@ -46,39 +46,39 @@ pub(crate) async fn examine(
     evidence: &Evidence,
     client: &Client,
 ) -> Vec<Fact> {
-    let Some(question) = Question::of(evidence) else { return Vec::new() };
+    let Some(question) = Query::of(evidence) else { return Vec::new() };
     let (configs, redactor) = (places.configs.clone(), client.redactor.clone());
     if configs.is_empty() && places.logs.is_empty() {
         return Vec::new();
     }
     let Some(logs) = logs else {
-        return vec![Fact::of(Says::LogUnread, "Reading an error log timed out")];
+        return vec![Fact::of(FactKind::LogUnread, "Reading an error log timed out")];
     };
     let read = move || read(&configs, &logs, &question, &redactor);
-    let late = || vec![Fact::of(Says::Unread, "Reading the configuration timed out")];
+    let late = || vec![Fact::of(FactKind::Unread, "Reading the configuration timed out")];
     on_a_thread(client.limits.timeout, read).await.unwrap_or_else(late)
 }
 
 fn read(
     configs: &[(Kind, PathBuf)],
     logs: &Logs,
-    question: &Question,
+    question: &Query,
     redactor: &Redactor,
 ) -> Vec<Fact> {
     let mut all = Vec::new();
     let mut disk = OnDisk::default();
-    let read: Vec<Config> = configs
+    let read: Vec<ProxyConfig> = configs
         .iter()
         .map(|(kind, path)| {
             disk.begin();
-            let config = Config::read(*kind, &path.to_string_lossy(), &mut disk);
+            let config = ProxyConfig::read(*kind, &path.to_string_lossy(), &mut disk);
             all.extend(process::edited(&config, disk.newest));
             config
         })
         .collect();
     let of_configs = facts(&read, question, &disk);
     let (lines, unread) = logs.gained(redactor);
-    let unread = unread.into_iter().map(|it| Fact::of(Says::LogUnread, it));
+    let unread = unread.into_iter().map(|it| Fact::of(FactKind::LogUnread, it));
     all.extend(of_configs);
     all.extend(logged(&lines, question));
     all.extend(unread);

@@ -13,7 +13,8 @@ use tokio::time::Instant;
 use crate::config::Limits;
 use crate::prober::body::{Trace, Watch};
 use sendfile_evidence::{
-    Asked, Body, End, Failure, FailureKind, Probed, Response, Seen, cause_chain, secret::Redactor,
+    Body, End, Failure, FailureKind, Outcome, Probe, RequestRecord, Response, cause_chain,
+    secret::Redactor,
 };
 
 /// Stores reject signatures that are older or newer than this.
@@ -40,16 +41,18 @@ pub(crate) async fn read_file(
     limits: &Limits,
     cap: u64,
     redactor: &Redactor,
-) -> (Probed<Body>, Trace) {
+) -> (Probe<Body>, Trace) {
     let began = Instant::now();
     let given = text.to_owned();
     let path = on_a_thread(limits.timeout, move || on_disk(&given)).await;
-    let asked =
-        |path: &Path| Asked { url: format!("file://{}", path.display()), ..Asked::default() };
+    let asked = |path: &Path| RequestRecord {
+        url: format!("file://{}", path.display()),
+        ..RequestRecord::default()
+    };
     let Some(path) = path else {
-        let seen = Seen::Nothing(silent());
+        let seen = Outcome::Failed(silent());
         return (
-            Probed { asked: asked(Path::new(text)), seen, took: began.elapsed() },
+            Probe { request: asked(Path::new(text)), outcome: seen, took: began.elapsed() },
             Trace::default(),
         );
     };
@@ -60,10 +63,10 @@ pub(crate) async fn read_file(
         Err(_) => Err(silent()),
     };
     let (seen, trace) = match outcome {
-        Ok((body, trace)) => (Seen::Answer(body), trace),
-        Err(failure) => (Seen::Nothing(failure), Trace::default()),
+        Ok((body, trace)) => (Outcome::Response(body), trace),
+        Err(failure) => (Outcome::Failed(failure), Trace::default()),
     };
-    (Probed { asked, seen, took: began.elapsed() }, trace)
+    (Probe { request: asked, outcome: seen, took: began.elapsed() }, trace)
 }
 
 fn silent() -> Failure {
@@ -131,24 +134,24 @@ fn hash(mut file: File, cap: u64, redactor: &Redactor) -> Result<(Body, Trace), 
 }
 
 /// The outcome for a storage accessed over HTTP: any status but 200 is a failure.
-pub(crate) fn of_response(probed: Probed<Response>) -> Probed<Body> {
-    let Probed { asked, seen, took } = probed;
+pub(crate) fn of_response(probed: Probe<Response>) -> Probe<Body> {
+    let Probe { request: asked, outcome: seen, took } = probed;
     let seen = match seen {
-        Seen::Answer(response) if response.status == 200 => match response.body.end {
-            End::Whole => Seen::Answer(response.body),
-            _ => Seen::Nothing(Failure {
+        Outcome::Response(response) if response.status == 200 => match response.body.end {
+            End::Whole => Outcome::Response(response.body),
+            _ => Outcome::Failed(Failure {
                 kind: FailureKind::Closed,
                 chain: format!("the connection closed after {} bytes", response.body.size),
             }),
         },
-        Seen::Answer(response) => {
+        Outcome::Response(response) => {
             let page = String::from_utf8_lossy(&response.body.head);
-            Seen::Nothing(refusal(response.status, |name| response.header(name), &page))
+            Outcome::Failed(refusal(response.status, |name| response.header(name), &page))
         }
-        Seen::Nothing(failure) => Seen::Nothing(failure),
-        Seen::Skipped(reason) => Seen::Skipped(reason),
+        Outcome::Failed(failure) => Outcome::Failed(failure),
+        Outcome::Skipped(reason) => Outcome::Skipped(reason),
     };
-    Probed { asked, seen, took }
+    Probe { request: asked, outcome: seen, took }
 }
 
 /// The failure that a store's error response stands for: S3, Azure, Google, or a plain server. Only

@@ -35,11 +35,11 @@ use super::{
 };
 use crate::{
     config::{BucketAt, Limits, Scheme, StorageAt},
-    plan::{Ask, StoragePlan},
+    plan::{ProbeRequest, StoragePlan},
     url::Url,
 };
 use sendfile_evidence::{
-    Asked, Body, End, Failure, FailureKind, Probed, Seen, cause_chain, secret::Redactor,
+    Body, End, Failure, FailureKind, Outcome, Probe, RequestRecord, cause_chain, secret::Redactor,
 };
 
 /// Delay before a transient failure is retried.
@@ -82,18 +82,18 @@ enum Again {
 }
 
 impl Reader<'_> {
-    async fn read(&self, at: &BucketAt, cap: u64) -> (Probed<Body>, Trace) {
+    async fn read(&self, at: &BucketAt, cap: u64) -> (Probe<Body>, Trace) {
         let began = Instant::now();
-        let asked = Asked {
+        let asked = RequestRecord {
             url: at.to_string(),
             http: at.http().map(|it| self.redactor.url(&it)),
-            ..Asked::default()
+            ..RequestRecord::default()
         };
         let (seen, trace) = match self.body(at, cap, began).await {
-            Ok((body, trace)) => (Seen::Answer(body), trace),
-            Err(failure) => (Seen::Nothing(failure), Trace::default()),
+            Ok((body, trace)) => (Outcome::Response(body), trace),
+            Err(failure) => (Outcome::Failed(failure), Trace::default()),
         };
-        (Probed { asked, seen, took: began.elapsed() }, trace)
+        (Probe { request: asked, outcome: seen, took: began.elapsed() }, trace)
     }
 
     async fn body(
@@ -283,7 +283,7 @@ impl Client {
         at: &BucketAt,
         nonce: String,
         cap: u64,
-    ) -> (Probed<Body>, Trace) {
+    ) -> (Probe<Body>, Trace) {
         // The semaphore is never closed, so every request gets a permit.
         let _permit = self.permits.acquire().await;
         let Self { connector, limits, redactor, .. } = self;
@@ -291,12 +291,18 @@ impl Client {
     }
 
     /// The request for the file at the store itself, if the storage is one.
-    pub(crate) async fn store_itself(&self, storage: &StoragePlan, nonce: String) -> Option<Ask> {
+    pub(crate) async fn store_itself(
+        &self,
+        storage: &StoragePlan,
+        nonce: String,
+    ) -> Option<ProbeRequest> {
         match storage {
             StoragePlan::Read(StorageAt::Http(url, authorization)) => {
                 Some(with_authorization(url, authorization.as_ref()))
             }
-            StoragePlan::Read(StorageAt::Bucket(at)) => self.link(at, nonce).await.map(Ask::get),
+            StoragePlan::Read(StorageAt::Bucket(at)) => {
+                self.link(at, nonce).await.map(ProbeRequest::get)
+            }
             _ => None,
         }
     }
@@ -318,7 +324,7 @@ impl Client {
 }
 
 /// A GET request with the operator's credentials, for a server that requires them.
-pub(super) fn with_authorization(url: &Url, authorization: Option<&HeaderValue>) -> Ask {
+pub(super) fn with_authorization(url: &Url, authorization: Option<&HeaderValue>) -> ProbeRequest {
     let header = authorization.map(|it| (header::AUTHORIZATION, it.clone()));
-    Ask { headers: header.into_iter().collect(), ..Ask::get(url.clone()) }
+    ProbeRequest { headers: header.into_iter().collect(), ..ProbeRequest::get(url.clone()) }
 }

@@ -1,19 +1,19 @@
 //! Determines the expected content if there is no contract, and how much of each body equals it.
 
 use super::body::Trace;
-use sendfile_evidence::{Body, Dummy, End, Probed, Response, Same, Seen, Source};
+use sendfile_evidence::{Body, Dummy, End, Outcome, Probe, Response, Same, Source};
 
-pub(super) fn body_of(seen: &mut Seen<Body>) -> Option<&mut Body> {
+pub(super) fn body_of(seen: &mut Outcome<Body>) -> Option<&mut Body> {
     match seen {
-        Seen::Answer(body) => Some(body),
-        Seen::Nothing(_) | Seen::Skipped(_) => None,
+        Outcome::Response(body) => Some(body),
+        Outcome::Failed(_) | Outcome::Skipped(_) => None,
     }
 }
 
-pub(super) fn response_of(seen: &mut Seen<Response>) -> Option<&mut Body> {
+pub(super) fn response_of(seen: &mut Outcome<Response>) -> Option<&mut Body> {
     match seen {
-        Seen::Answer(response) => Some(&mut response.body),
-        Seen::Nothing(_) | Seen::Skipped(_) => None,
+        Outcome::Response(response) => Some(&mut response.body),
+        Outcome::Failed(_) | Outcome::Skipped(_) => None,
     }
 }
 
@@ -34,9 +34,9 @@ pub(super) fn compare<'a>(dummy: &Dummy, bodies: impl Iterator<Item = (&'a mut B
 /// storage was not read. Without either, a file can still be compared with itself, if it identifies
 /// its version.
 pub(super) fn expected(
-    storage: &Probed<Body>,
-    direct: &Probed<Response>,
-    full: &Probed<Response>,
+    storage: &Probe<Body>,
+    direct: &Probe<Response>,
+    full: &Probe<Response>,
 ) -> Option<Dummy> {
     let of = |body: &Body, source| Dummy {
         size: body.size,
@@ -45,19 +45,19 @@ pub(super) fn expected(
         nonce: None,
         instance: None,
         key: None,
-        twin: false,
+        decoy: false,
         previous: None,
     };
     // A site that returns the same page for every path would be its own reference copy.
     let page = |it: &Response| it.media_type().as_deref() == Some("text/html");
     let file = |it: &&Response| it.status == 200 && it.body.end == End::Whole && !page(it);
-    match (&storage.seen, &direct.seen) {
-        (Seen::Answer(body), _) => Some(of(body, Source::Storage)),
-        (Seen::Skipped(_), Seen::Answer(direct)) => {
+    match (&storage.outcome, &direct.outcome) {
+        (Outcome::Response(body), _) => Some(of(body, Source::Storage)),
+        (Outcome::Skipped(_), Outcome::Response(direct)) => {
             Some(direct).filter(file).map(|it| of(&it.body, Source::Direct))
         }
-        (Seen::Skipped(_), Seen::Skipped(_)) if full.asked.method == "GET" => {
-            let whole = full.answer().filter(file).filter(|it| it.is_of_file())?;
+        (Outcome::Skipped(_), Outcome::Skipped(_)) if full.request.method == "GET" => {
+            let whole = full.response().filter(file).filter(|it| it.is_of_file())?;
             Some(of(&whole.body, Source::Visitor))
         }
         _ => None,

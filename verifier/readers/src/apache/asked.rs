@@ -1,14 +1,14 @@
 //! The upstream of a URL: a plain one, one with a Unix socket before it, or a balancer.
 
-use sendfile_evidence::{fact::Place, request::Address};
+use sendfile_evidence::{fact::SourceLine, request::Address};
 
 use super::super::directive::Directive;
 
 /// An upstream.
 #[derive(Debug)]
-pub(super) struct Asked {
+pub(super) struct RequestRecord {
     /// The directive.
-    pub(super) by: Place,
+    pub(super) by: SourceLine,
     /// `http`, `https`, `fcgi` …
     pub(super) scheme: String,
     /// Its addresses: all members of a balancer, of which the last one represents the others.
@@ -19,7 +19,7 @@ pub(super) struct Asked {
     pub(super) written: String,
 }
 
-impl Asked {
+impl RequestRecord {
     /// Whether it contacts this address.
     pub(super) fn is_at(&self, address: &Address) -> bool {
         self.addresses.iter().any(|it| it.is(address))
@@ -32,12 +32,12 @@ impl Asked {
 }
 
 /// Parses the upstream of a URL: a plain one, one with a Unix socket before it, or a balancer.
-pub(super) fn asked(url: &str, by: Place, main: &[Directive]) -> Option<Asked> {
+pub(super) fn asked(url: &str, by: SourceLine, main: &[Directive]) -> Option<RequestRecord> {
     let written = url.to_owned();
     if let Some((socket, url)) = url.strip_prefix("unix:").and_then(|it| it.split_once('|')) {
         let (scheme, path) = parts(url);
         let addresses = vec![Address { host: socket.to_owned(), port: 0 }];
-        return Some(Asked { by, scheme, addresses, path, written });
+        return Some(RequestRecord { by, scheme, addresses, path, written });
     }
     if let Some(rest) = url.strip_prefix("balancer://") {
         let name = rest.split('/').next()?;
@@ -53,7 +53,7 @@ pub(super) fn asked(url: &str, by: Place, main: &[Directive]) -> Option<Asked> {
             asked(&url, by.clone(), &[])
         };
         let members = balancer.children("balancermember").filter_map(member);
-        return members.reduce(|before, it| Asked {
+        return members.reduce(|before, it| RequestRecord {
             addresses: [before.addresses, it.addresses].concat(),
             ..it
         });
@@ -67,7 +67,7 @@ pub(super) fn asked(url: &str, by: Place, main: &[Directive]) -> Option<Asked> {
         _ => 80,
     };
     let addresses = vec![Address::of(authority, port)];
-    Some(Asked { by, scheme, addresses, path, written })
+    Some(RequestRecord { by, scheme, addresses, path, written })
 }
 
 fn parts(url: &str) -> (String, String) {

@@ -2,7 +2,7 @@
 //! locations.
 
 use sendfile_evidence::{
-    fact::{Fact, Place, Says},
+    fact::{Fact, FactKind, SourceLine},
     path::tidy,
 };
 
@@ -118,7 +118,7 @@ fn admits(
     matcher: &Matcher,
     class: &str,
     name: &str,
-) -> (bool, Option<Place>) {
+) -> (bool, Option<SourceLine>) {
     let sections = folders(servers, folder, matcher);
     let inside = || sections.iter().flat_map(|it| it.inside());
     let list = inside()
@@ -180,7 +180,7 @@ fn not_allowed(
     if xsendfile.name == "xsendfilepath" {
         let detail = "is not allowed in .htaccess, regardless of AllowOverride";
         let fix = format!("Move `{}` from {} to the virtual host", at.text, at.line());
-        return Some(Fact::at(Says::OverrideForbidden, at, detail).mended_by(fix));
+        return Some(Fact::at(FactKind::OverrideForbidden, at, detail).mended_by(fix));
     }
     let (admitted, by) = admits(servers, folder, matcher, "FileInfo", "XSendFile");
     if admitted {
@@ -202,5 +202,5 @@ fn not_allowed(
             format!("Move `{}` from {} to the virtual host", at.text, at.line()),
         ),
     };
-    Some(Fact::at(Says::OverrideForbidden, at, shown).mended_by(fix))
+    Some(Fact::at(FactKind::OverrideForbidden, at, shown).mended_by(fix))
 }

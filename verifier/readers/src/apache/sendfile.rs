@@ -3,16 +3,16 @@
 //! The configuration of the proxied request decides what happens to the app's response: with
 //! ProxyPass the directory sections do not apply, with a RewriteRule in a directory they do.
 
-use sendfile_evidence::fact::{Fact, Place, Says};
+use sendfile_evidence::fact::{Fact, FactKind, SourceLine};
 
 use super::{
     super::{
-        Disk, Question, Worker,
+        Disk, Query, Worker,
         directive::Directive,
         opened::{same, seen},
         uri::is_below,
     },
-    asked::Asked,
+    asked::RequestRecord,
     translate::{Found, Site},
     tree::Tree,
 };
@@ -21,7 +21,7 @@ use super::{
 pub(super) struct XSendFile<'a> {
     pub(super) tree: &'a Tree,
     pub(super) found: &'a Found<'a>,
-    pub(super) asked: &'a Asked,
+    pub(super) asked: &'a RequestRecord,
     pub(super) site: &'a Site<'a>,
 }
 
@@ -38,28 +38,28 @@ impl XSendFile<'_> {
                 host.line()
             );
             return Some(
-                Fact::at(Says::FeatureOff, host, "mod_xsendfile is not loaded").mended_by(fix),
+                Fact::at(FactKind::FeatureOff, host, "mod_xsendfile is not loaded").mended_by(fix),
             );
         }
         let on = |it: &&Directive| it.arg(0).eq_ignore_ascii_case("on");
         match self.found.scope.last("xsendfile") {
             Some(by) if on(&by) => Some(Fact::at(
-                Says::HeaderObeyed,
+                FactKind::HeaderObeyed,
                 by.place(),
                 "acts on X-Sendfile in the app's responses",
             )),
             Some(by) => {
                 let at = by.place();
                 let fix = format!("In {}, replace `{}` with `XSendFile On`", at.line(), at.text);
-                Some(Fact::at(Says::FeatureOff, at, "disables X-Sendfile").mended_by(fix))
+                Some(Fact::at(FactKind::FeatureOff, at, "disables X-Sendfile").mended_by(fix))
             }
             None => Some(self.elsewhere(host)),
         }
     }
 
     /// `XSendFile On` is set where it does not apply, or nowhere.
-    fn elsewhere(&self, host: Place) -> Fact {
-        let fix = |at: Option<&Place>| {
+    fn elsewhere(&self, host: SourceLine) -> Fact {
+        let fix = |at: Option<&SourceLine>| {
             let from = at.map_or(String::new(), |it| format!(" (not in {})", it.line()));
             format!("In the virtual host at {}, add `XSendFile On`{from}", host.line())
         };
@@ -76,23 +76,18 @@ impl XSendFile<'_> {
                     _ => "does not apply to this download",
                 };
                 let fix = fix(Some(&at));
-                Fact::at(Says::FeatureOff, at, why).mended_by(fix)
+                Fact::at(FactKind::FeatureOff, at, why).mended_by(fix)
             }
             None => {
                 let fix = fix(None);
-                Fact::at(Says::FeatureOff, host, "`XSendFile On` is not set anywhere")
+                Fact::at(FactKind::FeatureOff, host, "`XSendFile On` is not set anywhere")
                     .mended_by(fix)
             }
         }
     }
 
     /// What the header's path refers to.
-    pub(super) fn target(
-        &self,
-        question: &Question,
-        disk: &dyn Disk,
-        worker: &Worker,
-    ) -> Vec<Fact> {
+    pub(super) fn target(&self, question: &Query, disk: &dyn Disk, worker: &Worker) -> Vec<Fact> {
         let Some(path) = question.value.as_deref().filter(|it| it.starts_with('/')) else {
             return Vec::new();
         };
@@ -112,12 +107,12 @@ impl XSendFile<'_> {
                 .last("xsendfile")
                 .map_or_else(|| at.line(), |it| it.place().line());
             let fix = format!("After {beside}, add `XSendFilePath {}`", quoted(folder));
-            facts.push(Fact::at(Says::PathNotAllowed, at.clone(), detail).mended_by(fix));
+            facts.push(Fact::at(FactKind::PathNotAllowed, at.clone(), detail).mended_by(fix));
         }
         let (state, detail, fix) = seen(path, disk, worker);
         let wrong = question.file.as_deref().is_some_and(|it| !same(path, it, disk));
         if !wrong {
-            let says = Says::TargetOpens { path: path.to_owned(), state, wrong: None };
+            let says = FactKind::TargetOpens { path: path.to_owned(), state, wrong: None };
             facts.push(Fact { fix, ..Fact::at(says, at, format!("the hand-off opens {detail}")) });
         }
         facts

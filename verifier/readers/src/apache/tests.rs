@@ -1,8 +1,8 @@
 //! Compares the reader with what the real Apache 2.4 does with the same configuration.
 
-use super::{super::paper::Paper, *};
-use crate::Config;
-use sendfile_evidence::fact::State;
+use super::{super::paper::InMemoryDisk, *};
+use crate::ProxyConfig;
+use sendfile_evidence::fact::FileState;
 
 /// Two virtual hosts on one address; the app is on port 18997.
 const SITES: &str = r#"
@@ -69,14 +69,14 @@ const ANSWERED: [(&str, &str, &str); 20] = [
 ];
 
 fn apache(config: &str) -> Apache {
-    let mut disk = Paper::default().with("/a.conf", config);
+    let mut disk = InMemoryDisk::default().with("/a.conf", config);
     Apache::read("/a.conf", &mut disk, &mut Vec::new())
 }
 
 #[test]
 fn answers_are_those_of_apache() {
     let apache = apache(SITES);
-    let disk = Paper::default();
+    let disk = InMemoryDisk::default();
     for (host, target, expected) in ANSWERED {
         let request = Request {
             address: Address { host: host.to_owned(), port: 18998 },
@@ -99,68 +99,68 @@ fn told(host: &str, more: &[(&str, &str)]) -> Vec<Fact> {
         "LoadModule proxy_module m\nLoadModule xsendfile_module m\nListen 80\n\
          <VirtualHost *:80>\nDocumentRoot /web\n{host}\n</VirtualHost>"
     );
-    let mut disk = Paper::default().with("/a.conf", &config).with("/srv/files/a.bin", "");
+    let mut disk = InMemoryDisk::default().with("/a.conf", &config).with("/srv/files/a.bin", "");
     for (path, text) in more {
         disk = disk.with(path, text);
     }
-    let config = Config::read(Kind::Apache, "/a.conf", &mut disk);
+    let config = ProxyConfig::read(Kind::Apache, "/a.conf", &mut disk);
     let get = |url| Request::get(url).expect("a URL");
-    let question = Question {
+    let question = Query {
         site: get("http://h.test/download/1"),
         app: Some(get("http://127.0.0.1:8000/download/1")),
         header: Some("X-Sendfile".to_owned()),
         value: Some("/srv/files/a.bin".to_owned()),
         file: Some("/srv/files/a.bin".to_owned()),
-        ..Question::default()
+        ..Query::default()
     };
     super::super::chain::facts(&[config], &question, &disk)
 }
 
 const PASS: &str = "ProxyPass / http://127.0.0.1:8000/";
 
-fn check(host: &str, says: &Says, at: &str) {
+fn check(host: &str, says: &FactKind, at: &str) {
     let facts = told(&format!("{host}\n{PASS}"), &[]);
-    let found = facts.iter().find(|it| it.says == *says);
+    let found = facts.iter().find(|it| it.kind == *says);
     let found = found.unwrap_or_else(|| panic!("{says:?} is none of {facts:#?}"));
     assert_eq!(found.at.as_ref().map(|it| it.text.as_str()), Some(at), "{host}");
 }
 
 #[test]
 fn where_xsendfile_holds() {
-    let opens = Says::TargetOpens {
+    let opens = FactKind::TargetOpens {
         path: "/srv/files/a.bin".to_owned(),
-        state: State::Readable,
+        state: FileState::Readable,
         wrong: None,
     };
-    check("XSendFile On\nXSendFilePath /srv", &Says::HeaderObeyed, "XSendFile On");
+    check("XSendFile On\nXSendFilePath /srv", &FactKind::HeaderObeyed, "XSendFile On");
     check("XSendFile On\nXSendFilePath /srv", &opens, "XSendFilePath /srv");
-    check("XSendFile On\nXSendFilePath /srv", &Says::Fine, "XSendFilePath /srv");
-    check("XSendFile Off", &Says::FeatureOff, "XSendFile Off");
-    check("", &Says::FeatureOff, "<VirtualHost *:80>");
-    check("<Directory /web>\nXSendFile On\n</Directory>", &Says::FeatureOff, "XSendFile On");
-    check("<Location /files>\nXSendFile On\n</Location>", &Says::FeatureOff, "XSendFile On");
+    check("XSendFile On\nXSendFilePath /srv", &FactKind::Fine, "XSendFilePath /srv");
+    check("XSendFile Off", &FactKind::FeatureOff, "XSendFile Off");
+    check("", &FactKind::FeatureOff, "<VirtualHost *:80>");
+    check("<Directory /web>\nXSendFile On\n</Directory>", &FactKind::FeatureOff, "XSendFile On");
+    check("<Location /files>\nXSendFile On\n</Location>", &FactKind::FeatureOff, "XSendFile On");
     let located = "<Location /download>\nXSendFile On\nXSendFilePath /srv/files\n</Location>";
-    check(located, &Says::Fine, "XSendFilePath /srv/files");
+    check(located, &FactKind::Fine, "XSendFilePath /srv/files");
     check(
         "XSendFile On\nXSendFilePath /srv/file",
-        &Says::PathNotAllowed,
+        &FactKind::PathNotAllowed,
         "XSendFilePath /srv/file",
     );
-    check("ProxyPass /download !", &Says::DownloadShadowed, "ProxyPass /download !");
+    check("ProxyPass /download !", &FactKind::DownloadShadowed, "ProxyPass /download !");
 }
 
 #[test]
 fn a_program_inside_apache_may_be_the_app() {
     let program = |host: &str| {
         let facts = told(host, &[]);
-        let says = |wanted: Says| facts.iter().any(|it| it.says == wanted);
-        assert!(says(Says::Unsure) && !says(Says::DownloadNotRouted), "{host}: {facts:#?}");
+        let says = |wanted: FactKind| facts.iter().any(|it| it.kind == wanted);
+        assert!(says(FactKind::Unsure) && !says(FactKind::DownloadNotRouted), "{host}: {facts:#?}");
     };
     program("WSGIScriptAlias / /app/wsgi.py");
     program("PassengerEnabled on");
     program("<FilesMatch 1>\nSetHandler application/x-httpd-php\n</FilesMatch>");
     let facts = told("Alias /download /web\nWSGIScriptAlias / /app/wsgi.py", &[]);
-    assert!(facts.iter().any(|it| it.says == Says::DownloadNotRouted), "an Alias comes first");
+    assert!(facts.iter().any(|it| it.kind == FactKind::DownloadNotRouted), "an Alias comes first");
 }
 
 #[test]
@@ -168,8 +168,8 @@ fn who_is_let_in_is_not_known() {
     let fine = "XSendFile On\nXSendFilePath /srv";
     let guard = "<Location />\nRequire ip 10.0.0.0/8\n</Location>";
     let facts = told(&format!("{fine}\n{guard}\n{PASS}"), &[]);
-    assert!(facts.iter().any(|it| it.says == Says::Guarded), "{facts:#?}");
-    assert!(!facts.iter().any(|it| it.says == Says::Fine));
+    assert!(facts.iter().any(|it| it.kind == FactKind::Guarded), "{facts:#?}");
+    assert!(!facts.iter().any(|it| it.kind == FactKind::Fine));
 }
 
 #[test]
@@ -177,8 +177,8 @@ fn any_member_of_a_balancer_may_be_the_app() {
     let balancer = "<Proxy balancer://b>\nBalancerMember http://127.0.0.1:8000\n\
                     BalancerMember http://127.0.0.1:8001\n</Proxy>\nProxyPass / balancer://b/";
     let facts = told(balancer, &[]);
-    assert!(facts.iter().any(|it| it.says == Says::DownloadAsksApp), "{facts:#?}");
-    assert!(!facts.iter().any(|it| it.says == Says::AppElsewhere), "{facts:#?}");
+    assert!(facts.iter().any(|it| it.kind == FactKind::DownloadAsksApp), "{facts:#?}");
+    assert!(!facts.iter().any(|it| it.kind == FactKind::AppElsewhere), "{facts:#?}");
 }
 
 #[test]
@@ -189,12 +189,12 @@ fn a_htaccess_is_read_where_apache_reads_it() {
              RewriteRule ^(.*)$ http://127.0.0.1:8000/$1 [P]\n</Directory>"
         )
     };
-    let says = |allow: &str, wanted: &Says| {
+    let says = |allow: &str, wanted: &FactKind| {
         let facts = told(&rules(allow), &[("/web/.htaccess", "XSendFile On\n")]);
-        facts.iter().any(|it| it.says == *wanted)
+        facts.iter().any(|it| it.kind == *wanted)
     };
-    assert!(says("AuthConfig", &Says::OverrideForbidden));
-    assert!(says("FileInfo", &Says::Fine));
-    assert!(says("All", &Says::Fine));
-    assert!(says("None", &Says::FeatureOff), "it is not read at all");
+    assert!(says("AuthConfig", &FactKind::OverrideForbidden));
+    assert!(says("FileInfo", &FactKind::Fine));
+    assert!(says("All", &FactKind::Fine));
+    assert!(says("None", &FactKind::FeatureOff), "it is not read at all");
 }

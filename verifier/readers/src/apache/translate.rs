@@ -2,7 +2,7 @@
 //! Redirect, Alias, DocumentRoot, then the directory's own rules.
 
 use sendfile_evidence::{
-    fact::{Fact, Place},
+    fact::{Fact, SourceLine},
     request::Request,
 };
 
@@ -13,7 +13,7 @@ use super::{
         pattern::{Case, Matcher},
         uri,
     },
-    asked::{Asked, asked},
+    asked::{RequestRecord, asked},
     rewrite::{self, Outcome, Subject},
     sections::{Scope, folders, htaccess, locations},
 };
@@ -32,13 +32,13 @@ pub(super) struct Found<'a> {
 #[derive(Debug)]
 pub(super) enum End {
     /// It is passed to an upstream.
-    Asks(Asked),
+    Asks(RequestRecord),
     /// A file is opened.
-    Opens(String, Option<Place>),
+    Opens(String, Option<SourceLine>),
     /// Apache redirects.
-    Redirects(String, Place),
+    Redirects(String, SourceLine),
     /// Apache responds itself.
-    Answers(u16, Place),
+    Answers(u16, SourceLine),
     /// Unknown, for this reason.
     Unknown(String),
 }
@@ -145,7 +145,7 @@ impl<'a> Site<'a> {
     }
 
     /// The first ProxyPass that matches a path, those of locations before all others.
-    fn proxied(&self, scope: &Scope<'_>, path: &str) -> Option<Asked> {
+    fn proxied(&self, scope: &Scope<'_>, path: &str) -> Option<RequestRecord> {
         for location in scope.locations.iter().rev() {
             if let Some(pass) = location
                 .child("proxypass")
@@ -180,13 +180,19 @@ impl<'a> Site<'a> {
     }
 
     /// A URL with `$1` for a path that the pattern matches; without captures, the path is appended.
-    fn matched(&self, pass: &Directive, pattern: &str, written: &str, path: &str) -> Option<Asked> {
+    fn matched(
+        &self,
+        pass: &Directive,
+        pattern: &str,
+        written: &str,
+        path: &str,
+    ) -> Option<RequestRecord> {
         let captured = self.matcher.captures(pattern, Case::Matters, path).ok()??;
         let rest = if written.contains('$') { "" } else { path };
         self.to(pass, &captured.filled(written).ok()?, rest)
     }
 
-    fn to(&self, pass: &Directive, url: &str, rest: &str) -> Option<Asked> {
+    fn to(&self, pass: &Directive, url: &str, rest: &str) -> Option<RequestRecord> {
         if url == "!" { None } else { asked(&format!("{url}{rest}"), pass.place(), self.main) }
     }
 
@@ -256,7 +262,7 @@ impl<'a> Site<'a> {
     }
 
     /// The path on disk: from an Alias, or below the DocumentRoot.
-    fn on_disk(&self, path: &str) -> (String, Option<Place>) {
+    fn on_disk(&self, path: &str) -> (String, Option<SourceLine>) {
         let by_alias = self.inner_first().find_map(|it| match it.name.as_str() {
             "alias" => {
                 let rest = below(path, it.arg(0))?;
@@ -282,7 +288,7 @@ impl<'a> Site<'a> {
         request: &Request,
         path: &str,
         file: String,
-        by: Option<Place>,
+        by: Option<SourceLine>,
         mut scope: Scope<'a>,
     ) -> Found<'a> {
         scope.folders = folders(&scope.servers, &file, self.matcher);

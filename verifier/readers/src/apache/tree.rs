@@ -311,7 +311,7 @@ pub(super) fn words(text: &str) -> Vec<String> {
 
 #[cfg(test)]
 mod tests {
-    use super::{super::super::paper::Paper, *};
+    use super::{super::super::paper::InMemoryDisk, *};
 
     fn shape(directives: &[Directive]) -> String {
         let one = |it: &Directive| match it.inside() {
@@ -322,7 +322,7 @@ mod tests {
     }
 
     fn tree(text: &str) -> String {
-        let mut disk = Paper::default()
+        let mut disk = InMemoryDisk::default()
             .with("/etc/apache2/apache2.conf", text)
             .with("/etc/apache2/envvars", "export APACHE_RUN_USER=www-data\n")
             .with("/etc/apache2/sites/a.conf", "ServerName a")

@@ -1,13 +1,13 @@
 //! How Caddy handles the app's hand-off: `handle_response` in a reverse_proxy, or `intercept`
 //! around it.
 
-use sendfile_evidence::fact::{Fact, Place, Says, State, Wrong};
+use sendfile_evidence::fact::{Fact, FactKind, FileState, Misconfiguration, SourceLine};
 
 use super::{
     super::{
-        Fate, Look, Question, Treatment, Worker,
+        HeaderFate, Look, Query, RouteAnalysis, Worker,
         directive::Directive,
-        opened::{By, Opened, mapped, seen},
+        opened::{Opened, PathRule, mapped, seen},
         uri::decoded,
     },
     matcher::text_matches,
@@ -18,11 +18,11 @@ use super::{
 
 /// Records how the header is handled, and what it leads to.
 pub(super) fn treat<'a>(
-    question: &'a Question,
+    question: &'a Query,
     proxy: &'a Directive,
     mut walk: Walk<'a>,
     worker: &Worker,
-    treatment: &mut Treatment,
+    treatment: &mut RouteAnalysis,
 ) {
     let Some(header) = question.header.as_deref() else { return };
     let around = walk.blocks.clone();
@@ -35,9 +35,9 @@ pub(super) fn treat<'a>(
         treatment.header.push(fact);
         return;
     };
-    treatment.fate = Fate::Obeyed;
+    treatment.fate = HeaderFate::Obeyed;
     treatment.header.push(Fact::at(
-        Says::HeaderObeyed,
+        FactKind::HeaderObeyed,
         response.place(),
         format!("acts on {header}"),
     ));
@@ -54,7 +54,7 @@ pub(super) fn treat<'a>(
 }
 
 /// The `handle_response` that matches a response with the header.
-fn handler<'a>(proxy: &'a Directive, header: &str, question: &Question) -> Option<&'a Directive> {
+fn handler<'a>(proxy: &'a Directive, header: &str, question: &Query) -> Option<&'a Directive> {
     proxy.children("handle_response").find(|it| match it.arg(0) {
         "" => true,
         name => proxy
@@ -79,11 +79,11 @@ fn passed_by(proxy: &Directive, taken: &Directive, header: &str) -> Option<Fact>
     let detail = format!("does not match the hand-off value; `{}` does", taken.place().text);
     let fix =
         format!("In {}, change `{}` to match the prefix that the app sends", at.line(), at.text);
-    Some(Fact::at(Says::TargetFallsThrough, at, detail).mended_by(fix))
+    Some(Fact::at(FactKind::TargetFallsThrough, at, detail).mended_by(fix))
 }
 
 /// Whether a response matcher matches a response with the header.
-fn takes(defined: &Directive, header: &str, question: &Question) -> bool {
+fn takes(defined: &Directive, header: &str, question: &Query) -> bool {
     let one = |name: &str, args: &[String]| match name {
         "header" => {
             let value = args.get(1).map_or("*", String::as_str);
@@ -104,7 +104,7 @@ fn takes(defined: &Directive, header: &str, question: &Question) -> bool {
     }
 }
 
-fn off(proxy: &Directive, header: &str, question: &Question) -> (Fact, Fate) {
+fn off(proxy: &Directive, header: &str, question: &Query) -> (Fact, HeaderFate) {
     let at = proxy.place();
     let other = proxy.children("handle_response").next();
     let detail = match other {
@@ -134,7 +134,7 @@ fn off(proxy: &Directive, header: &str, question: &Question) -> (Fact, Fate) {
     let stripped = proxy
         .children("header_down")
         .any(|it| it.arg(0).strip_prefix('-').is_some_and(|it| it.eq_ignore_ascii_case(header)));
-    (Fact::at(Says::FeatureOff, at, detail).mended_by(fix), Fate::of(stripped))
+    (Fact::at(FactKind::FeatureOff, at, detail).mended_by(fix), HeaderFate::of(stripped))
 }
 
 /// Whether the app's headers reach the client.
@@ -165,11 +165,11 @@ fn copied(response: &Directive) -> Option<Fact> {
         at.line(),
         [&included[..], &missing[..]].concat().join(" ")
     );
-    Some(Fact::at(Says::HeadersDropped, at, detail).mended_by(fix))
+    Some(Fact::at(FactKind::HeadersDropped, at, detail).mended_by(fix))
 }
 
 struct Target<'t, 'a> {
-    question: &'a Question,
+    question: &'a Query,
     header: &'a str,
     response: &'a Directive,
     worker: &'t Worker,
@@ -191,23 +191,23 @@ impl Target<'_, '_> {
                     }
                     None => "the hand-off leads to a store".to_owned(),
                 };
-                facts.push(Fact::at(Says::TargetAsksStore, store.place(), detail));
+                facts.push(Fact::at(FactKind::TargetAsksStore, store.place(), detail));
                 facts.extend(self.authorization(store));
             }
             Some(End::Answers(said, at)) => {
                 let detail = format!("responds to the hand-off with {said}");
-                facts.push(Fact::at(Says::TargetRefused, at, detail));
+                facts.push(Fact::at(FactKind::TargetRefused, at, detail));
             }
             Some(End::Redirects(to, at)) => {
                 facts.push(Fact::at(
-                    Says::TargetRefused,
+                    FactKind::TargetRefused,
                     at,
                     format!("redirects the hand-off to {to}"),
                 ));
             }
             Some(End::Login(at)) => {
                 facts.push(Fact::at(
-                    Says::TargetRefused,
+                    FactKind::TargetRefused,
                     at,
                     "requires a login after the hand-off",
                 ));
@@ -215,7 +215,7 @@ impl Target<'_, '_> {
             None => {
                 let at = self.response.place();
                 let detail = "matches the hand-off but does not serve a file";
-                facts.push(Fact::at(Says::TargetRefused, at, detail));
+                facts.push(Fact::at(FactKind::TargetRefused, at, detail));
             }
         }
         facts
@@ -240,18 +240,18 @@ impl Target<'_, '_> {
                 let at = by.place();
                 let fix = format!("In {}, replace `{}` with `{right}`", at.line(), at.text);
                 let detail = format!("does not use {}, which the app sends", self.header);
-                Fact::at(Says::ValueNotRead, at, detail).mended_by(fix)
+                Fact::at(FactKind::ValueNotRead, at, detail).mended_by(fix)
             }
             None => {
                 let at = self.response.place();
                 let fix = format!("In `{}` ({}), add `{right}`", at.text, at.line());
                 let detail = format!("no `rewrite` to the value of {}", self.header);
-                Fact::at(Says::ValueNotRead, at, detail).mended_by(fix)
+                Fact::at(FactKind::ValueNotRead, at, detail).mended_by(fix)
             }
         })
     }
 
-    fn opens(&self, path: &str, at: Place) -> Fact {
+    fn opens(&self, path: &str, at: SourceLine) -> Fact {
         let (disk, file) = (self.walk.disk, self.question.file.as_deref());
         let (folder, uri) = (
             self.walk.root.as_ref().map_or("", |(root, _)| root.as_str()),
@@ -261,7 +261,7 @@ impl Target<'_, '_> {
             path: path.to_owned(),
             folder: folder.to_owned(),
             uri,
-            by: By::Root,
+            by: PathRule::Root,
             ..Opened::default()
         };
         // Caddy 2.6 uses the value unchanged, later versions decode it.
@@ -271,9 +271,9 @@ impl Target<'_, '_> {
             true => None,
             false => opened.wrong(file, disk),
         };
-        let state = if either { State::Unknown } else { state };
+        let state = if either { FileState::Unknown } else { state };
         let fix = fix.or_else(|| self.mended(&opened, &at, wrong?));
-        let says = Says::TargetOpens { path: path.to_owned(), state, wrong };
+        let says = FactKind::TargetOpens { path: path.to_owned(), state, wrong };
         let meant = match (wrong, file) {
             (Some(_), Some(file)) => format!("; expected {file}"),
             _ => String::new(),
@@ -281,11 +281,11 @@ impl Target<'_, '_> {
         Fact { fix, ..Fact::at(says, at, format!("the hand-off opens {detail}{meant}")) }
     }
 
-    fn mended(&self, opened: &Opened, at: &Place, wrong: Wrong) -> Option<String> {
+    fn mended(&self, opened: &Opened, at: &SourceLine, wrong: Misconfiguration) -> Option<String> {
         let file = self.question.file.as_deref()?;
         let (prefix, folder) = mapped(&opened.uri, file).unwrap_or_default();
         match wrong {
-            Wrong::Root if !prefix.is_empty() => Some(format!(
+            Misconfiguration::Root if !prefix.is_empty() => Some(format!(
                 "Near {}, after the rewrite, add `uri strip_prefix {}`",
                 at.line(),
                 prefix.trim_end_matches('/')
@@ -310,7 +310,7 @@ impl Target<'_, '_> {
         let at = store.place();
         let fix = format!("In `{}` ({}), add `header_up -Authorization`", at.text, at.line());
         let detail = "forwards the client's Authorization header to the store";
-        Some(Fact::at(Says::AuthorizationForwarded, at, detail).mended_by(fix))
+        Some(Fact::at(FactKind::AuthorizationForwarded, at, detail).mended_by(fix))
     }
 }
 

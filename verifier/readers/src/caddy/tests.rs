@@ -1,8 +1,8 @@
 //! Compares the reader with what the real Caddy 2.6.2 does with the same Caddyfile.
 
-use super::{super::paper::Paper, *};
-use crate::Config;
-use sendfile_evidence::fact::{Kind, Says, State, Wrong};
+use super::{super::paper::InMemoryDisk, *};
+use crate::ProxyConfig;
+use sendfile_evidence::fact::{FactKind, FileState, Kind, Misconfiguration};
 
 /// The app is on port 18997.
 const SITES: &str = r#"
@@ -70,7 +70,7 @@ fn answered(caddy: &Caddy, host: &str, target: &str) -> String {
         address: Address { host: host.to_owned(), port: 18998 },
         ..Request::get(&format!("http://127.0.0.1:18998{target}")).expect("a URL")
     };
-    let disk = Paper::default();
+    let disk = InMemoryDisk::default();
     let mut walk = Walk::new(&request, &caddy.matcher, &disk).expect("a path");
     let site = caddy.site(&request).expect("a site");
     match walk.through(site.inside()) {
@@ -84,7 +84,7 @@ fn answered(caddy: &Caddy, host: &str, target: &str) -> String {
 }
 
 fn caddy(text: &str) -> Caddy {
-    let mut disk = Paper::default().with("/Caddyfile", text);
+    let mut disk = InMemoryDisk::default().with("/Caddyfile", text);
     Caddy::read("/Caddyfile", &mut disk, &mut Vec::new())
 }
 
@@ -110,61 +110,61 @@ fn json_says_the_same() {
 /// The facts about a hand-off to `/p/a.bin`, whose file is `/srv/files/p/a.bin`.
 fn told(response: &str) -> Vec<Fact> {
     let text = format!(":80 {{\n reverse_proxy 127.0.0.1:8000 {{\n{response}\n }}\n}}");
-    let mut disk = Paper::default().with("/Caddyfile", &text).with("/srv/files/p/a.bin", "");
-    let config = Config::read(Kind::Caddy, "/Caddyfile", &mut disk);
+    let mut disk = InMemoryDisk::default().with("/Caddyfile", &text).with("/srv/files/p/a.bin", "");
+    let config = ProxyConfig::read(Kind::Caddy, "/Caddyfile", &mut disk);
     let get = |url| Request::get(url).expect("a URL");
-    let question = Question {
+    let question = Query {
         site: get("http://h.test/download/1"),
         app: Some(get("http://127.0.0.1:8000/download/1")),
         header: Some("X-Accel-Redirect".to_owned()),
         value: Some("/p/a.bin".to_owned()),
         answer: vec![("x-accel-redirect".to_owned(), "/p/a.bin".to_owned())],
         file: Some("/srv/files/p/a.bin".to_owned()),
-        ..Question::default()
+        ..Query::default()
     };
     super::super::chain::facts(&[config], &question, &disk)
 }
 
 #[test]
 fn what_a_hand_off_leads_to() {
-    let says = |response: &str, wanted: &Says| {
+    let says = |response: &str, wanted: &FactKind| {
         let facts = told(response);
-        assert!(facts.iter().any(|it| it.says == *wanted), "{wanted:?} is none of {facts:#?}");
+        assert!(facts.iter().any(|it| it.kind == *wanted), "{wanted:?} is none of {facts:#?}");
     };
     let opens =
-        |path: &str, state, wrong| Says::TargetOpens { path: path.to_owned(), state, wrong };
+        |path: &str, state, wrong| FactKind::TargetOpens { path: path.to_owned(), state, wrong };
     let taken = |inside: &str| {
         format!("@a header X-Accel-Redirect *\nhandle_response @a {{\n{inside}\nfile_server\n}}")
     };
     let reads = "rewrite * {rp.header.X-Accel-Redirect}";
-    says("", &Says::FeatureOff);
-    says("@a header X-Sendfile *\nhandle_response @a {\n}", &Says::FeatureOff);
+    says("", &FactKind::FeatureOff);
+    says("@a header X-Sendfile *\nhandle_response @a {\n}", &FactKind::FeatureOff);
     says(
         &taken(&format!("root * /srv/files\n{reads}")),
-        &opens("/srv/files/p/a.bin", State::Readable, None),
+        &opens("/srv/files/p/a.bin", FileState::Readable, None),
     );
-    says(&taken(&format!("root * /srv/files\n{reads}")), &Says::Fine);
+    says(&taken(&format!("root * /srv/files\n{reads}")), &FactKind::Fine);
     says(
         &taken(&format!("root * /srv/old\n{reads}")),
-        &opens("/srv/old/p/a.bin", State::Missing, Some(Wrong::Folder)),
+        &opens("/srv/old/p/a.bin", FileState::Missing, Some(Misconfiguration::Folder)),
     );
     says(
         &taken(&format!("root * /srv/files/p\n{reads}")),
-        &opens("/srv/files/p/p/a.bin", State::Missing, Some(Wrong::Root)),
+        &opens("/srv/files/p/p/a.bin", FileState::Missing, Some(Misconfiguration::Root)),
     );
-    says(&taken("root * /srv/files\nrewrite * {header.X-Accel-Redirect}"), &Says::ValueNotRead);
-    says(&taken("root * /srv/files"), &Says::ValueNotRead);
+    says(&taken("root * /srv/files\nrewrite * {header.X-Accel-Redirect}"), &FactKind::ValueNotRead);
+    says(&taken("root * /srv/files"), &FactKind::ValueNotRead);
 }
 
 /// The facts about a download from a site.
 fn of_site(site: &str) -> Vec<Fact> {
-    let mut disk = Paper::default().with("/Caddyfile", site);
-    let config = Config::read(Kind::Caddy, "/Caddyfile", &mut disk);
+    let mut disk = InMemoryDisk::default().with("/Caddyfile", site);
+    let config = ProxyConfig::read(Kind::Caddy, "/Caddyfile", &mut disk);
     let get = |url| Request::get(url).expect("a URL");
-    let question = Question {
+    let question = Query {
         site: get("http://h.test/download/1"),
         app: Some(get("http://127.0.0.1:8000/download/1")),
-        ..Question::default()
+        ..Query::default()
     };
     super::super::chain::facts(&[config], &question, &disk)
 }
@@ -178,16 +178,19 @@ fn what_only_the_running_caddy_knows_is_not_guessed() {
         "http://{$HOST:h.test} {\n reverse_proxy 127.0.0.1:8000\n}",
     ] {
         let facts = of_site(site);
-        let says = |wanted: Says| facts.iter().any(|it| it.says == wanted);
-        assert!(says(Says::Unsure), "{site}: {facts:#?}");
-        assert!(!says(Says::DownloadNotRouted) && !says(Says::ListensElsewhere), "{facts:#?}");
+        let says = |wanted: FactKind| facts.iter().any(|it| it.kind == wanted);
+        assert!(says(FactKind::Unsure), "{site}: {facts:#?}");
+        assert!(
+            !says(FactKind::DownloadNotRouted) && !says(FactKind::ListensElsewhere),
+            "{facts:#?}"
+        );
     }
 }
 
 #[test]
 fn any_upstream_may_be_the_app() {
     let facts = of_site(":80 {\n reverse_proxy 127.0.0.1:1 127.0.0.1:8000\n}");
-    assert!(!facts.iter().any(|it| it.says == Says::AppElsewhere), "{facts:#?}");
+    assert!(!facts.iter().any(|it| it.kind == FactKind::AppElsewhere), "{facts:#?}");
 }
 
 #[test]
@@ -195,8 +198,8 @@ fn what_grows_without_end_ends() {
     let path = "a".repeat(16_000);
     let long = "b".repeat(20_000);
     let grows = format!(":80 {{\n route {{\n rewrite * /{path}\n uri replace a {long}\n }}\n}}");
-    assert!(of_site(&grows).iter().any(|it| it.says == Says::Unsure));
+    assert!(of_site(&grows).iter().any(|it| it.kind == FactKind::Unsure));
     let word = "x".repeat(1 << 18);
     let imports = format!("(s) {{\n a {word}\n}}\n:80 {{\n{}}}", "import s\n".repeat(499));
-    assert!(of_site(&imports).iter().any(|it| it.says == Says::Unread));
+    assert!(of_site(&imports).iter().any(|it| it.kind == FactKind::Unread));
 }

@@ -271,12 +271,13 @@ fn words(text: &str) -> Vec<Word> {
 #[cfg(test)]
 mod tests {
     use super::{
-        super::super::paper::{Paper, shape},
+        super::super::paper::{InMemoryDisk, shape},
         *,
     };
 
     fn tree(text: &str) -> String {
-        let mut disk = Paper::default().with("/etc/caddy/a.caddy", "b.test {\n respond x\n}");
+        let mut disk =
+            InMemoryDisk::default().with("/etc/caddy/a.caddy", "b.test {\n respond x\n}");
         shape(&read("/etc/caddy/Caddyfile", text, &mut disk, &mut Vec::new()))
     }
 

@@ -1,6 +1,6 @@
 //! Routes a request through a site: Caddy's order of directives, and what each does.
 
-use sendfile_evidence::{fact::Place, path::tidy, request::Request};
+use sendfile_evidence::{fact::SourceLine, path::tidy, request::Request};
 
 use super::{
     super::{
@@ -17,7 +17,7 @@ pub(super) struct Walk<'a> {
     /// The request and its path.
     pub(super) subject: Subject<'a>,
     /// The directory named by `root`, and where.
-    pub(super) root: Option<(String, Place)>,
+    pub(super) root: Option<(String, SourceLine)>,
     /// The rewrites that were applied.
     pub(super) rewrites: Vec<&'a Directive>,
     /// The enclosing blocks, the innermost last.
@@ -25,7 +25,7 @@ pub(super) struct Walk<'a> {
     /// What could not be evaluated.
     pub(super) unsure: Option<String>,
     /// A login on the way, whose credentials the client may have.
-    pub(super) guard: Option<Place>,
+    pub(super) guard: Option<SourceLine>,
     /// The headers of the app's response, once it has responded.
     pub(super) answer: Option<&'a [(String, String)]>,
     pub(super) disk: &'a dyn Disk,
@@ -36,13 +36,13 @@ pub(super) enum End<'a> {
     /// It is passed to an upstream.
     Asks(&'a Directive),
     /// A file is opened.
-    Opens(String, Place),
+    Opens(String, SourceLine),
     /// Caddy responds itself.
-    Answers(String, Place),
+    Answers(String, SourceLine),
     /// Caddy redirects.
-    Redirects(String, Place),
+    Redirects(String, SourceLine),
     /// Caddy requires a login.
-    Login(Place),
+    Login(SourceLine),
 }
 
 /// The order in which directives are applied, regardless of their order in the file.

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use sendfile_evidence::{
-    fact::Place,
+    fact::SourceLine,
     request::{Address, Request},
 };
 
@@ -42,12 +42,12 @@ pub(super) struct Host<'a> {
 
 impl Host<'_> {
     /// Its position.
-    pub(super) fn place(&self) -> Place {
+    pub(super) fn place(&self) -> SourceLine {
         self.setting.place()
     }
 
     /// Its position, with one of its entries.
-    pub(super) fn place_of(&self, entry: &str) -> Place {
+    pub(super) fn place_of(&self, entry: &str) -> SourceLine {
         self.setting.place_of(entry)
     }
 }
@@ -56,10 +56,10 @@ impl Host<'_> {
 pub(super) enum End<'a> {
     /// It is passed to one of these hosts.
     Asks(Vec<Host<'a>>),
-    Opens(String, Place),
-    Redirects(String, Place),
-    Answers(u16, Place),
-    Login(Place),
+    Opens(String, SourceLine),
+    Redirects(String, SourceLine),
+    Answers(u16, SourceLine),
+    Login(SourceLine),
     Unknown,
 }
 
@@ -222,7 +222,7 @@ impl<'a> Settings<'a> {
     }
 
     /// The first matching entry of a list of patterns, with captures filled in.
-    fn pattern(&self, key: &str) -> Option<(String, Place)> {
+    fn pattern(&self, key: &str) -> Option<(String, SourceLine)> {
         let setting = self.setting(key)?;
         let target = match &self.request.query {
             Some(query) => format!("{}?{query}", self.path),

@@ -1,8 +1,8 @@
 //! Compares the reader with what the real lighttpd 1.4.69 does with the same configuration.
 
-use super::{super::paper::Paper, *};
-use crate::Config;
-use sendfile_evidence::fact::State;
+use super::{super::paper::InMemoryDisk, *};
+use crate::ProxyConfig;
+use sendfile_evidence::fact::FileState;
 
 /// The app is on port 18997.
 const RULES: &str = r#"
@@ -49,7 +49,7 @@ const ANSWERED: [(&str, &str, &str); 11] = [
 
 #[test]
 fn answers_are_those_of_lighttpd() {
-    let mut disk = Paper::default().with("/l.conf", RULES);
+    let mut disk = InMemoryDisk::default().with("/l.conf", RULES);
     let lighttpd = Lighttpd::read("/l.conf", &mut disk, &mut Vec::new());
     for (host, target, expected) in ANSWERED {
         let request = Request {
@@ -77,40 +77,40 @@ fn told(host: &str) -> Vec<Fact> {
 
 fn facts(config: &str) -> Vec<Fact> {
     let config = format!("server.document-root = \"/web\"\n{config}");
-    let mut disk = Paper::default()
+    let mut disk = InMemoryDisk::default()
         .with("/l.conf", &config)
         .with("/srv/files/a b.bin", "")
         .linked("/srv/link", "/srv/files")
         .closed("/srv/closed");
-    let config = Config::read(Kind::Lighttpd, "/l.conf", &mut disk);
+    let config = ProxyConfig::read(Kind::Lighttpd, "/l.conf", &mut disk);
     let get = |url| Request::get(url).expect("a URL");
-    let question = Question {
+    let question = Query {
         site: get("http://h.test/download/1"),
         app: Some(get("http://127.0.0.1:8000/download/1")),
         header: Some("X-Sendfile".to_owned()),
         value: Some("/srv/files/a%20b.bin".to_owned()),
         file: Some("/srv/files/a b.bin".to_owned()),
-        ..Question::default()
+        ..Query::default()
     };
     super::super::chain::facts(&[config], &question, &disk)
 }
 
 #[test]
 fn what_may_be_sent() {
-    let says = |host: &str, wanted: &Says| told(host).iter().any(|it| it.says == *wanted);
+    let says = |host: &str, wanted: &FactKind| told(host).iter().any(|it| it.kind == *wanted);
     let on = |folder: &str| {
         format!(", \"x-sendfile\" => \"enable\", \"x-sendfile-docroot\" => ( \"{folder}\" )")
     };
-    let opens = Says::TargetOpens {
+    let opens = FactKind::TargetOpens {
         path: "/srv/files/a b.bin".to_owned(),
-        state: State::Readable,
+        state: FileState::Readable,
         wrong: None,
     };
-    assert!(says(&on("/srv/files/"), &opens) && says(&on("/srv/files/"), &Says::Fine));
-    assert!(says(&on("/srv/fil"), &Says::PathNotAllowed));
-    assert!(says(&on("/srv/link/"), &Says::PathNotAllowed), "links are not resolved");
-    assert!(says("", &Says::FeatureOff));
-    assert!(says(", \"x-sendfile\" => \"enable\"", &Says::Fine), "anything may be sent");
+    assert!(says(&on("/srv/files/"), &opens) && says(&on("/srv/files/"), &FactKind::Fine));
+    assert!(says(&on("/srv/fil"), &FactKind::PathNotAllowed));
+    assert!(says(&on("/srv/link/"), &FactKind::PathNotAllowed), "links are not resolved");
+    assert!(says("", &FactKind::FeatureOff));
+    assert!(says(", \"x-sendfile\" => \"enable\"", &FactKind::Fine), "anything may be sent");
 }
 
 const APP: &str = r#"( "host" => "127.0.0.1", "port" => 8000, "x-sendfile" => "enable" )"#;
@@ -120,7 +120,7 @@ fn settings_need_their_module() {
     let with = |modules: &str| {
         facts(&format!("server.modules = ( {modules} )\nproxy.server = ( \"\" => ( {APP} ) )"))
     };
-    let asks = |facts: &[Fact]| facts.iter().any(|it| it.says == Says::DownloadAsksApp);
+    let asks = |facts: &[Fact]| facts.iter().any(|it| it.kind == FactKind::DownloadAsksApp);
     assert!(asks(&with("\"mod_alias\", \"mod_proxy\"")));
     let without = with("\"mod_alias\"");
     assert!(!asks(&without));
@@ -132,13 +132,13 @@ fn settings_need_their_module() {
 fn any_host_may_be_the_app() {
     let other = r#"( "host" => "127.0.0.1", "port" => 1 )"#;
     let facts = facts(&format!("proxy.server = ( \"\" => ( {other}, {APP} ) )"));
-    assert!(!facts.iter().any(|it| it.says == Says::AppElsewhere), "{facts:#?}");
-    assert!(facts.iter().any(|it| it.says == Says::Fine), "{facts:#?}");
+    assert!(!facts.iter().any(|it| it.kind == FactKind::AppElsewhere), "{facts:#?}");
+    assert!(facts.iter().any(|it| it.kind == FactKind::Fine), "{facts:#?}");
 }
 
 #[test]
 fn what_leads_elsewhere_by_what_is_on_disk_is_not_guessed() {
     let facts = facts(r#"url.rewrite-if-not-file = ( "^/(.*)$" => "/app/$1" )"#);
-    assert!(facts.iter().any(|it| it.says == Says::Unsure), "{facts:#?}");
-    assert!(!facts.iter().any(|it| it.says == Says::DownloadNotRouted), "{facts:#?}");
+    assert!(facts.iter().any(|it| it.kind == FactKind::Unsure), "{facts:#?}");
+    assert!(!facts.iter().any(|it| it.kind == FactKind::DownloadNotRouted), "{facts:#?}");
 }

@@ -236,7 +236,7 @@ impl Loader<'_> {
 
 #[cfg(test)]
 mod tests {
-    use super::{super::super::paper::Paper, *};
+    use super::{super::super::paper::InMemoryDisk, *};
 
     fn shape(items: &[Item]) -> String {
         fn value(it: &Value) -> String {
@@ -268,7 +268,7 @@ mod tests {
     }
 
     fn tree(text: &str) -> (String, Vec<Fact>) {
-        let mut disk = Paper::default()
+        let mut disk = InMemoryDisk::default()
             .with("/l.conf", text)
             .with("/conf.d/a.conf", "a = 1")
             .with("/conf.d/b.conf", "b = var.x + \"/c\"");

@@ -1,6 +1,6 @@
 //! A hand-off URI that is matched by an unintended rule: which rule was intended?
 
-use sendfile_evidence::fact::{Fact, Place, Says};
+use sendfile_evidence::fact::{Fact, FactKind, SourceLine};
 
 use super::{
     super::opened::mapped,
@@ -16,7 +16,13 @@ use super::{
 
 impl<'a> Target<'_, 'a> {
     /// Why the URI ends where it does, and what would correct it.
-    pub(super) fn astray(&self, route: &Route<'a>, env: &Env<'a>, at: Place, what: &str) -> Fact {
+    pub(super) fn astray(
+        &self,
+        route: &Route<'a>,
+        env: &Env<'a>,
+        at: SourceLine,
+        what: &str,
+    ) -> Fact {
         self.rewritten(route, what)
             .or_else(|| self.shadowed(route, &at, what))
             .or_else(|| self.in_other_server(env, &at, what))
@@ -33,11 +39,11 @@ impl<'a> Target<'_, 'a> {
             by.line(),
             self.uri()
         );
-        Some(Fact::at(Says::TargetFallsThrough, by, detail).mended_by(fix))
+        Some(Fact::at(FactKind::TargetFallsThrough, by, detail).mended_by(fix))
     }
 
     /// An internal location matches, but another one has precedence.
-    fn shadowed(&self, route: &Route<'a>, at: &Place, what: &str) -> Option<Fact> {
+    fn shadowed(&self, route: &Route<'a>, at: &SourceLine, what: &str) -> Option<Fact> {
         let mut ways = Vec::new();
         flatten(self.case.walk.server, &mut Vec::new(), &mut ways);
         let matcher = self.case.walk.matcher;
@@ -54,12 +60,12 @@ impl<'a> Target<'_, 'a> {
             there.text,
             there.line()
         );
-        Some(Fact::at(Says::TargetShadowed, at.clone(), detail).mended_by(fix))
+        Some(Fact::at(FactKind::TargetShadowed, at.clone(), detail).mended_by(fix))
     }
 
     /// A server block, other than the one that handles the request, where the URI leads to the file
     /// or to an internal location.
-    fn in_other_server(&self, env: &Env<'a>, at: &Place, what: &str) -> Option<Fact> {
+    fn in_other_server(&self, env: &Env<'a>, at: &SourceLine, what: &str) -> Option<Fact> {
         let here = self.case.walk.server;
         let others = self.case.servers.iter().filter(|it| !std::ptr::eq(it.block, here));
         let (other, location) = others.take(MOST).find_map(|it| self.leads_right(it, env))?;
@@ -75,7 +81,7 @@ impl<'a> Target<'_, 'a> {
             there.line(),
             here.place().line()
         );
-        Some(Fact::at(Says::TargetInOtherServer, at.clone(), detail).mended_by(fix))
+        Some(Fact::at(FactKind::TargetInOtherServer, at.clone(), detail).mended_by(fix))
     }
 
     fn leads_right(
@@ -92,7 +98,7 @@ impl<'a> Target<'_, 'a> {
     }
 
     /// No location matches; perhaps one nearly does.
-    fn without_location(&self, at: Place, what: &str) -> Fact {
+    fn without_location(&self, at: SourceLine, what: &str) -> Fact {
         let (server, uri) = (self.case.walk.server, self.uri());
         let file = self.case.question.file.as_deref();
         let known = file.and_then(|file| mapped(&uri, file));
@@ -104,11 +110,11 @@ impl<'a> Target<'_, 'a> {
             let there = meant.at.line();
             let detail =
                 format!("{what}; `{}` ({there}) does not match: {}", meant.at.text, meant.because);
-            return Fact::at(Says::TargetFallsThrough, at, detail).mended_by(meant.fix);
+            return Fact::at(FactKind::TargetFallsThrough, at, detail).mended_by(meant.fix);
         }
         let fix =
             format!("In {}, add `location ^~ {prefix} {{ {inside} }}`", server.place().line());
-        Fact::at(Says::TargetFallsThrough, at, what).mended_by(fix)
+        Fact::at(FactKind::TargetFallsThrough, at, what).mended_by(fix)
     }
 }
 

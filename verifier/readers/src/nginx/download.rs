@@ -1,9 +1,9 @@
 //! Which location matches the download URL, and whether it passes the request to the app.
 
-use sendfile_evidence::fact::{Fact, Place, Says};
+use sendfile_evidence::fact::{Fact, FactKind, SourceLine};
 
 use super::{
-    super::{Look, Treatment, opened::words, uri::decoded},
+    super::{Look, RouteAnalysis, opened::words, uri::decoded},
     Case,
     guard::{guarded, refused},
     location::Form,
@@ -27,7 +27,7 @@ pub(super) struct Asking<'a> {
 pub(super) fn treat<'a>(
     case: &Case<'a>,
     env: Env<'a>,
-    treatment: &mut Treatment,
+    treatment: &mut RouteAnalysis,
 ) -> Option<Asking<'a>> {
     let mut route = case.walk.from(env.clone());
     // A front controller may be behind `error_page 404`; a direct response is kept.
@@ -36,7 +36,7 @@ pub(super) fn treat<'a>(
         route = after;
     }
     if let Some(reason) = &route.unsure {
-        treatment.download.push(Fact::of(Says::Unsure, reason.clone()));
+        treatment.download.push(Fact::of(FactKind::Unsure, reason.clone()));
         treatment.unsure = true;
     }
     treatment.download.extend(guarded(&route));
@@ -46,11 +46,13 @@ pub(super) fn treat<'a>(
     }
     let at = place(&route, case);
     let fact = match &route.end {
-        End::Redirects(to, by) => {
-            Fact::at(Says::DownloadRedirected, by.place(), format!("redirects the client to {to}"))
-        }
+        End::Redirects(to, by) => Fact::at(
+            FactKind::DownloadRedirected,
+            by.place(),
+            format!("redirects the client to {to}"),
+        ),
         End::Login(by) => Fact::at(
-            Says::LoginAsked,
+            FactKind::LoginAsked,
             by.place(),
             "requires a login before the request reaches the app",
         ),
@@ -79,7 +81,7 @@ pub(super) fn treat<'a>(
 }
 
 /// Where a route ends: its location, or the server if no location matches.
-fn place(route: &Route<'_>, case: &Case<'_>) -> Place {
+fn place(route: &Route<'_>, case: &Case<'_>) -> SourceLine {
     let by = match &route.end {
         End::Answers(_, Some(by)) if by.name != "location" => Some(*by),
         _ => route.scope.location(),
@@ -88,12 +90,12 @@ fn place(route: &Route<'_>, case: &Case<'_>) -> Place {
 }
 
 /// A rule that does not pass the request to the app: is there another one that would?
-fn not_asking<'a>(case: &Case<'a>, env: &Env<'a>, at: Place, what: &str) -> Fact {
+fn not_asking<'a>(case: &Case<'a>, env: &Env<'a>, at: SourceLine, what: &str) -> Fact {
     let Some((meant, pass)) = other_that_asks(case, env, &at) else {
         let pass = "a location for the download path with `proxy_pass` to the app";
         let fix = format!("In {}, add {pass}", case.walk.server.place().line());
         return Fact::at(
-            Says::DownloadNotRouted,
+            FactKind::DownloadNotRouted,
             at,
             format!("{what}; no matching location passes it to the app"),
         )
@@ -114,7 +116,7 @@ fn not_asking<'a>(case: &Case<'a>, env: &Env<'a>, at: Place, what: &str) -> Fact
         }
         _ => format!("In {}, remove `{}`, change its path, or add {pass}", at.line(), at.text),
     };
-    Fact::at(Says::DownloadShadowed, at, detail).mended_by(fix)
+    Fact::at(FactKind::DownloadShadowed, at, detail).mended_by(fix)
 }
 
 /// The best other location of the server that matches the URI and passes it to the app, and the
@@ -122,7 +124,7 @@ fn not_asking<'a>(case: &Case<'a>, env: &Env<'a>, at: Place, what: &str) -> Fact
 fn other_that_asks<'a>(
     case: &Case<'a>,
     env: &Env<'a>,
-    at: &Place,
+    at: &SourceLine,
 ) -> Option<(&'a Directive, String)> {
     let mut all = Vec::new();
     flatten(case.walk.server, &mut Vec::new(), &mut all);
@@ -165,13 +167,13 @@ fn asks<'a>(
     case: &Case<'a>,
     route: Route<'a>,
     pass: &'a Directive,
-    treatment: &mut Treatment,
+    treatment: &mut RouteAnalysis,
 ) -> Asking<'a> {
     let upstream = match Upstream::of(pass, &route.scope, &route.env) {
         Ok(upstream) => upstream,
         Err(unknown) => {
             let reason = format!("${} is known only at run time", unknown.0);
-            treatment.download.push(Fact::at(Says::DownloadAsksApp, pass.place(), reason));
+            treatment.download.push(Fact::at(FactKind::DownloadAsksApp, pass.place(), reason));
             return Asking { route, upstream: None, pass };
         }
     };
@@ -179,7 +181,7 @@ fn asks<'a>(
     let taken =
         route.scope.location().map_or(String::new(), |it| format!("`{}` ", it.place().text));
     let detail = format!("{taken}matches the download URL and passes it to {shown}");
-    treatment.download.push(Fact::at(Says::DownloadAsksApp, pass.place(), detail));
+    treatment.download.push(Fact::at(FactKind::DownloadAsksApp, pass.place(), detail));
     treatment.download.extend(caches_errors(case, &route, pass));
     treatment.asks = upstream.address().cloned();
     if let Some(app) = &case.question.app {
@@ -202,7 +204,7 @@ fn caches_errors(case: &Case<'_>, route: &Route<'_>, pass: &Directive) -> Option
     let at = route.scope.list(&name).into_iter().find(keeps)?.place();
     let fix = format!("In {}, remove `{}`, then purge the cache", at.line(), at.text);
     let detail = format!("caches the app's {status} responses");
-    Some(Fact::at(Says::CachesErrors, at, detail).mended_by(fix))
+    Some(Fact::at(FactKind::CachesErrors, at, detail).mended_by(fix))
 }
 
 /// An address or protocol other than the app's.
@@ -231,7 +233,7 @@ fn elsewhere(upstream: &Upstream<'_>, app: &super::Request, case: &Case<'_>) -> 
     } else {
         return None;
     };
-    Some(Fact::at(Says::AppElsewhere, at, detail).mended_by(fix))
+    Some(Fact::at(FactKind::AppElsewhere, at, detail).mended_by(fix))
 }
 
 /// A path other than the one requested from the app directly.
@@ -252,9 +254,9 @@ fn rewritten(
     });
     if let Some(by) = rewrite.map(Directive::place) {
         let fix = format!("In {}, remove `{};`, or change it to keep the path", by.line(), by.text);
-        return Some(Fact::at(Says::PathRewritten, by, detail).mended_by(fix));
+        return Some(Fact::at(FactKind::PathRewritten, by, detail).mended_by(fix));
     }
-    let fact = Fact::at(Says::PathRewritten, at.clone(), detail);
+    let fact = Fact::at(FactKind::PathRewritten, at.clone(), detail);
     Some(match bare {
         Some((bare, _)) => fact.mended_by(format!(
             "In {}, replace `{};` with `proxy_pass {bare};`",

@@ -1,6 +1,6 @@
 //! Access rules whose result is known only at run time.
 
-use sendfile_evidence::fact::{Fact, Says};
+use sendfile_evidence::fact::{Fact, FactKind};
 
 use super::{
     route::{End, PASSES, Route},
@@ -25,7 +25,7 @@ const GUARDS: [&str; 11] = [
 /// An access rule that applies at the end of a route.
 pub(super) fn guarded(route: &Route<'_>) -> Option<Fact> {
     let by = GUARDS.iter().find_map(|it| route.scope.is_on(it))?;
-    Some(Fact::at(Says::Guarded, by.place(), "may refuse a request or replace its response"))
+    Some(Fact::at(FactKind::Guarded, by.place(), "may refuse a request or replace its response"))
 }
 
 /// A refusal in a location that would pass the request to the app: unconditional, or with a
@@ -44,7 +44,7 @@ pub(super) fn refused(route: &Route<'_>) -> Option<Fact> {
             None => format!("In {}, remove `{};`, or allow the download path", at.line(), at.text),
         };
         let detail = format!("returns {status} before the request reaches the app");
-        return Some(Fact::at(Says::DownloadRefused, at, detail).mended_by(fix));
+        return Some(Fact::at(FactKind::DownloadRefused, at, detail).mended_by(fix));
     }
     route.unsure.as_ref().filter(|_| asks)?;
     let around = route.scope.server().into_iter().chain([location]);
@@ -57,5 +57,5 @@ pub(super) fn refused(route: &Route<'_>) -> Option<Fact> {
     let at = condition.place();
     let fix = format!("Exclude the download from the condition in {}", at.line());
     let detail = "refuses the request if the condition holds, which is known only at run time";
-    Some(Fact::at(Says::DownloadRefused, at, detail).mended_by(fix))
+    Some(Fact::at(FactKind::DownloadRefused, at, detail).mended_by(fix))
 }

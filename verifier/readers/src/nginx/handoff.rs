@@ -1,10 +1,10 @@
 //! How nginx handles the app's hand-off header, and which request headers it sends to the app.
 
-use sendfile_evidence::fact::{Fact, Says};
+use sendfile_evidence::fact::{Fact, FactKind};
 
 use super::{
     super::{
-        Fate, Treatment,
+        HeaderFate, RouteAnalysis,
         opened::same,
         pattern::{Case as Letters, Matcher},
         uri::decoded,
@@ -18,7 +18,7 @@ use super::{
 const HEADER: &str = "X-Accel-Redirect";
 
 /// Records how the header is handled, and which headers enable the app's hand-off.
-pub(super) fn treat(case: &Case<'_>, asking: &Asking<'_>, treatment: &mut Treatment) {
+pub(super) fn treat(case: &Case<'_>, asking: &Asking<'_>, treatment: &mut RouteAnalysis) {
     let (route, family) = (&asking.route, family(asking.pass));
     if case.question.hands_over_by(HEADER) && family != "grpc" {
         let ignored = listed(asking, &format!("{family}_ignore_headers"));
@@ -26,14 +26,14 @@ pub(super) fn treat(case: &Case<'_>, asking: &Asking<'_>, treatment: &mut Treatm
         let (fate, fact) = match (ignored, passed) {
             (None, _) => {
                 let detail = format!("acts on {HEADER} in responses from this upstream");
-                (Fate::Obeyed, Fact::at(Says::HeaderObeyed, asking.pass.place(), detail))
+                (HeaderFate::Obeyed, Fact::at(FactKind::HeaderObeyed, asking.pass.place(), detail))
             }
             (Some(by), passed) => {
                 let at = by.place();
                 let fix = format!("In {}, remove {HEADER} from `{}`", at.line(), at.text);
-                let fate = if passed.is_some() { Fate::Passed } else { Fate::Dropped };
+                let fate = if passed.is_some() { HeaderFate::Passed } else { HeaderFate::Dropped };
                 let detail = format!("{HEADER} is ignored");
-                (fate, Fact::at(Says::FeatureOff, at, detail).mended_by(fix))
+                (fate, Fact::at(FactKind::FeatureOff, at, detail).mended_by(fix))
             }
         };
         treatment.fate = fate;
@@ -79,14 +79,14 @@ fn announced<'a>(
             Sent::Value(_, by) => {
                 let fix = format!("In {}, write `{directive}`", by.place().line());
                 let detail = format!("{name} is not sent to the app");
-                Some(Fact::at(Says::NotAnnounced, by.place(), detail).mended_by(fix))
+                Some(Fact::at(FactKind::NotAnnounced, by.place(), detail).mended_by(fix))
             }
             Sent::AsItCame => {
                 let lost = lost(asking, name);
                 let at = asking.pass.place();
                 let fix = format!("After {}, add `{directive}`", at.line());
                 let detail = format!("{name} is not sent to the app{lost}");
-                Some(Fact::at(Says::NotAnnounced, at, detail).mended_by(fix))
+                Some(Fact::at(FactKind::NotAnnounced, at, detail).mended_by(fix))
             }
         }
     });
@@ -148,7 +148,7 @@ fn mapping<'a>(case: &Case<'_>, sent: &dyn Fn(&str) -> Sent<'a>) -> Option<Fact>
         quoted(&right),
         at.text
     );
-    Some(Fact::at(Says::MappingWrong, at, detail).mended_by(fix))
+    Some(Fact::at(FactKind::MappingWrong, at, detail).mended_by(fix))
 }
 
 /// Maps a path as Rack and Symfony do: by the first pair whose left side is a prefix of the path,

@@ -1,9 +1,9 @@
 //! How to change a directive so that the hand-off URI leads to the file.
 
-use sendfile_evidence::fact::Wrong;
+use sendfile_evidence::fact::Misconfiguration;
 
 use super::{
-    super::opened::{By, Opened, mapped},
+    super::opened::{Opened, PathRule, mapped},
     location::Form,
     tree::Directive,
 };
@@ -11,22 +11,22 @@ use super::{
 /// The change as a sentence: the line, the current text and the replacement.
 pub(super) fn mended(
     opened: &Opened,
-    wrong: Wrong,
+    wrong: Misconfiguration,
     by: &Directive,
     location: Option<&Directive>,
     file: Option<&str>,
 ) -> Option<String> {
     let instead = |text: String| written(by, &text);
-    if wrong == Wrong::Slash {
+    if wrong == Misconfiguration::Slash {
         return Some(instead(format!("alias {}/", by.arg(0))));
     }
     let file = file?;
-    if let (Wrong::Alias, Some(root)) = (wrong, opened.right_root(file)) {
+    if let (Misconfiguration::Alias, Some(root)) = (wrong, opened.right_root(file)) {
         return Some(instead(format!("root {root}")));
     }
     let (prefix, folder) = mapped(&opened.uri, file)?;
     match (opened.by, location) {
-        (By::Captures, Some(location)) => {
+        (PathRule::Captures, Some(location)) => {
             let at = location.place();
             Some(format!(
                 "In {}, replace `{}` with `location ^~ {prefix} {{ internal; alias {folder}; }}`",
@@ -34,12 +34,14 @@ pub(super) fn mended(
                 at.text
             ))
         }
-        (By::Root, Some(location)) if wrong == Wrong::Root || !opened.prefix.ends_with('/') => {
+        (PathRule::Root, Some(location))
+            if wrong == Misconfiguration::Root || !opened.prefix.ends_with('/') =>
+        {
             Some(alias_for_root(&instead(format!("alias {folder}")), location, &prefix))
         }
-        (By::Root, _) => opened.right_root(file).map(|root| instead(format!("root {root}"))),
-        (By::Alias, _) => opened.right_alias(file).map(|it| instead(format!("alias {it}"))),
-        (By::Captures, None) => None,
+        (PathRule::Root, _) => opened.right_root(file).map(|root| instead(format!("root {root}"))),
+        (PathRule::Alias, _) => opened.right_alias(file).map(|it| instead(format!("alias {it}"))),
+        (PathRule::Captures, None) => None,
     }
 }
 

@@ -1,13 +1,13 @@
 //! The internal location that was surely intended, if none matches the hand-off URI.
 
-use sendfile_evidence::fact::Place;
+use sendfile_evidence::fact::SourceLine;
 
 use super::{super::pattern::Matcher, location::Form, tree::Directive};
 
 /// The intended location, and why it does not match the URI.
 pub(super) struct Meant {
     /// Its position.
-    pub(super) at: Place,
+    pub(super) at: SourceLine,
     /// Why it does not match.
     pub(super) because: &'static str,
     /// How to write it.

@@ -1,10 +1,10 @@
 //! Whether a hand-off can make nginx contact any server: the same hand-off is evaluated again with
 //! another host in place of the store's.
 
-use sendfile_evidence::fact::{Fact, Says};
+use sendfile_evidence::fact::{Fact, FactKind};
 
 use super::{
-    super::Question,
+    super::Query,
     Case,
     route::{End, Route},
     target::Target,
@@ -27,7 +27,7 @@ pub(super) fn relays(target: &Target<'_, '_>, env: &Env<'_>, asked: &Upstream<'_
     let other = |text: &String| text.replace(host, NOBODY);
     let headers = question.answer.iter().map(|(name, value)| (name.clone(), other(value)));
     let value = question.value.as_ref().map(other);
-    let question = Question { answer: headers.collect(), value, ..question.clone() };
+    let question = Query { answer: headers.collect(), value, ..question.clone() };
     let case = Case { question: &question, ..*target.case };
     let env = env.asking(&question);
     let target = Target { case: &case, asking: None, value: question.value.as_deref()? };
@@ -41,8 +41,8 @@ pub(super) fn relays(target: &Target<'_, '_>, env: &Env<'_>, asked: &Upstream<'_
         at.line()
     );
     let (says, who) = match (asks_nobody(&env.by_visitor()), asks_nobody(&env)) {
-        (true, _) => (Says::RelaysForAnybody, "any client"),
-        (false, true) => (Says::Relays, "the app"),
+        (true, _) => (FactKind::RelaysForAnybody, "any client"),
+        (false, true) => (FactKind::Relays, "the app"),
         (false, false) => return None,
     };
     let detail =
@@ -61,34 +61,34 @@ fn asks(route: &Route<'_>, host: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use crate::{Config, Question, chain, paper::Paper};
+    use crate::{ProxyConfig, Query, chain, paper::InMemoryDisk};
     use sendfile_evidence::{
-        fact::{Fact, Kind, Says},
+        fact::{Fact, FactKind, Kind},
         request::Request,
     };
 
     fn facts(http: &str, location: &str, value: &str) -> Vec<Fact> {
         let asks = "location / { proxy_pass http://127.0.0.1:8000; }";
         let config = format!("http {{ {http} server {{ listen 80; {location} {asks} }} }}");
-        let mut disk = Paper::default().with("/n.conf", &config);
-        let config = Config::read(Kind::Nginx, "/n.conf", &mut disk);
+        let mut disk = InMemoryDisk::default().with("/n.conf", &config);
+        let config = ProxyConfig::read(Kind::Nginx, "/n.conf", &mut disk);
         let get = |url| Request::get(url).expect("a URL");
         let link = "http://s3.test:9000/b/a.bin?sig=1".to_owned();
-        let question = Question {
+        let question = Query {
             site: get("http://h.test/download/1"),
             app: Some(get("http://127.0.0.1:8000/download/1")),
             header: Some("X-Accel-Redirect".to_owned()),
             value: Some(value.to_owned()),
             meant: Some(value.to_owned()),
             answer: vec![("x-storage-url".to_owned(), link)],
-            ..Question::default()
+            ..Query::default()
         };
         chain::facts(&[config], &question, &disk)
     }
 
-    fn says(http: &str, location: &str, value: &str) -> Option<Says> {
-        let relays = |it: &Says| matches!(it, Says::Relays | Says::RelaysForAnybody);
-        facts(http, location, value).into_iter().map(|it| it.says).find(relays)
+    fn says(http: &str, location: &str, value: &str) -> Option<FactKind> {
+        let relays = |it: &FactKind| matches!(it, FactKind::Relays | FactKind::RelaysForAnybody);
+        facts(http, location, value).into_iter().map(|it| it.kind).find(relays)
     }
 
     #[test]
@@ -96,21 +96,21 @@ mod tests {
         let by_header =
             "location /p/ { internal; set $l $upstream_http_x_storage_url; IF proxy_pass $l; }";
         let check = |http, list: &str| says(http, &by_header.replace("IF", list), "/p/a.bin");
-        assert_eq!(check("", ""), Some(Says::Relays));
-        assert_eq!(check("", "if ($l !~ \"^http://\") { return 502; }"), Some(Says::Relays));
+        assert_eq!(check("", ""), Some(FactKind::Relays));
+        assert_eq!(check("", "if ($l !~ \"^http://\") { return 502; }"), Some(FactKind::Relays));
         assert_eq!(check("", "if ($l !~ \"^http://s3.test:9000/\") { return 502; }"), None);
         let map = "map $upstream_http_x_storage_url $ok { default 0; \"~^http://s3.test\" 1; }";
         assert_eq!(check(map, "if ($ok = 0) { return 502; }"), None);
-        assert_eq!(check(map, ""), Some(Says::Relays), "an unused map");
+        assert_eq!(check(map, ""), Some(FactKind::Relays), "an unused map");
     }
 
     #[test]
     fn a_host_in_the_path() {
         let by_path = "location ~ ^/p/(.+)$ { set $to $1; proxy_pass http://$to$is_args$args; }";
         let value = "/p/s3.test:9000/b/a.bin?sig=1";
-        assert_eq!(says("", by_path, value), Some(Says::RelaysForAnybody));
+        assert_eq!(says("", by_path, value), Some(FactKind::RelaysForAnybody));
         let internal = by_path.replace("set", "internal; set");
-        assert_eq!(says("", &internal, value), Some(Says::Relays));
+        assert_eq!(says("", &internal, value), Some(FactKind::Relays));
         let fixed =
             "location ~ ^/p/s3.test:9000/(.+)$ { internal; proxy_pass http://s3.test:9000/$1; }";
         assert_eq!(says("", fixed, value), None);
@@ -126,7 +126,7 @@ mod tests {
         let another = other.replace(":9000", "");
         let asks = |others: &str| {
             let facts = facts("", &format!("{others} {fixed}"), "/p/s3.test:9000/b/a.bin?sig=1");
-            facts.iter().any(|it| it.says == Says::NoResolver)
+            facts.iter().any(|it| it.kind == FactKind::NoResolver)
         };
         assert!(asks(""));
         assert!(asks(&another));

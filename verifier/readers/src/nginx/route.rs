@@ -6,7 +6,7 @@
 use super::{
     super::{
         Disk, Look,
-        opened::{By, Opened},
+        opened::{Opened, PathRule},
         pattern::Matcher,
     },
     location::{self, Form},
@@ -234,13 +234,13 @@ impl<'a> Walk<'a> {
             };
             opened.variables |= of_request(candidate, &pattern);
             // After the directory built from captures, nginx appends the whole candidate again.
-            if opened.by == By::Captures {
+            if opened.by == PathRule::Captures {
                 opened.path.push_str(&uri);
             }
             let wanted = if uri.ends_with('/') { Look::Folder } else { Look::File };
             match self.disk.look(opened.path.trim_end_matches('/')) {
                 found if found == wanted => {
-                    if opened.by == By::Captures {
+                    if opened.by == PathRule::Captures {
                         route.unsure = Some(
                             "`try_files` with captures in an `alias` is not supported".to_owned(),
                         );

@@ -2,7 +2,7 @@
 //! `alias` produce.
 
 use super::{
-    super::opened::{By, Opened},
+    super::opened::{Opened, PathRule},
     location::Form,
     tree::Directive,
     variables::{Env, Unknown, names},
@@ -86,12 +86,12 @@ impl<'a> Scope<'a> {
         let variables = names(directive.arg(0)).any(|it| !captured(form, it));
         let uri = env.uri.clone();
         let (by, path) = match (directive.name.as_str(), form) {
-            ("alias", Some(Form::Pattern(..))) => (By::Captures, folder.clone()),
+            ("alias", Some(Form::Pattern(..))) => (PathRule::Captures, folder.clone()),
             ("alias", _) => {
                 let rest = uri.strip_prefix(prefix).unwrap_or(&uri);
-                (By::Alias, format!("{folder}{rest}"))
+                (PathRule::Alias, format!("{folder}{rest}"))
             }
-            _ => (By::Root, format!("{folder}{uri}")),
+            _ => (PathRule::Root, format!("{folder}{uri}")),
         };
         let opened = Opened { path, folder, uri, prefix: prefix.to_owned(), by, variables };
         Ok((opened, directive))

@@ -2,12 +2,12 @@
 //! caches and filters applied to what is served.
 
 use sendfile_evidence::{
-    fact::{Fact, Says},
+    fact::{Fact, FactKind},
     request::{Address, Request},
 };
 
 use super::{
-    super::{Question, uri::decoded},
+    super::{Query, uri::decoded},
     location::Form,
     route::Route,
     tree::Directive,
@@ -16,11 +16,11 @@ use super::{
 };
 
 /// Facts about the request that a hand-off makes to a store.
-pub(super) fn facts(question: &Question, upstream: &Upstream<'_>, route: &Route<'_>) -> Vec<Fact> {
+pub(super) fn facts(question: &Query, upstream: &Upstream<'_>, route: &Route<'_>) -> Vec<Fact> {
     let at = upstream.directive.place();
     let detail =
         format!("the hand-off is passed to {} with path {}", upstream.shown(), upstream.path);
-    let mut facts = vec![Fact::at(Says::TargetAsksStore, at, detail)];
+    let mut facts = vec![Fact::at(FactKind::TargetAsksStore, at, detail)];
     facts.extend(resolver(upstream, route));
     facts.extend(host(question, upstream, route));
     facts.extend(authorization(question, upstream, route));
@@ -46,10 +46,10 @@ pub(super) fn resolver(upstream: &Upstream<'_>, route: &Route<'_>) -> Option<Fac
         "In the server block at {block}, add `resolver ADDRESS;` (the host's own is in \
          /etc/resolv.conf)"
     );
-    Some(Fact::at(Says::NoResolver, at, detail).mended_by(fix))
+    Some(Fact::at(FactKind::NoResolver, at, detail).mended_by(fix))
 }
 
-fn host(question: &Question, upstream: &Upstream<'_>, route: &Route<'_>) -> Option<Fact> {
+fn host(question: &Query, upstream: &Upstream<'_>, route: &Route<'_>) -> Option<Fact> {
     let store = question.store.as_ref()?;
     let (value, at) = match upstream.header("Host", &route.scope, &route.env) {
         Sent::Value(value, by) => (value, by.place()),
@@ -68,7 +68,7 @@ fn host(question: &Question, upstream: &Upstream<'_>, route: &Route<'_>) -> Opti
     let wanted = if to_store && !upstream.named { "$proxy_host".to_owned() } else { store.host() };
     let detail = format!("sends `Host: {value}` to the store; expected {}", store.host());
     let fix = format!("In {}, write `proxy_set_header Host {wanted};`", at.line());
-    Some(Fact::at(Says::HostWrong, at, detail).mended_by(fix))
+    Some(Fact::at(FactKind::HostWrong, at, detail).mended_by(fix))
 }
 
 /// Whether a name is the bucket's own: the bucket is in the path, or before the store's name.
@@ -101,10 +101,10 @@ pub(super) fn unlike_direct<'a>(
     }
     let detail = format!("sends `Host: {sent}`; the direct location sends `Host: {right}`");
     let fix = format!("In {}, write `proxy_set_header Host {right};`", at.line());
-    Some(Fact::at(Says::HostWrong, at, detail).mended_by(fix))
+    Some(Fact::at(FactKind::HostWrong, at, detail).mended_by(fix))
 }
 
-fn authorization(question: &Question, upstream: &Upstream<'_>, route: &Route<'_>) -> Option<Fact> {
+fn authorization(question: &Query, upstream: &Upstream<'_>, route: &Route<'_>) -> Option<Fact> {
     question.site.header("authorization")?;
     let off = route.scope.last("proxy_pass_request_headers").is_some_and(|it| it.arg(0) == "off");
     let sent = upstream.header("Authorization", &route.scope, &route.env);
@@ -114,10 +114,10 @@ fn authorization(question: &Question, upstream: &Upstream<'_>, route: &Route<'_>
     let at = upstream.directive.place();
     let detail = "forwards the client's Authorization header to the store";
     let fix = format!("After {}, add `proxy_set_header Authorization \"\";`", at.line());
-    Some(Fact::at(Says::AuthorizationForwarded, at, detail).mended_by(fix))
+    Some(Fact::at(FactKind::AuthorizationForwarded, at, detail).mended_by(fix))
 }
 
-fn query(question: &Question, upstream: &Upstream<'_>) -> Option<Fact> {
+fn query(question: &Query, upstream: &Upstream<'_>) -> Option<Fact> {
     let asked = question.value.as_deref().is_some_and(|it| it.contains('?'));
     let written = upstream.directive.arg(0);
     let by_variable = names(written).any(|it| matches!(it, "uri" | "document_uri"));
@@ -130,11 +130,11 @@ fn query(question: &Question, upstream: &Upstream<'_>) -> Option<Fact> {
     let at = upstream.directive.place();
     let detail = "contains variables but not $is_args$args, so the query of the hand-off is lost";
     let fix = format!("In {}, write `proxy_pass {written}$is_args$args;`", at.line());
-    Some(Fact::at(Says::QueryDropped, at, detail).mended_by(fix))
+    Some(Fact::at(FactKind::QueryDropped, at, detail).mended_by(fix))
 }
 
 /// The decoded path in a `proxy_pass` with variables, or a path other than the file's.
-fn path(question: &Question, upstream: &Upstream<'_>, route: &Route<'_>) -> Option<Fact> {
+fn path(question: &Query, upstream: &Upstream<'_>, route: &Route<'_>) -> Option<Fact> {
     let at = upstream.directive.place();
     let written = upstream.directive.arg(0);
     let has_path = written.split_once("://").is_some_and(|(_, rest)| rest.contains(['/', '$']));
@@ -146,7 +146,7 @@ fn path(question: &Question, upstream: &Upstream<'_>, route: &Route<'_>) -> Opti
             "In {}, use a `proxy_pass` without variables, so that nginx encodes the path again",
             at.line()
         );
-        return Some(Fact::at(Says::PathDecoded, at, detail).mended_by(fix));
+        return Some(Fact::at(FactKind::PathDecoded, at, detail).mended_by(fix));
     }
     let store = question.store.as_ref()?;
     let path = decoded(&store.path);
@@ -159,9 +159,9 @@ fn path(question: &Question, upstream: &Upstream<'_>, route: &Route<'_>) -> Opti
     let detail = format!("requests {} from the store; the file is {}", upstream.path, store.path);
     let fact = Fact::at(other_key(upstream, route, &path), at.clone(), detail);
     let bare = written.trim_end_matches('/');
-    let pass = match fact.says {
-        Says::StorePrefixKept if !has_path => kept_prefix(route, &sent, &path),
-        Says::StoreKeyWrong => lost_folders(upstream, store),
+    let pass = match fact.kind {
+        FactKind::StorePrefixKept if !has_path => kept_prefix(route, &sent, &path),
+        FactKind::StoreKeyWrong => lost_folders(upstream, store),
         _ => None,
     };
     Some(match pass {
@@ -176,7 +176,7 @@ fn path(question: &Question, upstream: &Upstream<'_>, route: &Route<'_>) -> Opti
 
 /// Why another key is requested from the store: if the literal part before the variables is
 /// correct, the variables are the cause.
-fn other_key(upstream: &Upstream<'_>, route: &Route<'_>, path: &str) -> Says {
+fn other_key(upstream: &Upstream<'_>, route: &Route<'_>, path: &str) -> FactKind {
     let written = upstream.directive.arg(0);
     let rest = written.split_once("://").map_or(written, |(_, rest)| rest);
     let built = rest.find(['/', '$']).map_or("", |at| &rest[at..]);
@@ -185,11 +185,13 @@ fn other_key(upstream: &Upstream<'_>, route: &Route<'_>, path: &str) -> Says {
     let plain = names.peek().is_none();
     let begins = built.split('$').next().is_some_and(|it| path.starts_with(it));
     match () {
-        () if !plain && !begins => Says::StoreKeyWrong,
-        () if !plain && names.all(|it| route.scope.captures(it)) => Says::StoreKeyCaptured,
-        () if !plain => Says::StoreKeyOfVariable,
-        () if kept_prefix(route, &decoded(&upstream.path), path).is_some() => Says::StorePrefixKept,
-        () => Says::StoreKeyWrong,
+        () if !plain && !begins => FactKind::StoreKeyWrong,
+        () if !plain && names.all(|it| route.scope.captures(it)) => FactKind::StoreKeyCaptured,
+        () if !plain => FactKind::StoreKeyOfVariable,
+        () if kept_prefix(route, &decoded(&upstream.path), path).is_some() => {
+            FactKind::StorePrefixKept
+        }
+        () => FactKind::StoreKeyWrong,
     }
 }
 
@@ -227,17 +229,17 @@ pub(super) fn around(route: &Route<'_>) -> Vec<Fact> {
     let filters = FILTERS.iter().filter_map(|it| on(it)).map(|it| {
         let at = it.place();
         let fix = format!("In {}, remove `{};` for handed-off files", at.line(), at.text);
-        Fact::at(Says::BytesChanged, at, "changes the content served after the hand-off")
+        Fact::at(FactKind::BytesChanged, at, "changes the content served after the hand-off")
             .mended_by(fix)
     });
     let caches = ["open_file_cache", "proxy_cache"]
         .into_iter()
         .filter_map(on)
-        .map(|it| Fact::at(Says::Cached, it.place(), "may return cached content"));
+        .map(|it| Fact::at(FactKind::Cached, it.place(), "may return cached content"));
     let dropped = on("expires").map(|it: &Directive| {
         let detail = "overrides the app's Cache-Control and Expires headers";
         let fix = format!("In {}, remove `{};`", it.place().line(), it.place().text);
-        Fact::at(Says::HeadersDropped, it.place(), detail).mended_by(fix)
+        Fact::at(FactKind::HeadersDropped, it.place(), detail).mended_by(fix)
     });
     filters.chain(caches).chain(dropped).collect()
 }
@@ -245,13 +247,13 @@ pub(super) fn around(route: &Route<'_>) -> Vec<Fact> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Config, chain, paper::Paper};
+    use crate::{ProxyConfig, chain, paper::InMemoryDisk};
     use sendfile_evidence::fact::Kind;
 
     /// The facts about a hand-off to `/p/a/b.bin`, whose file is in the store as `/bucket/a/b.bin`.
     fn told(target: &str, storage: Option<&str>) -> Vec<Fact> {
         let get = |url| Request::get(url).expect("a URL");
-        let question = Question {
+        let question = Query {
             site: get("http://h.test/download/1"),
             app: Some(get("http://127.0.0.1:8000/download/1")),
             direct: Some(get("http://h.test/direct/a/b.bin")),
@@ -259,14 +261,14 @@ mod tests {
             value: Some("/p/a/b.bin".to_owned()),
             meant: Some("/p/a/b.bin".to_owned()),
             store: storage.map(get),
-            ..Question::default()
+            ..Query::default()
         };
         let rest = "location /direct/ { proxy_set_header Host media.test; proxy_pass \
                     http://127.0.0.1:9000/bucket/; }\n\
                     location / { proxy_pass http://127.0.0.1:8000; }";
         let config = format!("http {{ server {{ listen 80;\n{target}\n{rest} }} }}");
-        let mut disk = Paper::default().with("/n.conf", &config);
-        let config = Config::read(Kind::Nginx, "/n.conf", &mut disk);
+        let mut disk = InMemoryDisk::default().with("/n.conf", &config);
+        let config = ProxyConfig::read(Kind::Nginx, "/n.conf", &mut disk);
         chain::facts(&[config], &question, &disk)
     }
 
@@ -275,39 +277,39 @@ mod tests {
         let cases = [
             (
                 "location ~ ^/p/(.*)/(.*)$ { internal; proxy_pass http://127.0.0.1:9000/bucket/$2; }",
-                Says::StoreKeyCaptured,
+                FactKind::StoreKeyCaptured,
                 "",
             ),
             (
                 "location ~ ^/p/.*/(?<key>.*)$ { internal; proxy_pass http://127.0.0.1:9000/bucket/$key; }",
-                Says::StoreKeyCaptured,
+                FactKind::StoreKeyCaptured,
                 "",
             ),
             (
                 "location /p/ { internal; proxy_pass http://127.0.0.1:9000$request_uri; }",
-                Says::StoreKeyOfVariable,
+                FactKind::StoreKeyOfVariable,
                 "",
             ),
             (
                 "location ~ ^/p/(.*)$ { internal; proxy_pass http://127.0.0.1:9000/other/$1; }",
-                Says::StoreKeyWrong,
+                FactKind::StoreKeyWrong,
                 "",
             ),
             (
                 "location /p/ { internal; proxy_pass http://127.0.0.1:9000/other/; }",
-                Says::StoreKeyWrong,
+                FactKind::StoreKeyWrong,
                 "",
             ),
             (
                 "location /p/ { internal; proxy_pass http://127.0.0.1:9000/; }",
-                Says::StoreKeyWrong,
+                FactKind::StoreKeyWrong,
                 "In /n.conf:2, replace `proxy_pass http://127.0.0.1:9000/;` with `proxy_pass \
                  http://127.0.0.1:9000/bucket/;`",
             ),
         ];
         for (target, says, fix) in cases {
             let facts = told(target, Some("http://127.0.0.1:9000/bucket/a/b.bin"));
-            let found = facts.iter().find(|it| it.says == says);
+            let found = facts.iter().find(|it| it.kind == says);
             let found = found.unwrap_or_else(|| panic!("{target}: {says:?} is none of {facts:#?}"));
             assert_eq!(found.fix.as_deref().unwrap_or_default(), fix, "{target}");
         }
@@ -317,7 +319,8 @@ mod tests {
     fn a_prefix_stays_in_the_path() {
         let target = "location /p/ { internal; proxy_pass http://127.0.0.1:9000; }";
         let facts = told(target, Some("http://127.0.0.1:9000/a/b.bin"));
-        let found = facts.iter().find(|it| it.says == Says::StorePrefixKept).expect("it is told");
+        let found =
+            facts.iter().find(|it| it.kind == FactKind::StorePrefixKept).expect("it is told");
         let fix = "In /n.conf:2, replace `proxy_pass http://127.0.0.1:9000;` with `proxy_pass \
                    http://127.0.0.1:9000/;`";
         assert_eq!(found.fix.as_deref(), Some(fix));
@@ -327,7 +330,7 @@ mod tests {
     fn a_host_is_held_against_the_direct_locations() {
         let of = |location: &str| {
             let facts = told(location, None);
-            facts.iter().find(|it| it.says == Says::HostWrong).map(|it| it.fix.clone())
+            facts.iter().find(|it| it.kind == FactKind::HostWrong).map(|it| it.fix.clone())
         };
         let wrong = "location /p/ { internal;\nproxy_set_header Host $host; proxy_pass \
                      http://127.0.0.1:9000/bucket/; }";

@@ -1,13 +1,13 @@
 //! What the hand-off URI leads to: a file, a store, the app again, another server block.
 
 use sendfile_evidence::{
-    fact::{Fact, Place, Says, Wrong},
+    fact::{Fact, FactKind, Misconfiguration, SourceLine},
     request::Request,
 };
 
 use super::{
     super::{
-        Treatment,
+        RouteAnalysis,
         opened::{Opened, direct as direct_opens, mapped, same, seen},
         uri,
     },
@@ -29,7 +29,7 @@ pub(super) fn treat<'a>(
     case: &Case<'a>,
     asking: Option<&Asking<'a>>,
     maps: &'a [&'a Directive],
-    treatment: &mut Treatment,
+    treatment: &mut RouteAnalysis,
 ) -> Option<Route<'a>> {
     let given = || case.question.hands_over_by("X-Accel-Redirect");
     let value = case.question.value.as_deref().filter(|_| given())?;
@@ -43,7 +43,7 @@ pub(super) fn treat<'a>(
     let (route, masks) = target.settled(route);
     treatment.target.extend(masks);
     if let Some(reason) = &route.unsure {
-        treatment.target.push(Fact::of(Says::Unsure, reason.clone()));
+        treatment.target.push(Fact::of(FactKind::Unsure, reason.clone()));
         treatment.unsure = true;
     }
     target.write(&route, &env, treatment);
@@ -58,7 +58,7 @@ pub(super) fn direct<'a>(
     direct: &'a Request,
     maps: &'a [&'a Directive],
     handed: Option<&Route<'a>>,
-    treatment: &mut Treatment,
+    treatment: &mut RouteAnalysis,
 ) {
     let host = direct.host();
     let server = super::server::choose(case.servers, &direct.address, &host, case.walk.matcher);
@@ -76,7 +76,7 @@ pub(super) fn direct<'a>(
         End::Asks(pass) => {
             if let Ok(upstream) = Upstream::of(pass, &route.scope, &route.env) {
                 treatment.direct.extend(store::resolver(&upstream, &route));
-                let known = treatment.target.iter().any(|it| it.says == Says::HostWrong);
+                let known = treatment.target.iter().any(|it| it.kind == FactKind::HostWrong);
                 let handed = handed.filter(|_| !known);
                 treatment.target.extend(handed.and_then(|it| other_host(it, (&route, &upstream))));
             }
@@ -114,7 +114,7 @@ impl<'a> Target<'_, 'a> {
         uri::of_handoff(self.value).map_or_else(|| self.value.to_owned(), |(uri, _)| uri)
     }
 
-    fn write(&self, route: &Route<'a>, env: &Env<'a>, treatment: &mut Treatment) {
+    fn write(&self, route: &Route<'a>, env: &Env<'a>, treatment: &mut RouteAnalysis) {
         let internal = route.scope.is_internal() || self.value.starts_with('@');
         let at = self.place(route);
         let facts = match &route.end {
@@ -147,14 +147,14 @@ impl<'a> Target<'_, 'a> {
             End::Unknown => Vec::new(),
         };
         treatment.unsure |= matches!(route.end, End::Unknown);
-        let unknown = facts.iter().any(|it| it.says == Says::TargetPathUnknown);
+        let unknown = facts.iter().any(|it| it.kind == FactKind::TargetPathUnknown);
         treatment.unsure |= unknown;
         treatment.target.extend(facts);
         if !internal && self.is_right(route) {
             let at = self.place(route);
             let fix = format!("In {}, add `internal;` to `{}`", at.line(), at.text);
             let detail = "matches the hand-off URI but is not `internal`";
-            treatment.target.push(Fact::at(Says::NotInternal, at, detail).mended_by(fix));
+            treatment.target.push(Fact::at(FactKind::NotInternal, at, detail).mended_by(fix));
         }
     }
 
@@ -168,7 +168,11 @@ impl<'a> Target<'_, 'a> {
         let Some((opened, by, scope)) = route.tried.take() else { return (route, None) };
         let tries = scope.0.last().and_then(|it| it.child("try_files")).filter(|_| asks);
         let masks = tries.map(|it| {
-            Fact::at(Says::ErrorsMasked, it.place(), "passes requests for missing files to the app")
+            Fact::at(
+                FactKind::ErrorsMasked,
+                it.place(),
+                "passes requests for missing files to the app",
+            )
         });
         (route.end, route.scope) = (End::Opens(opened, by), scope);
         (route, masks)
@@ -187,7 +191,7 @@ impl<'a> Target<'_, 'a> {
     }
 
     /// The location that matches the URI, or the server block if none does.
-    fn place(&self, route: &Route<'a>) -> Place {
+    fn place(&self, route: &Route<'a>) -> SourceLine {
         route.scope.location().unwrap_or(self.case.walk.server).place()
     }
 
@@ -195,8 +199,12 @@ impl<'a> Target<'_, 'a> {
     fn nameless(&self) -> Fact {
         let (at, name) = (self.case.walk.server.place(), self.value);
         let fix = format!("In {}, add `location {name} {{ … }}`", at.line());
-        Fact::at(Says::TargetFallsThrough, at, format!("no `location {name}` in this server block"))
-            .mended_by(fix)
+        Fact::at(
+            FactKind::TargetFallsThrough,
+            at,
+            format!("no `location {name}` in this server block"),
+        )
+        .mended_by(fix)
     }
 
     /// An upstream is contacted: a store, or the app again.
@@ -226,11 +234,11 @@ impl<'a> Target<'_, 'a> {
     }
 
     /// The internal location exists, but passes the request to the app instead of opening the file.
-    fn back_to_app(&self, at: Place, what: String) -> Fact {
+    fn back_to_app(&self, at: SourceLine, what: String) -> Fact {
         let known = self.case.question.file.as_deref().and_then(|it| mapped(&self.uri(), it));
         let folder = known.map_or_else(|| "/DIRECTORY/".to_owned(), |(_, folder)| folder);
         let fix = format!("In {}, replace `{};` with `alias {folder};`", at.line(), at.text);
-        Fact::at(Says::TargetAsksApp, at, what).mended_by(fix)
+        Fact::at(FactKind::TargetAsksApp, at, what).mended_by(fix)
     }
 
     fn asks_app(&self, upstream: &Upstream<'_>) -> bool {
@@ -267,16 +275,19 @@ impl<'a> Target<'_, 'a> {
         let file = self.case.question.file.as_deref();
         let by_variable = route.rewrite.is_some_and(|it| of_request(it.arg(1), it.arg(0)));
         let wrong = opened.wrong(file, self.case.walk.disk);
-        let wrong = wrong.map(|it| if by_variable { Wrong::Variable } else { it });
+        let wrong = wrong.map(|it| if by_variable { Misconfiguration::Variable } else { it });
         let (state, detail, fix) = seen(&opened.path, self.case.walk.disk, self.case.worker);
         let location = route.scope.location();
-        let habit = matches!(wrong, None | Some(Wrong::Root | Wrong::Slash | Wrong::Alias));
-        if !route.scope.is_internal() && !habit && !self.value.starts_with('@') {
+        let misconfiguration = matches!(
+            wrong,
+            None | Some(Misconfiguration::Root | Misconfiguration::Slash | Misconfiguration::Alias)
+        );
+        if !route.scope.is_internal() && !misconfiguration && !self.value.starts_with('@') {
             let what = format!("matches the hand-off URI and opens {detail}");
             let fact = self.astray(route, env, self.place(route), &what);
             let form = location.and_then(Form::of);
             let general = matches!(form, None | Some(Form::Prefix("/") | Form::Pattern(..)));
-            if general || fact.says != Says::TargetFallsThrough {
+            if general || fact.kind != FactKind::TargetFallsThrough {
                 return vec![fact];
             }
         }
@@ -285,7 +296,7 @@ impl<'a> Target<'_, 'a> {
             _ => String::new(),
         };
         let fix = fix.or_else(|| mended(opened, wrong?, by, location, file));
-        let says = Says::TargetOpens { path: opened.path.clone(), state, wrong };
+        let says = FactKind::TargetOpens { path: opened.path.clone(), state, wrong };
         let opens = Fact::at(says, by.place(), format!("the hand-off opens {detail}{meant}"));
         [Fact { fix, ..opens }].into_iter().chain(self.masked(route, env)).collect()
     }
@@ -303,21 +314,21 @@ impl<'a> Target<'_, 'a> {
                     .then(|| "passes requests for missing files to the app".to_owned())?
             }
         };
-        Some(Fact::at(Says::ErrorsMasked, page.place(), detail))
+        Some(Fact::at(FactKind::ErrorsMasked, page.place(), detail))
     }
 }
 
 /// A rule that refuses both clients and hand-offs.
-fn refused(at: Place, what: String, internal: bool) -> Fact {
+fn refused(at: SourceLine, what: String, internal: bool) -> Fact {
     let fix = match internal {
         true => format!("In {}, remove `{};`", at.line(), at.text),
         false => format!("In {}, replace `{};` with `internal;`", at.line(), at.text),
     };
-    Fact::at(Says::TargetRefused, at, what).mended_by(fix)
+    Fact::at(FactKind::TargetRefused, at, what).mended_by(fix)
 }
 
 /// The target of the hand-off is known only at run time.
-fn hangs(at: Place, on: &str) -> Fact {
+fn hangs(at: SourceLine, on: &str) -> Fact {
     let detail = format!("the hand-off depends on {on}, which is known only at run time");
-    Fact::at(Says::TargetPathUnknown, at, detail)
+    Fact::at(FactKind::TargetPathUnknown, at, detail)
 }

@@ -1,14 +1,14 @@
 //! Compares the reader with what the real nginx 1.22.1 does with the same configuration: each table
 //! was verified with it, by `X-Location` and by `$request_filename`.
 
-use sendfile_evidence::fact::State;
+use sendfile_evidence::fact::FileState;
 
 use super::{
-    super::{chain, paper::Paper},
+    super::{chain, paper::InMemoryDisk},
     *,
 };
-use crate::Config;
-use sendfile_evidence::fact::{Says, Wrong};
+use crate::ProxyConfig;
+use sendfile_evidence::fact::{FactKind, Misconfiguration};
 
 /// Each location names itself.
 const SERVERS: &str = r#"
@@ -148,7 +148,7 @@ const OPENED: [(&str, &str); 26] = [
 ];
 
 fn read(config: &str) -> Nginx {
-    let mut disk = Paper::default().with("/n.conf", config);
+    let mut disk = InMemoryDisk::default().with("/n.conf", config);
     let mut unread = Vec::new();
     let nginx = Nginx::read("/n.conf", &mut disk, &mut unread);
     assert_eq!(unread, []);
@@ -176,13 +176,13 @@ fn servers_and_locations_are_those_that_nginx_chooses() {
 #[test]
 fn paths_are_those_that_nginx_opens() {
     let nginx = read(PATHS);
-    let disk = Paper::default().with("/srv/re/x", "");
+    let disk = InMemoryDisk::default().with("/srv/re/x", "");
     let servers = nginx.servers();
     let maps: Vec<&Directive> = nginx.http.children("map").collect();
     let worker = Worker::default();
     for (target, expected) in OPENED {
         let request = Request::get(&format!("http://h.test:18999{target}")).expect("a URL");
-        let question = Question { site: request.clone(), ..Question::default() };
+        let question = Query { site: request.clone(), ..Query::default() };
         let walk = Walk {
             http: &nginx.http,
             server: servers[0].block,
@@ -204,93 +204,93 @@ fn told(server: &str) -> Vec<Fact> {
     facts(server, &question())
 }
 
-fn question() -> Question {
+fn question() -> Query {
     let get = |url| Request::get(url).expect("a URL");
-    Question {
+    Query {
         site: get("http://h.test/download/1"),
         app: Some(get("http://127.0.0.1:8000/download/1")),
         header: Some("X-Accel-Redirect".to_owned()),
         value: Some("/p/a.bin".to_owned()),
         meant: Some("/p/a.bin".to_owned()),
         file: Some("/srv/files/a.bin".to_owned()),
-        ..Question::default()
+        ..Query::default()
     }
 }
 
-fn facts(server: &str, question: &Question) -> Vec<Fact> {
+fn facts(server: &str, question: &Query) -> Vec<Fact> {
     let config = format!("http {{ server {{ listen 80;\n{server}\n}} }}");
-    let mut disk = Paper::default()
+    let mut disk = InMemoryDisk::default()
         .with("/n.conf", &config)
         .with("/srv/files/a.bin", "")
         .linked("/srv/link", "/srv/files");
-    let config = Config::read(sendfile_evidence::fact::Kind::Nginx, "/n.conf", &mut disk);
+    let config = ProxyConfig::read(sendfile_evidence::fact::Kind::Nginx, "/n.conf", &mut disk);
     chain::facts(&[config], question, &disk)
 }
 
 const ASKS: &str = "location / { proxy_pass http://127.0.0.1:8000; }";
 
-fn check(target: &str, says: &Says, fix: &str) {
+fn check(target: &str, says: &FactKind, fix: &str) {
     let facts = told(&format!("{target}\n{ASKS}"));
-    let found = facts.iter().find(|it| it.says == *says);
+    let found = facts.iter().find(|it| it.kind == *says);
     let found = found.unwrap_or_else(|| panic!("{says:?} is none of {facts:#?}"));
     assert_eq!(found.fix.as_deref().unwrap_or_default(), fix, "{target}");
 }
 
-fn opens(path: &str, state: State, wrong: Option<Wrong>) -> Says {
-    Says::TargetOpens { path: path.to_owned(), state, wrong }
+fn opens(path: &str, state: FileState, wrong: Option<Misconfiguration>) -> FactKind {
+    FactKind::TargetOpens { path: path.to_owned(), state, wrong }
 }
 
 #[test]
 fn what_is_wrong_with_a_target_and_how_to_mend_it() {
-    use State::Missing;
+    use FileState::Missing;
     check(
         "location /p/ { internal;\nalias /srv/files; }",
-        &opens("/srv/filesa.bin", Missing, Some(Wrong::Slash)),
+        &opens("/srv/filesa.bin", Missing, Some(Misconfiguration::Slash)),
         "In /n.conf:3, replace `alias /srv/files;` with `alias /srv/files/;`",
     );
     check(
         "location /p/ { internal;\nroot /srv/files; }",
-        &opens("/srv/files/p/a.bin", Missing, Some(Wrong::Root)),
+        &opens("/srv/files/p/a.bin", Missing, Some(Misconfiguration::Root)),
         "In /n.conf:3, replace `root /srv/files;` with `alias /srv/files/;`",
     );
     check(
         "location /p/ { internal; alias /srv/old/; }",
-        &opens("/srv/old/a.bin", Missing, Some(Wrong::Folder)),
+        &opens("/srv/old/a.bin", Missing, Some(Misconfiguration::Folder)),
         "In /n.conf:2, replace `alias /srv/old/;` with `alias /srv/files/;`",
     );
     check(
         "location ~ ^/p/(.+)\\. { internal; alias /srv/files/$1; }",
-        &opens("/srv/files/a", Missing, Some(Wrong::Capture)),
+        &opens("/srv/files/a", Missing, Some(Misconfiguration::Capture)),
         "In /n.conf:2, replace `location ~ ^/p/(.+)\\.` with `location ^~ /p/ { internal; alias /srv/files/; }`",
     );
     check(
         "location /p/ { internal; root /srv/files; try_files $uri =404; }",
-        &opens("/srv/files/p/a.bin", Missing, Some(Wrong::Root)),
+        &opens("/srv/files/p/a.bin", Missing, Some(Misconfiguration::Root)),
         "In /n.conf:2, replace `root /srv/files;` with `alias /srv/files/;`",
     );
     check(
         "location /P/ { internal; alias /srv/files/; }",
-        &Says::TargetFallsThrough,
+        &FactKind::TargetFallsThrough,
         "In /n.conf:2, replace `location /P/` with `location ^~ /p/`",
     );
     check(
         "location ~ bin$ { root /var/www; }\nlocation /p/ { internal; alias /srv/files/; }",
-        &Says::TargetShadowed,
+        &FactKind::TargetShadowed,
         "In /n.conf:3, replace `location /p/` with `location ^~ /p/`",
     );
     check(
         "location /p/ { deny all; }",
-        &Says::TargetRefused,
+        &FactKind::TargetRefused,
         "In /n.conf:2, replace `deny all;` with `internal;`",
     );
     check(
         "location ~ bin$ { deny all; }\nlocation /p/ { internal; alias /srv/files/; }",
-        &Says::TargetShadowed,
+        &FactKind::TargetShadowed,
         "In /n.conf:3, replace `location /p/` with `location ^~ /p/`",
     );
     check(
         "location /p/ { alias /srv/files/; }",
-        &Says::NotInternal,
+        &FactKind::NotInternal,
         "In /n.conf:2, add `internal;` to `location /p/`",
     );
 }
@@ -305,7 +305,7 @@ fn a_right_configuration_is_fine_links_and_all() {
         "location /p/ { internal; rewrite ^/p/(.*)$ /$1 break; root /srv/files; }",
     ] {
         let facts = told(&format!("{target}\n{ASKS}"));
-        assert!(facts.iter().any(|it| it.says == Says::Fine), "{target}: {facts:#?}");
+        assert!(facts.iter().any(|it| it.kind == FactKind::Fine), "{target}: {facts:#?}");
     }
 }
 
@@ -316,9 +316,9 @@ fn in_a_container_the_direct_location_says_where_the_file_is() {
     question.direct = Request::get("http://h.test/direct/a.bin");
     question.direct_right = true;
     let facts = facts(&format!("{server}\n{ASKS}"), &question);
-    let slash = opens("/dataa.bin", State::Missing, Some(Wrong::Slash));
-    assert!(facts.iter().any(|it| it.says == slash), "{facts:#?}");
-    assert!(!facts.iter().any(|it| it.says == Says::Fine));
+    let slash = opens("/dataa.bin", FileState::Missing, Some(Misconfiguration::Slash));
+    assert!(facts.iter().any(|it| it.kind == slash), "{facts:#?}");
+    assert!(!facts.iter().any(|it| it.kind == FactKind::Fine));
 }
 
 #[test]
@@ -337,22 +337,22 @@ fn what_grows_without_end_ends() {
 fn what_only_the_running_nginx_knows_is_not_fine() {
     let asks_lua = "location / { content_by_lua_block { } }";
     for (server, wanted) in [
-        ("location /p/ { internal; auth_request /a; alias /srv/files/; }", Says::Guarded),
+        ("location /p/ { internal; auth_request /a; alias /srv/files/; }", FactKind::Guarded),
         (
             "location /p/ { internal; allow 10.0.0.0/8; deny all; alias /srv/files/; }",
-            Says::Guarded,
+            FactKind::Guarded,
         ),
-        ("location /p/ { internal; alias /srv/files/; memcached_pass m:1; }", Says::Unsure),
-        ("location /p/ { internal; alias /srv/files/; js_content a.b; }", Says::Unsure),
+        ("location /p/ { internal; alias /srv/files/; memcached_pass m:1; }", FactKind::Unsure),
+        ("location /p/ { internal; alias /srv/files/; js_content a.b; }", FactKind::Unsure),
     ] {
         let facts = told(&format!("{server}\n{ASKS}"));
-        assert!(facts.iter().any(|it| it.says == wanted), "{server}: {facts:#?}");
-        assert!(!facts.iter().any(|it| it.says == Says::Fine), "{server}");
+        assert!(facts.iter().any(|it| it.kind == wanted), "{server}: {facts:#?}");
+        assert!(!facts.iter().any(|it| it.kind == FactKind::Fine), "{server}");
     }
     for server in [asks_lua, "passenger_enabled on; root /app/public;"] {
         let facts = told(server);
-        assert!(facts.iter().any(|it| it.says == Says::Unsure), "{server}: {facts:#?}");
-        assert!(!facts.iter().any(|it| it.says == Says::DownloadNotRouted), "{server}");
+        assert!(facts.iter().any(|it| it.kind == FactKind::Unsure), "{server}: {facts:#?}");
+        assert!(!facts.iter().any(|it| it.kind == FactKind::DownloadNotRouted), "{server}");
     }
 }
 
@@ -360,5 +360,5 @@ fn what_only_the_running_nginx_knows_is_not_fine() {
 fn an_error_page_may_ask_the_app_once_more() {
     let facts =
         told(&format!("error_page 404 /404.html;\nlocation /p/ {{ internal; root /x; }}\n{ASKS}"));
-    assert!(facts.iter().any(|it| it.says == Says::ErrorsMasked), "{facts:#?}");
+    assert!(facts.iter().any(|it| it.kind == FactKind::ErrorsMasked), "{facts:#?}");
 }

@@ -117,13 +117,13 @@ impl Loader<'_> {
 #[cfg(test)]
 mod tests {
     use super::{
-        super::super::paper::{Paper, shape},
+        super::super::paper::{InMemoryDisk, shape},
         *,
     };
 
     #[test]
     fn includes_stand_where_they_are_written() {
-        let mut disk = Paper::default()
+        let mut disk = InMemoryDisk::default()
             .with("/etc/nginx/nginx.conf", "http {\n include sites/*;\n}\ninclude gone;")
             .with("/etc/nginx/sites/a", "server {}")
             .with("/etc/nginx/sites/b", "server { listen 1; include /etc/nginx/c; }")
@@ -141,7 +141,7 @@ mod tests {
         let dump = "nginx: the configuration file /etc/n.conf syntax is ok\n\
                     # configuration file /etc/n.conf:\nhttp { include m.d/*.conf; }\n\n\
                     # configuration file /etc/m.d/x.conf:\n\nserver { }\n";
-        let mut disk = Paper::default().with("/var/dump", dump);
+        let mut disk = InMemoryDisk::default().with("/var/dump", dump);
         let tree = read("/var/dump", &mut disk, &mut Vec::new());
         assert_eq!(shape(&tree), "http{server{}}");
         assert_eq!(tree[0].inside()[0].place().line(), "/etc/m.d/x.conf:2");
@@ -151,7 +151,7 @@ mod tests {
     fn a_dump_that_lacks_a_file_or_repeats_one_is_not_whole() {
         let read = |dump: &str| {
             let mut unread = Vec::new();
-            read("/d", &mut Paper::default().with("/d", dump), &mut unread);
+            read("/d", &mut InMemoryDisk::default().with("/d", dump), &mut unread);
             unread.iter().map(|it| it.detail.clone()).collect::<Vec<_>>()
         };
         let lacks = "# configuration file /n.conf:\ninclude gone.conf; include m/*;\n";
@@ -166,7 +166,7 @@ mod tests {
 
     #[test]
     fn a_circle_of_includes_ends() {
-        let mut disk = Paper::default().with("/a", "include /a; include /a;");
+        let mut disk = InMemoryDisk::default().with("/a", "include /a; include /a;");
         let mut unread = Vec::new();
         assert!(read("/a", &mut disk, &mut unread).is_empty());
         assert!(!unread.is_empty());

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use super::{
     super::{
-        Question,
+        Query,
         pattern::{Captured, Case, Matcher},
         uri,
     },
@@ -15,7 +15,7 @@ use super::{
 #[derive(Clone)]
 pub(super) struct Env<'a> {
     /// The query.
-    pub(super) question: &'a Question,
+    pub(super) question: &'a Query,
     /// The current request.
     pub(super) request: &'a super::Request,
     /// The decoded URI.
@@ -51,7 +51,7 @@ const DEEPEST: usize = 8;
 impl<'a> Env<'a> {
     /// A client's request.
     pub(super) fn new(
-        question: &'a Question,
+        question: &'a Query,
         request: &'a super::Request,
         uri: String,
         maps: &'a [&'a Directive],
@@ -94,7 +94,7 @@ impl<'a> Env<'a> {
     }
 
     /// The same request for another query.
-    pub(super) fn asking<'b>(&self, question: &'b Question) -> Env<'b>
+    pub(super) fn asking<'b>(&self, question: &'b Query) -> Env<'b>
     where
         'a: 'b,
     {

@@ -1,7 +1,7 @@
 //! Rules about an app that announces the length of the file with its hand-off, but sends no body.
 
-use super::super::{Culprit, Match, Reading, Remedy, Rule, Severity};
-use sendfile_evidence::{End, FailureKind, ProbeId, Seen, dialect::Product};
+use super::super::{Analysis, Culprit, Match, Remedy, Rule, Severity};
+use sendfile_evidence::{End, FailureKind, Outcome, ProbeId, dialect::Product};
 
 const REMEDY: Remedy = Remedy::any("In the app, send Content-Length: 0 with the hand-off");
 
@@ -17,8 +17,9 @@ pub(super) const RULES: &[Rule] = &[
                   delays every further request on the client's connection by that time: 2 s with \
                   gunicorn (measured). Over HTTP/2, downloads may be cut off.",
         remedy: REMEDY,
-        matches: |r| {
-            let because = r.length_without_body().filter(|_| !r.http2_breaks_off())?;
+        matches: |analysis| {
+            let because =
+                analysis.length_without_body().filter(|_| !analysis.http2_breaks_off())?;
             Some(Match::sure(because))
         },
     },
@@ -34,14 +35,14 @@ pub(super) const RULES: &[Rule] = &[
                   use, Apache resets the stream before, during or after the file, depending on \
                   timing (measured with 2.4.71).",
         remedy: REMEDY,
-        matches: |r| {
-            let because = r.length_without_body().filter(|_| r.http2_breaks_off())?;
+        matches: |analysis| {
+            let because = analysis.length_without_body().filter(|_| analysis.http2_breaks_off())?;
             Some(Match::sure(because).shown_by(ProbeId::Http2))
         },
     },
 ];
 
-impl Reading<'_> {
+impl Analysis<'_> {
     /// The length that the app announces with its hand-off without sending a body, where Apache
     /// waits for it.
     fn length_without_body(&self) -> Option<String> {
@@ -55,10 +56,10 @@ impl Reading<'_> {
     /// Whether the download succeeds over HTTP/1.1 while its stream is reset over HTTP/2.
     fn http2_breaks_off(&self) -> bool {
         let http2 = self.evidence.probed(ProbeId::Http2).filter(|_| self.delivered);
-        http2.is_some_and(|it| match &it.seen {
-            Seen::Answer(it) => it.status == 200 && it.body.end == End::Cut,
-            Seen::Nothing(it) => matches!(it.kind, FailureKind::Closed | FailureKind::Other),
-            Seen::Skipped(_) => false,
+        http2.is_some_and(|it| match &it.outcome {
+            Outcome::Response(it) => it.status == 200 && it.body.end == End::Cut,
+            Outcome::Failed(it) => matches!(it.kind, FailureKind::Closed | FailureKind::Other),
+            Outcome::Skipped(_) => false,
         })
     }
 

@@ -1,7 +1,7 @@
 //! Rules about an app that sends a hand-off or the file, but not in the expected form.
 
-use super::super::{Culprit, Match, Reading, Remedy, Rule, Severity, handoff::encoding};
-use sendfile_evidence::{FailureKind, ProbeId, Response, Seen, dialect, media_type};
+use super::super::{Analysis, Culprit, Match, Remedy, Rule, Severity, handoff::encoding};
+use sendfile_evidence::{FailureKind, Outcome, ProbeId, Response, dialect, media_type};
 
 pub(super) const RULES: &[Rule] = &[
     Rule {
@@ -17,10 +17,10 @@ pub(super) const RULES: &[Rule] = &[
             "Check the spelling of the app's hand-off setting, and whether its rules cover this \
              file: unknown settings are often ignored",
         ),
-        matches: |r| {
-            let silent = r.handoff().is_none() && r.engaged().is_none();
-            let app = r.app().filter(|it| silent && it.status == 200)?;
-            r.evidence.is_dummy(&app.body).then(|| {
+        matches: |analysis| {
+            let silent = analysis.handoff().is_none() && analysis.engaged().is_none();
+            let app = analysis.app().filter(|it| silent && it.status == 200)?;
+            analysis.evidence.is_dummy(&app.body).then(|| {
                 Match::sure(
                     "Requested directly, the app sends the file itself without a hand-off header",
                 )
@@ -36,9 +36,9 @@ pub(super) const RULES: &[Rule] = &[
                   default such as text/html, and browsers then display or save the file as a web \
                   page.",
         remedy: Remedy::any("In the app, set the file's own Content-Type on the hand-off"),
-        matches: |r| {
-            let (app, full) = delivered(r)?;
-            let wanted = expected(r, "content-type").map(media_type)?;
+        matches: |analysis| {
+            let (app, full) = delivered(analysis)?;
+            let wanted = expected(analysis, "content-type").map(media_type)?;
             let (sent, came) = (app.media_type(), full.media_type());
             let kept = sent.is_some() && sent == came && came.as_ref() != Some(&wanted);
             kept.then(|| {
@@ -59,8 +59,8 @@ pub(super) const RULES: &[Rule] = &[
                   compresses responses. lighttpd and Caddy pass it on with the uncompressed file, \
                   and browsers show an error.",
         remedy: Remedy::any("Disable response compression for hand-offs in the app"),
-        matches: |r| {
-            let (app, full) = delivered(r)?;
+        matches: |analysis| {
+            let (app, full) = delivered(analysis)?;
             let (coding, _) = encoding(app).zip(encoding(full))?;
             Some(Match::sure(format!(
                 "The app sends content-encoding: {coding}, and the client gets it"
@@ -75,14 +75,14 @@ pub(super) const RULES: &[Rule] = &[
         meaning: "The app sends no hand-off for HEAD, or was not requested. Download managers and \
                   players send HEAD first and learn nothing about the file.",
         remedy: Remedy::any("In the app, respond to HEAD as to GET"),
-        matches: |r| {
-            let full = r.evidence.full.answer()?;
-            let head = r.repeated(ProbeId::Head)?;
+        matches: |analysis| {
+            let full = analysis.evidence.full.response()?;
+            let head = analysis.repeated(ProbeId::Head)?;
             let length = |it: &Response| it.header("content-length").map(str::to_owned);
             let shorter = length(head).is_some() && length(head) != length(full);
-            let app = r.probe(ProbeId::AppHead);
+            let app = analysis.probe(ProbeId::AppHead);
             let hands_over = app.is_some_and(|it| {
-                dialect::handoff_of(it, r.evidence.intent.header.as_deref()).is_some()
+                dialect::handoff_of(it, analysis.evidence.intent.header.as_deref()).is_some()
             });
             let differs = head.status != full.status || shorter;
             let because = match (head.status != full.status, length(head)) {
@@ -101,14 +101,14 @@ pub(super) const RULES: &[Rule] = &[
         meaning: "Requested directly, the app sends another value than the one declared with \
                   --expect-header, or none.",
         remedy: Remedy::any("Set the header in the app's response"),
-        matches: |r| {
-            let (app, full) = delivered(r)?;
+        matches: |analysis| {
+            let (app, full) = delivered(analysis)?;
             let wrong = |(name, value): &&(String, String)| {
                 name != "content-type"
                     && !app.all(name).any(|it| it == value)
                     && !full.all(name).any(|it| it == value)
             };
-            let (name, value) = r.evidence.intent.expect.iter().find(wrong)?;
+            let (name, value) = analysis.evidence.intent.expect.iter().find(wrong)?;
             let sent = app.header(name).unwrap_or("none");
             Some(Match::sure(format!("{name}: expected `{value}`; the app sends {sent}")))
         },
@@ -125,12 +125,12 @@ pub(super) const RULES: &[Rule] = &[
         remedy: Remedy::any(
             "Set the header once; often a framework and the app's own code both add it",
         ),
-        matches: |r| {
-            let app = r.app().filter(|_| !r.storage_to_blame())?;
-            let (handoff, _) = r.handoff()?;
+        matches: |analysis| {
+            let app = analysis.app().filter(|_| !analysis.storage_is_culprit())?;
+            let (handoff, _) = analysis.handoff()?;
             let mut once = ONCE.into_iter().chain([handoff]);
             let repeated = once.find(|name| app.all(name).count() > 1);
-            let Some(twice) = repeated else { return contradicts_itself(r) };
+            let Some(twice) = repeated else { return contradicts_itself(analysis) };
             let times = app.all(twice).count();
             Some(Match::sure(format!("The app sends {} {times} times", dialect::spelling(twice))))
         },
@@ -148,8 +148,8 @@ pub(super) const RULES: &[Rule] = &[
         remedy: Remedy::any(
             "In the app, set Content-Length once, to the length of the response's own body",
         ),
-        matches: |r| {
-            let failure = r.evidence.app.seen.failure()?;
+        matches: |analysis| {
+            let failure = analysis.evidence.app.outcome.failure()?;
             let because = format!("The app's response cannot be parsed: {}", failure.chain);
             (failure.kind == FailureKind::Lengths).then(|| Match::sure(because))
         },
@@ -166,14 +166,15 @@ pub(super) const RULES: &[Rule] = &[
         remedy: Remedy::any(
             "In the app, send the hand-off with an empty body and Content-Length: 0",
         ),
-        matches: |r| {
-            let full = r.evidence.full.answer().filter(|_| r.delivered)?;
+        matches: |analysis| {
+            let full = analysis.evidence.full.response().filter(|_| analysis.delivered)?;
             let again = [ProbeId::Range, ProbeId::Gzip].into_iter();
-            let mut answers = [full].into_iter().chain(again.filter_map(|id| r.repeated(id)));
+            let mut answers =
+                [full].into_iter().chain(again.filter_map(|id| analysis.repeated(id)));
             let longer = answers.find(|it| it.body.beyond > 0)?;
             let because =
                 format!("{} bytes follow the announced end of the response", longer.body.beyond);
-            let body = r.app().is_some_and(|it| it.body.size > 0);
+            let body = analysis.app().is_some_and(|it| it.body.size > 0);
             Some(if body { Match::sure(because) } else { Match::likely(because) })
         },
     },
@@ -185,13 +186,14 @@ pub(super) const RULES: &[Rule] = &[
         meaning: "With --private, the check requested the app without the client's own headers, \
                   and the app sent the hand-off nevertheless.",
         remedy: Remedy::any("In the app, check the client's permissions before the hand-off"),
-        matches: |r| {
-            let app = r.probe(ProbeId::AppAnonymous)?;
-            let open = dialect::handoff_of(app, r.evidence.intent.header.as_deref()).is_some();
+        matches: |analysis| {
+            let app = analysis.probe(ProbeId::AppAnonymous)?;
+            let open =
+                dialect::handoff_of(app, analysis.evidence.intent.header.as_deref()).is_some();
             let because = "Without the client's headers, the app sends the hand-off and the site \
                            returns the file";
             let found = || Match::sure(because).shown_by(ProbeId::Anonymous);
-            (open && r.gives_dummy(ProbeId::Anonymous)).then(found)
+            (open && analysis.returns_dummy(ProbeId::Anonymous)).then(found)
         },
     },
     Rule {
@@ -203,9 +205,10 @@ pub(super) const RULES: &[Rule] = &[
                   --handoff declares. The declaration is out of date, or the download works only \
                   by coincidence.",
         remedy: Remedy::any("Correct --handoff or the app's setting so that both agree"),
-        matches: |r| {
-            let (name, value) = r.handoff().filter(|_| r.delivered && !r.app_right())?;
-            let declared = r.evidence.intent.header.is_some() && !r.by_contract();
+        matches: |analysis| {
+            let (name, value) =
+                analysis.handoff().filter(|_| analysis.delivered && !analysis.app_right())?;
+            let declared = analysis.evidence.intent.header.is_some() && !analysis.by_contract();
             let sent = format!("The app sends {}: {value}", dialect::spelling(name));
             declared.then(|| Match::sure(sent))
         },
@@ -213,8 +216,8 @@ pub(super) const RULES: &[Rule] = &[
 ];
 
 /// Finds Cache-Control lines that contradict each other in the app's response and in the client's.
-fn contradicts_itself(r: &Reading<'_>) -> Option<Match> {
-    let (app, full) = delivered(r)?;
+fn contradicts_itself(analysis: &Analysis<'_>) -> Option<Match> {
+    let (app, full) = delivered(analysis)?;
     let lines: Vec<_> = app.all("cache-control").collect();
     let arrived: Vec<_> = full.all("cache-control").collect();
     let found = lines.len() > 1 && contradictory(&lines) && contradictory(&arrived);
@@ -241,14 +244,14 @@ const ONCE: [&str; 3] = ["content-disposition", "content-type", "content-length"
 
 /// The app's and the client's response, if the client gets the file and the app sends a
 /// hand-off.
-fn delivered<'a>(r: &Reading<'a>) -> Option<(&'a Response, &'a Response)> {
-    let full = r.evidence.full.answer().filter(|_| r.delivered)?;
-    match &r.evidence.app.seen {
-        Seen::Answer(app) if r.handoff().is_some() => Some((app, full)),
+fn delivered<'a>(analysis: &Analysis<'a>) -> Option<(&'a Response, &'a Response)> {
+    let full = analysis.evidence.full.response().filter(|_| analysis.delivered)?;
+    match &analysis.evidence.app.outcome {
+        Outcome::Response(app) if analysis.handoff().is_some() => Some((app, full)),
         _ => None,
     }
 }
 
-fn expected<'a>(r: &Reading<'a>, name: &str) -> Option<&'a str> {
-    r.evidence.intent.expect.iter().find(|(n, _)| n == name).map(|(_, value)| value.as_str())
+fn expected<'a>(analysis: &Analysis<'a>, name: &str) -> Option<&'a str> {
+    analysis.evidence.intent.expect.iter().find(|(n, _)| n == name).map(|(_, value)| value.as_str())
 }

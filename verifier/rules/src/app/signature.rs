@@ -1,7 +1,7 @@
 //! Rules about signed links: the store does not accept what the app signs, or not for the method in
 //! use.
 
-use super::super::{Culprit, Match, Reading, Remedy, Rule, Severity};
+use super::super::{Analysis, Culprit, Match, Remedy, Rule, Severity};
 use sendfile_evidence::{
     ProbeId, Response,
     dialect::{Product, handoff_of, signed_link, store_error, store_refusal},
@@ -23,20 +23,21 @@ const REFUSED: Rule = Rule {
         "Set the app's key, secret, region and endpoint to those of the store as the proxy reaches \
          it. Sign every link anew, with an expiry longer than the proxy caches a response",
     ),
-    matches: |r| {
-        let full = r.lost_after_app().filter(|it| refusal(it).is_some())?;
-        let (_, value) = r.handoff()?;
-        let accepted = [ProbeId::DirectAsApp, ProbeId::StoreAsApp].map(|it| r.gives_dummy(it));
-        if !is_signed(value) || accepted.contains(&true) || by_own_query(r, value) {
+    matches: |analysis| {
+        let full = analysis.failed_after_app().filter(|it| refusal(it).is_some())?;
+        let (_, value) = analysis.handoff()?;
+        let accepted =
+            [ProbeId::DirectAsApp, ProbeId::StoreAsApp].map(|it| analysis.returns_dummy(it));
+        if !is_signed(value) || accepted.contains(&true) || by_own_query(analysis, value) {
             return None;
         }
         let told = |it: &Response| refusal(it).map(|it| it.said);
-        if let Some(said) = r.probe(ProbeId::DirectAsApp).and_then(told) {
+        if let Some(said) = analysis.probe(ProbeId::DirectAsApp).and_then(told) {
             let because = "The direct location returns the file for another signature; for the \
                            app's signature it returns";
             return Some(Match::likely(format!("{because} {said}")).shown_by(ProbeId::DirectAsApp));
         }
-        let at_store = r.probe(ProbeId::StoreAsApp).and_then(refusal);
+        let at_store = analysis.probe(ProbeId::StoreAsApp).and_then(refusal);
         if let Some(refusal) = &at_store {
             let because = format!(
                 "Requested directly with the app's query, the store returns {}",
@@ -73,24 +74,30 @@ const FOR_ANOTHER_METHOD: Rule = Rule {
              store",
         )
     },
-    matches: |r| by_get(r).or_else(|| for_get(r)).or_else(|| for_head(r)).or_else(|| as_it_came(r)),
+    matches: |analysis| {
+        by_get(analysis)
+            .or_else(|| for_get(analysis))
+            .or_else(|| for_head(analysis))
+            .or_else(|| as_it_came(analysis))
+    },
 };
 
 /// The same download succeeds with GET.
-fn by_get(r: &Reading<'_>) -> Option<Match> {
-    let full = r.wrong_full().filter(|_| r.gives_dummy(ProbeId::FullGet))?;
-    let method = &r.evidence.full.asked.method;
-    let because = || format!("GET returns the file; {method} returns {}", r.describe(full));
-    r.handoff().filter(|(_, value)| is_signed(value)).map(|_| Match::sure(because()))
+fn by_get(analysis: &Analysis<'_>) -> Option<Match> {
+    let full = analysis.wrong_full().filter(|_| analysis.returns_dummy(ProbeId::FullGet))?;
+    let method = &analysis.evidence.full.request.method;
+    let because = || format!("GET returns the file; {method} returns {}", analysis.describe(full));
+    analysis.handoff().filter(|(_, value)| is_signed(value)).map(|_| Match::sure(because()))
 }
 
 /// The link that the app hands off for HEAD is signed for GET, as the store itself shows.
-pub(in super::super) fn for_get(r: &Reading<'_>) -> Option<Match> {
-    let head = r.repeated(ProbeId::Head).filter(|it| it.status >= 400)?;
-    let app = r.probe(ProbeId::AppHead)?;
-    let (_, value) = handoff_of(app, r.evidence.intent.header.as_deref())?;
-    let by_get = r.probe(ProbeId::StoreAsApp).filter(|it| it.status == 200)?;
-    let by_head = r.probe(ProbeId::StoreAsAppHead).filter(|it| matches!(it.status, 401 | 403))?;
+pub(in super::super) fn for_get(analysis: &Analysis<'_>) -> Option<Match> {
+    let head = analysis.repeated(ProbeId::Head).filter(|it| it.status >= 400)?;
+    let app = analysis.probe(ProbeId::AppHead)?;
+    let (_, value) = handoff_of(app, analysis.evidence.intent.header.as_deref())?;
+    let by_get = analysis.probe(ProbeId::StoreAsApp).filter(|it| it.status == 200)?;
+    let by_head =
+        analysis.probe(ProbeId::StoreAsAppHead).filter(|it| matches!(it.status, 401 | 403))?;
     let at_store = format!(
         "Requested directly with the query of the app's hand-off for HEAD, the store returns {} to \
          GET and {} to HEAD",
@@ -103,28 +110,30 @@ pub(in super::super) fn for_get(r: &Reading<'_>) -> Option<Match> {
 }
 
 /// The link that the app hands off for GET is signed for HEAD.
-fn for_head(r: &Reading<'_>) -> Option<Match> {
-    let get = r.lost_after_app().and(r.probe(ProbeId::StoreAsApp)).and_then(refusal)?;
-    let head = r.probe(ProbeId::StoreAsAppHead).filter(|it| it.status == 200)?;
+fn for_head(analysis: &Analysis<'_>) -> Option<Match> {
+    let get =
+        analysis.failed_after_app().and(analysis.probe(ProbeId::StoreAsApp)).and_then(refusal)?;
+    let head = analysis.probe(ProbeId::StoreAsAppHead).filter(|it| it.status == 200)?;
     let length = head.header("content-length")?.parse().ok();
-    let the_file = r.evidence.dummy.as_ref().map(|it| it.size) == length;
+    let the_file = analysis.evidence.dummy.as_ref().map(|it| it.size) == length;
     let because = format!(
         "Requested directly with the app's query, the store returns {} to GET and 200 to HEAD",
         get.said
     );
-    let asked = r.evidence.full.asked.method == "GET";
+    let asked = analysis.evidence.full.request.method == "GET";
     (asked && the_file).then(|| Match::sure(because).shown_by(ProbeId::StoreAsAppHead))
 }
 
 /// Caddy forwards the client's own method to the store, and the store accepts the app's query with
 /// GET.
-fn as_it_came(r: &Reading<'_>) -> Option<Match> {
-    let full = r
-        .lost_after_app()
+fn as_it_came(analysis: &Analysis<'_>) -> Option<Match> {
+    let full = analysis
+        .failed_after_app()
         .filter(|it| store_error(&it.body).is_some_and(|code| code == "SignatureDoesNotMatch"))?;
-    let method = &r.evidence.full.asked.method;
-    let kept = r.server == Some(Product::Caddy) && !matches!(method.as_str(), "GET" | "HEAD");
-    let accepted = r.gives_dummy(ProbeId::StoreAsApp);
+    let method = &analysis.evidence.full.request.method;
+    let kept =
+        analysis.server == Some(Product::Caddy) && !matches!(method.as_str(), "GET" | "HEAD");
+    let accepted = analysis.returns_dummy(ProbeId::StoreAsApp);
     let because = format!(
         "The store accepts the app's query with GET; the site's {method} returns {}",
         full.status
@@ -161,7 +170,9 @@ fn refusal(response: &Response) -> Option<Refusal> {
 }
 
 /// Whether the direct location returned the file for the same query that the app signs.
-fn by_own_query(r: &Reading<'_>, value: &str) -> bool {
-    let asked = r.evidence.direct.asked.url.split_once('?').map(|(_, query)| query);
-    r.direct_right() && asked.is_some() && asked == value.split_once('?').map(|(_, query)| query)
+fn by_own_query(analysis: &Analysis<'_>, value: &str) -> bool {
+    let asked = analysis.evidence.direct.request.url.split_once('?').map(|(_, query)| query);
+    analysis.direct_right()
+        && asked.is_some()
+        && asked == value.split_once('?').map(|(_, query)| query)
 }

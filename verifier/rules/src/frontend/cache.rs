@@ -3,14 +3,14 @@
 
 use super::{
     super::{
-        Culprit, Match, Reading, Remedy, Rule, Severity,
-        instead::{Instead, alike, earlier, instead, told},
+        Analysis, Culprit, Match, Remedy, Rule, Severity,
+        body_class::{BodyClass, alike, body_class, earlier, told},
         reached::Reached,
     },
     by_proxy, reaches_app, refused,
     visitor::treated_as_stranger,
 };
-use sendfile_evidence::{Journalled, ProbeId, Response, dialect, dummy_line::DummyLine};
+use sendfile_evidence::{LoggedRequest, ProbeId, Response, dialect, dummy_line::DummyLine};
 
 pub(super) const RULES: &[Rule] = &[
     Rule {
@@ -33,22 +33,24 @@ pub(super) const RULES: &[Rule] = &[
                  no-store)",
             )
         },
-        matches: |r| {
-            let full = r.wrong_full().filter(|it| it.status >= 400 && !r.storage_to_blame())?;
-            if r.comes_past_cache() {
+        matches: |analysis| {
+            let full = analysis
+                .wrong_full()
+                .filter(|it| it.status >= 400 && !analysis.storage_is_culprit())?;
+            if analysis.succeeds_past_cache() {
                 return Some(Match::sure(format!(
                     "The client gets {}; with a fresh query, the file arrives",
-                    r.describe(full)
+                    analysis.describe(full)
                 )));
             }
             match cache_sign(full) {
-                Some(sign) => (r.app_right() && !r.comes_again()).then(|| {
+                Some(sign) => (analysis.app_right() && !analysis.retry_succeeds()).then(|| {
                     Match::likely(format!(
                         "The client gets {}, from a cache: {sign}",
-                        r.describe(full)
+                        analysis.describe(full)
                     ))
                 }),
-                None => kept_error(r),
+                None => kept_error(analysis),
             }
         },
     },
@@ -68,14 +70,15 @@ pub(super) const RULES: &[Rule] = &[
             ),
             ..Remedy::any("Purge the cache, then revalidate downloads in it or keep them out of it")
         },
-        matches: |r| {
-            if let Some(found) = stale_for_visitors(r) {
+        matches: |analysis| {
+            if let Some(found) = stale_for_visitors(analysis) {
                 return Some(found);
             }
-            let full = r.left_over()?;
-            let old = matches!(instead(r.evidence, full), Instead::Older(_)) && !asked_app(r)
-                || r.comes_past_cache() && full.status == 200;
-            (old && !r.comes_again()).then(|| Match::likely(r.visitor_gets()))
+            let full = analysis.unexplained_failure()?;
+            let old = matches!(body_class(analysis.evidence, full), BodyClass::Older(_))
+                && !asked_app(analysis)
+                || analysis.succeeds_past_cache() && full.status == 200;
+            (old && !analysis.retry_succeeds()).then(|| Match::likely(analysis.client_gets()))
         },
     },
     Rule {
@@ -90,9 +93,10 @@ pub(super) const RULES: &[Rule] = &[
             "Check each server behind the name separately (--resolve HOST:PORT:ADDRESS, or --inner \
              URL), and repeat the check: a single failure may have been a restart",
         ),
-        matches: |r| {
-            r.wrong_full().filter(|_| r.comes_again())?;
-            let because = format!("{}; the repeated request returned the file", r.visitor_gets());
+        matches: |analysis| {
+            analysis.wrong_full().filter(|_| analysis.retry_succeeds())?;
+            let because =
+                format!("{}; the repeated request returned the file", analysis.client_gets());
             Some(Match::sure(because).shown_by(ProbeId::Again))
         },
     },
@@ -115,18 +119,19 @@ pub(super) const RULES: &[Rule] = &[
                  no-store`",
             )
         },
-        matches: |r| {
-            let stranger =
-                r.probe(ProbeId::Anonymous).filter(|_| r.gives_dummy(ProbeId::Anonymous))?;
+        matches: |analysis| {
+            let stranger = analysis
+                .probe(ProbeId::Anonymous)
+                .filter(|_| analysis.returns_dummy(ProbeId::Anonymous))?;
             let sign = cache_sign(stranger).map_or(String::new(), |sign| format!(" ({sign})"));
             let because = format!("Without the client's headers, the site returns the file{sign}");
-            let Some(app) = r.probe(ProbeId::AppAnonymous) else {
+            let Some(app) = analysis.probe(ProbeId::AppAnonymous) else {
                 let found = Match::possible(format!("{because}; the app was not probed"));
                 return Some(found.shown_by(ProbeId::Anonymous));
             };
-            let intended = r.evidence.intent.header.as_deref();
+            let intended = analysis.evidence.intent.header.as_deref();
             let hands_over = dialect::handoff_of(app, intended).is_some();
-            let refused = !hands_over && !r.evidence.is_dummy(&app.body);
+            let refused = !hands_over && !analysis.evidence.is_dummy(&app.body);
             let found = || Match::sure(format!("{because}; the app refuses the request"));
             refused.then(|| found().shown_by(ProbeId::Anonymous))
         },
@@ -135,22 +140,24 @@ pub(super) const RULES: &[Rule] = &[
 
 /// An error that no component returns now: its page is not the proxy's own, the app responds for
 /// sibling URLs, and the app, requested for this one, hands off.
-fn kept_error(r: &Reading<'_>) -> Option<Match> {
-    let full = r.left_over().filter(|it| it.status >= 400 && written_by_app(r, it))?;
-    let lasts = r.probe(ProbeId::Again).is_some_and(|it| alike(it, full));
-    let beside = reaches_app(r, ProbeId::Neighbour, ProbeId::AppNeighbour) == Some(true);
-    let general = reaches_app(r, ProbeId::Elsewhere, ProbeId::AppElsewhere) == Some(true);
-    let alone = !r.probe(ProbeId::Neighbour).is_some_and(|it| alike(it, full));
+fn kept_error(analysis: &Analysis<'_>) -> Option<Match> {
+    let full = analysis
+        .unexplained_failure()
+        .filter(|it| it.status >= 400 && written_by_app(analysis, it))?;
+    let lasts = analysis.probe(ProbeId::Again).is_some_and(|it| alike(it, full));
+    let beside = reaches_app(analysis, ProbeId::Neighbour, ProbeId::AppNeighbour) == Some(true);
+    let general = reaches_app(analysis, ProbeId::Elsewhere, ProbeId::AppElsewhere) == Some(true);
+    let alone = !analysis.probe(ProbeId::Neighbour).is_some_and(|it| alike(it, full));
     // The server of the directory has pages for missing files, but hardly for failures.
     let known = beside || general && full.status >= 500;
-    if !lasts || !known || !alone || treated_as_stranger(r, full) {
+    if !lasts || !known || !alone || treated_as_stranger(analysis, full) {
         return None;
     }
-    let because = format!("{}, although the app hands off now", r.visitor_gets());
-    let under_another_name = r.gives_dummy(ProbeId::OtherHost);
-    match &r.reached {
-        Reached::Not(_) | Reached::Unknown | Reached::App(_)
-            if under_another_name && !app_showed(r, full) =>
+    let because = format!("{}, although the app hands off now", analysis.client_gets());
+    let under_another_name = analysis.returns_dummy(ProbeId::OtherHost);
+    match &analysis.reached {
+        Reached::NotReached(_) | Reached::Unknown | Reached::App(_)
+            if under_another_name && !app_showed(analysis, full) =>
         {
             let found = Match::likely(because);
             Some(
@@ -158,35 +165,35 @@ fn kept_error(r: &Reading<'_>) -> Option<Match> {
             )
         }
         // A client may be refused for a reason that only the app knows.
-        Reached::Not(_) | Reached::Unknown if matches!(full.status, 404 | 410 | 500..) => {
+        Reached::NotReached(_) | Reached::Unknown if matches!(full.status, 404 | 410 | 500..) => {
             Some(Match::likely(because))
         }
-        Reached::Not(_) | Reached::Unknown => Some(Match::possible(because)),
+        Reached::NotReached(_) | Reached::Unknown => Some(Match::possible(because)),
         _ => None,
     }
 }
 
 /// Whether a cache seems to keep an error.
-pub(super) fn kept(r: &Reading<'_>) -> bool {
-    kept_error(r).is_some()
+pub(super) fn kept(analysis: &Analysis<'_>) -> bool {
+    kept_error(analysis).is_some()
 }
 
 /// Whether an error page is neither a proxy's own nor one that the app returns for other paths.
-fn written_by_app(r: &Reading<'_>, full: &Response) -> bool {
-    let other = matches!(instead(r.evidence, full), Instead::Other);
-    other && !by_proxy(r, full) && !refused(r, full)
+fn written_by_app(analysis: &Analysis<'_>, full: &Response) -> bool {
+    let other = matches!(body_class(analysis.evidence, full), BodyClass::Other);
+    other && !by_proxy(analysis, full) && !refused(analysis, full)
 }
 
 /// Whether the response has traces of the app's response to this very request.
-fn app_showed(r: &Reading<'_>, full: &Response) -> bool {
-    let handoff = r.handoff().is_some_and(|(name, _)| full.header(name).is_some());
-    handoff || asked_app(r) || full.header("content-disposition").is_some()
+fn app_showed(analysis: &Analysis<'_>, full: &Response) -> bool {
+    let handoff = analysis.handoff().is_some_and(|(name, _)| full.header(name).is_some());
+    handoff || asked_app(analysis) || full.header("content-disposition").is_some()
 }
 
 /// A match if the response without the query that makes the fixture's URL fresh is an older
 /// version.
-fn stale_for_visitors(r: &Reading<'_>) -> Option<Match> {
-    let (answer, line, asked) = without_query(r)?;
+fn stale_for_visitors(analysis: &Analysis<'_>) -> Option<Match> {
+    let (answer, line, asked) = without_query(analysis)?;
     let because = format!(
         "With a fresh query, the current file arrives; without it, as clients request it, an older \
          version: {}",
@@ -213,13 +220,13 @@ pub(in super::super) enum AskedApp {
 
 /// The download without the query that makes it fresh, if that is an older version.
 pub(in super::super) fn without_query<'a>(
-    r: &Reading<'a>,
+    analysis: &Analysis<'a>,
 ) -> Option<(&'a Response, DummyLine, AskedApp)> {
-    let answer = r.repeated(ProbeId::WithoutQuery)?;
-    let line = earlier(r.evidence, &answer.body.head)?;
-    let further = r.evidence.probes.iter().find(|it| it.id == ProbeId::WithoutQuery)?;
-    let viewed = |it: &Vec<Journalled>| it.iter().any(|it| it.answer == "view");
-    let asked = match further.journal.as_ref().map(viewed) {
+    let answer = analysis.repeated(ProbeId::WithoutQuery)?;
+    let line = earlier(analysis.evidence, &answer.body.head)?;
+    let further = analysis.evidence.probes.iter().find(|it| it.id == ProbeId::WithoutQuery)?;
+    let viewed = |it: &Vec<LoggedRequest>| it.iter().any(|it| it.answer == "view");
+    let asked = match further.request_log.as_ref().map(viewed) {
         Some(true) => AskedApp::Yes,
         Some(false) => AskedApp::No,
         None => AskedApp::Unknown,
@@ -228,9 +235,9 @@ pub(in super::super) fn without_query<'a>(
 }
 
 /// Whether this very download reached the app, so that nothing in front of it responded.
-fn asked_app(r: &Reading<'_>) -> bool {
-    let reached = matches!(r.reached, Reached::App(_) | Reached::AppTwice(_));
-    reached && r.evidence.journal.is_some()
+fn asked_app(analysis: &Analysis<'_>) -> bool {
+    let reached = matches!(analysis.reached, Reached::App(_) | Reached::AppTwice(_));
+    reached && analysis.evidence.request_log.is_some()
 }
 
 /// The header by which a response says that it comes from a cache, if any.

@@ -3,8 +3,8 @@
 
 use super::{
     super::{
-        Culprit, Match, Reading, Remedy, Rule, Severity,
-        instead::{Instead, alike, instead, is_app_page},
+        Analysis, Culprit, Match, Remedy, Rule, Severity,
+        body_class::{BodyClass, alike, body_class, is_app_page},
         reached::Reached,
     },
     refuses,
@@ -31,10 +31,10 @@ pub(super) const RULES: &[Rule] = &[
             ),
             ..Remedy::any("Allow the download's path in the proxy's access rules")
         },
-        matches: |r| {
-            r.lost_before_app().filter(|it| refuses(r, it))?;
-            let Reached::Not(how) = &r.reached else { return None };
-            Some(Match::likely(format!("{how}. {}", r.visitor_gets())))
+        matches: |analysis| {
+            analysis.failed_before_app().filter(|it| refuses(analysis, it))?;
+            let Reached::NotReached(how) = &analysis.reached else { return None };
+            Some(Match::likely(format!("{how}. {}", analysis.client_gets())))
         },
     },
     Rule {
@@ -52,12 +52,12 @@ pub(super) const RULES: &[Rule] = &[
             ),
             ..Remedy::any("Forward the client's Cookie, Authorization and Host headers to the app")
         },
-        matches: |r| {
-            r.wrong_full().filter(|it| treated_as_stranger(r, it))?;
-            let app = r.describe(r.probe(ProbeId::AppAnonymous)?);
+        matches: |analysis| {
+            analysis.wrong_full().filter(|it| treated_as_stranger(analysis, it))?;
+            let app = analysis.describe(analysis.probe(ProbeId::AppAnonymous)?);
             let because = format!(
                 "{}; without the client's headers, the app returns {app}",
-                r.visitor_gets()
+                analysis.client_gets()
             );
             Some(Match::likely(because).shown_by(ProbeId::AppAnonymous))
         },
@@ -86,21 +86,21 @@ pub(super) const RULES: &[Rule] = &[
             ),
             ..Remedy::any("Set X-Sendfile-Type and X-Accel-Mapping in the proxy, or strip them")
         },
-        matches: |r| {
-            let sent = &r.evidence.probed(ProbeId::AppSpoofed)?.asked.headers;
+        matches: |analysis| {
+            let sent = &analysis.evidence.probed(ProbeId::AppSpoofed)?.request.headers;
             let (_, mark) = sent.iter().find(|(name, _)| name == "x-accel-redirect")?;
-            let app = r.probe(ProbeId::AppSpoofed)?;
-            let (_, value) = dialect::handoff_of(app, r.evidence.intent.header.as_deref())?;
-            let site = r.repeated(ProbeId::Spoofed)?;
+            let app = analysis.probe(ProbeId::AppSpoofed)?;
+            let (_, value) = dialect::handoff_of(app, analysis.evidence.intent.header.as_deref())?;
+            let site = analysis.repeated(ProbeId::Spoofed)?;
             // A firewall that refuses such a client works as intended.
             let refused = matches!(site.status, 400 | 403 | 406 | 429);
             // If the proxy does not announce the hand-off, that finding comes first, and its remedy
             // closes this too.
-            let announced = r.delivered && !r.evidence.streamed();
-            let lost = announced && !r.gives_dummy(ProbeId::Spoofed) && !refused;
+            let announced = analysis.delivered && !analysis.evidence.streamed();
+            let lost = announced && !analysis.returns_dummy(ProbeId::Spoofed) && !refused;
             (lost && value.contains(mark.as_str())).then(|| {
                 Match::sure(format!("The app hands off {value}, as the client's headers request"))
-                    .also(format!("The site returns {} to that client", r.describe(site)))
+                    .also(format!("The site returns {} to that client", analysis.describe(site)))
                     .shown_by(ProbeId::Spoofed)
             })
         },
@@ -126,8 +126,8 @@ pub(super) const RULES: &[Rule] = &[
             ),
             ..Remedy::any("Strip these headers in the proxy")
         },
-        matches: |r| {
-            let reached = r.evidence.spoofed.as_ref().filter(|it| !it.is_empty())?;
+        matches: |analysis| {
+            let reached = analysis.evidence.spoofed.as_ref().filter(|it| !it.is_empty())?;
             let names: Vec<_> = reached.iter().map(|it| dialect::spelling(it)).collect();
             let because = format!("The client's {} reached the fixture", names.join(", "));
             Some(Match::sure(because).shown_by(ProbeId::Spoofed))
@@ -145,10 +145,11 @@ pub(super) const RULES: &[Rule] = &[
             nginx: Some("Use `error_page 403 /page;` without `=200`"),
             ..Remedy::any("Keep the app's status on the error page")
         },
-        matches: |r| {
-            let denied = r.probe(ProbeId::Denied).filter(|it| (200..300).contains(&it.status))?;
-            (!r.gives_dummy(ProbeId::Denied)).then(|| {
-                let gets = r.describe(denied);
+        matches: |analysis| {
+            let denied =
+                analysis.probe(ProbeId::Denied).filter(|it| (200..300).contains(&it.status))?;
+            (!analysis.returns_dummy(ProbeId::Denied)).then(|| {
+                let gets = analysis.describe(denied);
                 Match::sure(format!("The app returns 403, but a client gets {gets}"))
                     .shown_by(ProbeId::Denied)
             })
@@ -157,15 +158,19 @@ pub(super) const RULES: &[Rule] = &[
 ];
 
 /// Whether the site responds to an authorized client as the app responds to an anonymous one.
-pub(super) fn treated_as_stranger(r: &Reading<'_>, full: &Response) -> bool {
-    let left = r.app_right() && r.handoff().is_some() && !r.storage_to_blame();
+pub(super) fn treated_as_stranger(analysis: &Analysis<'_>, full: &Response) -> bool {
+    let left =
+        analysis.app_right() && analysis.handoff().is_some() && !analysis.storage_is_culprit();
     let refusal = |it: &Response| matches!(it.status, 301..=303 | 307 | 400..=404);
     // A page that the app also returns for other paths is no evidence about the client's rights.
-    let page = r.own_page(full).is_none() && !is_app_page(r.evidence, full);
-    let same = |it: &Response| match (instead(r.evidence, it), instead(r.evidence, full)) {
-        (Instead::Redirect(a), Instead::Redirect(b)) => a == b,
+    let page = analysis.own_page(full).is_none() && !is_app_page(analysis.evidence, full);
+    let same = |it: &Response| match (
+        body_class(analysis.evidence, it),
+        body_class(analysis.evidence, full),
+    ) {
+        (BodyClass::Redirect(a), BodyClass::Redirect(b)) => a == b,
         _ => it.body.size > 0 && alike(it, full) && page,
     };
-    let stranger = r.probe(ProbeId::AppAnonymous).filter(|it| refusal(it) && same(it));
+    let stranger = analysis.probe(ProbeId::AppAnonymous).filter(|it| refusal(it) && same(it));
     left && stranger.is_some()
 }

@@ -13,14 +13,15 @@ pub(super) const RULES: &[Rule] = &[Rule {
               9112 §6.3). If the values differ, browsers refuse the response, as this program \
               does.",
     remedy: Remedy::any("Set Content-Length only in the component that sends the file"),
-    matches: |r| {
-        if let Some(failure) = r.evidence.full.seen.failure() {
+    matches: |analysis| {
+        if let Some(failure) = analysis.evidence.full.outcome.failure() {
             let lengths = failure.kind == FailureKind::Lengths;
-            let of_app = r.evidence.app.seen.failure().is_some_and(|it| it.kind == failure.kind);
+            let of_app =
+                analysis.evidence.app.outcome.failure().is_some_and(|it| it.kind == failure.kind);
             let because = format!("The response cannot be read: {}", failure.chain);
             return (lengths && !of_app).then(|| Match::sure(because));
         }
-        let full = r.evidence.full.answer().filter(|_| r.delivered)?;
+        let full = analysis.evidence.full.response().filter(|_| analysis.delivered)?;
         let lengths: Vec<_> = full.all("content-length").collect();
         let chunked = full.header("transfer-encoding").filter(|_| !lengths.is_empty());
         let told = lengths.join(" and ");

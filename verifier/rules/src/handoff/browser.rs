@@ -2,7 +2,7 @@
 //! accept compression.
 
 use super::{
-    super::{Culprit, Match, Reading, Remedy, Rule, Severity, app::signature::for_get},
+    super::{Analysis, Culprit, Match, Remedy, Rule, Severity, app::signature::for_get},
     stale,
 };
 use sendfile_evidence::{End, ProbeId, Response, Sha256, dialect, media_type};
@@ -25,8 +25,8 @@ pub(super) const RULES: &[Rule] = &[
                 "Configure the proxy to keep the HEAD method when it acts on the hand-off",
             )
         },
-        matches: |r| {
-            let head = r.repeated(ProbeId::Head).filter(|it| it.status < 300)?;
+        matches: |analysis| {
+            let head = analysis.repeated(ProbeId::Head).filter(|it| it.status < 300)?;
             let more = head.body.size + head.body.beyond;
             let because = format!("{more} bytes follow the headers of the HEAD response");
             (more > 0).then(|| Match::sure(because).shown_by(ProbeId::Head))
@@ -47,18 +47,19 @@ pub(super) const RULES: &[Rule] = &[
             ),
             ..Remedy::any("Route HEAD requests in the same way as GET requests")
         },
-        matches: |r| {
-            let (head, difference) = head_differs(r)?;
+        matches: |analysis| {
+            let (head, difference) = head_differs(analysis)?;
             let handed_over = |it: &&Response| {
-                dialect::handoff_of(it, r.evidence.intent.header.as_deref()).is_some()
+                dialect::handoff_of(it, analysis.evidence.intent.header.as_deref()).is_some()
             };
-            let app = r.probe(ProbeId::AppHead).filter(handed_over)?;
+            let app = analysis.probe(ProbeId::AppHead).filter(handed_over)?;
             let because = format!(
                 "HEAD returns {}, but {difference}; the app hands off for HEAD",
                 head.status
             );
             let obeyed = app.status == 200 || head.status == app.status;
-            (obeyed && for_get(r).is_none()).then(|| Match::sure(because).shown_by(ProbeId::Head))
+            (obeyed && for_get(analysis).is_none())
+                .then(|| Match::sure(because).shown_by(ProbeId::Head))
         },
     },
     Rule {
@@ -84,9 +85,9 @@ pub(super) const RULES: &[Rule] = &[
                  changes",
             )
         },
-        matches: |r| {
-            let dummy = r.evidence.dummy.as_ref()?;
-            let answer = r.repeated(ProbeId::Gzip).filter(|it| it.status == 200)?;
+        matches: |analysis| {
+            let dummy = analysis.evidence.dummy.as_ref()?;
+            let answer = analysis.repeated(ProbeId::Gzip).filter(|it| it.status == 200)?;
             // A wrong Content-Encoding that every client gets belongs to another rule.
             let same = answer.body.sha256 == dummy.sha256;
             let wrong = !same && unpacked(answer).is_some_and(|it| it != dummy.sha256);
@@ -96,10 +97,13 @@ pub(super) const RULES: &[Rule] = &[
                      the file"
                 ),
                 None => {
-                    format!("With Accept-Encoding: gzip, the site returns {}", r.describe(answer))
+                    format!(
+                        "With Accept-Encoding: gzip, the site returns {}",
+                        analysis.describe(answer)
+                    )
                 }
             };
-            let older = stale::for_browsers(r).is_some();
+            let older = stale::for_browsers(analysis).is_some();
             (wrong && !older).then(|| Match::sure(because).shown_by(ProbeId::Gzip))
         },
     },
@@ -123,15 +127,15 @@ pub(super) const RULES: &[Rule] = &[
             caddy: Some("Exclude the download from `replace` and `templates`"),
             ..Remedy::any("Exclude the download from filters and from rules for .html")
         },
-        matches: |r| {
-            let wants = r.evidence.probes.iter().find(|it| it.id == ProbeId::Html)?.wants?;
-            let answer = r.repeated(ProbeId::Html).filter(|_| r.delivered)?;
+        matches: |analysis| {
+            let wants = analysis.evidence.probes.iter().find(|it| it.id == ProbeId::Html)?.wants?;
+            let answer = analysis.repeated(ProbeId::Html).filter(|_| analysis.delivered)?;
             // A login page or a rate limit does not mean that the file is changed.
             let taken = matches!(answer.status, 403 | 404);
             let changed = answer.status == 200 && unpacked(answer).is_some_and(|it| it != wants);
             let came = match answer.status {
                 200 => format!("a changed body of {} bytes", answer.body.size),
-                _ => r.describe(answer),
+                _ => analysis.describe(answer),
             };
             let because = format!("For the dummy of type text/html, the site returns {came}");
             (changed || taken).then(|| Match::sure(because).shown_by(ProbeId::Html))
@@ -154,13 +158,14 @@ pub(super) const RULES: &[Rule] = &[
             caddy: Some("Restrict `encode` to text types, or exclude the download from it"),
             ..Remedy::any("Compress only text types on the fly")
         },
-        matches: |r| {
-            let answer = r.repeated(ProbeId::Gzip).filter(|it| it.status == 200)?;
+        matches: |analysis| {
+            let answer = analysis.repeated(ProbeId::Gzip).filter(|it| it.status == 200)?;
             let encoding = answer.header("content-encoding").filter(|it| *it != "identity")?;
             let kind = answer.media_type()?;
-            let dummy = r.evidence.dummy.as_ref()?;
+            let dummy = analysis.evidence.dummy.as_ref()?;
             let right = unpacked(answer).is_none_or(|it| it == dummy.sha256);
-            let on_the_fly = r.evidence.full.answer()?.header("content-encoding").is_none();
+            let on_the_fly =
+                analysis.evidence.full.response()?.header("content-encoding").is_none();
             let lost = answer.header("accept-ranges").is_none() && right && on_the_fly;
             let because = format!(
                 "The file ({kind}) arrives with Content-Encoding: {encoding} and without range \
@@ -172,9 +177,9 @@ pub(super) const RULES: &[Rule] = &[
 ];
 
 /// How the response to HEAD differs from the response to GET, if it does.
-fn head_differs<'a>(r: &Reading<'a>) -> Option<(&'a Response, String)> {
-    let full = r.evidence.full.answer().filter(|_| r.delivered)?;
-    let head = r.repeated(ProbeId::Head)?;
+fn head_differs<'a>(analysis: &Analysis<'a>) -> Option<(&'a Response, String)> {
+    let full = analysis.evidence.full.response().filter(|_| analysis.delivered)?;
+    let head = analysis.repeated(ProbeId::Head)?;
     let differs = |name: &str, read: fn(&str) -> String| {
         let (of_head, of_get) = (head.header(name)?, full.header(name)?);
         let differ = read(of_head) != read(of_get);

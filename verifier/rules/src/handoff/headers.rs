@@ -1,9 +1,9 @@
 //! App headers that do not reach the client, and internal headers that do.
 
-use super::super::{Culprit, Match, Reading, Remedy, Rule, Severity};
+use super::super::{Analysis, Culprit, Match, Remedy, Rule, Severity};
 use sendfile_evidence::{
-    Probed, Response,
-    dialect::{self, Names, Product, signed_link},
+    Probe, Response,
+    dialect::{self, Product, ValueKind, signed_link},
     media_type,
 };
 
@@ -25,12 +25,12 @@ pub(super) const RULES: &[Rule] = &[
             caddy: Some("Name the header in `copy_response_headers` inside `handle_response`"),
             ..Remedy::any("Pass the header on in the proxy, or set it where the file is served")
         },
-        matches: |r| {
-            let (app, full) = handed_over(r)?;
+        matches: |analysis| {
+            let (app, full) = handed_over(analysis)?;
             let lost = |(name, value): &&(String, String)| {
                 same_in(app, name, value) && !same_in(full, name, value)
             };
-            let declared = r.evidence.intent.expect.iter().find(lost);
+            let declared = analysis.evidence.intent.expect.iter().find(lost);
             let declared = declared.map(|(name, value)| (name.as_str(), value.as_str()));
             let disposition = || {
                 let sent = app.header("content-disposition")?;
@@ -42,7 +42,7 @@ pub(super) const RULES: &[Rule] = &[
             let came = full.header(name).unwrap_or("none");
             let found =
                 Match::sure(format!("The app sends {name}: {value}; the client gets {came}"));
-            let known = known_to_drop(r.server, name);
+            let known = known_to_drop(analysis.server, name);
             Some(known.into_iter().fold(found, Match::also))
         },
     },
@@ -61,8 +61,8 @@ pub(super) const RULES: &[Rule] = &[
             ),
             ..Remedy::any("Set the header in one component only")
         },
-        matches: |r| {
-            let (app, full) = handed_over(r)?;
+        matches: |analysis| {
+            let (app, full) = handed_over(analysis)?;
             let doubled = |name: &&str| full.all(name).count() > 1 && app.all(name).count() < 2;
             let name = ["content-disposition", "content-type"].into_iter().find(doubled)?;
             let values: Vec<_> = full.all(name).collect();
@@ -81,12 +81,13 @@ pub(super) const RULES: &[Rule] = &[
             caddy: Some("Name Set-Cookie in `copy_response_headers` inside `handle_response`"),
             ..Remedy::any("Pass Set-Cookie on in the proxy, if downloads are to renew sessions")
         },
-        matches: |r| {
-            let (app, full) = handed_over(r)?;
+        matches: |analysis| {
+            let (app, full) = handed_over(analysis)?;
             let lost = app.header("set-cookie").is_some() && full.header("set-cookie").is_none();
             // A client that sends a cookie may not need another one.
-            let brings = |it: &Probed<Response>| it.asked.headers.iter().any(|it| it.0 == "cookie");
-            let alike = brings(&r.evidence.app) == brings(&r.evidence.full);
+            let brings =
+                |it: &Probe<Response>| it.request.headers.iter().any(|it| it.0 == "cookie");
+            let alike = brings(&analysis.evidence.app) == brings(&analysis.evidence.full);
             (lost && alike).then(|| Match::sure("The app sends Set-Cookie; the client gets none"))
         },
     },
@@ -106,18 +107,18 @@ pub(super) const RULES: &[Rule] = &[
             ),
             ..Remedy::any("Remove the header from every app response in the proxy")
         },
-        matches: |r| {
+        matches: |analysis| {
             let named = |it: &Response| {
-                let handoff = leaked(it).filter(|(name, value)| is_path(r, name, value));
-                let (name, value) = handoff.or_else(|| naming(r, it))?;
+                let handoff = leaked(it).filter(|(name, value)| is_path(analysis, name, value));
+                let (name, value) = handoff.or_else(|| naming(analysis, it))?;
                 Some(format!("{name}: {value}"))
             };
             let in_page = |it: &Response| {
-                let folder = folder(r).filter(|_| it.status >= 400)?;
+                let folder = folder(analysis).filter(|_| it.status >= 400)?;
                 let page = String::from_utf8_lossy(&it.body.head);
                 page.contains(&folder).then(|| format!("a page that names {folder}"))
             };
-            told(r, |it| named(it).or_else(|| in_page(it)))
+            told(analysis, |it| named(it).or_else(|| in_page(it)))
         },
     },
     Rule {
@@ -139,11 +140,11 @@ pub(super) const RULES: &[Rule] = &[
             ),
             ..Remedy::any("Remove the header with the link from all responses to clients")
         },
-        matches: |r| {
-            let app = r.app()?;
+        matches: |analysis| {
+            let app = analysis.app()?;
             let links = app.headers.iter().filter_map(|(_, value)| signed_link(value));
             let links: Vec<_> = links.collect();
-            told(r, |it| {
+            told(analysis, |it| {
                 let ours = |value: &str| signed_link(value).is_some_and(|it| links.contains(&it));
                 let (name, value) = it.headers.iter().find(|(_, value)| ours(value))?;
                 Some(format!("{name}: {value}"))
@@ -162,11 +163,11 @@ pub(super) const RULES: &[Rule] = &[
             caddy: Some("Add `header -X-Accel-Redirect` to the site, or do not copy the header"),
             ..Remedy::any("Remove the header where the file is served")
         },
-        matches: |r| {
-            told(r, |it| {
+        matches: |analysis| {
+            told(analysis, |it| {
                 let plain = |value: &str| signed_link(value).is_none();
-                let (name, value) =
-                    leaked(it).filter(|(name, value)| !is_path(r, name, value) && plain(value))?;
+                let (name, value) = leaked(it)
+                    .filter(|(name, value)| !is_path(analysis, name, value) && plain(value))?;
                 Some(format!("{name}: {value}"))
             })
         },
@@ -174,9 +175,9 @@ pub(super) const RULES: &[Rule] = &[
 ];
 
 /// The app's response and the client's, if the file arrives by a hand-off.
-fn handed_over<'a>(r: &Reading<'a>) -> Option<(&'a Response, &'a Response)> {
-    let full = r.evidence.full.answer().filter(|_| r.delivered)?;
-    r.app().filter(|_| r.handoff().is_some()).map(|app| (app, full))
+fn handed_over<'a>(analysis: &Analysis<'a>) -> Option<(&'a Response, &'a Response)> {
+    let full = analysis.evidence.full.response().filter(|_| analysis.delivered)?;
+    analysis.app().filter(|_| analysis.handoff().is_some()).map(|app| (app, full))
 }
 
 fn same_in(response: &Response, name: &str, value: &str) -> bool {
@@ -215,14 +216,14 @@ fn known_to_drop(server: Option<Product>, name: &str) -> Option<&'static str> {
 }
 
 /// A match for the first response to a client for which `what` returns a text.
-fn told(r: &Reading<'_>, what: impl Fn(&Response) -> Option<String>) -> Option<Match> {
-    let full = r.evidence.full.answer().filter(|_| r.delivered)?;
+fn told(analysis: &Analysis<'_>, what: impl Fn(&Response) -> Option<String>) -> Option<Match> {
+    let full = analysis.evidence.full.response().filter(|_| analysis.delivered)?;
     if let Some(text) = what(full) {
         return Some(Match::sure(format!("The client gets {text}")));
     }
-    let mut probes = r.evidence.probes.iter().filter(|it| it.id.at_site());
+    let mut probes = analysis.evidence.probes.iter().filter(|it| it.id.at_site());
     let (id, status, text) = probes.find_map(|it| {
-        let answer = it.probed.answer()?;
+        let answer = it.probed.response()?;
         Some((it.id, answer.status, what(answer)?))
     })?;
     Some(Match::sure(format!("For `{id}`, the client gets {status}, {text}")).shown_by(id))
@@ -233,19 +234,20 @@ fn leaked(response: &Response) -> Option<(&'static str, &str)> {
     dialect::HEADERS.iter().find_map(|it| Some((it.name, response.header(it.name)?)))
 }
 
-fn is_path(r: &Reading<'_>, name: &str, value: &str) -> bool {
-    let names_path = dialect::header_named(name).is_some_and(|it| it.names == Names::Path);
-    value.starts_with('/') && (names_path || folder(r).is_some_and(|it| value.starts_with(&it)))
+fn is_path(analysis: &Analysis<'_>, name: &str, value: &str) -> bool {
+    let names_path = dialect::header_named(name).is_some_and(|it| it.names == ValueKind::Path);
+    value.starts_with('/')
+        && (names_path || folder(analysis).is_some_and(|it| value.starts_with(&it)))
 }
 
 /// Any header that names the storage directory.
-fn naming<'a>(r: &Reading<'_>, response: &'a Response) -> Option<(&'a str, &'a str)> {
-    let folder = folder(r)?;
+fn naming<'a>(analysis: &Analysis<'_>, response: &'a Response) -> Option<(&'a str, &'a str)> {
+    let folder = folder(analysis)?;
     let names = |(_, value): &&(String, String)| value.contains(&folder);
     response.headers.iter().find(names).map(|(name, value)| (name.as_str(), value.as_str()))
 }
 
 /// The storage directory, if its path is long enough to be significant in a text.
-fn folder(r: &Reading<'_>) -> Option<String> {
-    r.folder().filter(|it| it.matches('/').count() > 2)
+fn folder(analysis: &Analysis<'_>) -> Option<String> {
+    analysis.folder().filter(|it| it.matches('/').count() > 2)
 }

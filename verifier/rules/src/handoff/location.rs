@@ -1,14 +1,14 @@
 //! The hand-off's URI leads to no location, to the wrong one, or to the wrong directory.
 
 use super::super::{
-    Culprit, Match, Reading, Remedy, Rule, Severity,
+    Analysis, Culprit, Match, Remedy, Rule, Severity,
+    body_class::{BodyClass, alike, body_class},
     handoff::swallowed,
-    instead::{Instead, alike, instead},
     reached::Reached,
 };
 use sendfile_evidence::{
     ProbeId, Response,
-    dialect::{self, Names, Product},
+    dialect::{self, Product, ValueKind},
 };
 
 pub(super) const RULES: &[Rule] = &[
@@ -31,14 +31,15 @@ pub(super) const RULES: &[Rule] = &[
                  app opens it, symlinks resolved",
             )
         },
-        matches: |r| {
-            let full = r.lost_after_app().filter(|it| fell_through(r, it))?;
-            let located =
-                r.probe(ProbeId::TargetOutside).is_some_and(|it| r.own_page(it).is_some());
-            (mapped(r) && located).then(|| {
+        matches: |analysis| {
+            let full = analysis.failed_after_app().filter(|it| fell_through(analysis, it))?;
+            let located = analysis
+                .probe(ProbeId::TargetOutside)
+                .is_some_and(|it| analysis.own_page(it).is_some());
+            (mapped(analysis) && located).then(|| {
                 Match::sure(format!(
                     "The correct URI has a location, but the client gets {}",
-                    r.describe(full)
+                    analysis.describe(full)
                 ))
             })
         },
@@ -58,11 +59,11 @@ pub(super) const RULES: &[Rule] = &[
             ),
             ..Remedy::any("Serve the file in the internal location, not through the app")
         },
-        matches: |r| {
-            let full = back_to_app(r)?;
+        matches: |analysis| {
+            let full = back_to_app(analysis)?;
             let because =
                 "The proxy itself refuses the hand-off's URI to clients, so a location matches it";
-            let after = format!("After the hand-off, the app returns {}", r.describe(full));
+            let after = format!("After the hand-off, the app returns {}", analysis.describe(full));
             Some(Match::likely(because).also(after))
         },
     },
@@ -82,28 +83,29 @@ pub(super) const RULES: &[Rule] = &[
             ),
             ..Remedy::any("Give the internal location the prefix that the app sends")
         },
-        matches: |r| {
-            let full =
-                r.lost_after_app().filter(|_| hands_over_uri(r) && back_to_app(r).is_none())?;
+        matches: |analysis| {
+            let full = analysis
+                .failed_after_app()
+                .filter(|_| hands_over_uri(analysis) && back_to_app(analysis).is_none())?;
             if full.status == 502 && full.body.head.starts_with(UNHANDLED) {
                 return Some(Match::sure(
                     "The Caddy snippet responds that no rule handles this value",
                 ));
             }
-            if fell_through(r, full) {
-                let because = match &r.reached {
+            if fell_through(analysis, full) {
+                let because = match &analysis.reached {
                     Reached::AppTwice(how) => (*how).to_owned(),
                     _ => "The client gets the app's response for the hand-off's URI".to_owned(),
                 };
                 return Some(Match::likely(because));
             }
-            let general = r.probe(ProbeId::Elsewhere).filter(|it| alike(it, full))?;
-            let by_proxy =
-                r.own_page(full).is_some() || matches!(instead(r.evidence, full), Instead::Other);
+            let general = analysis.probe(ProbeId::Elsewhere).filter(|it| alike(it, full))?;
+            let by_proxy = analysis.own_page(full).is_some()
+                || matches!(body_class(analysis.evidence, full), BodyClass::Other);
             by_proxy.then(|| {
                 Match::likely(format!(
                     "An unknown path of the site returns the same: {}",
-                    r.describe(general)
+                    analysis.describe(general)
                 ))
             })
         },
@@ -125,14 +127,17 @@ pub(super) const RULES: &[Rule] = &[
                 "Move the internal location to the virtual host that serves this host name",
             )
         },
-        matches: |r| {
-            let fallen = |it: &&Response| fell_through(r, it) && back_to_app(r).is_none();
-            let full = r.lost_after_app().filter(|it| hands_over_uri(r) && fallen(it))?;
-            let other_host = r.direct_right()
-                && authority(&r.evidence.direct.asked.url) != authority(&r.evidence.full.asked.url);
+        matches: |analysis| {
+            let fallen =
+                |it: &&Response| fell_through(analysis, it) && back_to_app(analysis).is_none();
+            let full =
+                analysis.failed_after_app().filter(|it| hands_over_uri(analysis) && fallen(it))?;
+            let other_host = analysis.direct_right()
+                && authority(&analysis.evidence.direct.request.url)
+                    != authority(&analysis.evidence.full.request.url);
             let because = format!(
                 "The hand-off's URI falls through: {}; its location may be in another server block",
-                r.describe(full)
+                analysis.describe(full)
             );
             Some(if other_host { Match::likely(because) } else { Match::possible(because) })
         },
@@ -152,18 +157,20 @@ pub(super) const RULES: &[Rule] = &[
             ),
             ..Remedy::any("Capture the whole name of the file")
         },
-        matches: |r| {
+        matches: |analysis| {
             let redirect =
-                |it: &&Response| (300..=399).contains(&it.status) && !fell_through(r, it);
-            if let Some(full) = r.lost_after_app().filter(redirect) {
-                let value = r.value().filter(|it| it.starts_with('/'))?;
+                |it: &&Response| (300..=399).contains(&it.status) && !fell_through(analysis, it);
+            if let Some(full) = analysis.failed_after_app().filter(redirect) {
+                let value = analysis.value().filter(|it| it.starts_with('/'))?;
                 let folder = format!("{}/", value.split('?').next().unwrap_or(value));
                 let location = full
                     .header("location")
                     .filter(|it| it.split('?').next().is_some_and(|it| it.ends_with(&folder)))?;
                 return Some(Match::sure(format!("Redirect to a directory: {location}")));
             }
-            inside_location(r).filter(|_| r.server == Some(Product::Nginx)).map(Match::possible)
+            inside_location(analysis)
+                .filter(|_| analysis.server == Some(Product::Nginx))
+                .map(Match::possible)
         },
     },
     Rule {
@@ -183,30 +190,38 @@ pub(super) const RULES: &[Rule] = &[
             ),
             ..Remedy::any("Give the internal location precedence over the one that handles its URI")
         },
-        matches: |r| {
+        matches: |analysis| {
             // An older version of the file, or its beginning, comes from the correct location.
             let of_file = |it: &Response| {
-                let held = instead(r.evidence, it);
-                matches!(held, Instead::Older(_) | Instead::OtherInstance(_) | Instead::Truncated)
+                let held = body_class(analysis.evidence, it);
+                matches!(
+                    held,
+                    BodyClass::Older(_) | BodyClass::OtherInstance(_) | BodyClass::Truncated
+                )
             };
-            let full = r.lost_after_app().filter(|it| hands_over_uri(r) && !of_file(it))?;
-            if for_its_ending(r) {
+            let full = analysis
+                .failed_after_app()
+                .filter(|it| hands_over_uri(analysis) && !of_file(it))?;
+            if for_its_ending(analysis) {
                 return Some(Match::sure(
                     "A name without an extension works, so a rule for extensions takes precedence",
                 ));
             }
-            if taken_for_its_ending(r, full) {
-                let because =
-                    format!("From outside, the hand-off's URI also returns {}", r.describe(full));
+            if taken_for_its_ending(analysis, full) {
+                let because = format!(
+                    "From outside, the hand-off's URI also returns {}",
+                    analysis.describe(full)
+                );
                 return Some(Match::likely(because).also(
                     "A sibling name without an extension returns nginx's own 404: an internal \
                      location handles that name, but a rule for extensions handles the hand-off's \
                      URI",
                 ));
             }
-            let own = r.own_page(full) == Some(Product::Nginx);
-            let open = r.probe(ProbeId::TargetOptions).filter(|it| own && it.status == 405)?;
-            let general = r.probe(ProbeId::Elsewhere).is_some_and(|it| alike(it, full));
+            let own = analysis.own_page(full) == Some(Product::Nginx);
+            let open =
+                analysis.probe(ProbeId::TargetOptions).filter(|it| own && it.status == 405)?;
+            let general = analysis.probe(ProbeId::Elsewhere).is_some_and(|it| alike(it, full));
             let because = format!(
                 "An OPTIONS request from outside to the hand-off's URI returns {}",
                 open.status
@@ -230,15 +245,16 @@ pub(super) const RULES: &[Rule] = &[
             ),
             ..Remedy::any("Strip the prefix before looking up the file")
         },
-        matches: |r| {
-            if let Some(key) = r.lost_after_app().and_then(|it| twin(r, it)) {
+        matches: |analysis| {
+            if let Some(key) = analysis.failed_after_app().and_then(|it| twin(analysis, it)) {
                 return Some(Match::sure(format!(
                     "The client gets the twin file placed at {key}, where `root` leads"
                 )));
             }
             // If the fixture placed the twin and it did not arrive, `root` is not the cause.
-            let excluded = without_slash(r) || r.evidence.dummy.as_ref().is_some_and(|it| it.twin);
-            inside_location(r).filter(|_| !excluded).map(|because| ranked(r, because))
+            let excluded = without_slash(analysis)
+                || analysis.evidence.dummy.as_ref().is_some_and(|it| it.decoy);
+            inside_location(analysis).filter(|_| !excluded).map(|because| ranked(analysis, because))
         },
     },
     Rule {
@@ -256,20 +272,20 @@ pub(super) const RULES: &[Rule] = &[
             ),
             ..Remedy::any("Map the prefix to the storage directory")
         },
-        matches: |r| {
-            if back_to_app(r).is_some() {
+        matches: |analysis| {
+            if back_to_app(analysis).is_some() {
                 let because = "A location matches the hand-off's URI; it may look in another \
                                directory and forward missing files to the app";
                 return Some(Match::possible(because));
             }
-            let because = inside_location(r)?;
-            if without_slash(r) {
+            let because = inside_location(analysis)?;
+            if without_slash(analysis) {
                 return Some(Match::sure(
                     "Requested with a double slash after the prefix, the file is served: `alias` \
                      is missing its trailing slash",
                 ));
             }
-            Some(ranked(r, because))
+            Some(ranked(analysis, because))
         },
     },
     Rule {
@@ -286,10 +302,11 @@ pub(super) const RULES: &[Rule] = &[
             ),
             ..Remedy::any("Build the path from the header that the app sends")
         },
-        matches: |r| {
-            let full = r.lost_after_app().filter(|it| it.status == 404)?;
-            let caddy = r.own_page(full) == Some(Product::Caddy);
-            let because = || format!("After the hand-off, Caddy returns {}", r.describe(full));
+        matches: |analysis| {
+            let full = analysis.failed_after_app().filter(|it| it.status == 404)?;
+            let caddy = analysis.own_page(full) == Some(Product::Caddy);
+            let because =
+                || format!("After the hand-off, Caddy returns {}", analysis.describe(full));
             caddy.then(|| Match::possible(because()))
         },
     },
@@ -304,7 +321,7 @@ pub(super) const RULES: &[Rule] = &[
             "Log the variable (nginx: `log_format` with `$request_filename`) and correct it, or \
              write the directory out",
         ),
-        matches: |r| inside_location(r).map(Match::possible),
+        matches: |analysis| inside_location(analysis).map(Match::possible),
     },
 ];
 
@@ -312,50 +329,57 @@ pub(super) const RULES: &[Rule] = &[
 const UNHANDLED: &[u8] = b"unhandled X-Accel-Redirect";
 
 /// Whether the app is told how to map paths to URIs.
-fn mapped(r: &Reading<'_>) -> bool {
-    let asked = &r.evidence.app.asked.headers;
+fn mapped(analysis: &Analysis<'_>) -> bool {
+    let asked = &analysis.evidence.app.request.headers;
     asked.iter().any(|(name, _)| name.eq_ignore_ascii_case("x-accel-mapping"))
 }
 
 /// The app's page for the hand-off's URI, if an internal location matches that URI: a client that
 /// requests it gets the proxy's own 404, but gets a page of the app for other paths.
-fn back_to_app<'a>(r: &Reading<'a>) -> Option<&'a Response> {
-    let full = r.lost_after_app().filter(|it| hands_over_uri(r) && fell_through(r, it))?;
-    let outside = r.probe(ProbeId::TargetOutside)?;
-    let (site, app) = r.probe(ProbeId::Elsewhere).zip(r.probe(ProbeId::AppElsewhere))?;
-    let refused = outside.status == 404 && r.own_page(outside).is_some();
-    let general = alike(site, app) && r.own_page(site).is_none();
-    (refused && general && !mapped(r)).then_some(full)
+fn back_to_app<'a>(analysis: &Analysis<'a>) -> Option<&'a Response> {
+    let full = analysis
+        .failed_after_app()
+        .filter(|it| hands_over_uri(analysis) && fell_through(analysis, it))?;
+    let outside = analysis.probe(ProbeId::TargetOutside)?;
+    let (site, app) =
+        analysis.probe(ProbeId::Elsewhere).zip(analysis.probe(ProbeId::AppElsewhere))?;
+    let refused = outside.status == 404 && analysis.own_page(outside).is_some();
+    let general = alike(site, app) && analysis.own_page(site).is_none();
+    (refused && general && !mapped(analysis)).then_some(full)
 }
 
 /// Whether the client got what the app returns for the hand-off's own URI.
-fn fell_through(r: &Reading<'_>, full: &Response) -> bool {
+fn fell_through(analysis: &Analysis<'_>, full: &Response) -> bool {
     let redirect = full.header("location").is_some();
     let same = |it: &&Response| alike(it, full) && it.header("location") == full.header("location");
-    let page = r.probe(ProbeId::AppTarget).filter(same).is_some();
-    let fallen = matches!(r.reached, Reached::AppTwice(_));
+    let page = analysis.probe(ProbeId::AppTarget).filter(same).is_some();
+    let fallen = matches!(analysis.reached, Reached::AppTwice(_));
     let fallen = fallen || page && (full.body.size > 0 || redirect);
-    fallen && !swallowed(r) && !taken_for_its_ending(r, full)
+    fallen && !swallowed(analysis) && !taken_for_its_ending(analysis, full)
 }
 
 /// Whether a public location handles the hand-off's URI, and an internal one its sibling without an
 /// extension.
-pub(super) fn taken_for_its_ending(r: &Reading<'_>, full: &Response) -> bool {
-    let bare = r.probe(ProbeId::TargetBare).filter(|it| it.status == 404);
-    let Some(bare) = bare.filter(|it| r.own_page(it) == Some(Product::Nginx)) else { return false };
-    let general = r.probe(ProbeId::Elsewhere).is_none_or(|it| alike(it, bare));
-    !general && r.probe(ProbeId::TargetOutside).is_some_and(|it| alike(it, full))
+pub(super) fn taken_for_its_ending(analysis: &Analysis<'_>, full: &Response) -> bool {
+    let bare = analysis.probe(ProbeId::TargetBare).filter(|it| it.status == 404);
+    let Some(bare) = bare.filter(|it| analysis.own_page(it) == Some(Product::Nginx)) else {
+        return false;
+    };
+    let general = analysis.probe(ProbeId::Elsewhere).is_none_or(|it| alike(it, bare));
+    !general && analysis.probe(ProbeId::TargetOutside).is_some_and(|it| alike(it, full))
 }
 
 /// Evidence of the proxy's own 404 after a hand-off whose URI an internal location matches: the
 /// proxy looked for the file in the wrong place.
-fn inside_location(r: &Reading<'_>) -> Option<String> {
-    let full = r.lost_after_app().filter(|_| hands_over_uri(r) && !for_its_ending(r))?;
-    let server = r.file_not_found(full)?;
+fn inside_location(analysis: &Analysis<'_>) -> Option<String> {
+    let full = analysis
+        .failed_after_app()
+        .filter(|_| hands_over_uri(analysis) && !for_its_ending(analysis))?;
+    let server = analysis.file_not_found(full)?;
     let maps = matches!(server, Product::Nginx | Product::Caddy | Product::BuiltIn);
-    let open = r.probe(ProbeId::TargetOptions).is_some_and(|it| it.status == 405);
+    let open = analysis.probe(ProbeId::TargetOptions).is_some_and(|it| it.status == 405);
     let name = server.name();
-    (maps && !open).then(|| match r.direct_right() {
+    (maps && !open).then(|| match analysis.direct_right() {
         true => format!(
             "{name} does not find the file after the hand-off, but the direct location returns it"
         ),
@@ -364,32 +388,32 @@ fn inside_location(r: &Reading<'_>) -> Option<String> {
 }
 
 /// Whether the fixture's probe without an extension gets its file while the download fails.
-fn for_its_ending(r: &Reading<'_>) -> bool {
-    r.gives_dummy(ProbeId::NoExtension) && !r.passed_on()
+fn for_its_ending(analysis: &Analysis<'_>) -> bool {
+    analysis.returns_dummy(ProbeId::NoExtension) && !analysis.passed_on()
 }
 
 /// The key of the twin that only `root` instead of `alias` leads to, if the client got it.
-fn twin(r: &Reading<'_>, full: &Response) -> Option<String> {
-    let Instead::OtherDummy(line) = instead(r.evidence, full) else { return None };
-    let (_, value) = r.handoff()?;
+fn twin(analysis: &Analysis<'_>, full: &Response) -> Option<String> {
+    let BodyClass::OtherDummy(line) = body_class(analysis.evidence, full) else { return None };
+    let (_, value) = analysis.handoff()?;
     let key = dialect::decoded(&line.key);
     dialect::decoded(value).ends_with(&format!("/{key}")).then_some(key)
 }
 
 /// Whether the fixture's probe with a double slash gets the file.
-fn without_slash(r: &Reading<'_>) -> bool {
-    r.gives_dummy(ProbeId::DoubleSlash)
+fn without_slash(analysis: &Analysis<'_>) -> bool {
+    analysis.returns_dummy(ProbeId::DoubleSlash)
 }
 
 /// On nginx, a wrong `root` and a wrong `alias` look the same and are equally likely.
-fn ranked(r: &Reading<'_>, because: String) -> Match {
-    let nginx = r.server == Some(Product::Nginx);
+fn ranked(analysis: &Analysis<'_>, because: String) -> Match {
+    let nginx = analysis.server == Some(Product::Nginx);
     if nginx { Match::likely(because) } else { Match::possible(because) }
 }
 
-fn hands_over_uri(r: &Reading<'_>) -> bool {
-    r.handoff().is_some_and(|(name, _)| {
-        dialect::header_named(name).is_none_or(|it| it.names == Names::Uri)
+fn hands_over_uri(analysis: &Analysis<'_>) -> bool {
+    analysis.handoff().is_some_and(|(name, _)| {
+        dialect::header_named(name).is_none_or(|it| it.names == ValueKind::Uri)
     })
 }
 

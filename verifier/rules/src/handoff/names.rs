@@ -1,8 +1,8 @@
 //! Files with unusual names: which are lost between app and proxy, and whether the proxy is known
 //! to lose them.
 
-use super::super::{Culprit, Match, Reading, Remedy, Rule, Severity, checks::unanswered};
-use sendfile_evidence::{Further, OddName, ProbeId, Seen};
+use super::super::{Analysis, Culprit, Match, Remedy, Rule, Severity, checks::unanswered};
+use sendfile_evidence::{ExtraProbe, OddName, Outcome, ProbeId};
 
 pub(super) const RULES: &[Rule] = &[
     Rule {
@@ -21,15 +21,16 @@ pub(super) const RULES: &[Rule] = &[
             ),
             ..Remedy::any("Look for the rule that parses such names differently")
         },
-        matches: |r| {
-            let mut lost = lost(r).filter(|(name, _)| !known(r, *name)).map(|(name, it)| {
-                let came = match &it.probed.seen {
-                    Seen::Answer(answer) => r.describe(answer),
-                    Seen::Nothing(failure) => failure.chain.clone(),
-                    Seen::Skipped(reason) => reason.clone(),
-                };
-                (it.id, format!("For a name with {}, the client gets {came}", name.what()))
-            });
+        matches: |analysis| {
+            let mut lost =
+                lost(analysis).filter(|(name, _)| !known(analysis, *name)).map(|(name, it)| {
+                    let came = match &it.probed.outcome {
+                        Outcome::Response(answer) => analysis.describe(answer),
+                        Outcome::Failed(failure) => failure.chain.clone(),
+                        Outcome::Skipped(reason) => reason.clone(),
+                    };
+                    (it.id, format!("For a name with {}, the client gets {came}", name.what()))
+                });
             let (id, first) = lost.next()?;
             let found = Match::sure(first).shown_by(id);
             Some(lost.fold(found, |found, (_, line)| found.also(line)))
@@ -46,8 +47,8 @@ pub(super) const RULES: &[Rule] = &[
         remedy: Remedy::any(
             "Store files under plain names, and send the user's own name in Content-Disposition",
         ),
-        matches: |r| {
-            let mut lost = lost(r).filter(|(name, _)| known(r, *name));
+        matches: |analysis| {
+            let mut lost = lost(analysis).filter(|(name, _)| known(analysis, *name));
             let (first, probe) = lost.next()?;
             let names = lost.fold(first.what().to_owned(), |all, (it, _)| all + ", " + it.what());
             Some(Match::sure(format!("Names with {names} are lost")).shown_by(probe.id))
@@ -56,16 +57,16 @@ pub(super) const RULES: &[Rule] = &[
 ];
 
 /// The names that were requested and did not arrive.
-fn lost<'a>(r: &Reading<'a>) -> impl Iterator<Item = (OddName, &'a Further)> {
-    let named = r.evidence.probes.iter().filter_map(|it| match it.id {
+fn lost<'a>(analysis: &Analysis<'a>) -> impl Iterator<Item = (OddName, &'a ExtraProbe)> {
+    let named = analysis.evidence.probes.iter().filter_map(|it| match it.id {
         ProbeId::Name(name) => Some((name, it)),
         _ => None,
     });
-    let wrong = |id| !r.gives_dummy(id) && unanswered(r.evidence, id).is_none();
-    let lost: Vec<_> = named.filter(|(_, it)| r.delivered && wrong(it.id)).collect();
+    let wrong = |id| !analysis.returns_dummy(id) && unanswered(analysis.evidence, id).is_none();
+    let lost: Vec<_> = named.filter(|(_, it)| analysis.delivered && wrong(it.id)).collect();
     lost.into_iter()
 }
 
-fn known(r: &Reading<'_>, name: OddName) -> bool {
-    r.server.is_some_and(|it| it.loses(name))
+fn known(analysis: &Analysis<'_>, name: OddName) -> bool {
+    analysis.server.is_some_and(|it| it.loses(name))
 }

@@ -1,6 +1,6 @@
 //! Range and conditional requests that are ignored or get the wrong response.
 
-use super::super::{Culprit, Match, Reading, Remedy, Rule, Severity};
+use super::super::{Analysis, Culprit, Match, Remedy, Rule, Severity};
 use sendfile_evidence::{
     End, Part, ProbeId, Response, Same,
     dialect::{Product, store_status},
@@ -34,9 +34,10 @@ pub(super) const RULES: &[Rule] = &[
                  from the response",
             )
         },
-        matches: |r| {
-            let whole = range_ignored(r).filter(|_| gives_parts(r) && !ignored_before(r))?;
-            let because = format!("A range request returns {}", r.describe(whole));
+        matches: |analysis| {
+            let whole = range_ignored(analysis)
+                .filter(|_| gives_parts(analysis) && !ignored_before(analysis))?;
+            let because = format!("A range request returns {}", analysis.describe(whole));
             Some(Match::sure(because).shown_by(ProbeId::Range))
         },
     },
@@ -49,15 +50,17 @@ pub(super) const RULES: &[Rule] = &[
                   file itself, a store or a cache may not support ranges. Interrupted downloads \
                   start over, and media players cannot seek.",
         remedy: Remedy::any("Serve the file from a server that supports the Range header"),
-        matches: |r| {
-            let told = !store_ignores(r, Part::Middle) && (!gives_parts(r) || ignored_before(r));
-            if let Some(whole) = range_ignored(r).filter(|_| told) {
-                let because = format!("A range request returns {}", r.describe(whole));
+        matches: |analysis| {
+            let told = !store_ignores(analysis, Part::Middle)
+                && (!gives_parts(analysis) || ignored_before(analysis));
+            if let Some(whole) = range_ignored(analysis).filter(|_| told) {
+                let because = format!("A range request returns {}", analysis.describe(whole));
                 return Some(Match::sure(because).shown_by(ProbeId::Range));
             }
-            let unmoved = r.repeated(ProbeId::RangeIfSame).filter(|it| is_whole(r, it))?;
-            let unmoved = Some(unmoved).filter(|_| !store_ignores(r, Part::IfSame))?;
-            let part = r.repeated(ProbeId::Range).is_some_and(|it| it.status == 206);
+            let unmoved =
+                analysis.repeated(ProbeId::RangeIfSame).filter(|it| is_whole(analysis, it))?;
+            let unmoved = Some(unmoved).filter(|_| !store_ignores(analysis, Part::IfSame))?;
+            let part = analysis.repeated(ProbeId::Range).is_some_and(|it| it.status == 206);
             let because = "A plain range request works, but with If-Range and the file's own ETag, \
                            as browsers send to resume, the whole file is returned";
             let found = || Match::sure(because).shown_by(ProbeId::RangeIfSame);
@@ -78,9 +81,10 @@ pub(super) const RULES: &[Rule] = &[
             "Process Range only in the server that sends the file; in the app, respond with status \
              200 and the hand-off",
         ),
-        matches: |r| {
-            let flaw =
-                |it: Part| wrong_part(r, it).filter(|_| !by_store(r, it)).map(|flaw| (it, flaw));
+        matches: |analysis| {
+            let flaw = |it: Part| {
+                wrong_part(analysis, it).filter(|_| !by_store(analysis, it)).map(|flaw| (it, flaw))
+            };
             let (part, flaw) = Part::all().find_map(flaw)?;
             Some(Match::sure(flaw).shown_by(part.of_site()))
         },
@@ -101,8 +105,9 @@ pub(super) const RULES: &[Rule] = &[
                 "Derive the ETag from the file's time and size in the server that sends the file",
             )
         },
-        matches: |r| {
-            let kept = |id: &&(ProbeId, &str)| r.repeated(id.0).is_some_and(|it| it.status == 304);
+        matches: |analysis| {
+            let kept =
+                |id: &&(ProbeId, &str)| analysis.repeated(id.0).is_some_and(|it| it.status == 304);
             let (id, because) = OTHER_FILES.iter().find(kept)?;
             Some(Match::sure(*because).shown_by(*id))
         },
@@ -118,10 +123,10 @@ pub(super) const RULES: &[Rule] = &[
         remedy: Remedy::any(
             "Set `FileETag None` for the app's location (`Header unset ETag` does not help)",
         ),
-        matches: |r| {
-            let full = r.evidence.full.answer().filter(|_| r.delivered)?;
-            let proved = r.probe(ProbeId::Empty).is_some();
-            let own = r.app().and_then(|it| it.header("etag")) == full.header("etag");
+        matches: |analysis| {
+            let full = analysis.evidence.full.response().filter(|_| analysis.delivered)?;
+            let proved = analysis.probe(ProbeId::Empty).is_some();
+            let own = analysis.app().and_then(|it| it.header("etag")) == full.header("etag");
             let constant = full.header("etag") == Some("\"0\"") && !own && !proved;
             constant
                 .then(|| Match::likely("The download's ETag is \"0\", and the app did not send it"))
@@ -139,11 +144,11 @@ pub(super) const RULES: &[Rule] = &[
         remedy: Remedy::any(
             "Forward If-None-Match and If-Modified-Since to the server that sends the file",
         ),
-        matches: |r| {
-            let again = given_again(r)?;
+        matches: |analysis| {
+            let again = given_again(analysis)?;
             let because = format!(
                 "A conditional request with the download's own ETag or time returns {}",
-                r.describe(again)
+                analysis.describe(again)
             );
             Some(Match::sure(because).shown_by(ProbeId::NotModified))
         },
@@ -158,22 +163,22 @@ const OTHER_FILES: [(ProbeId, &str); 3] = [
 ];
 
 /// The whole file as the response to a range request.
-fn range_ignored<'a>(r: &Reading<'a>) -> Option<&'a Response> {
-    r.repeated(ProbeId::Range).filter(|it| is_whole(r, it))
+fn range_ignored<'a>(analysis: &Analysis<'a>) -> Option<&'a Response> {
+    analysis.repeated(ProbeId::Range).filter(|it| is_whole(analysis, it))
 }
 
 /// The whole file as the response to a client that holds it and may cache it.
-fn given_again<'a>(r: &Reading<'a>) -> Option<&'a Response> {
-    let full = r.evidence.full.answer()?;
+fn given_again<'a>(analysis: &Analysis<'a>) -> Option<&'a Response> {
+    let full = analysis.evidence.full.response()?;
     let kept = full.all("cache-control").all(|it| !it.contains("no-store"));
-    r.repeated(ProbeId::NotModified).filter(|it| kept && is_whole(r, it))
+    analysis.repeated(ProbeId::NotModified).filter(|it| kept && is_whole(analysis, it))
 }
 
 /// How the download differs from a file that the proxy sends itself, if it lacks that file's ETag.
 /// The missing ETag alone proves nothing: a location may send none.
-pub(super) fn unlike_a_file(r: &Reading<'_>) -> Option<String> {
-    let whole = match (range_ignored(r), given_again(r)) {
-        _ if !r.delivered || !r.evidence.lacks_etag() => return None,
+pub(super) fn unlike_a_file(analysis: &Analysis<'_>) -> Option<String> {
+    let whole = match (range_ignored(analysis), given_again(analysis)) {
+        _ if !analysis.delivered || !analysis.evidence.lacks_etag() => return None,
         (Some(_), _) => "range requests return the whole file",
         (None, Some(_)) => "conditional requests return the whole file",
         (None, None) => return None,
@@ -182,65 +187,65 @@ pub(super) fn unlike_a_file(r: &Reading<'_>) -> Option<String> {
 }
 
 /// Whether a response is the whole file, or its beginning if no more was read.
-fn is_whole(r: &Reading<'_>, response: &Response) -> bool {
+fn is_whole(analysis: &Analysis<'_>, response: &Response) -> bool {
     let body = &response.body;
     let (Some(Same::Exactly(same) | Same::AtLeast(same)), End::TooLong) = (body.same, &body.end)
     else {
-        return response.status == 200 && r.evidence.is_dummy(body);
+        return response.status == 200 && analysis.evidence.is_dummy(body);
     };
     response.status == 200 && same > 0 && same >= body.size / 2
 }
 
 /// Whether the server is known to support ranges: it says so, or it does so by default and the file
 /// came from disk by a hand-off.
-fn gives_parts(r: &Reading<'_>) -> bool {
+fn gives_parts(analysis: &Analysis<'_>) -> bool {
     let says = |it: Option<&Response>| {
         let mut values = it.into_iter().flat_map(|it| it.all("accept-ranges"));
         values.any(|it| it.eq_ignore_ascii_case("bytes"))
     };
-    says(r.evidence.full.answer())
-        || says(r.direct().filter(|_| r.handoff().is_some()))
-        || of_disk(r)
+    says(analysis.evidence.full.response())
+        || says(analysis.direct().filter(|_| analysis.handoff().is_some()))
+        || of_disk(analysis)
 }
 
-fn of_disk(r: &Reading<'_>) -> bool {
-    let by_handoff = r.handoff().is_some() && !r.evidence.streamed();
+fn of_disk(analysis: &Analysis<'_>) -> bool {
+    let by_handoff = analysis.handoff().is_some() && !analysis.evidence.streamed();
     let known = matches!(
-        r.server,
+        analysis.server,
         Some(Product::Nginx | Product::Apache | Product::Lighttpd | Product::Caddy)
     );
-    by_handoff && known && r.stored_at().is_some()
+    by_handoff && known && analysis.stored_at().is_some()
 }
 
 /// Whether ranges are lost before the hand-off: the store itself ignores them or, if that is not
 /// known, the direct location does. A file server supports them unless configured otherwise.
-fn ignored_before(r: &Reading<'_>) -> bool {
-    let store = r.probe(ProbeId::AtStore(Part::Middle)).filter(|it| it.status < 400);
+fn ignored_before(analysis: &Analysis<'_>) -> bool {
+    let store = analysis.probe(ProbeId::AtStore(Part::Middle)).filter(|it| it.status < 400);
     let by_direct = || {
-        let whole = r.probe(ProbeId::DirectRange).is_some_and(|it| is_whole(r, it));
-        whole && !of_disk(r)
+        let whole = analysis.probe(ProbeId::DirectRange).is_some_and(|it| is_whole(analysis, it));
+        whole && !of_disk(analysis)
     };
-    store.map_or_else(by_direct, |it| is_whole(r, it))
+    store.map_or_else(by_direct, |it| is_whole(analysis, it))
 }
 
 /// The form of Range that the store itself, probed without the proxy, does not support: HTTP makes
 /// it optional (RFC 9110 §14.2).
-pub(in super::super) fn unknown_to_store(r: &Reading<'_>) -> Option<(Part, String)> {
+pub(in super::super) fn unknown_to_store(analysis: &Analysis<'_>) -> Option<(Part, String)> {
     Part::all().find_map(|part| {
-        let site = r.repeated(part.of_site())?;
+        let site = analysis.repeated(part.of_site())?;
         let told = match part {
-            Part::Middle if is_whole(r, site) && store_ignores(r, part) => {
+            Part::Middle if is_whole(analysis, site) && store_ignores(analysis, part) => {
                 "The store itself returns the whole file for a range request"
             }
-            Part::IfSame if is_whole(r, site) && store_ignores(r, part) => {
+            Part::IfSame if is_whole(analysis, site) && store_ignores(analysis, part) => {
                 "The store itself returns the whole file for a range request with If-Range and the \
                  file's own ETag"
             }
-            Part::IfOther if by_store(r, part) => {
+            Part::IfOther if by_store(analysis, part) => {
                 "The store itself returns the range for a range request with If-Range and another \
                  file's ETag"
             }
-            Part::Suffix if refused(site) && by_store(r, part) => {
+            Part::Suffix if refused(site) && by_store(analysis, part) => {
                 "The store itself refuses a range that is counted from the end"
             }
             _ => return None,
@@ -250,13 +255,15 @@ pub(in super::super) fn unknown_to_store(r: &Reading<'_>) -> Option<(Part, Strin
 }
 
 /// A range flaw of the store itself, probed without the proxy: the range, and what is wrong.
-pub(in super::super) fn flaw_of_store(r: &Reading<'_>) -> Option<(Part, String)> {
+pub(in super::super) fn flaw_of_store(analysis: &Analysis<'_>) -> Option<(Part, String)> {
     let unknown = |part: Part| match part {
         Part::IfOther => true,
-        Part::Suffix => r.probe(part.of_site()).is_some_and(refused),
+        Part::Suffix => analysis.probe(part.of_site()).is_some_and(refused),
         _ => false,
     };
-    let flaw = |it: Part| wrong_part(r, it).filter(|_| by_store(r, it)).map(|flaw| (it, flaw));
+    let flaw = |it: Part| {
+        wrong_part(analysis, it).filter(|_| by_store(analysis, it)).map(|flaw| (it, flaw))
+    };
     Part::all().filter(|it| !unknown(*it)).find_map(flaw)
 }
 
@@ -272,39 +279,41 @@ fn not_understood(response: &Response) -> bool {
 }
 
 /// Whether the store itself returns the whole file for a range request.
-fn store_ignores(r: &Reading<'_>, part: Part) -> bool {
-    r.probe(ProbeId::AtStore(part)).is_some_and(|it| is_whole(r, it))
+fn store_ignores(analysis: &Analysis<'_>, part: Part) -> bool {
+    analysis.probe(ProbeId::AtStore(part)).is_some_and(|it| is_whole(analysis, it))
 }
 
 /// Whether the store itself responds to a range request as wrongly as the site.
-fn by_store(r: &Reading<'_>, part: Part) -> bool {
+fn by_store(analysis: &Analysis<'_>, part: Part) -> bool {
     let id = ProbeId::AtStore(part);
-    let Some((site, store)) = r.probe(part.of_site()).zip(r.probe(id)) else { return false };
+    let Some((site, store)) = analysis.probe(part.of_site()).zip(analysis.probe(id)) else {
+        return false;
+    };
     match store.status {
         // This program's own key may be refused.
         401 | 403 => false,
         400.. => store_status(site).unwrap_or(site.status) == store.status,
-        _ => store.status == site.status && flaw(r, part, id).is_some(),
+        _ => store.status == site.status && flaw(analysis, part, id).is_some(),
     }
 }
 
 /// What is wrong with the site's response to a range request, if anything is.
-fn wrong_part(r: &Reading<'_>, part: Part) -> Option<String> {
-    r.repeated(part.of_site())?;
-    flaw(r, part, part.of_site())
+fn wrong_part(analysis: &Analysis<'_>, part: Part) -> Option<String> {
+    analysis.repeated(part.of_site())?;
+    flaw(analysis, part, part.of_site())
 }
 
-fn flaw(r: &Reading<'_>, part: Part, id: ProbeId) -> Option<String> {
-    let response = r.probe(id)?;
-    let further = r.evidence.probes.iter().find(|it| it.id == id)?;
-    let range = further.probed.asked.headers.iter().find(|(name, _)| name == "range")?;
+fn flaw(analysis: &Analysis<'_>, part: Part, id: ProbeId) -> Option<String> {
+    let response = analysis.probe(id)?;
+    let further = analysis.evidence.probes.iter().find(|it| it.id == id)?;
+    let range = further.probed.request.headers.iter().find(|(name, _)| name == "range")?;
     let wrong = |what: &str| Some(format!("Range {}: {what}", range.1));
     match (response.status, part) {
         (206, Part::Beyond) => wrong("206 for a range beyond the end of the file"),
         (206, Part::IfOther) => wrong("206 although If-Range contains another file's ETag"),
-        (206, Part::Several) => wrong(&wrong_parts(r, response)?),
-        (206, _) => wrong(&wrong_slice(r, response, &range.1, further.wants)?),
-        (200, _) if !is_whole(r, response) && response.header("content-range").is_some() => {
+        (206, Part::Several) => wrong(&wrong_parts(analysis, response)?),
+        (206, _) => wrong(&wrong_slice(analysis, response, &range.1, further.wants)?),
+        (200, _) if !is_whole(analysis, response) && response.header("content-range").is_some() => {
             wrong("the range arrives with status 200 instead of 206")
         }
         // Few clients request several ranges at once, and a server need not support them.
@@ -316,7 +325,7 @@ fn flaw(r: &Reading<'_>, part: Part, id: ProbeId) -> Option<String> {
 
 /// What is wrong with a single range, if anything is.
 fn wrong_slice(
-    r: &Reading<'_>,
+    analysis: &Analysis<'_>,
     response: &Response,
     range: &str,
     wants: Option<sendfile_evidence::Sha256>,
@@ -327,7 +336,7 @@ fn wrong_slice(
     let Some(value) = response.header("content-range") else {
         return Some("206 without Content-Range".to_owned());
     };
-    let size = r.evidence.dummy.as_ref()?.size;
+    let size = analysis.evidence.dummy.as_ref()?.size;
     let (first, last) = partial::asked(range, size)?;
     let Some(said) = ContentRange::read(value) else {
         return Some(format!("206 with an invalid Content-Range: {value}"));
@@ -340,7 +349,7 @@ fn wrong_slice(
         () if body.end == End::Whole && body.size != said.size() => {
             Some(format!("{} bytes arrived with Content-Range: {value}", body.size))
         }
-        () if body.end != End::Whole => Some(r.describe(response)),
+        () if body.end != End::Whole => Some(analysis.describe(response)),
         () if said.last == last && wants.is_some_and(|it| it != body.sha256) => {
             Some(format!("the {} bytes that arrived differ from the file", body.size))
         }
@@ -349,8 +358,8 @@ fn wrong_slice(
 }
 
 /// What is wrong with several ranges, as far as the evidence keeps their bytes.
-fn wrong_parts(r: &Reading<'_>, response: &Response) -> Option<String> {
-    let whole = &r.evidence.full.answer()?.body.head;
+fn wrong_parts(analysis: &Analysis<'_>, response: &Response) -> Option<String> {
+    let whole = &analysis.evidence.full.response()?.body.head;
     let head = &response.body.head;
     let kind = response.header("content-type").unwrap_or_default();
     let all = response.body.size == head.len() as u64;

@@ -18,9 +18,9 @@ pub(super) const RULES: &[Rule] = &[
             "Forward every request for the download to the app, and keep its responses out of \
              caches",
         ),
-        matches: |r| {
+        matches: |analysis| {
             let found = || Match::sure("The site returns the file although the app returns 403");
-            r.gives_dummy(ProbeId::Denied).then(|| found().shown_by(ProbeId::Denied))
+            analysis.returns_dummy(ProbeId::Denied).then(|| found().shown_by(ProbeId::Denied))
         },
     },
     Rule {
@@ -38,11 +38,11 @@ pub(super) const RULES: &[Rule] = &[
             ),
             ..Remedy::any("Add a trailing slash to the location's path")
         },
-        matches: |r| {
+        matches: |analysis| {
             let because = "A hand-off whose path leaves the storage directory and reenters it \
                            returns the file";
             let found = || Match::sure(because).shown_by(ProbeId::Parent);
-            r.gives_dummy(ProbeId::Parent).then(found)
+            analysis.returns_dummy(ProbeId::Parent).then(found)
         },
     },
     Rule {
@@ -62,18 +62,19 @@ pub(super) const RULES: &[Rule] = &[
             ),
             ..Remedy::any("Check the proxy's error log for this request")
         },
-        matches: |r| {
-            let failure = r.evidence.full.seen.failure()?;
+        matches: |analysis| {
+            let failure = analysis.evidence.full.outcome.failure()?;
             let silent = matches!(failure.kind, FailureKind::TimedOut | FailureKind::Closed);
-            let others = !r.storage_to_blame() && r.app_right() && r.direct_right();
+            let others =
+                !analysis.storage_is_culprit() && analysis.app_right() && analysis.direct_right();
             let because = || format!("A client gets no response: {}", failure.chain);
-            match &r.reached {
-                _ if !(silent && others && r.site_answers()) => None,
+            match &analysis.reached {
+                _ if !(silent && others && analysis.site_answers()) => None,
                 Reached::App(how) | Reached::AppTwice(how) => {
                     Some(Match::likely(because()).also(*how))
                 }
                 Reached::Unknown => Some(Match::possible(because())),
-                Reached::Not(_) | Reached::Otherwise(_) => None,
+                Reached::NotReached(_) | Reached::Misrouted(_) => None,
             }
         },
     },
@@ -89,9 +90,9 @@ pub(super) const RULES: &[Rule] = &[
             "Move `XSendFile On` from .htaccess to the virtual host, or set `AllowOverride \
              FileInfo` for its directory",
         ),
-        matches: |r| {
-            let full = r.left_over().filter(|it| it.status == 500)?;
-            (r.own_page(full) == Some(Product::Apache)).then(|| {
+        matches: |analysis| {
+            let full = analysis.unexplained_failure().filter(|it| it.status == 500)?;
+            (analysis.own_page(full) == Some(Product::Apache)).then(|| {
                 Match::likely("Apache itself returns 500, before the request reaches the app")
             })
         },
@@ -118,36 +119,38 @@ pub(super) const RULES: &[Rule] = &[
             ),
             caddy: None,
         },
-        matches: |r| {
-            let full = r.lost_after_app()?;
-            let server = r.server.map_or("the server", Product::name);
-            let because = || match r.direct_right() {
+        matches: |analysis| {
+            let full = analysis.failed_after_app()?;
+            let server = analysis.server.map_or("the server", Product::name);
+            let because = || match analysis.direct_right() {
                 true => format!(
                     "The direct location returns the file, but after the hand-off {server} refuses \
                      it"
                 ),
-                false => format!("After the hand-off, {server} returns {}", r.describe(full)),
+                false => {
+                    format!("After the hand-off, {server} returns {}", analysis.describe(full))
+                }
             };
-            if r.refused_between(full) {
+            if analysis.refused_between(full) {
                 return None;
             }
-            let found = match (r.own_page(full)?, full.status) {
+            let found = match (analysis.own_page(full)?, full.status) {
                 // lighttpd checks the directory first: if another name is not refused, the
                 // directory is allowed.
                 (Product::Lighttpd, 403)
-                    if r.probe(ProbeId::Missing).is_some_and(|it| it.status == 404) =>
+                    if analysis.probe(ProbeId::Missing).is_some_and(|it| it.status == 404) =>
                 {
                     return None;
                 }
-                (Product::Lighttpd, 403) if r.direct_right() => Match::sure(because()),
-                (Product::Apache, 404) if r.direct_right() => Match::likely(because()),
+                (Product::Lighttpd, 403) if analysis.direct_right() => Match::sure(because()),
+                (Product::Apache, 404) if analysis.direct_right() => Match::likely(because()),
                 // A file that the server's user cannot read looks the same.
                 (Product::Lighttpd, 403) | (Product::Apache, 404) => Match::possible(because()),
                 _ => return None,
             };
-            let (_, value) = r.handoff()?;
+            let (_, value) = analysis.handoff()?;
             let elsewhere =
-                r.stored_at().filter(|it| dialect::decoded(value) != *it && value != *it);
+                analysis.stored_at().filter(|it| dialect::decoded(value) != *it && value != *it);
             Some(match elsewhere {
                 Some(path) => found.also(format!(
                     "The hand-off names {value}, but the storage that was read has the file at \
@@ -172,14 +175,22 @@ pub(super) const RULES: &[Rule] = &[
             ),
             ..Remedy::any("Remove the access rules from the location of the target")
         },
-        matches: |r| {
-            let full = r.lost_after_app().filter(|it| matches!(it.status, 401 | 403))?;
-            let server = r.own_page(full).filter(|it| *it != Product::Lighttpd)?;
+        matches: |analysis| {
+            let full = analysis.failed_after_app().filter(|it| matches!(it.status, 401 | 403))?;
+            let server = analysis.own_page(full).filter(|it| *it != Product::Lighttpd)?;
             // If a missing file is not refused, the rule is about this file.
-            let only_this = r.probe(ProbeId::Missing).is_some_and(|it| it.status != full.status);
-            let reached = matches!(r.reached, Reached::App(_)) && r.direct_right() && !only_this;
-            let because =
-                || format!("After the hand-off, {} refuses: {}", server.name(), r.describe(full));
+            let only_this =
+                analysis.probe(ProbeId::Missing).is_some_and(|it| it.status != full.status);
+            let reached = matches!(analysis.reached, Reached::App(_))
+                && analysis.direct_right()
+                && !only_this;
+            let because = || {
+                format!(
+                    "After the hand-off, {} refuses: {}",
+                    server.name(),
+                    analysis.describe(full)
+                )
+            };
             reached.then(|| Match::likely(because()))
         },
     },
@@ -206,14 +217,16 @@ pub(super) const RULES: &[Rule] = &[
                 "Allow the proxy to follow the link, or use a storage path without symlinks",
             )
         },
-        matches: |r| {
-            let full = r.lost_after_app().filter(|it| it.status == 403 && r.direct_right())?;
-            let server = r.own_page(full)?;
-            let missing = r.probe(ProbeId::Missing).filter(|it| it.status == 404)?;
+        matches: |analysis| {
+            let full = analysis
+                .failed_after_app()
+                .filter(|it| it.status == 403 && analysis.direct_right())?;
+            let server = analysis.own_page(full)?;
+            let missing = analysis.probe(ProbeId::Missing).filter(|it| it.status == 404)?;
             Some(Match::likely(format!(
                 "After the hand-off, {} refuses the file, but for a missing file it returns {}",
                 server.name(),
-                r.describe(missing)
+                analysis.describe(missing)
             )))
         },
     },

@@ -22,8 +22,8 @@ pub(super) const RULES: &[Rule] = &[
                 "Block clients from the location, and restrict the upstream to the one store",
             )
         },
-        matches: |r| {
-            r.probe(ProbeId::RelayOutside).filter(astray)?;
+        matches: |analysis| {
+            analysis.probe(ProbeId::RelayOutside).filter(astray)?;
             let because = "Requested with the fixture's address in place of the store's, the site \
                            returns the fixture's page";
             Some(Match::sure(because).shown_by(ProbeId::RelayOutside))
@@ -48,8 +48,8 @@ pub(super) const RULES: &[Rule] = &[
                 "Restrict the upstream to the one store, and refuse links to anything else",
             )
         },
-        matches: |r| {
-            r.probe(ProbeId::Relay).filter(astray)?;
+        matches: |analysis| {
+            analysis.probe(ProbeId::Relay).filter(astray)?;
             let because = "A hand-off whose link leads to the fixture itself returns the fixture's \
                            page";
             Some(Match::sure(because).shown_by(ProbeId::Relay))

@@ -1,9 +1,9 @@
 //! An older version of the file is served, although no cache in front of the app stores it.
 
 use super::super::{
-    Culprit, Match, Reading, Remedy, Rule, Severity,
+    Analysis, Culprit, Match, Remedy, Rule, Severity,
+    body_class::{BodyClass, body_class, earlier, told},
     frontend::cache::{AskedApp, without_query},
-    instead::{Instead, earlier, instead, told},
     reached::Reached,
 };
 use sendfile_evidence::{ProbeId, Response, dummy_line::DummyLine};
@@ -29,8 +29,8 @@ pub(super) const RULES: &[Rule] = &[
                 "Turn off file caches at the hand-off's target, or give changed files another name",
             )
         },
-        matches: |r| {
-            if let Some((_, line, AskedApp::Yes)) = without_query(r) {
+        matches: |analysis| {
+            if let Some((_, line, AskedApp::Yes)) = without_query(analysis) {
                 let because = format!(
                     "With a fresh query, the current file arrives; without it, the request reaches \
                      the app too, but an older version arrives: {}",
@@ -38,17 +38,18 @@ pub(super) const RULES: &[Rule] = &[
                 );
                 return Some(Match::sure(because).shown_by(ProbeId::WithoutQuery));
             }
-            let full = r.lost_after_app().filter(|_| r.direct_right())?;
-            let asked = matches!(r.reached, Reached::App(_)) && r.evidence.journal.is_some();
-            let line = earlier(r.evidence, &full.body.head).filter(|_| asked)?;
+            let full = analysis.failed_after_app().filter(|_| analysis.direct_right())?;
+            let asked = matches!(analysis.reached, Reached::App(_))
+                && analysis.evidence.request_log.is_some();
+            let line = earlier(analysis.evidence, &full.body.head).filter(|_| asked)?;
             let because = format!(
                 "The request reached the app, but an older version arrived: {}",
                 told(&line)
             );
-            match instead(r.evidence, full) {
-                Instead::Older(_) => Some(Match::sure(because)),
+            match body_class(analysis.evidence, full) {
+                BodyClass::Older(_) => Some(Match::sure(because)),
                 // From an earlier fixture, whose files may also be in another directory.
-                Instead::OtherInstance(_) => Some(Match::likely(because)),
+                BodyClass::OtherInstance(_) => Some(Match::likely(because)),
                 _ => None,
             }
         },
@@ -76,8 +77,8 @@ pub(super) const RULES: &[Rule] = &[
                  changes",
             )
         },
-        matches: |r| {
-            let (answer, line) = for_browsers(r)?;
+        matches: |analysis| {
+            let (answer, line) = for_browsers(analysis)?;
             let coding = answer.header("content-encoding").unwrap_or("identity");
             let because = format!(
                 "With Accept-Encoding: gzip, the site returns an older version ({coding}): {}",
@@ -90,8 +91,8 @@ pub(super) const RULES: &[Rule] = &[
 
 /// The response to a request that accepts compression, and its first line, if it is an older
 /// version.
-pub(super) fn for_browsers<'a>(r: &Reading<'a>) -> Option<(&'a Response, DummyLine)> {
-    let answer = r.repeated(ProbeId::Gzip).filter(|it| it.status == 200)?;
+pub(super) fn for_browsers<'a>(analysis: &Analysis<'a>) -> Option<(&'a Response, DummyLine)> {
+    let answer = analysis.repeated(ProbeId::Gzip).filter(|it| it.status == 200)?;
     let head = answer.body.gunzipped.as_ref().map_or(&answer.body.head, |it| &it.head);
-    Some((answer, earlier(r.evidence, head)?))
+    Some((answer, earlier(analysis.evidence, head)?))
 }

@@ -1,6 +1,6 @@
 //! The hand-off goes to a store over HTTP, and the store does not accept the proxy's request.
 
-use super::super::{Culprit, Match, Reading, Remedy, Rule, Severity};
+use super::super::{Analysis, Culprit, Match, Remedy, Rule, Severity};
 use sendfile_evidence::{
     ProbeId, Response,
     dialect::{link_not_allowed, link_of, store_error, store_refusal},
@@ -24,13 +24,16 @@ pub(super) const RULES: &[Rule] = &[
             ),
             ..Remedy::any("Correct the upstream address of the hand-off's location")
         },
-        matches: |r| {
+        matches: |analysis| {
             let asked = |it: &&Response| matches!(it.status, 502 | 504) && !link_not_allowed(it);
-            let full = r.lost_after_app().filter(asked)?;
-            let kept = r.app().and_then(|it| it.header("content-disposition"));
+            let full = analysis.failed_after_app().filter(asked)?;
+            let kept = analysis.app().and_then(|it| it.header("content-disposition"));
             let handed_over = kept.is_some() && full.header("content-disposition") == kept;
-            (handed_over && r.own_page(full).is_some()).then(|| {
-                Match::likely(format!("After the hand-off, a client gets {}", r.describe(full)))
+            (handed_over && analysis.own_page(full).is_some()).then(|| {
+                Match::likely(format!(
+                    "After the hand-off, a client gets {}",
+                    analysis.describe(full)
+                ))
             })
         },
     },
@@ -50,11 +53,11 @@ pub(super) const RULES: &[Rule] = &[
             ),
             ..Remedy::any("Allow what the app's links begin with, and nothing more")
         },
-        matches: |r| {
-            let full = r.lost_after_app().filter(|it| link_not_allowed(it))?;
+        matches: |analysis| {
+            let full = analysis.failed_after_app().filter(|it| link_not_allowed(it))?;
             let because =
                 format!("The proxy returns {} without a request to any store", full.status);
-            let link = r.app().map(link_of)?;
+            let link = analysis.app().map(link_of)?;
             Some(Match::sure(because).also(match link {
                 Some((name, link)) => format!("The app sends {name}: {link}"),
                 None => "The app sends no signed link beside its hand-off".to_owned(),
@@ -81,16 +84,16 @@ pub(super) const RULES: &[Rule] = &[
             ),
             ..Remedy::any("Remove Authorization and Cookie from the request to the store")
         },
-        matches: |r| {
-            let full = r.lost_after_app()?;
-            let visitor = r
+        matches: |analysis| {
+            let full = analysis.failed_after_app()?;
+            let visitor = analysis
                 .evidence
                 .full
-                .asked
+                .request
                 .headers
                 .iter()
                 .any(|(name, _)| name.eq_ignore_ascii_case("authorization"));
-            if visitor && r.gives_dummy(ProbeId::WithoutAuthorization) {
+            if visitor && analysis.returns_dummy(ProbeId::WithoutAuthorization) {
                 return Some(Match::sure(
                     "Without the client's Authorization header, the file arrives",
                 ));
@@ -119,12 +122,13 @@ pub(super) const RULES: &[Rule] = &[
             ),
             ..Remedy::any("Encode the path again before it is sent to the store")
         },
-        matches: |r| {
-            let full = r.lost_after_app()?;
-            let (_, value) = r.handoff()?;
+        matches: |analysis| {
+            let full = analysis.failed_after_app()?;
+            let (_, value) = analysis.handoff()?;
             let escaped = value.split('?').next().is_some_and(|path| path.contains('%'));
             let code = store_error(&full.body).or_else(|| {
-                (full.status == 400 && r.own_page(full).is_none()).then(|| "Bad Request".to_owned())
+                (full.status == 400 && analysis.own_page(full).is_none())
+                    .then(|| "Bad Request".to_owned())
             })?;
             let plain = matches!(code.as_str(), "AccessDenied" | "InvalidArgument");
             (escaped && !plain).then(|| {
@@ -149,9 +153,9 @@ pub(super) const RULES: &[Rule] = &[
             ),
             ..Remedy::any("Send the store the Host that the link was signed for")
         },
-        matches: |r| {
-            let full = r.lost_after_app()?;
-            if let Some(status) = unexplained(r, full) {
+        matches: |analysis| {
+            let full = analysis.failed_after_app()?;
+            if let Some(status) = unexplained(analysis, full) {
                 return Some(Match::possible(status));
             }
             let code = store_error(&full.body).filter(|it| it == "SignatureDoesNotMatch")?;
@@ -176,14 +180,14 @@ pub(super) const RULES: &[Rule] = &[
             ),
             ..Remedy::any("Forward the query to the store")
         },
-        matches: |r| {
-            let full = r.lost_after_app()?;
-            if let Some(status) = unexplained(r, full) {
+        matches: |analysis| {
+            let full = analysis.failed_after_app()?;
+            if let Some(status) = unexplained(analysis, full) {
                 return Some(Match::possible(status));
             }
             let code = store_error(&full.body).filter(|it| it == "AccessDenied")?;
             let expired = String::from_utf8_lossy(&full.body.head).contains("expired");
-            let signed = r.handoff().is_some_and(|(_, value)| value.contains('?'));
+            let signed = analysis.handoff().is_some_and(|(_, value)| value.contains('?'));
             (signed && !expired)
                 .then(|| Match::likely(format!("The store returns {} {code}", full.status)))
         },
@@ -198,8 +202,8 @@ pub(super) const RULES: &[Rule] = &[
         remedy: Remedy::any(
             "Compare the two requests in the store's log: Host, path, query, method, Authorization",
         ),
-        matches: |r| {
-            let full = r.lost_after_app()?;
+        matches: |analysis| {
+            let full = analysis.failed_after_app()?;
             let answer = match (store_error(&full.body), store_refusal(full)) {
                 (Some(code), _) => format!("{} {code}", full.status),
                 (None, Some(status)) => status.to_string(),
@@ -216,8 +220,8 @@ pub(super) const RULES: &[Rule] = &[
 ];
 
 /// The evidence that a store refuses a signed request, if the proxy hides the store's reason.
-fn unexplained(r: &Reading<'_>, full: &Response) -> Option<String> {
-    let (_, value) = r.handoff()?;
+fn unexplained(analysis: &Analysis<'_>, full: &Response) -> Option<String> {
+    let (_, value) = analysis.handoff()?;
     let status = store_refusal(full).filter(|it| matches!(it, 400 | 401 | 403 | 404 | 409))?;
     let hidden = value.contains('?') && store_error(&full.body).is_none();
     hidden.then(|| format!("The store returns {status}, and the proxy hides its reason"))

@@ -1,9 +1,9 @@
 //! Responses by which a site masks the proxy's own 403 or 404.
 
-use super::super::{Reached, Reading, instead::alike};
+use super::super::{Analysis, Reached, body_class::alike};
 use sendfile_evidence::{ProbeId, Response, dialect::store_error};
 
-impl<'a> Reading<'a> {
+impl<'a> Analysis<'a> {
     /// The response after the hand-off, if the direct location returns the same and other paths of
     /// the site do not: the site's own wording for a file that the proxy cannot read.
     pub(in super::super) fn masked(&self) -> Option<&'a Response> {
@@ -17,7 +17,7 @@ impl<'a> Reading<'a> {
 
     /// The client's wrong response, if storage and app are right and the direct location is not.
     pub(in super::super) fn unread(&self) -> Option<&'a Response> {
-        let others = !self.storage_to_blame() && self.app_right();
+        let others = !self.storage_is_culprit() && self.app_right();
         self.wrong_full().filter(|_| others && !self.direct_right())
     }
 }

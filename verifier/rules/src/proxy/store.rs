@@ -1,8 +1,8 @@
 //! Rules about a proxy that requests the file from a store, but does not deliver it.
 
 use super::super::{
-    Culprit, Match, Reading, Remedy, Rule, Severity,
-    instead::{Instead, instead},
+    Analysis, Culprit, Match, Remedy, Rule, Severity,
+    body_class::{BodyClass, body_class},
 };
 use sendfile_evidence::{
     End, Response,
@@ -31,13 +31,13 @@ pub(in super::super) const RULES: &[Rule] = &[
                  clients",
             )
         },
-        matches: |r| {
-            let cut = |it: &&Response| breaks_off(r, it);
-            let (who, response) = match r.direct_wrong().filter(cut) {
+        matches: |analysis| {
+            let cut = |it: &&Response| breaks_off(analysis, it);
+            let (who, response) = match analysis.direct_wrong().filter(cut) {
                 Some(direct) => ("The direct location returns", direct),
-                None => ("The client gets", r.lost_after_app().filter(cut)?),
+                None => ("The client gets", analysis.failed_after_app().filter(cut)?),
             };
-            Some(Match::likely(format!("{who} {}", r.describe(response))))
+            Some(Match::likely(format!("{who} {}", analysis.describe(response))))
         },
     },
     Rule {
@@ -63,14 +63,14 @@ pub(in super::super) const RULES: &[Rule] = &[
                 "Configure the proxy to trust the authority that signs the store's certificates",
             )
         },
-        matches: |r| {
-            let direct = store_fails(r)?;
-            let asked = &r.evidence.storage.asked;
+        matches: |analysis| {
+            let direct = store_fails(analysis)?;
+            let asked = &analysis.evidence.storage.request;
             let tls = asked.http.as_ref().unwrap_or(&asked.url).starts_with("https://");
             tls.then(|| {
                 Match::possible(format!(
                     "The proxy returns {}, instead of a response from the storage, which uses TLS",
-                    r.describe(direct)
+                    analysis.describe(direct)
                 ))
             })
         },
@@ -78,29 +78,31 @@ pub(in super::super) const RULES: &[Rule] = &[
 ];
 
 /// Whether a response is the beginning of a file that the store returns whole.
-pub(super) fn breaks_off(r: &Reading<'_>, response: &Response) -> bool {
-    let begins = matches!(instead(r.evidence, response), Instead::Truncated);
-    let signed = r.handoff().is_some_and(|(_, value)| value.contains('?'));
-    let of_store = signed || r.evidence.storage.asked.http.is_some();
-    let whole = r.storage_asked() && !r.storage_failed() && of_store;
+pub(super) fn breaks_off(analysis: &Analysis<'_>, response: &Response) -> bool {
+    let begins = matches!(body_class(analysis.evidence, response), BodyClass::Truncated);
+    let signed = analysis.handoff().is_some_and(|(_, value)| value.contains('?'));
+    let of_store = signed || analysis.evidence.storage.request.http.is_some();
+    let whole = analysis.storage_checked() && !analysis.storage_failed() && of_store;
     whole && begins && response.status == 200 && response.body.end == End::Cut
 }
 
 /// nginx's own gateway error in response to a signed link to a store.
-pub(super) fn reaches_no_store<'a>(r: &Reading<'a>) -> Option<&'a Response> {
-    let full = r.lost_after_app().filter(|it| it.status == 502 && store_refusal(it).is_none())?;
-    let signed = r.handoff().is_some_and(|(_, value)| value.contains('?'));
+pub(super) fn reaches_no_store<'a>(analysis: &Analysis<'a>) -> Option<&'a Response> {
+    let full =
+        analysis.failed_after_app().filter(|it| it.status == 502 && store_refusal(it).is_none())?;
+    let signed = analysis.handoff().is_some_and(|(_, value)| value.contains('?'));
     let kept = full.header("content-disposition").is_some();
-    (signed && kept && r.own_page(full) == Some(Product::Nginx)).then_some(full)
+    (signed && kept && analysis.own_page(full) == Some(Product::Nginx)).then_some(full)
 }
 
 /// A gateway error of the proxy where the storage is a server.
-pub(in super::super) fn store_fails<'a>(r: &Reading<'a>) -> Option<&'a Response> {
+pub(in super::super) fn store_fails<'a>(analysis: &Analysis<'a>) -> Option<&'a Response> {
     // Files that a fixture reads back may be on a disk, unless the app signs links to them.
-    let linked = r.handoff().is_some_and(|(_, value)| signed_link(value).is_some());
-    let linked = linked || r.app().is_some_and(|it| link_of(it).is_some());
-    let server = r.stored_at().is_none() && (linked || r.evidence.journal.is_none());
-    super::cannot_read(r).filter(|it| {
+    let linked = analysis.handoff().is_some_and(|(_, value)| signed_link(value).is_some());
+    let linked = linked || analysis.app().is_some_and(|it| link_of(it).is_some());
+    let server =
+        analysis.stored_at().is_none() && (linked || analysis.evidence.request_log.is_none());
+    super::cannot_read(analysis).filter(|it| {
         server
             && store_refusal(it).is_none()
             && matches!(it.status, 500 | 502..=504)
@@ -109,8 +111,8 @@ pub(in super::super) fn store_fails<'a>(r: &Reading<'a>) -> Option<&'a Response>
 }
 
 /// Whether the hand-off itself contains a host name, which is then resolved at run time.
-pub(super) fn names_host(r: &Reading<'_>) -> bool {
-    let Some((_, value)) = r.handoff() else { return false };
+pub(super) fn names_host(analysis: &Analysis<'_>) -> bool {
+    let Some((_, value)) = analysis.handoff() else { return false };
     let path = value.split('?').next().unwrap_or(value);
     let host = |segment: &str| {
         let name = segment.split(':').next().unwrap_or(segment);

@@ -6,7 +6,7 @@ use clap::ValueEnum;
 use sendfile_fixture::{Dialect, Escape, Fixture, Header};
 use serde::Deserialize;
 
-use super::super::StageError;
+use super::super::DemoError;
 use crate::args::DemoProxy;
 
 /// A replacement in a file.
@@ -70,15 +70,15 @@ pub struct App {
 
 impl Relay {
     /// The proxy.
-    pub(in super::super) fn proxy(&self) -> Result<DemoProxy, StageError> {
+    pub(in super::super) fn proxy(&self) -> Result<DemoProxy, DemoError> {
         DemoProxy::from_str(&self.proxy, false)
-            .map_err(|problem| StageError::Fault { id: self.proxy.clone(), problem })
+            .map_err(|problem| DemoError::Fault { id: self.proxy.clone(), problem })
     }
 }
 
 impl App {
     /// A fixture that sends the hand-off of this app.
-    pub(in super::super) fn fixture(&self, storage: &Path) -> Result<Fixture, StageError> {
+    pub(in super::super) fn fixture(&self, storage: &Path) -> Result<Fixture, DemoError> {
         let header: Header = self.header.parse().map_err(sendfile_fixture::StartError::from)?;
         let escape = if self.encoded { Escape::Percent } else { Escape::Raw };
         let map = self.map.replace("@STORAGE@", &storage.display().to_string());

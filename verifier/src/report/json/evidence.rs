@@ -3,9 +3,9 @@
 use std::time::SystemTime;
 
 use super::{
-    Access, Asked, Body, Deserialize, Dummy, Duration, End, Failure, FailureKind, Further, Intent,
-    Journalled, Probed, Response, Same, Seen, Serialize, Source, UNPRINTABLE, percent_decode_str,
-    percent_encode,
+    Access, Body, Deserialize, Dummy, Duration, End, ExtraProbe, Failure, FailureKind, Intent,
+    LoggedRequest, Outcome, Probe, RequestRecord, Response, Same, Serialize, Source, UNPRINTABLE,
+    percent_decode_str, percent_encode,
 };
 use sendfile_evidence::{CERT_DAYS, Certificate, Gunzipped};
 
@@ -220,7 +220,7 @@ impl JsonDummy {
             nonce: it.nonce.clone(),
             instance: it.instance.clone(),
             key: it.key.clone(),
-            twin: it.twin,
+            twin: it.decoy,
             previous: it.previous.map(|it| it.to_string()),
         }
     }
@@ -233,14 +233,14 @@ impl JsonDummy {
             nonce: self.nonce,
             instance: self.instance,
             key: self.key,
-            twin: self.twin,
+            decoy: self.twin,
             previous: self.previous.as_deref().map(str::parse).transpose()?,
         })
     }
 }
 
 impl JsonProbed {
-    pub(super) fn of_response(it: &Probed<Response>) -> Self {
+    pub(super) fn of_response(it: &Probe<Response>) -> Self {
         Self::of(it, |response| {
             let Response { status, headers, body } = response;
             JsonSeen::Response(JsonResponse {
@@ -251,19 +251,19 @@ impl JsonProbed {
         })
     }
 
-    pub(super) fn of_body(it: &Probed<Body>) -> Self {
+    pub(super) fn of_body(it: &Probe<Body>) -> Self {
         Self::of(it, |body| JsonSeen::Body(JsonBody::of(body)))
     }
 
-    fn of<T>(it: &Probed<T>, answer: impl FnOnce(&T) -> JsonSeen) -> Self {
-        let seen = match &it.seen {
-            Seen::Answer(it) => answer(it),
-            Seen::Nothing(it) => {
+    fn of<T>(it: &Probe<T>, answer: impl FnOnce(&T) -> JsonSeen) -> Self {
+        let seen = match &it.outcome {
+            Outcome::Response(it) => answer(it),
+            Outcome::Failed(it) => {
                 JsonSeen::Failure { kind: JsonFailureKind::of(it.kind), chain: it.chain.clone() }
             }
-            Seen::Skipped(reason) => JsonSeen::Skipped(reason.clone()),
+            Outcome::Skipped(reason) => JsonSeen::Skipped(reason.clone()),
         };
-        let Asked { method, url, headers, unix_socket, through, http } = it.asked.clone();
+        let RequestRecord { method, url, headers, unix_socket, through, http } = it.request.clone();
         let took_ms = (it.took.as_secs_f64() * 1e6).round() / 1e3;
         Self {
             asked: JsonAsked { method, url, headers, unix_socket, through, http },
@@ -272,7 +272,7 @@ impl JsonProbed {
         }
     }
 
-    pub(super) fn response(self) -> Result<Probed<Response>, String> {
+    pub(super) fn response(self) -> Result<Probe<Response>, String> {
         self.read(|seen| match seen {
             JsonSeen::Response(JsonResponse { status, headers, body }) => {
                 Ok(Response { status, headers, body: body.evidence()? })
@@ -281,7 +281,7 @@ impl JsonProbed {
         })
     }
 
-    pub(super) fn body(self) -> Result<Probed<Body>, String> {
+    pub(super) fn body(self) -> Result<Probe<Body>, String> {
         self.read(|seen| match seen {
             JsonSeen::Body(body) => body.evidence(),
             _ => Err("expected a body, found a response".to_owned()),
@@ -291,18 +291,22 @@ impl JsonProbed {
     fn read<T>(
         self,
         answer: impl FnOnce(JsonSeen) -> Result<T, String>,
-    ) -> Result<Probed<T>, String> {
+    ) -> Result<Probe<T>, String> {
         let JsonAsked { method, url, headers, unix_socket, through, http } = self.asked;
         let seen = match self.seen {
             JsonSeen::Failure { kind, chain } => {
-                Seen::Nothing(Failure { kind: kind.evidence(), chain })
+                Outcome::Failed(Failure { kind: kind.evidence(), chain })
             }
-            JsonSeen::Skipped(reason) => Seen::Skipped(reason),
-            seen => Seen::Answer(answer(seen)?),
+            JsonSeen::Skipped(reason) => Outcome::Skipped(reason),
+            seen => Outcome::Response(answer(seen)?),
         };
         let took =
             Duration::try_from_secs_f64(self.took_ms / 1e3).map_err(|error| error.to_string())?;
-        Ok(Probed { asked: Asked { method, url, headers, unix_socket, through, http }, seen, took })
+        Ok(Probe {
+            request: RequestRecord { method, url, headers, unix_socket, through, http },
+            outcome: seen,
+            took,
+        })
     }
 }
 
@@ -347,26 +351,31 @@ impl JsonBody {
 }
 
 impl JsonFurther {
-    pub(super) fn of(it: &Further) -> Self {
+    pub(super) fn of(it: &ExtraProbe) -> Self {
         let wants = it.wants.map(|it| it.to_string());
-        let journal = it.journal.as_ref().map(|it| it.iter().map(JsonJournalled::of).collect());
+        let journal = it.request_log.as_ref().map(|it| it.iter().map(JsonJournalled::of).collect());
         let probed = JsonProbed::of_response(&it.probed);
         Self { id: it.id.to_string(), wants, journal, probed }
     }
 
-    pub(super) fn evidence(self) -> Result<Further, String> {
+    pub(super) fn evidence(self) -> Result<ExtraProbe, String> {
         let wants = self.wants.as_deref().map(str::parse).transpose()?;
         let journal = self.journal.map(|it| it.into_iter().map(JsonJournalled::evidence).collect());
-        Ok(Further { id: self.id.parse()?, probed: self.probed.response()?, wants, journal })
+        Ok(ExtraProbe {
+            id: self.id.parse()?,
+            probed: self.probed.response()?,
+            wants,
+            request_log: journal,
+        })
     }
 }
 
 impl JsonJournalled {
-    pub(super) fn of(it: &Journalled) -> Self {
+    pub(super) fn of(it: &LoggedRequest) -> Self {
         Self { method: it.method.clone(), target: it.target.clone(), answer: it.answer.clone() }
     }
 
-    pub(super) fn evidence(self) -> Journalled {
-        Journalled { method: self.method, target: self.target, answer: self.answer }
+    pub(super) fn evidence(self) -> LoggedRequest {
+        LoggedRequest { method: self.method, target: self.target, answer: self.answer }
     }
 }

@@ -3,8 +3,8 @@
 use serde::{Deserialize, Serialize};
 
 use sendfile_evidence::{
-    fact::{Fact, Place, Says, State, Wrong},
-    log::{Entry, Event, Of},
+    fact::{Fact, FactKind, FileState, Misconfiguration, SourceLine},
+    log::{LogEntry, LogEvent, LogSubject},
 };
 
 /// A fact by its name, with the details that some facts have.
@@ -40,99 +40,99 @@ macro_rules! names {
     };
 }
 
-names!(SAYS, Says:
-    "unread" => Says::Unread,
-    "log-not-read" => Says::LogUnread,
-    "listens-elsewhere" => Says::ListensElsewhere,
-    "unsure" => Says::Unsure,
-    "download-asks-app" => Says::DownloadAsksApp,
-    "download-shadowed" => Says::DownloadShadowed,
-    "download-not-routed" => Says::DownloadNotRouted,
-    "download-redirected" => Says::DownloadRedirected,
-    "login-asked" => Says::LoginAsked,
-    "download-refused" => Says::DownloadRefused,
-    "guarded" => Says::Guarded,
-    "path-rewritten" => Says::PathRewritten,
-    "app-elsewhere" => Says::AppElsewhere,
-    "header-obeyed" => Says::HeaderObeyed,
-    "feature-off" => Says::FeatureOff,
-    "override-forbidden" => Says::OverrideForbidden,
-    "bypassed" => Says::Bypassed,
-    "swallowed-between" => Says::SwallowedBetween,
-    "not-announced" => Says::NotAnnounced,
-    "mapping-wrong" => Says::MappingWrong,
-    "target-falls-through" => Says::TargetFallsThrough,
-    "target-shadowed" => Says::TargetShadowed,
-    "target-in-other-server" => Says::TargetInOtherServer,
-    "target-refused" => Says::TargetRefused,
-    "target-asks-app" => Says::TargetAsksApp,
-    "target-path-unknown" => Says::TargetPathUnknown,
-    "target-asks-store" => Says::TargetAsksStore,
-    "path-not-allowed" => Says::PathNotAllowed,
-    "value-not-read" => Says::ValueNotRead,
-    "headers-dropped" => Says::HeadersDropped,
-    "not-internal" => Says::NotInternal,
-    "errors-masked" => Says::ErrorsMasked,
-    "no-resolver" => Says::NoResolver,
-    "host-wrong" => Says::HostWrong,
-    "authorization-forwarded" => Says::AuthorizationForwarded,
-    "path-decoded" => Says::PathDecoded,
-    "query-dropped" => Says::QueryDropped,
-    "store-key-wrong" => Says::StoreKeyWrong,
-    "store-key-captured" => Says::StoreKeyCaptured,
-    "store-key-of-variable" => Says::StoreKeyOfVariable,
-    "store-prefix-kept" => Says::StorePrefixKept,
-    "relays" => Says::Relays,
-    "relays-for-anybody" => Says::RelaysForAnybody,
-    "bytes-changed" => Says::BytesChanged,
-    "cached" => Says::Cached,
-    "caches-errors" => Says::CachesErrors,
-    "edited" => Says::Edited,
-    "fine" => Says::Fine,
+names!(SAYS, FactKind:
+    "unread" => FactKind::Unread,
+    "log-not-read" => FactKind::LogUnread,
+    "listens-elsewhere" => FactKind::ListensElsewhere,
+    "unsure" => FactKind::Unsure,
+    "download-asks-app" => FactKind::DownloadAsksApp,
+    "download-shadowed" => FactKind::DownloadShadowed,
+    "download-not-routed" => FactKind::DownloadNotRouted,
+    "download-redirected" => FactKind::DownloadRedirected,
+    "login-asked" => FactKind::LoginAsked,
+    "download-refused" => FactKind::DownloadRefused,
+    "guarded" => FactKind::Guarded,
+    "path-rewritten" => FactKind::PathRewritten,
+    "app-elsewhere" => FactKind::AppElsewhere,
+    "header-obeyed" => FactKind::HeaderObeyed,
+    "feature-off" => FactKind::FeatureOff,
+    "override-forbidden" => FactKind::OverrideForbidden,
+    "bypassed" => FactKind::Bypassed,
+    "swallowed-between" => FactKind::SwallowedBetween,
+    "not-announced" => FactKind::NotAnnounced,
+    "mapping-wrong" => FactKind::MappingWrong,
+    "target-falls-through" => FactKind::TargetFallsThrough,
+    "target-shadowed" => FactKind::TargetShadowed,
+    "target-in-other-server" => FactKind::TargetInOtherServer,
+    "target-refused" => FactKind::TargetRefused,
+    "target-asks-app" => FactKind::TargetAsksApp,
+    "target-path-unknown" => FactKind::TargetPathUnknown,
+    "target-asks-store" => FactKind::TargetAsksStore,
+    "path-not-allowed" => FactKind::PathNotAllowed,
+    "value-not-read" => FactKind::ValueNotRead,
+    "headers-dropped" => FactKind::HeadersDropped,
+    "not-internal" => FactKind::NotInternal,
+    "errors-masked" => FactKind::ErrorsMasked,
+    "no-resolver" => FactKind::NoResolver,
+    "host-wrong" => FactKind::HostWrong,
+    "authorization-forwarded" => FactKind::AuthorizationForwarded,
+    "path-decoded" => FactKind::PathDecoded,
+    "query-dropped" => FactKind::QueryDropped,
+    "store-key-wrong" => FactKind::StoreKeyWrong,
+    "store-key-captured" => FactKind::StoreKeyCaptured,
+    "store-key-of-variable" => FactKind::StoreKeyOfVariable,
+    "store-prefix-kept" => FactKind::StorePrefixKept,
+    "relays" => FactKind::Relays,
+    "relays-for-anybody" => FactKind::RelaysForAnybody,
+    "bytes-changed" => FactKind::BytesChanged,
+    "cached" => FactKind::Cached,
+    "caches-errors" => FactKind::CachesErrors,
+    "edited" => FactKind::Edited,
+    "fine" => FactKind::Fine,
 );
 
-names!(STATES, State:
-    "readable" => State::Readable,
-    "there" => State::There,
-    "missing" => State::Missing,
-    "folder" => State::Folder,
-    "closed" => State::Closed,
-    "unknown" => State::Unknown,
+names!(STATES, FileState:
+    "readable" => FileState::Readable,
+    "there" => FileState::There,
+    "missing" => FileState::Missing,
+    "folder" => FileState::Folder,
+    "closed" => FileState::Closed,
+    "unknown" => FileState::Unknown,
 );
 
-names!(WRONGS, Wrong:
-    "root" => Wrong::Root,
-    "alias" => Wrong::Alias,
-    "slash" => Wrong::Slash,
-    "capture" => Wrong::Capture,
-    "variable" => Wrong::Variable,
-    "folder" => Wrong::Folder,
+names!(WRONGS, Misconfiguration:
+    "root" => Misconfiguration::Root,
+    "alias" => Misconfiguration::Alias,
+    "slash" => Misconfiguration::Slash,
+    "capture" => Misconfiguration::Capture,
+    "variable" => Misconfiguration::Variable,
+    "folder" => Misconfiguration::Folder,
     // `DirectOpens` has none of these, only another file.
 );
 
-names!(EVENTS, Event:
-    "log-not-trusted" => Event::NotTrusted,
-    "log-missing" => Event::Missing,
-    "log-closed" => Event::Closed,
-    "log-link" => Event::Link,
-    "log-folder" => Event::Folder,
-    "log-refused" => Event::Refused,
-    "log-not-allowed" => Event::NotAllowed,
-    "log-override-forbidden" => Event::OverrideForbidden,
-    "log-unsafe" => Event::Unsafe,
-    "log-no-resolver" => Event::NoResolver,
-    "log-not-resolved" => Event::NotResolved,
-    "log-not-connected" => Event::NotConnected,
-    "log-timed-out" => Event::TimedOut,
-    "log-closes" => Event::Closes,
-    "log-header-too-big" => Event::HeaderTooBig,
-    "log-cycle" => Event::Cycle,
+names!(EVENTS, LogEvent:
+    "log-not-trusted" => LogEvent::NotTrusted,
+    "log-missing" => LogEvent::Missing,
+    "log-closed" => LogEvent::Closed,
+    "log-link" => LogEvent::Link,
+    "log-folder" => LogEvent::Folder,
+    "log-refused" => LogEvent::Refused,
+    "log-not-allowed" => LogEvent::NotAllowed,
+    "log-override-forbidden" => LogEvent::OverrideForbidden,
+    "log-unsafe" => LogEvent::Unsafe,
+    "log-no-resolver" => LogEvent::NoResolver,
+    "log-not-resolved" => LogEvent::NotResolved,
+    "log-not-connected" => LogEvent::NotConnected,
+    "log-timed-out" => LogEvent::TimedOut,
+    "log-closes" => LogEvent::Closes,
+    "log-header-too-big" => LogEvent::HeaderTooBig,
+    "log-cycle" => LogEvent::Cycle,
 );
 
-names!(OWNERS, Of:
-    "download" => Of::Download,
-    "direct" => Of::Direct,
-    "unknown" => Of::Unknown,
+names!(OWNERS, LogSubject:
+    "download" => LogSubject::Download,
+    "direct" => LogSubject::Direct,
+    "unknown" => LogSubject::Unknown,
 );
 
 const TARGET_OPENS: &str = "target-opens";
@@ -151,25 +151,28 @@ fn value<T: Clone>(table: &[(&str, T)], name: &str) -> Result<T, String> {
 impl JsonFact {
     pub(super) fn of(it: &Fact) -> Self {
         let (mut path, mut state, mut wrong, mut of) = (None, None, None, None);
-        let says = match &it.says {
-            Says::TargetOpens { path: to, state: is, wrong: habit } => {
+        let says = match &it.kind {
+            FactKind::TargetOpens { path: to, state: is, wrong: misconfiguration } => {
                 (path, state) = (Some(to.clone()), Some(name(STATES, is)));
-                wrong = habit.map(|it| name(WRONGS, &it));
+                wrong = misconfiguration.map(|it| name(WRONGS, &it));
                 TARGET_OPENS.to_owned()
             }
-            Says::DirectOpens { path: to, state: is, other } => {
+            FactKind::DirectOpens { path: to, state: is, other } => {
                 (path, state) = (Some(to.clone()), Some(name(STATES, is)));
                 wrong = other.then(|| OTHER.to_owned());
                 DIRECT_OPENS.to_owned()
             }
-            Says::Logged(entry) => {
+            FactKind::Logged(entry) => {
                 (path, of) = (entry.what.clone(), Some(name(OWNERS, &entry.of)));
                 name(EVENTS, &entry.event)
             }
             says => name(SAYS, says),
         };
-        let place =
-            |it: &Place| JsonPlace { file: it.file.clone(), line: it.line, text: it.text.clone() };
+        let place = |it: &SourceLine| JsonPlace {
+            file: it.file.clone(),
+            line: it.line,
+            text: it.text.clone(),
+        };
         let at = it.at.as_ref().map(place);
         Self { says, path, state, wrong, of, at, detail: it.detail.clone(), fix: it.fix.clone() }
     }
@@ -178,23 +181,23 @@ impl JsonFact {
         let state = || value(STATES, self.state.as_deref().unwrap_or("unknown"));
         let path = || self.path.clone().unwrap_or_default();
         let says = match self.says.as_str() {
-            TARGET_OPENS => Says::TargetOpens {
+            TARGET_OPENS => FactKind::TargetOpens {
                 path: path(),
                 state: state()?,
                 wrong: self.wrong.as_deref().map(|it| value(WRONGS, it)).transpose()?,
             },
             DIRECT_OPENS => {
-                Says::DirectOpens { path: path(), state: state()?, other: self.wrong.is_some() }
+                FactKind::DirectOpens { path: path(), state: state()?, other: self.wrong.is_some() }
             }
-            log if EVENTS.iter().any(|(name, _)| *name == log) => Says::Logged(Entry {
+            log if EVENTS.iter().any(|(name, _)| *name == log) => FactKind::Logged(LogEntry {
                 event: value(EVENTS, log)?,
                 of: value(OWNERS, self.of.as_deref().unwrap_or("unknown"))?,
                 what: self.path.clone(),
             }),
             says => value(SAYS, says)?,
         };
-        let place = |it: JsonPlace| Place { file: it.file, line: it.line, text: it.text };
-        Ok(Fact { says, at: self.at.map(place), detail: self.detail, fix: self.fix })
+        let place = |it: JsonPlace| SourceLine { file: it.file, line: it.line, text: it.text };
+        Ok(Fact { kind: says, at: self.at.map(place), detail: self.detail, fix: self.fix })
     }
 }
 
@@ -204,18 +207,23 @@ mod tests {
 
     #[test]
     fn facts_are_read_as_written() {
-        let place = Place { file: "/n.conf".to_owned(), line: 3, text: "alias /x".to_owned() };
-        let with = |says| Fact {
-            says,
+        let place = SourceLine { file: "/n.conf".to_owned(), line: 3, text: "alias /x".to_owned() };
+        let with = |kind| Fact {
+            kind,
             at: Some(place.clone()),
             detail: "as written".to_owned(),
             fix: Some("as suggested".to_owned()),
         };
-        let opens =
-            |wrong| Says::TargetOpens { path: "/x".to_owned(), state: State::Missing, wrong };
-        let direct = Says::DirectOpens { path: "/x".to_owned(), state: State::Closed, other: true };
-        let entry = Entry { event: Event::Cycle, of: Of::Direct, what: None };
-        let more = [opens(None), opens(Some(Wrong::Slash)), direct, Says::Logged(entry)];
+        let opens = |wrong| FactKind::TargetOpens {
+            path: "/x".to_owned(),
+            state: FileState::Missing,
+            wrong,
+        };
+        let direct =
+            FactKind::DirectOpens { path: "/x".to_owned(), state: FileState::Closed, other: true };
+        let entry = LogEntry { event: LogEvent::Cycle, of: LogSubject::Direct, what: None };
+        let more =
+            [opens(None), opens(Some(Misconfiguration::Slash)), direct, FactKind::Logged(entry)];
         let plain = SAYS.iter().map(|(_, says)| says.clone());
         for fact in plain.chain(more).map(with) {
             assert_eq!(JsonFact::of(&fact).evidence(), Ok(fact));

@@ -8,7 +8,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use sendfile_check::demo::{Stage, fault::Fault};
+use sendfile_check::demo::{DemoEnvironment, fault::Fault};
 
 /// A configuration file that a fault edits.
 pub(super) struct EditedFile {
@@ -23,7 +23,7 @@ pub(super) struct EditedFile {
 
 impl EditedFile {
     /// The file that the fault edits, if the verifier can read the configuration of the proxy.
-    pub(super) fn of(fault: &Fault, stage: &Stage) -> Option<Self> {
+    pub(super) fn of(fault: &Fault, stage: &DemoEnvironment) -> Option<Self> {
         let file = fault.file.as_deref()?;
         let sites = stage.local().configs.into_iter().map(|(_, path)| path);
         let site = sites.into_iter().find(|path| {

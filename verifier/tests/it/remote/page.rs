@@ -4,12 +4,12 @@
 use std::{fs, path::Path};
 
 use assert_cmd::cargo::cargo_bin;
-use sendfile_evidence::{FailureKind, Seen};
+use sendfile_evidence::{FailureKind, Outcome};
 use sendfile_fixture::{Fixture, Running};
 use sendfile_rules::LayerResult;
 use serde_json::Value;
 
-use super::{BROKEN, Broken, By, Scene, caddy, first, named_at, verify};
+use super::{BROKEN, Broken, By, CheckContext, caddy, first, named_at, verify};
 use crate::{
     buckets::evidence,
     remote_header,
@@ -94,7 +94,7 @@ async fn kept(store: &Store, program: &Path) -> String {
         return format!("yes | {read} | – | –");
     }
     let right = Broken { what: "right", by: By::Proxy(&[]), words: &[], rule: None };
-    let scene = Scene::set(store, &right).await;
+    let scene = CheckContext::set(store, &right).await;
     let read = reads(&scene.store, &scene.fixture).await;
     let app = scene.fixture.address().to_string();
     let mut cells = vec!["yes".to_owned(), read.to_owned()];
@@ -115,7 +115,7 @@ async fn kept(store: &Store, program: &Path) -> String {
     cells.join(" | ")
 }
 
-async fn health(scene: &Scene, site: &str, words: &[&str]) -> String {
+async fn health(scene: &CheckContext, site: &str, words: &[&str]) -> String {
     let url = scene.fixture.url();
     let first_words = ["sendfile-check", "verify", "--fixture", &url, "--site", site, "--storage"];
     let storage = [&*scene.store.url];
@@ -191,10 +191,10 @@ async fn some(asked: Option<(String, Vec<Pair>)>) -> String {
 
 async fn seen(url: &str, options: &[Pair]) -> String {
     let evidence = evidence(&["--full", "http://127.0.0.1:1"], url, options).await;
-    match &evidence.storage.seen {
-        Seen::Answer(_) => "file is read".to_owned(),
-        Seen::Nothing(failure) => cause(failure.kind).to_owned(),
-        Seen::Skipped(reason) => reason.clone(),
+    match &evidence.storage.outcome {
+        Outcome::Response(_) => "file is read".to_owned(),
+        Outcome::Failed(failure) => cause(failure.kind).to_owned(),
+        Outcome::Skipped(reason) => reason.clone(),
     }
 }
 

@@ -22,7 +22,7 @@ pub(super) struct Relay {
 
 /// How it handles a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum State {
+pub(super) enum FileState {
     /// Forwards it.
     Open,
     /// Refuses it.
@@ -35,17 +35,17 @@ pub(super) enum State {
     Cut,
 }
 
-/// The delay of [`State::Late`].
+/// The delay of [`FileState::Late`].
 const LATE: Duration = Duration::from_millis(500);
 
-/// Number of bytes for [`State::Cut`]: more than the head of any store, less than head and dummy.
+/// Number of bytes for [`FileState::Cut`]: more than the head of any store, less than head and dummy.
 const CUT: usize = 2_000;
 
 impl Relay {
     pub(super) async fn to(server: u16) -> Self {
         let listener = TcpListener::bind(("127.0.0.1", 0)).await.expect("a free port");
         let port = listener.local_addr().expect("a port").port();
-        let state = Arc::new(AtomicU8::new(State::Open as u8));
+        let state = Arc::new(AtomicU8::new(FileState::Open as u8));
         let seen = Arc::clone(&state);
         let task = tokio::spawn(async move {
             while let Ok((visitor, _)) = listener.accept().await {
@@ -56,9 +56,9 @@ impl Relay {
     }
 
     /// Changes the state. A closed relay cannot be opened again.
-    pub(super) fn now(&self, state: State) {
+    pub(super) fn now(&self, state: FileState) {
         self.state.store(state as u8, Ordering::Relaxed);
-        if state == State::Closed {
+        if state == FileState::Closed {
             self.task.abort();
         }
     }
@@ -71,7 +71,7 @@ impl Drop for Relay {
 }
 
 async fn pass(mut visitor: TcpStream, port: u16, state: u8) {
-    if state == State::Silent as u8 {
+    if state == FileState::Silent as u8 {
         let mut void = Vec::new();
         // Until the client gives up.
         let _ = visitor.read_to_end(&mut void).await;
@@ -85,10 +85,10 @@ async fn pass(mut visitor: TcpStream, port: u16, state: u8) {
         let _ = to_server.shutdown().await;
     };
     let answered = async {
-        if state == State::Late as u8 {
+        if state == FileState::Late as u8 {
             sleep(LATE).await;
         }
-        if state == State::Cut as u8 {
+        if state == FileState::Cut as u8 {
             let mut part = (&mut from_server).take(CUT as u64);
             let _ = copy(&mut part, &mut to_visitor).await;
         } else {

@@ -5,7 +5,7 @@ use sendfile_evidence::{
     Evidence,
     fact::{Fact, Kind},
 };
-use sendfile_readers::{Access, Config, Disk, Look, Question, Text, Worker, facts, log};
+use sendfile_readers::{Access, Disk, Look, ProxyConfig, Query, Text, Worker, facts, log};
 use serde::Deserialize;
 
 /// The configuration and the log that the verifier may read.
@@ -28,13 +28,13 @@ const CONFIG: &str = "/etc/nginx/nginx.conf";
 impl Local {
     /// The facts that bear on the evidence.
     pub(super) fn facts(&self, evidence: &Evidence) -> Vec<Fact> {
-        let question = Question::of(evidence).expect("the URL of a request");
+        let question = Query::of(evidence).expect("the URL of a request");
         let mut files = self.files.clone();
         files.extend(question.file.clone());
         let mut disk = InMemoryDisk { config: self.nginx.clone(), files };
         let mut configs = Vec::new();
         if self.nginx.is_some() || self.log.is_empty() {
-            configs.push(Config::read(Kind::Nginx, CONFIG, &mut disk));
+            configs.push(ProxyConfig::read(Kind::Nginx, CONFIG, &mut disk));
         }
         let mut facts = facts(&configs, &question, &disk);
         facts.extend(log::facts(&self.log, &question));

@@ -4,8 +4,8 @@ use std::io::Write as _;
 
 use flate2::{Compression, write::GzEncoder};
 use sendfile_evidence::{
-    Body, End, Failure, FailureKind, Gunzipped, HEAD_BYTES, Journalled, ProbeId, Response, Same,
-    Seen, Sha256,
+    Body, End, Failure, FailureKind, Gunzipped, HEAD_BYTES, LoggedRequest, Outcome, ProbeId,
+    Response, Same, Sha256,
 };
 use sha2::Digest as _;
 
@@ -41,18 +41,18 @@ type Headers = Vec<(String, String)>;
 
 impl Paper {
     /// The outcome of a request.
-    pub(super) fn answer(&self, line: &str, headers: &[String]) -> Seen<Response> {
+    pub(super) fn answer(&self, line: &str, headers: &[String]) -> Outcome<Response> {
         match absent(line) {
             Some(absent) => absent,
-            None => Seen::Answer(self.response(line, headers)),
+            None => Outcome::Response(self.response(line, headers)),
         }
     }
 
     /// The outcome of reading the storage.
-    pub(super) fn stored(&self, word: &str) -> Seen<Body> {
+    pub(super) fn stored(&self, word: &str) -> Outcome<Body> {
         match absent(word) {
             Some(absent) => absent,
-            None => Seen::Answer(self.body_of(word)),
+            None => Outcome::Response(self.body_of(word)),
         }
     }
 
@@ -237,9 +237,9 @@ fn word(hi: u64, lo: u64, i: u64) -> [u8; 8] {
 }
 
 /// `skipped`, or a failure with the name that it has in reports.
-fn absent<T>(line: &str) -> Option<Seen<T>> {
+fn absent<T>(line: &str) -> Option<Outcome<T>> {
     let (kind, chain) = match line {
-        "skipped" => return Some(Seen::Skipped("no URL was given".to_owned())),
+        "skipped" => return Some(Outcome::Skipped("no URL was given".to_owned())),
         "name-not-resolved" => (FailureKind::NameNotResolved, "Name or service not known"),
         "refused" => (FailureKind::Refused, "Connection refused (os error 111)"),
         "timed-out" => (FailureKind::TimedOut, "no response within 10s"),
@@ -260,7 +260,7 @@ fn absent<T>(line: &str) -> Option<Seen<T>> {
         "other" => (FailureKind::Other, "the storage returns 500"),
         _ => return None,
     };
-    Some(Seen::Nothing(Failure { kind, chain: chain.to_owned() }))
+    Some(Outcome::Failed(Failure { kind, chain: chain.to_owned() }))
 }
 
 /// The header that a further probe sends, where it matters.
@@ -294,14 +294,14 @@ pub(super) fn wants(id: ProbeId) -> Option<&'static str> {
 }
 
 /// The request log of the fixture; each line is a method, a target and a response.
-pub(super) fn journal(lines: &[String]) -> Vec<Journalled> {
+pub(super) fn journal(lines: &[String]) -> Vec<LoggedRequest> {
     let mut journal = Vec::new();
     for line in lines {
         let words: Vec<_> = line.split(' ').map(str::to_owned).collect();
         let Ok([method, target, answer]) = <[String; 3]>::try_from(words) else {
             panic!("expected `METHOD TARGET RESPONSE`: `{line}`");
         };
-        journal.push(Journalled { method, target, answer });
+        journal.push(LoggedRequest { method, target, answer });
     }
     journal
 }

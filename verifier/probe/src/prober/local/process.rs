@@ -3,8 +3,8 @@
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use sendfile_evidence::fact::{Fact, Says};
-use sendfile_readers::{Config, Worker};
+use sendfile_evidence::fact::{Fact, FactKind};
+use sendfile_readers::{ProxyConfig, Worker};
 
 /// The user of a server's workers.
 pub(super) fn worker_uid(worker: &Worker) -> Option<u32> {
@@ -16,7 +16,7 @@ pub(super) fn worker_uid(worker: &Worker) -> Option<u32> {
 }
 
 /// The fact that a configuration is newer than the workers that should have read it.
-pub(super) fn edited(config: &Config, newest: Option<SystemTime>) -> Option<Fact> {
+pub(super) fn edited(config: &ProxyConfig, newest: Option<SystemTime>) -> Option<Fact> {
     let master = master(&config.worker())?;
     let newest = newest?;
     // A server without workers reloads its configuration in the same process.
@@ -30,7 +30,7 @@ pub(super) fn edited(config: &Config, newest: Option<SystemTime>) -> Option<Fact
             humantime::format_duration(Duration::from_secs(later.as_secs())),
             config.worker().server
         );
-        Fact::of(Says::Edited, detail)
+        Fact::of(FactKind::Edited, detail)
     })
 }
 

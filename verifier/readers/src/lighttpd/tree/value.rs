@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 
-use sendfile_evidence::fact::Place;
+use sendfile_evidence::fact::SourceLine;
 
 /// A value.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -77,13 +77,13 @@ pub(in super::super) struct Setting {
 
 impl Setting {
     /// Its position.
-    pub(in super::super) fn place(&self) -> Place {
-        Place { file: self.file.to_string(), line: self.line, text: self.key.clone() }
+    pub(in super::super) fn place(&self) -> SourceLine {
+        SourceLine { file: self.file.to_string(), line: self.line, text: self.key.clone() }
     }
 
     /// Its position, with an entry of its value.
-    pub(in super::super) fn place_of(&self, entry: &str) -> Place {
-        Place { text: format!("{} {entry}", self.key), ..self.place() }
+    pub(in super::super) fn place_of(&self, entry: &str) -> SourceLine {
+        SourceLine { text: format!("{} {entry}", self.key), ..self.place() }
     }
 }
 

@@ -40,7 +40,7 @@ pub(super) fn directives(
                     problem.get_or_insert_with(|| format!("line {}: unexpected `}}`", reader.line));
                 }
             },
-            Step::Wrong(what) => {
+            Step::Misconfiguration(what) => {
                 problem.get_or_insert_with(|| format!("line {}: {what}", reader.line));
             }
             Step::End => break,
@@ -61,12 +61,12 @@ enum Step {
     Plain(Directive),
     Opens(Directive),
     Closes,
-    Wrong(&'static str),
+    Misconfiguration(&'static str),
     End,
 }
 
 /// nginx rejects such a file.
-const UNFINISHED: Step = Step::Wrong("directive without `;`");
+const UNFINISHED: Step = Step::Misconfiguration("directive without `;`");
 
 struct Reader<'a> {
     text: &'a str,
@@ -102,13 +102,13 @@ impl Reader<'_> {
                     self.next();
                     return self
                         .made(words, line)
-                        .map_or(Step::Wrong("empty directive"), Step::Plain);
+                        .map_or(Step::Misconfiguration("empty directive"), Step::Plain);
                 }
                 '{' => {
                     self.next();
                     let lua = words.first().is_some_and(|it| it.ends_with("_by_lua_block"));
                     let Some(directive) = self.made(words, line) else {
-                        return Step::Wrong("block without a name");
+                        return Step::Misconfiguration("block without a name");
                     };
                     if !lua {
                         return Step::Opens(directive);
@@ -262,7 +262,7 @@ impl Reader<'_> {
 
 #[cfg(test)]
 mod tests {
-    use super::{super::super::super::paper::Paper, *};
+    use super::{super::super::super::paper::InMemoryDisk, *};
 
     fn shape(text: &str) -> String {
         fn one(it: &Directive) -> String {
@@ -275,7 +275,7 @@ mod tests {
                 None => words,
             }
         }
-        let (mut disk, mut unread) = (Paper::default(), Vec::new());
+        let (mut disk, mut unread) = (InMemoryDisk::default(), Vec::new());
         let (directives, problem) = directives("f", text, &mut Files::new(&mut disk, &mut unread));
         let all: Vec<String> = directives.iter().map(one).collect();
         all.join(";") + problem.map_or(String::new(), |it| format!(" !{it}")).as_str()

@@ -3,18 +3,18 @@
 
 use super::{
     Culprit, Layer, LayerResult, Remedy,
-    instead::{Instead, alike, describe, instead},
+    body_class::{BodyClass, alike, body_class, describe},
     layers::stored,
     reached::Reached,
 };
 use crate::curl;
 use sendfile_evidence::{
-    Body, End, Evidence, ProbeId, Response, Seen, Source,
+    Body, End, Evidence, Outcome, ProbeId, Response, Source,
     dialect::{self, Product, ValueFault, compare_values},
 };
 
 /// The evidence about a target, interpreted once for all rules.
-pub struct Reading<'a> {
+pub struct Analysis<'a> {
     /// The evidence itself.
     pub evidence: &'a Evidence,
     /// Whether the client gets the dummy.
@@ -25,57 +25,57 @@ pub struct Reading<'a> {
     pub server: Option<Product>,
 }
 
-impl<'a> Reading<'a> {
+impl<'a> Analysis<'a> {
     /// Interprets the evidence.
     pub fn of(evidence: &'a Evidence) -> Self {
         let of = |it: Option<&Response>| it.and_then(Product::of);
-        let server = of(evidence.direct.answer()).or_else(|| of(evidence.full.answer()));
+        let server = of(evidence.direct.response()).or_else(|| of(evidence.full.response()));
         Self { evidence, delivered: evidence.delivered(), reached: Reached::of(evidence), server }
     }
 
     /// The client's response, if the dummy did not arrive.
     pub fn wrong_full(&self) -> Option<&'a Response> {
         let known = self.evidence.dummy.is_some();
-        self.evidence.full.answer().filter(|it| !self.delivered && (known || it.status != 200))
+        self.evidence.full.response().filter(|it| !self.delivered && (known || it.status != 200))
     }
 
     /// Whether the read limit truncated the download before the file's own size.
     pub fn cut_by_limit(&self) -> bool {
         let size = self.evidence.dummy.as_ref().map_or(u64::MAX, |it| it.size);
         let cut = |it: &Response| it.body.end == End::TooLong && it.body.size <= size;
-        self.evidence.full.answer().is_some_and(cut)
+        self.evidence.full.response().is_some_and(cut)
     }
 
     /// Why there is no reference copy to compare with.
-    pub fn no_yardstick(&self) -> String {
-        match (&self.evidence.storage.seen, &self.evidence.app.seen) {
-            (Seen::Nothing(failure), _) => format!("storage error: {}", failure.chain),
-            (Seen::Skipped(reason), Seen::Nothing(failure)) => {
+    pub fn no_reference_reason(&self) -> String {
+        match (&self.evidence.storage.outcome, &self.evidence.app.outcome) {
+            (Outcome::Failed(failure), _) => format!("storage error: {}", failure.chain),
+            (Outcome::Skipped(reason), Outcome::Failed(failure)) => {
                 format!("{reason}: {}", failure.chain)
             }
-            (Seen::Skipped(reason), _) => reason.clone(),
-            (Seen::Answer(_), _) => "the storage's response cannot be used".to_owned(),
+            (Outcome::Skipped(reason), _) => reason.clone(),
+            (Outcome::Response(_), _) => "the storage's response cannot be used".to_owned(),
         }
     }
 
     /// The app's response.
     pub fn app(&self) -> Option<&'a Response> {
-        self.evidence.app.answer()
+        self.evidence.app.response()
     }
 
     /// The direct location's response.
     pub fn direct(&self) -> Option<&'a Response> {
-        self.evidence.direct.answer().filter(|it| !self.by_app(it))
+        self.evidence.direct.response().filter(|it| !self.by_app(it))
     }
 
     /// Whether a wrong response of the direct location is the app's own page. Then no such location
     /// exists, and nothing is known about what the proxy reads.
     pub fn direct_by_app(&self) -> bool {
-        self.evidence.direct.answer().is_some_and(|it| self.by_app(it))
+        self.evidence.direct.response().is_some_and(|it| self.by_app(it))
     }
 
     fn by_app(&self, response: &Response) -> bool {
-        let page = || matches!(instead(self.evidence, response), Instead::AppPage);
+        let page = || matches!(body_class(self.evidence, response), BodyClass::AppPage);
         response.header("x-sendfile-fixture").is_some() || page()
     }
 
@@ -97,32 +97,32 @@ impl<'a> Reading<'a> {
         let strayed = |direct: &Response| {
             let elsewhere = self.probe(ProbeId::Elsewhere).is_some_and(|it| alike(it, direct));
             let redirected = (300..=399).contains(&direct.status);
-            matches!(self.reached, Reached::Not(_)) && (elsewhere || redirected)
+            matches!(self.reached, Reached::NotReached(_)) && (elsewhere || redirected)
         };
         self.direct().is_none_or(strayed)
     }
 
     /// Whether the storage was checked at all.
-    pub fn storage_asked(&self) -> bool {
-        !matches!(self.evidence.storage.seen, Seen::Skipped(_))
+    pub fn storage_checked(&self) -> bool {
+        !matches!(self.evidence.storage.outcome, Outcome::Skipped(_))
     }
 
     /// Whether the storage was checked and failed, or contains something else.
     pub fn storage_failed(&self) -> bool {
-        match &self.evidence.storage.seen {
-            Seen::Answer(body) => !self.evidence.is_dummy(body),
-            Seen::Nothing(_) => true,
-            Seen::Skipped(_) => false,
+        match &self.evidence.storage.outcome {
+            Outcome::Response(body) => !self.evidence.is_dummy(body),
+            Outcome::Failed(_) => true,
+            Outcome::Skipped(_) => false,
         }
     }
 
     /// Whether the storage is the culprit: it fails, and neither the proxy nor the client gets
     /// the dummy.
-    pub fn storage_to_blame(&self) -> bool {
-        let failure = self.evidence.storage.seen.failure();
+    pub fn storage_is_culprit(&self) -> bool {
+        let failure = self.evidence.storage.outcome.failure();
         let denied = failure.is_some_and(|it| it.kind.is_of_the_key());
         // A 200 shows that the storage contains a file.
-        let served = self.direct().or(self.evidence.full.answer()).map(|it| it.status);
+        let served = self.direct().or(self.evidence.full.response()).map(|it| it.status);
         let undisputed =
             if self.by_contract() { !self.direct_right() } else { served != Some(200) };
         self.storage_failed() && !denied && undisputed
@@ -170,13 +170,13 @@ impl<'a> Reading<'a> {
 
     /// The file's path on disk, if that is known.
     pub fn stored_at(&self) -> Option<&'a str> {
-        self.evidence.storage.asked.url.strip_prefix("file://")
+        self.evidence.storage.request.url.strip_prefix("file://")
     }
 
     /// Whether the app works as intended, as far as it was checked.
     pub fn app_right(&self) -> bool {
-        match &self.evidence.app.seen {
-            Seen::Answer(it) => {
+        match &self.evidence.app.outcome {
+            Outcome::Response(it) => {
                 let strict = matches!(self.server, Some(Product::Apache | Product::Lighttpd));
                 // nginx acts on any status, but not where it intercepts errors.
                 let error = self.server == Some(Product::Nginx) && it.status >= 300;
@@ -184,8 +184,8 @@ impl<'a> Reading<'a> {
                 let right = self.understood().is_some() && self.value_fault().is_none();
                 right && obeyed && self.once() || self.engaged().is_some()
             }
-            Seen::Nothing(_) => false,
-            Seen::Skipped(_) => true,
+            Outcome::Failed(_) => false,
+            Outcome::Skipped(_) => true,
         }
     }
 
@@ -210,50 +210,51 @@ impl<'a> Reading<'a> {
 
     /// The client's wrong response, if storage, app and direct location are right as far as they
     /// were checked. What remains is the hand-off between app and proxy, or a component in front.
-    pub fn left_over(&self) -> Option<&'a Response> {
+    pub fn unexplained_failure(&self) -> Option<&'a Response> {
         let direct = self.direct_unknown() || self.direct_right();
-        self.wrong_full().filter(|_| !self.storage_to_blame() && self.app_right() && direct)
+        self.wrong_full().filter(|_| !self.storage_is_culprit() && self.app_right() && direct)
     }
 
     /// The same, if the request reached the app: the hand-off itself fails.
-    pub fn lost_after_app(&self) -> Option<&'a Response> {
-        let elsewhere = matches!(self.reached, Reached::Not(_) | Reached::Otherwise(_));
-        self.left_over().filter(|_| !elsewhere && !self.comes_otherwise())
+    pub fn failed_after_app(&self) -> Option<&'a Response> {
+        let elsewhere = matches!(self.reached, Reached::NotReached(_) | Reached::Misrouted(_));
+        self.unexplained_failure().filter(|_| !elsewhere && !self.succeeds_otherwise())
     }
 
     /// The same, if the request did not reach the app, or if that is unknown.
-    pub fn lost_before_app(&self) -> Option<&'a Response> {
-        let app = !matches!(self.reached, Reached::Not(_) | Reached::Unknown);
-        self.left_over().filter(|_| !app && !self.comes_otherwise())
+    pub fn failed_before_app(&self) -> Option<&'a Response> {
+        let app = !matches!(self.reached, Reached::NotReached(_) | Reached::Unknown);
+        self.unexplained_failure().filter(|_| !app && !self.succeeds_otherwise())
     }
 
     /// Whether the same request returned the file when it was repeated.
-    pub fn comes_again(&self) -> bool {
-        self.gives_dummy(ProbeId::Again)
+    pub fn retry_succeeds(&self) -> bool {
+        self.returns_dummy(ProbeId::Again)
     }
 
     /// Whether the download is requested with HEAD, so that there is no body to compare.
     pub fn head_only(&self) -> bool {
-        self.evidence.full.asked.method == "HEAD"
+        self.evidence.full.request.method == "HEAD"
     }
 
     /// Whether the site responds at all: at the direct location, or at any other path.
     pub fn site_answers(&self) -> bool {
         let origin = |url: &str| url.split('/').take(3).map(str::to_owned).collect::<Vec<_>>();
-        let site = origin(&self.evidence.full.asked.url);
+        let site = origin(&self.evidence.full.request.url);
         let others = self.evidence.probes.iter().map(|it| &it.probed);
-        let mut answered = others.chain([&self.evidence.direct]).filter(|it| it.answer().is_some());
-        answered.any(|it| it.asked.unix_socket.is_none() && origin(&it.asked.url) == site)
+        let mut answered =
+            others.chain([&self.evidence.direct]).filter(|it| it.response().is_some());
+        answered.any(|it| it.request.unix_socket.is_none() && origin(&it.request.url) == site)
     }
 
     /// Whether the file is returned only by bypassing a cache.
-    pub fn comes_past_cache(&self) -> bool {
-        self.gives_dummy(ProbeId::FreshQuery) && !self.comes_again()
+    pub fn succeeds_past_cache(&self) -> bool {
+        self.returns_dummy(ProbeId::FreshQuery) && !self.retry_succeeds()
     }
 
     /// Whether the download succeeds at times, or by bypassing a cache.
-    fn comes_otherwise(&self) -> bool {
-        self.gives_dummy(ProbeId::FreshQuery) || self.comes_again()
+    fn succeeds_otherwise(&self) -> bool {
+        self.returns_dummy(ProbeId::FreshQuery) || self.retry_succeeds()
     }
 
     /// The response to a further probe.
@@ -262,7 +263,7 @@ impl<'a> Reading<'a> {
     }
 
     /// Whether a further probe received the dummy.
-    pub fn gives_dummy(&self, id: ProbeId) -> bool {
+    pub fn returns_dummy(&self, id: ProbeId) -> bool {
         let Some(further) = self.evidence.probes.iter().find(|it| it.id == id) else {
             return false;
         };
@@ -270,21 +271,24 @@ impl<'a> Reading<'a> {
             let right = |it| it == body.sha256 && body.end == End::Whole;
             further.wants.map_or_else(|| self.evidence.is_dummy(body), right)
         };
-        further.probed.answer().is_some_and(|it| (200..300).contains(&it.status) && right(&it.body))
+        further
+            .probed
+            .response()
+            .is_some_and(|it| (200..300).contains(&it.status) && right(&it.body))
     }
 
     /// The inner proxies that responded.
     pub fn inner(&self) -> impl Iterator<Item = (ProbeId, &'a Response)> {
         let inner = self.evidence.probes.iter().filter(|it| matches!(it.id, ProbeId::Inner(_)));
-        inner.filter_map(|it| it.probed.answer().map(|answer| (it.id, answer)))
+        inner.filter_map(|it| it.probed.response().map(|answer| (it.id, answer)))
     }
 
     /// The proxy whose own error page the response is.
     pub fn own_page(&self, response: &Response) -> Option<Product> {
-        match instead(self.evidence, response) {
+        match body_class(self.evidence, response) {
             _ if dialect::store_refusal(response).is_some() => None,
-            Instead::ProxyPage(product) => Some(product),
-            Instead::Empty if response.status >= 400 => {
+            BodyClass::ProxyPage(product) => Some(product),
+            BodyClass::Empty if response.status >= 400 => {
                 // Caddy's own errors are empty, and keep a content type that was copied from the
                 // app.
                 let copied = self.app().map(Response::media_type) == Some(response.media_type());
@@ -313,11 +317,11 @@ impl<'a> Reading<'a> {
     }
 
     /// Describes the client's response in one line.
-    pub fn visitor_gets(&self) -> String {
-        match &self.evidence.full.seen {
-            Seen::Answer(it) => format!("The client gets {}", self.describe(it)),
-            Seen::Nothing(failure) => format!("The client gets no response: {}", failure.chain),
-            Seen::Skipped(reason) => reason.clone(),
+    pub fn client_gets(&self) -> String {
+        match &self.evidence.full.outcome {
+            Outcome::Response(it) => format!("The client gets {}", self.describe(it)),
+            Outcome::Failed(failure) => format!("The client gets no response: {}", failure.chain),
+            Outcome::Skipped(reason) => reason.clone(),
         }
     }
 
@@ -389,10 +393,10 @@ impl<'a> Reading<'a> {
     pub(super) fn reproduce(&self, culprit: Culprit) -> String {
         let evidence = self.evidence;
         curl::line(match culprit {
-            Culprit::Storage => &evidence.storage.asked,
-            Culprit::App => &evidence.app.asked,
-            Culprit::Proxy if !evidence.direct.asked.url.is_empty() => &evidence.direct.asked,
-            Culprit::Proxy | Culprit::Handoff | Culprit::Frontend => &evidence.full.asked,
+            Culprit::Storage => &evidence.storage.request,
+            Culprit::App => &evidence.app.request,
+            Culprit::Proxy if !evidence.direct.request.url.is_empty() => &evidence.direct.request,
+            Culprit::Proxy | Culprit::Handoff | Culprit::Frontend => &evidence.full.request,
         })
     }
 }

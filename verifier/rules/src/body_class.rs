@@ -7,7 +7,7 @@ use sendfile_evidence::{
 };
 
 /// The kind of content in a response.
-pub(super) enum Instead {
+pub(super) enum BodyClass {
     /// The dummy itself.
     Dummy,
     /// An empty body.
@@ -39,27 +39,27 @@ pub(super) enum Instead {
 }
 
 /// Classifies a response.
-pub(super) fn instead(evidence: &Evidence, response: &Response) -> Instead {
+pub(super) fn body_class(evidence: &Evidence, response: &Response) -> BodyClass {
     let body = &response.body;
     if evidence.is_dummy(body) {
-        return Instead::Dummy;
+        return BodyClass::Dummy;
     }
     if let (300..=399, Some(location)) = (response.status, response.header("location")) {
-        return Instead::Redirect(location.to_owned());
+        return BodyClass::Redirect(location.to_owned());
     }
     if body.size == 0 {
-        return Instead::Empty;
+        return BodyClass::Empty;
     }
     if let Some(it) = of_dummy(evidence, body) {
         return it;
     }
     if let Some(code) = dialect::store_error(body) {
-        return Instead::StoreError(code);
+        return BodyClass::StoreError(code);
     }
     match Product::by_error_page(response) {
-        Some(product) => Instead::ProxyPage(product),
-        None if is_app_page(evidence, response) => Instead::AppPage,
-        None => Instead::Other,
+        Some(product) => BodyClass::ProxyPage(product),
+        None if is_app_page(evidence, response) => BodyClass::AppPage,
+        None => BodyClass::Other,
     }
 }
 
@@ -78,15 +78,15 @@ pub(super) fn earlier(evidence: &Evidence, head: &[u8]) -> Option<DummyLine> {
 /// Whether the fixture changed its files after the download.
 pub(super) fn rotated(evidence: &Evidence) -> bool {
     let Some(own) = own_line(evidence) else { return false };
-    let heads = evidence.probes.iter().filter_map(|it| Some(&it.probed.answer()?.body.head));
+    let heads = evidence.probes.iter().filter_map(|it| Some(&it.probed.response()?.body.head));
     let mut lines = heads.filter_map(|it| DummyLine::read(it));
     lines.any(|it| it.instance == own.instance && it.generation > own.generation)
 }
 
 /// The first line of the dummy, from any layer that returned it.
 fn own_line(evidence: &Evidence) -> Option<DummyLine> {
-    let responses = [&evidence.full, &evidence.direct].into_iter().filter_map(|it| it.answer());
-    let bodies = responses.map(|it| &it.body).chain(evidence.storage.answer());
+    let responses = [&evidence.full, &evidence.direct].into_iter().filter_map(|it| it.response());
+    let bodies = responses.map(|it| &it.body).chain(evidence.storage.response());
     bodies.filter(|it| evidence.is_dummy(it)).find_map(|it| DummyLine::read(&it.head))
 }
 
@@ -95,39 +95,39 @@ pub(super) fn told(line: &DummyLine) -> String {
     format!("generation {}, placed {}", line.generation, line.placed)
 }
 
-fn of_dummy(evidence: &Evidence, body: &Body) -> Option<Instead> {
+fn of_dummy(evidence: &Evidence, body: &Body) -> Option<BodyClass> {
     let dummy = evidence.dummy.as_ref()?;
     let packed = |it: &Gunzipped| it.size == dummy.size && it.sha256 == dummy.sha256;
     if body.gunzipped.as_ref().is_some_and(packed) {
-        return Some(Instead::Gzip);
+        return Some(BodyClass::Gzip);
     }
     let line = DummyLine::read(&body.head);
     if dummy.previous == Some(body.sha256) {
-        return Some(Instead::Older(line));
+        return Some(BodyClass::Older(line));
     }
     match line {
         Some(line) if dummy.instance.as_ref().is_some_and(|it| *it != line.instance) => {
-            return Some(Instead::OtherInstance(line));
+            return Some(BodyClass::OtherInstance(line));
         }
         Some(line) if dummy.key.as_ref().is_some_and(|it| *it != dialect::decoded(&line.key)) => {
-            return Some(Instead::OtherDummy(line));
+            return Some(BodyClass::OtherDummy(line));
         }
         Some(line) if dummy.nonce.as_ref().is_some_and(|it| *it != line.nonce) => {
-            return Some(Instead::Older(Some(line)));
+            return Some(BodyClass::Older(Some(line)));
         }
         _ => {}
     }
     let (Same::Exactly(same) | Same::AtLeast(same)) = body.same?;
     if same == dummy.size && body.size > dummy.size {
-        return Some(Instead::Longer);
+        return Some(BodyClass::Longer);
     }
     if body.size < dummy.size && (same == body.size || body.same == Some(Same::AtLeast(same))) {
-        return Some(Instead::Truncated);
+        return Some(BodyClass::Truncated);
     }
     // A few equal bytes prove nothing, because pages also begin alike. A body of exactly the
     // dummy's size does.
     (same >= 64 || body.size == dummy.size || same * 2 >= dummy.size)
-        .then_some(Instead::Changed(body.same?))
+        .then_some(BodyClass::Changed(body.same?))
 }
 
 /// Whether a page is one that the app returns for another path.
@@ -161,37 +161,37 @@ pub(super) fn content(evidence: &Evidence, response: &Response) -> String {
     let body = &response.body;
     let size = evidence.dummy.as_ref().map_or(0, |it| it.size);
     let it = evidence.file_is_called();
-    let what = match instead(evidence, response) {
-        Instead::Dummy if !evidence.has_yardstick() => {
+    let what = match body_class(evidence, response) {
+        BodyClass::Dummy if !evidence.has_reference() => {
             format!("the file as received, {} bytes", body.size)
         }
-        Instead::Dummy => format!("{it}, {} bytes", body.size),
-        Instead::Empty => "an empty body".to_owned(),
-        Instead::Gzip => format!("{it} compressed with gzip, {} bytes", body.size),
-        Instead::Older(Some(line)) => {
+        BodyClass::Dummy => format!("{it}, {} bytes", body.size),
+        BodyClass::Empty => "an empty body".to_owned(),
+        BodyClass::Gzip => format!("{it} compressed with gzip, {} bytes", body.size),
+        BodyClass::Older(Some(line)) => {
             format!("an older version of the dummy, {}", told(&line))
         }
-        Instead::Older(None) => "an older version of the dummy".to_owned(),
-        Instead::OtherInstance(line) => {
+        BodyClass::Older(None) => "an older version of the dummy".to_owned(),
+        BodyClass::OtherInstance(line) => {
             format!(
                 "the dummy of another fixture, instance {}, placed {}",
                 line.instance, line.placed
             )
         }
-        Instead::OtherDummy(line) => {
+        BodyClass::OtherDummy(line) => {
             format!("another dummy, placed as {}", dialect::decoded(&line.key))
         }
-        Instead::Truncated => format!("the first {} of {it}'s {size} bytes", body.size),
-        Instead::Longer => format!("{it} followed by {} extra bytes", body.size - size),
-        Instead::Changed(Same::Exactly(at)) => format!("{it}, but changed from byte {at} on"),
-        Instead::Changed(Same::AtLeast(at)) => {
+        BodyClass::Truncated => format!("the first {} of {it}'s {size} bytes", body.size),
+        BodyClass::Longer => format!("{it} followed by {} extra bytes", body.size - size),
+        BodyClass::Changed(Same::Exactly(at)) => format!("{it}, but changed from byte {at} on"),
+        BodyClass::Changed(Same::AtLeast(at)) => {
             format!("{it}, but changed somewhere after byte {at}")
         }
-        Instead::Redirect(location) => format!("a redirect to {location}"),
-        Instead::StoreError(code) => format!("the store error {code}"),
-        Instead::ProxyPage(product) => format!("the {} error page", product.name()),
-        Instead::AppPage => "a page from the app".to_owned(),
-        Instead::Other => page(response),
+        BodyClass::Redirect(location) => format!("a redirect to {location}"),
+        BodyClass::StoreError(code) => format!("the store error {code}"),
+        BodyClass::ProxyPage(product) => format!("the {} error page", product.name()),
+        BodyClass::AppPage => "a page from the app".to_owned(),
+        BodyClass::Other => page(response),
     };
     format!("{what}{}", ending(body))
 }
