@@ -7,7 +7,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
 use crate::{report::Format, snippet::Proxy};
-use sendfile_evidence::{CERT_DAYS, fact::Kind};
+use sendfile_evidence::{CERT_DAYS, Server};
 use sendfile_probe::config::{CONCURRENCY, ConnectTo, Resolve, proxy_config};
 
 mod config;
@@ -185,7 +185,7 @@ pub struct Verify {
     /// Path to a proxy's configuration, to name the file and line to change (repeatable); KIND is
     /// nginx, apache, lighttpd or caddy
     #[arg(long, value_name = "KIND:PATH", help_heading = "Configuration and logs", value_parser = proxy_config)]
-    pub proxy_config: Vec<(Kind, PathBuf)>,
+    pub proxy_config: Vec<(Server, PathBuf)>,
     /// Path to a proxy's error log; only lines added during the check are used (repeatable)
     #[arg(long, value_name = "PATH", help_heading = "Configuration and logs")]
     pub error_log: Vec<PathBuf>,

@@ -6,7 +6,7 @@
 
 use percent_encoding::percent_decode_str;
 
-use crate::{Body, OddName, Response};
+use crate::{Body, Response};
 
 mod etag;
 mod link;
@@ -15,131 +15,6 @@ mod value;
 pub use etag::file_seen;
 pub use link::{link_of, signed_link};
 pub use value::{ValueFault, compare_values};
-
-/// The servers that are distinguished.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Product {
-    /// nginx and its forks.
-    Nginx,
-    /// Apache httpd.
-    Apache,
-    /// lighttpd.
-    Lighttpd,
-    /// Caddy.
-    Caddy,
-    /// H2O.
-    H2o,
-    /// The proxy built into the fixture.
-    BuiltIn,
-}
-
-impl Product {
-    /// The name that its users know it by.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Nginx => "nginx",
-            Self::Apache => "Apache",
-            Self::Lighttpd => "lighttpd",
-            Self::Caddy => "Caddy",
-            Self::H2o => "h2o",
-            Self::BuiltIn => "the built-in proxy",
-        }
-    }
-
-    /// Whether it percent-decodes the value of its hand-off header.
-    ///
-    /// Measured: nginx since 1.5.9 and lighttpd decode; mod_xsendfile 0.12 and Caddy 2.6 do not.
-    pub fn decodes(self) -> bool {
-        matches!(self, Self::Nginx | Self::Lighttpd | Self::H2o | Self::BuiltIn)
-    }
-
-    /// Whether a file name of this kind is known to be mangled by some version, whatever its
-    /// configuration.
-    ///
-    /// Measured with mod_xsendfile 0.12 and 1.0, Caddy 2.6.2 and 2.11.7; nginx and lighttpd mangle
-    /// none.
-    pub fn loses(self, name: OddName) -> bool {
-        match self {
-            Self::Apache => matches!(name.id(), "percent" | "escape"),
-            Self::Caddy => matches!(name.id(), "percent" | "escape" | "question" | "hash"),
-            Self::Nginx | Self::Lighttpd | Self::H2o | Self::BuiltIn => false,
-        }
-    }
-
-    /// Whether it acts on this hand-off header. For Caddy this depends on its configuration.
-    pub fn acts_on(self, header: &str) -> bool {
-        let among = |names: &[&str]| names.iter().any(|it| it.eq_ignore_ascii_case(header));
-        match self {
-            Self::Nginx => among(&["X-Accel-Redirect"]),
-            Self::Apache => among(&["X-Sendfile", "X-Sendfile-Temporary"]),
-            Self::Lighttpd => among(&["X-Sendfile", "X-Sendfile2", "X-LIGHTTPD-send-file"]),
-            Self::H2o => among(&["X-Reproxy-URL"]),
-            Self::Caddy | Self::BuiltIn => true,
-        }
-    }
-
-    /// The header that its users send, if it acts on one by default.
-    pub fn header(self) -> Option<&'static str> {
-        match self {
-            Self::Nginx => Some("X-Accel-Redirect"),
-            Self::Apache | Self::Lighttpd => Some("X-Sendfile"),
-            Self::H2o => Some("X-Reproxy-URL"),
-            Self::Caddy | Self::BuiltIn => None,
-        }
-    }
-
-    /// The product that sent a response: by its `Server` header, or else by its own error page.
-    pub fn of(response: &Response) -> Option<Self> {
-        response
-            .header("server")
-            .and_then(Self::by_server_header)
-            .or_else(|| Self::by_error_page(response))
-    }
-
-    fn by_server_header(value: &str) -> Option<Self> {
-        let value = value.to_ascii_lowercase();
-        SERVER_NAMES.iter().find(|(name, _)| value.starts_with(name)).map(|(_, product)| *product)
-    }
-
-    /// The product that wrote this error page, if a proxy wrote it and not the app.
-    pub fn by_error_page(response: &Response) -> Option<Self> {
-        if response.status < 300 {
-            return None;
-        }
-        let text = String::from_utf8_lossy(&response.body.head);
-        let empty_from_caddy = response.body.size == 0
-            && response.header("content-type").is_none()
-            && response.header("server").is_some_and(|it| it.eq_ignore_ascii_case("caddy"));
-        if empty_from_caddy {
-            return Some(Self::Caddy);
-        }
-        ERROR_PAGES.iter().find(|(mark, _)| text.contains(mark)).map(|(_, product)| *product)
-    }
-}
-
-const SERVER_NAMES: [(&str, Product); 9] = [
-    ("nginx", Product::Nginx),
-    ("openresty", Product::Nginx),
-    ("angie", Product::Nginx),
-    ("freenginx", Product::Nginx),
-    ("apache", Product::Apache),
-    ("lighttpd", Product::Lighttpd),
-    ("caddy", Product::Caddy),
-    ("h2o", Product::H2o),
-    ("sendfile-fixture", Product::BuiltIn),
-];
-
-/// Distinctive parts of the proxies' own error pages, measured with nginx 1.22.1, Apache 2.4.71 and
-/// lighttpd 1.4.69; older Apache sends HTML 2.0.
-const ERROR_PAGES: [(&str, Product); 7] = [
-    ("<center>nginx", Product::Nginx),
-    ("<center>openresty", Product::Nginx),
-    ("<hr><center>", Product::Nginx),
-    ("-//W3C//DTD HTML 4.01//EN\" \"http://www.w3.org/TR/html4/strict.dtd\"", Product::Apache),
-    ("-//IETF//DTD HTML 2.0//EN", Product::Apache),
-    ("<?xml version=\"1.0\" encoding=\"iso-8859-1\"?>", Product::Lighttpd),
-    ("sendfile-fixture proxy", Product::BuiltIn),
-];
 
 /// What the value of a hand-off header refers to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -5,39 +5,6 @@ use std::fmt;
 use crate::log;
 pub use crate::path::{Misconfiguration, misconfiguration};
 
-/// The servers whose configuration can be read.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
-    /// nginx and its forks: a file, or the output of `nginx -T`.
-    Nginx,
-    /// Apache httpd.
-    Apache,
-    /// lighttpd.
-    Lighttpd,
-    /// Caddy: a Caddyfile, or JSON.
-    Caddy,
-}
-
-/// The names of the servers, as in `--proxy-config`.
-pub const KINDS: [(&str, Kind); 4] = [
-    ("nginx", Kind::Nginx),
-    ("apache", Kind::Apache),
-    ("lighttpd", Kind::Lighttpd),
-    ("caddy", Kind::Caddy),
-];
-
-impl Kind {
-    /// The name that its users know it by.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Nginx => "nginx",
-            Self::Apache => "Apache",
-            Self::Lighttpd => "lighttpd",
-            Self::Caddy => "Caddy",
-        }
-    }
-}
-
 /// One fact from a configuration or an error log.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Fact {

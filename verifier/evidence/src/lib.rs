@@ -26,6 +26,7 @@ mod private;
 mod probe_id;
 pub mod request;
 pub mod secret;
+mod server;
 mod spelling;
 
 pub use body::{Body, End, Gunzipped, HEAD_BYTES, Same};
@@ -35,6 +36,7 @@ pub use failure::{Failure, FailureKind, cause_chain};
 pub use names::OddName;
 pub use part::Part;
 pub use probe_id::ProbeId;
+pub use server::Server;
 pub use spelling::Spelling;
 
 use fact::Fact;

@@ -1,46 +1,104 @@
-//! The odd file names that a fixture's dummies can have: each is mangled in a different way between
-//! an app and its proxy.
+//! The odd names of the fixture's dummies: each kind is lost in a different way between an app and its
+//! proxy.
 
-/// The suffixes of the probes' names after `name-`, and what is odd about the file name.
-const ODD_NAMES: [(&str, &str); 14] = [
-    ("space", "a space"),
-    ("percent", "a percent sign"),
-    ("escape", "a literal `%20`"),
-    ("question", "a question mark"),
-    ("hash", "a hash sign"),
-    ("plus", "a plus sign"),
-    ("semicolon", "a semicolon"),
-    ("ampersand", "`&` and `=`"),
-    ("quotes", "quotes"),
-    ("nfc", "an `é` as one code point"),
-    ("nfd", "an `é` as two code points"),
-    ("dot", "a leading dot"),
-    ("deep", "seven parent directories"),
-    ("long", "a length of 200 bytes"),
-];
+use std::fmt;
 
 /// What is odd about a file's name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct OddName(&'static (&'static str, &'static str));
+pub enum OddName {
+    /// `a b`
+    Space,
+    /// `a%b`
+    Percent,
+    /// `a%20b`
+    Escape,
+    /// `a?b`
+    Question,
+    /// `a#b`
+    Hash,
+    /// `a+b`
+    Plus,
+    /// `a;b`
+    Semicolon,
+    /// `a&b=c`
+    Ampersand,
+    /// `a"b'c`
+    Quotes,
+    /// `é` as one character
+    Nfc,
+    /// `é` as two characters
+    Nfd,
+    /// `.a`
+    Dot,
+    /// Below seven directories
+    Deep,
+    /// 200 bytes
+    Long,
+}
 
 impl OddName {
-    /// All of them.
-    pub fn all() -> impl Iterator<Item = Self> {
-        ODD_NAMES.iter().map(Self)
+    /// All kinds.
+    pub const ALL: [Self; 14] = [
+        Self::Space,
+        Self::Percent,
+        Self::Escape,
+        Self::Question,
+        Self::Hash,
+        Self::Plus,
+        Self::Semicolon,
+        Self::Ampersand,
+        Self::Quotes,
+        Self::Nfc,
+        Self::Nfd,
+        Self::Dot,
+        Self::Deep,
+        Self::Long,
+    ];
+
+    /// The kind of this name.
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.id() == name)
     }
 
-    /// The one with this suffix in a probe's name.
-    pub fn named(id: &str) -> Option<Self> {
-        Self::all().find(|it| it.id() == id)
-    }
-
-    /// Its suffix in the probe's name.
+    /// Its name, as it stands in that of the probe after `name-`.
     pub fn id(self) -> &'static str {
-        self.0.0
+        match self {
+            Self::Space => "space",
+            Self::Percent => "percent",
+            Self::Escape => "escape",
+            Self::Question => "question",
+            Self::Hash => "hash",
+            Self::Plus => "plus",
+            Self::Semicolon => "semicolon",
+            Self::Ampersand => "ampersand",
+            Self::Quotes => "quotes",
+            Self::Nfc => "nfc",
+            Self::Nfd => "nfd",
+            Self::Dot => "dot",
+            Self::Deep => "deep",
+            Self::Long => "long",
+        }
     }
+}
 
-    /// What is odd, as a text.
-    pub fn what(self) -> &'static str {
-        self.0.1
+/// What is odd about the name, in words.
+impl fmt::Display for OddName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Space => "a space",
+            Self::Percent => "a percent sign",
+            Self::Escape => "a literal `%20`",
+            Self::Question => "a question mark",
+            Self::Hash => "a hash sign",
+            Self::Plus => "a plus sign",
+            Self::Semicolon => "a semicolon",
+            Self::Ampersand => "`&` and `=`",
+            Self::Quotes => "quotes",
+            Self::Nfc => "an `é` as one code point",
+            Self::Nfd => "an `é` as two code points",
+            Self::Dot => "a leading dot",
+            Self::Deep => "seven parent directories",
+            Self::Long => "a length of 200 bytes",
+        })
     }
 }

@@ -2,16 +2,21 @@
 //! download.
 
 use sendfile_evidence::{
-    fact::{Fact, FactKind, Kind},
+    Server,
+    fact::{Fact, FactKind},
     request::{Address, Request},
 };
 
 use super::{
-    Disk, HeaderFate, Query, RouteAnalysis, Worker,
     directive::Directive,
     pattern::Matcher,
     question::{is_switch, spelled},
     uri::decoded,
+};
+use crate::{
+    disk::{Disk, Worker},
+    question::Query,
+    reader::{HeaderFate, Reader, RouteAnalysis},
 };
 
 mod asked;
@@ -42,61 +47,6 @@ impl Apache {
     /// Reads a file with its includes.
     pub(super) fn read(path: &str, disk: &mut dyn Disk, unread: &mut Vec<Fact>) -> Self {
         Self { tree: tree::read(path, disk, unread), matcher: Matcher::default() }
-    }
-
-    /// The user that reads the files.
-    pub(super) fn worker(&self) -> Worker {
-        let word = |name: &str| {
-            let found = self.tree.main.iter().rev().find(|it| it.name == name)?;
-            Some(found.arg(0).to_owned()).filter(|it| !it.contains('$'))
-        };
-        Worker {
-            server: Kind::Apache.name(),
-            user: word("user"),
-            group: word("group"),
-            pid_file: word("pidfile"),
-        }
-    }
-
-    /// Whether it listens on an address.
-    pub(super) fn listens(&self, address: &Address) -> bool {
-        server::listens(&self.tree.main, address)
-    }
-
-    /// How it handles the download.
-    pub(super) fn treatment(
-        &self,
-        question: &Query,
-        disk: &dyn Disk,
-        worker: &Worker,
-    ) -> RouteAnalysis {
-        let mut treatment = RouteAnalysis::default();
-        let site = self.site(&question.site, disk);
-        let Some(found) = site.find(&question.site) else { return treatment };
-        download(&site, &found, question, &mut treatment);
-        let obeys = question.hands_over_by("X-Sendfile");
-        if let (End::Asks(asked), true) = (&found.end, obeys) {
-            let xsendfile = XSendFile { tree: &self.tree, found: &found, asked, site: &site };
-            treatment.header.extend(xsendfile.state());
-            treatment.header.extend(found.forbidden.clone());
-            let on = treatment.header.iter().all(|it| it.kind == FactKind::HeaderObeyed);
-            treatment.fate = if on { HeaderFate::Obeyed } else { HeaderFate::Passed };
-            treatment.target = xsendfile.target(question, disk, worker);
-        } else if let Some(forbidden) = &found.forbidden {
-            treatment.header.push(forbidden.clone());
-        }
-        let passed = treatment.fate == HeaderFate::Passed;
-        if let Some(unset) = self.unset(question, &found.scope).filter(|_| passed) {
-            treatment.header.push(unset);
-            treatment.fate = HeaderFate::Dropped;
-        }
-        if let End::Asks(asked) = &found.end {
-            treatment.header.extend(self.announced(question, &found, asked, site.host));
-        }
-        if let Some(direct) = &question.direct {
-            treatment.direct.extend(self.direct(direct, question, disk, worker));
-        }
-        treatment
     }
 
     /// A directive that removes the app's hand-off header. `Header always` uses a separate table,
@@ -171,6 +121,55 @@ impl Apache {
         let found = self.site(direct, disk).find(direct)?;
         let End::Opens(path, Some(at)) = found.end else { return None };
         Some(super::opened::direct(&path, at, question, disk, worker))
+    }
+}
+
+impl Reader for Apache {
+    fn worker(&self) -> Worker {
+        let word = |name: &str| {
+            let found = self.tree.main.iter().rev().find(|it| it.name == name)?;
+            Some(found.arg(0).to_owned()).filter(|it| !it.contains('$'))
+        };
+        Worker {
+            server: Server::Apache.name(),
+            user: word("user"),
+            group: word("group"),
+            pid_file: word("pidfile"),
+        }
+    }
+
+    fn listens(&self, address: &Address) -> bool {
+        server::listens(&self.tree.main, address)
+    }
+
+    fn analysis(&self, question: &Query, disk: &dyn Disk, worker: &Worker) -> RouteAnalysis {
+        let mut treatment = RouteAnalysis::default();
+        let site = self.site(&question.site, disk);
+        let Some(found) = site.find(&question.site) else { return treatment };
+        download(&site, &found, question, &mut treatment);
+        let obeys = question.hands_over_by("X-Sendfile");
+        if let (End::Asks(asked), true) = (&found.end, obeys) {
+            let xsendfile = XSendFile { tree: &self.tree, found: &found, asked, site: &site };
+            treatment.header.extend(xsendfile.state());
+            treatment.header.extend(found.forbidden.clone());
+            let on = treatment.header.iter().all(|it| it.kind == FactKind::HeaderObeyed);
+            treatment.fate = if on { HeaderFate::Obeyed } else { HeaderFate::Passed };
+            treatment.target = xsendfile.target(question, disk, worker);
+        } else if let Some(forbidden) = &found.forbidden {
+            treatment.header.push(forbidden.clone());
+        }
+        let passed = treatment.fate == HeaderFate::Passed;
+        if let Some(unset) = self.unset(question, &found.scope).filter(|_| passed) {
+            treatment.header.push(unset);
+            treatment.fate = HeaderFate::Dropped;
+        }
+        if let End::Asks(asked) = &found.end {
+            treatment.header.extend(self.announced(question, &found, asked, site.host));
+        }
+        if let Some(direct) = &question.direct {
+            treatment.direct.extend(self.direct(direct, question, disk, worker));
+        }
+        treatment
     }
 }
 

@@ -6,12 +6,16 @@ use sendfile_evidence::{
 };
 
 use super::{
-    Disk, HeaderFate, Query, RouteAnalysis, Text, Worker,
     directive::Directive,
     opened::direct,
     pattern::Matcher,
     question::{is_switch, spelled},
     uri::decoded,
+};
+use crate::{
+    disk::{Disk, Text, Worker},
+    question::Query,
+    reader::{HeaderFate, Reader, RouteAnalysis},
 };
 
 mod handoff;
@@ -58,11 +62,6 @@ impl Caddy {
         Self { sites, matcher: Matcher::default() }
     }
 
-    /// Whether a site listens on an address.
-    pub(super) fn listens(&self, address: &Address) -> bool {
-        self.sites.iter().any(|it| addresses(it).any(|it| it.port == address.port))
-    }
-
     /// The site for a request: by port, then by name, the longest name first.
     fn site(&self, request: &Request) -> Option<&Directive> {
         let at_port = |it: &&Directive| addresses(it).any(|it| it.port == request.address.port);
@@ -78,13 +77,24 @@ impl Caddy {
         sites.into_iter().filter(|it| fit(it).is_some()).max_by_key(fit)
     }
 
-    /// How it handles the download.
-    pub(super) fn treatment(
-        &self,
-        question: &Query,
-        disk: &dyn Disk,
-        worker: &Worker,
-    ) -> RouteAnalysis {
+    fn direct(&self, question: &Query, disk: &dyn Disk, worker: &Worker) -> Option<Fact> {
+        let request = question.direct.as_ref()?;
+        let mut walk = Walk::new(request, &self.matcher, disk)?;
+        let End::Opens(path, at) = walk.through(self.site(request)?.inside())? else { return None };
+        Some(direct(&path, at, question, disk, worker))
+    }
+}
+
+impl Reader for Caddy {
+    fn worker(&self) -> Worker {
+        Worker { server: sendfile_evidence::Server::Caddy.name(), ..Worker::default() }
+    }
+
+    fn listens(&self, address: &Address) -> bool {
+        self.sites.iter().any(|it| addresses(it).any(|it| it.port == address.port))
+    }
+
+    fn analysis(&self, question: &Query, disk: &dyn Disk, worker: &Worker) -> RouteAnalysis {
         let mut treatment = RouteAnalysis::default();
         let (Some(site), Some(mut walk)) =
             (self.site(&question.site), Walk::new(&question.site, &self.matcher, disk))
@@ -104,13 +114,6 @@ impl Caddy {
         }
         treatment.direct.extend(self.direct(question, disk, worker));
         treatment
-    }
-
-    fn direct(&self, question: &Query, disk: &dyn Disk, worker: &Worker) -> Option<Fact> {
-        let request = question.direct.as_ref()?;
-        let mut walk = Walk::new(request, &self.matcher, disk)?;
-        let End::Opens(path, at) = walk.through(self.site(request)?.inside())? else { return None };
-        Some(direct(&path, at, question, disk, worker))
     }
 }
 

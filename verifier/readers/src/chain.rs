@@ -6,7 +6,12 @@ use sendfile_evidence::{
     request::Address,
 };
 
-use super::{Disk, HeaderFate, ProxyConfig, Query, RouteAnalysis};
+use super::ProxyConfig;
+use crate::{
+    disk::Disk,
+    question::Query,
+    reader::{HeaderFate, RouteAnalysis},
+};
 
 /// Longer chains are loops.
 const LONGEST: usize = 8;

@@ -3,7 +3,8 @@
 
 use sendfile_evidence::fact::{Fact, FactKind};
 
-use super::{Disk, Text, directive::Directive};
+use super::directive::Directive;
+use crate::disk::{Disk, Text};
 
 /// Maximum number of files, counting repeated includes.
 const MOST: usize = 500;

@@ -6,7 +6,8 @@
 //! measurements take precedence over configuration.
 
 use sendfile_evidence::{
-    fact::{Fact, Kind},
+    Server,
+    fact::{Fact, FactKind},
     request::Address,
 };
 
@@ -24,112 +25,72 @@ mod opened;
 mod paper;
 mod pattern;
 mod question;
+mod reader;
 mod uri;
 
 pub use chain::facts;
 pub use disk::{Access, Disk, Look, Text, Worker};
 pub use pattern::glob;
 pub use question::Query;
+use reader::{Reader, RouteAnalysis};
 
 /// A parsed configuration.
 pub struct ProxyConfig {
     /// The path of the file, as given.
     pub path: String,
-    parsed: Parsed,
+    server: Server,
+    reader: Option<Box<dyn Reader>>,
     unread: Vec<Fact>,
 }
 
-enum Parsed {
-    Nginx(Box<nginx::Nginx>),
-    Apache(Box<apache::Apache>),
-    Lighttpd(Box<lighttpd::Lighttpd>),
-    Caddy(Box<caddy::Caddy>),
-}
-
 impl ProxyConfig {
-    /// Reads and parses a configuration. Anything that could not be read becomes a fact.
-    pub fn read(kind: Kind, path: &str, disk: &mut dyn Disk) -> Self {
+    /// Reads a configuration and parses it; whatever could not be read is a fact of it.
+    pub fn read(server: Server, path: &str, disk: &mut dyn Disk) -> Self {
         let mut unread = Vec::new();
-        let parsed = match kind {
-            Kind::Nginx => Parsed::Nginx(Box::new(nginx::Nginx::read(path, disk, &mut unread))),
-            Kind::Apache => Parsed::Apache(Box::new(apache::Apache::read(path, disk, &mut unread))),
-            Kind::Lighttpd => {
-                Parsed::Lighttpd(Box::new(lighttpd::Lighttpd::read(path, disk, &mut unread)))
-            }
-            Kind::Caddy => Parsed::Caddy(Box::new(caddy::Caddy::read(path, disk, &mut unread))),
+        let reader: Option<Box<dyn Reader>> = match server {
+            Server::Nginx => Some(Box::new(nginx::Nginx::read(path, disk, &mut unread))),
+            Server::Apache => Some(Box::new(apache::Apache::read(path, disk, &mut unread))),
+            Server::Lighttpd => Some(Box::new(lighttpd::Lighttpd::read(path, disk, &mut unread))),
+            Server::Caddy => Some(Box::new(caddy::Caddy::read(path, disk, &mut unread))),
+            Server::H2o | Server::BuiltIn => None,
         };
-        Self { path: path.to_owned(), parsed, unread }
+        if reader.is_none() {
+            let detail = format!("Configurations of {} cannot be read", server.name());
+            unread.push(Fact::of(FactKind::Unread, detail));
+        }
+        Self { path: path.to_owned(), server, reader, unread }
     }
 
-    /// The user that reads the files.
+    /// The user that opens the files.
     pub fn worker(&self) -> Worker {
-        match &self.parsed {
-            Parsed::Nginx(it) => it.worker(),
-            Parsed::Apache(it) => it.worker(),
-            Parsed::Lighttpd(it) => it.worker(),
-            Parsed::Caddy(_) => Worker { server: "Caddy", ..Worker::default() },
+        match &self.reader {
+            Some(reader) => reader.worker(),
+            None => Worker { server: self.server.name(), ..Worker::default() },
         }
     }
 
-    /// Whether it listens on an address.
+    /// Whether it listens at an address.
     fn listens(&self, address: &Address) -> bool {
-        match &self.parsed {
-            Parsed::Nginx(it) => it.listens(address),
-            Parsed::Apache(it) => it.listens(address),
-            Parsed::Lighttpd(it) => it.listens(address),
-            Parsed::Caddy(it) => it.listens(address),
-        }
+        self.reader.as_ref().is_some_and(|reader| reader.listens(address))
     }
 
     fn treatment(&self, question: &Query, disk: &dyn Disk) -> RouteAnalysis {
-        let worker = self.worker();
-        let mut treatment = match &self.parsed {
-            Parsed::Nginx(it) => it.treatment(question, disk, &worker),
-            Parsed::Apache(it) => it.treatment(question, disk, &worker),
-            Parsed::Lighttpd(it) => it.treatment(question, disk, &worker),
-            Parsed::Caddy(it) => it.treatment(question, disk, &worker),
+        let mut analysis = match &self.reader {
+            Some(reader) => reader.analysis(question, disk, &self.worker()),
+            None => RouteAnalysis::default(),
         };
         if !self.unread.is_empty() {
-            treatment.unsure = true;
+            analysis.unsure = true;
         }
-        treatment
+        analysis
     }
-}
-
-/// How one proxy handles the download, as far as its configuration shows.
-#[derive(Debug, Default)]
-struct RouteAnalysis {
-    /// Facts about the download URL.
-    download: Vec<Fact>,
-    /// Facts about the hand-off header.
-    header: Vec<Fact>,
-    /// Facts about the hand-off's target.
-    target: Vec<Fact>,
-    /// Facts about the direct location.
-    direct: Vec<Fact>,
-    /// The upstream that it passes the download URL to.
-    asks: Option<Address>,
-    /// What it does with the hand-off header.
-    fate: HeaderFate,
-    /// Whether something in the configuration could not be evaluated.
-    unsure: bool,
-}
-
-/// What a proxy does with a hand-off header in a response that passes through it.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-enum HeaderFate {
-    /// It acts on the header.
-    Obeyed,
-    /// It passes the header on to the client.
-    #[default]
-    Passed,
-    /// It removes the header.
-    Dropped,
 }
 
 #[cfg(test)]
 mod tests {
-    use sendfile_evidence::{fact::KINDS, request::Request};
+    use sendfile_evidence::request::Request;
+
+    const SERVERS: [Server; 4] = [Server::Nginx, Server::Apache, Server::Lighttpd, Server::Caddy];
 
     use super::{paper::InMemoryDisk, *};
 
@@ -239,7 +200,7 @@ mod tests {
         for round in 0..2_000 {
             let text: String = (0..dice.roll(60)).map(|_| WORDS[dice.roll(WORDS.len())]).collect();
             let mut disk = InMemoryDisk::default().with("/l.conf", &text).with("/srv/a b", "x");
-            let (_, kind) = KINDS[round % KINDS.len()];
+            let kind = SERVERS[round % SERVERS.len()];
             let config = ProxyConfig::read(kind, "/l.conf", &mut disk);
             let question = Query {
                 site: get("http://127.0.0.1/p/a%20b/../c?x=1"),

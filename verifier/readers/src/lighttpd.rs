@@ -1,16 +1,21 @@
 //! lighttpd: its configuration, and the facts that it contains about one download.
 
 use sendfile_evidence::{
-    fact::{Fact, FactKind, Kind},
+    Server,
+    fact::{Fact, FactKind},
     request::{Address, Request},
 };
 
 use super::{
-    Disk, HeaderFate, Query, RouteAnalysis, Worker,
     opened::{direct, same, seen},
     pattern::Matcher,
     question::{is_switch, spelled},
     uri::{self, decoded, is_below},
+};
+use crate::{
+    disk::{Disk, Worker},
+    question::Query,
+    reader::{HeaderFate, Reader, RouteAnalysis},
 };
 
 mod effective;
@@ -41,63 +46,6 @@ impl Lighttpd {
             _ => None,
         });
         found.filter(|it| !it.is_empty())
-    }
-
-    /// The user that reads the files.
-    pub(super) fn worker(&self) -> Worker {
-        Worker {
-            server: Kind::Lighttpd.name(),
-            user: self.word("server.username"),
-            group: self.word("server.groupname"),
-            pid_file: self.word("server.pid-file"),
-        }
-    }
-
-    /// Whether it listens on an address.
-    pub(super) fn listens(&self, address: &Address) -> bool {
-        let port = self.word("server.port").and_then(|it| it.parse().ok()).unwrap_or(80);
-        let main = Address::of(&self.word("server.bind").unwrap_or_default(), port);
-        let mut all = vec![Address { port: if main.port == 0 { 0 } else { port }, ..main }];
-        sockets(&self.items, &mut all);
-        all.iter().any(|it| {
-            let any = matches!(it.host.as_str(), "" | "*" | "0.0.0.0" | "::");
-            it.port == address.port && (any || it.is(address) || !address.is_number())
-        })
-    }
-
-    /// How it handles the download.
-    pub(super) fn treatment(
-        &self,
-        question: &Query,
-        disk: &dyn Disk,
-        worker: &Worker,
-    ) -> RouteAnalysis {
-        let mut treatment = RouteAnalysis::default();
-        let Some(settings) = self.settings(&question.site) else { return treatment };
-        let end = settings.end(disk);
-        if let Some(reason) = &settings.unsure {
-            treatment.unsure = true;
-            treatment.download.push(Fact::of(FactKind::Unsure, reason.clone()));
-        }
-        treatment.download.extend(self.download(&end, &settings, question));
-        if let End::Asks(hosts) = &end
-            && let Some(host) = meant(hosts, question)
-        {
-            treatment.asks = Some(host.address.clone());
-            treatment.header.extend(announced(question, &settings, host));
-            if question.hands_over_by("X-Sendfile") {
-                let (fate, fact) = acts(host, question);
-                treatment.fate = fate;
-                treatment.header.push(fact);
-                treatment.target = target(question, host, disk, worker);
-            }
-        }
-        let asked = question.direct.as_ref();
-        if let Some(End::Opens(path, at)) = asked.and_then(|it| Some(self.settings(it)?.end(disk)))
-        {
-            treatment.direct.push(direct(&path, at, question, disk, worker));
-        }
-        treatment
     }
 
     fn settings<'a>(&'a self, request: &'a Request) -> Option<Settings<'a>> {
@@ -165,6 +113,57 @@ impl Lighttpd {
             End::Unknown => return Vec::new(),
         };
         vec![fact]
+    }
+}
+
+impl Reader for Lighttpd {
+    fn worker(&self) -> Worker {
+        Worker {
+            server: Server::Lighttpd.name(),
+            user: self.word("server.username"),
+            group: self.word("server.groupname"),
+            pid_file: self.word("server.pid-file"),
+        }
+    }
+
+    fn listens(&self, address: &Address) -> bool {
+        let port = self.word("server.port").and_then(|it| it.parse().ok()).unwrap_or(80);
+        let main = Address::of(&self.word("server.bind").unwrap_or_default(), port);
+        let mut all = vec![Address { port: if main.port == 0 { 0 } else { port }, ..main }];
+        sockets(&self.items, &mut all);
+        all.iter().any(|it| {
+            let any = matches!(it.host.as_str(), "" | "*" | "0.0.0.0" | "::");
+            it.port == address.port && (any || it.is(address) || !address.is_number())
+        })
+    }
+
+    fn analysis(&self, question: &Query, disk: &dyn Disk, worker: &Worker) -> RouteAnalysis {
+        let mut treatment = RouteAnalysis::default();
+        let Some(settings) = self.settings(&question.site) else { return treatment };
+        let end = settings.end(disk);
+        if let Some(reason) = &settings.unsure {
+            treatment.unsure = true;
+            treatment.download.push(Fact::of(FactKind::Unsure, reason.clone()));
+        }
+        treatment.download.extend(self.download(&end, &settings, question));
+        if let End::Asks(hosts) = &end
+            && let Some(host) = meant(hosts, question)
+        {
+            treatment.asks = Some(host.address.clone());
+            treatment.header.extend(announced(question, &settings, host));
+            if question.hands_over_by("X-Sendfile") {
+                let (fate, fact) = acts(host, question);
+                treatment.fate = fate;
+                treatment.header.push(fact);
+                treatment.target = target(question, host, disk, worker);
+            }
+        }
+        let asked = question.direct.as_ref();
+        if let Some(End::Opens(path, at)) = asked.and_then(|it| Some(self.settings(it)?.end(disk)))
+        {
+            treatment.direct.push(direct(&path, at, question, disk, worker));
+        }
+        treatment
     }
 }
 

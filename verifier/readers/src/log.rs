@@ -9,7 +9,8 @@ use sendfile_evidence::{
     log::{LogEntry, LogEvent, LogSubject},
 };
 
-use super::{Query, uri::decoded};
+use super::uri::decoded;
+use crate::question::Query;
 
 /// A text to search for in a line, its meaning, and the position of the path or name.
 struct Mark {

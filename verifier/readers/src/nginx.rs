@@ -1,11 +1,17 @@
 //! nginx: its configuration, and the facts that it contains about one download.
 
 use sendfile_evidence::{
-    fact::{Fact, Kind},
+    Server,
+    fact::Fact,
     request::{Address, Request},
 };
 
-use super::{Disk, Query, RouteAnalysis, Worker, pattern::Matcher, uri};
+use super::{pattern::Matcher, uri};
+use crate::{
+    disk::{Disk, Worker},
+    question::Query,
+    reader::{Reader, RouteAnalysis},
+};
 
 mod astray;
 mod download;
@@ -27,7 +33,7 @@ pub(super) mod tree;
 mod upstream;
 mod variables;
 
-use self::{route::Walk, server::Server, tree::Directive, variables::Env};
+use self::{route::Walk, server::ServerBlock, tree::Directive, variables::Env};
 
 /// An nginx configuration.
 pub(super) struct Nginx {
@@ -48,32 +54,26 @@ impl Nginx {
         Some(directive.arg(n).to_owned()).filter(|it| !it.is_empty())
     }
 
-    /// The user that reads the files.
-    pub(super) fn worker(&self) -> Worker {
+    fn servers(&self) -> Vec<ServerBlock<'_>> {
+        self.http.children("server").map(ServerBlock::of).collect()
+    }
+}
+
+impl Reader for Nginx {
+    fn worker(&self) -> Worker {
         Worker {
-            server: Kind::Nginx.name(),
+            server: Server::Nginx.name(),
             user: self.word("user", 0),
             group: self.word("user", 1).or(self.word("user", 0)),
             pid_file: self.word("pid", 0),
         }
     }
 
-    /// Whether a server listens on an address.
-    pub(super) fn listens(&self, address: &Address) -> bool {
+    fn listens(&self, address: &Address) -> bool {
         self.servers().iter().any(|it| it.listens(address))
     }
 
-    fn servers(&self) -> Vec<Server<'_>> {
-        self.http.children("server").map(Server::of).collect()
-    }
-
-    /// How it handles the download.
-    pub(super) fn treatment(
-        &self,
-        question: &Query,
-        disk: &dyn Disk,
-        worker: &Worker,
-    ) -> RouteAnalysis {
+    fn analysis(&self, question: &Query, disk: &dyn Disk, worker: &Worker) -> RouteAnalysis {
         let servers = self.servers();
         let maps: Vec<&Directive> = self.http.children("map").collect();
         let host = question.site.host();
@@ -130,7 +130,7 @@ fn http(path: &str, main: &mut Vec<Directive>) -> Directive {
 struct Case<'a> {
     question: &'a Query,
     worker: &'a Worker,
-    servers: &'a [Server<'a>],
+    servers: &'a [ServerBlock<'a>],
     walk: Walk<'a>,
 }
 

@@ -5,7 +5,10 @@ use sendfile_evidence::path::{ends, joined, tidy};
 
 use sendfile_evidence::fact::{Fact, FactKind, FileState, Misconfiguration, SourceLine};
 
-use super::{Access, Disk, Look, Query, Worker};
+use crate::{
+    disk::{Access, Disk, Look, Worker},
+    question::Query,
+};
 
 /// The components of a path.
 #[derive(Clone, Debug, Default)]

@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use sendfile_evidence::path::tidy;
 
-use super::{Access, Disk, Look, Text, Worker, directive::Directive, pattern, uri};
+use super::{directive::Directive, pattern, uri};
+use crate::disk::{Access, Disk, Look, Text, Worker};
 
 /// A disk in memory.
 #[derive(Default)]

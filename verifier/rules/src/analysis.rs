@@ -9,8 +9,8 @@ use super::{
 };
 use crate::curl;
 use sendfile_evidence::{
-    Body, End, Evidence, Outcome, ProbeId, Response, Source,
-    dialect::{self, Product, ValueFault, compare_values},
+    Body, End, Evidence, Outcome, ProbeId, Response, Server, Source,
+    dialect::{self, ValueFault, compare_values},
 };
 
 /// The evidence about a target, interpreted once for all rules.
@@ -22,13 +22,13 @@ pub struct Analysis<'a> {
     /// How far the client's request got.
     pub reached: Reached,
     /// The proxy that should serve the file, if it was recognised.
-    pub server: Option<Product>,
+    pub server: Option<Server>,
 }
 
 impl<'a> Analysis<'a> {
     /// Interprets the evidence.
     pub fn of(evidence: &'a Evidence) -> Self {
-        let of = |it: Option<&Response>| it.and_then(Product::of);
+        let of = |it: Option<&Response>| it.and_then(Server::of);
         let server = of(evidence.direct.response()).or_else(|| of(evidence.full.response()));
         Self { evidence, delivered: evidence.delivered(), reached: Reached::of(evidence), server }
     }
@@ -177,9 +177,9 @@ impl<'a> Analysis<'a> {
     pub fn app_right(&self) -> bool {
         match &self.evidence.app.outcome {
             Outcome::Response(it) => {
-                let strict = matches!(self.server, Some(Product::Apache | Product::Lighttpd));
+                let strict = matches!(self.server, Some(Server::Apache | Server::Lighttpd));
                 // nginx acts on any status, but not where it intercepts errors.
-                let error = self.server == Some(Product::Nginx) && it.status >= 300;
+                let error = self.server == Some(Server::Nginx) && it.status >= 300;
                 let obeyed = it.status == 200 || !strict && (self.delivered || !error);
                 let right = self.understood().is_some() && self.value_fault().is_none();
                 right && obeyed && self.once() || self.engaged().is_some()
@@ -204,8 +204,7 @@ impl<'a> Analysis<'a> {
     /// value.
     fn once(&self) -> bool {
         let lines = |name: &str| self.app().map_or(0, |it| it.all(name).count());
-        self.handoff()
-            .is_none_or(|(name, _)| lines(name) < 2 || self.server == Some(Product::Nginx))
+        self.handoff().is_none_or(|(name, _)| lines(name) < 2 || self.server == Some(Server::Nginx))
     }
 
     /// The client's wrong response, if storage, app and direct location are right as far as they
@@ -284,7 +283,7 @@ impl<'a> Analysis<'a> {
     }
 
     /// The proxy whose own error page the response is.
-    pub fn own_page(&self, response: &Response) -> Option<Product> {
+    pub fn own_page(&self, response: &Response) -> Option<Server> {
         match body_class(self.evidence, response) {
             _ if dialect::store_refusal(response).is_some() => None,
             BodyClass::ProxyPage(product) => Some(product),
@@ -292,8 +291,8 @@ impl<'a> Analysis<'a> {
                 // Caddy's own errors are empty, and keep a content type that was copied from the
                 // app.
                 let copied = self.app().map(Response::media_type) == Some(response.media_type());
-                let caddy = Product::of(response).filter(|it| *it == Product::Caddy && copied);
-                Product::by_error_page(response).or(caddy)
+                let caddy = Server::of(response).filter(|it| *it == Server::Caddy && copied);
+                Server::by_error_page(response).or(caddy)
             }
             _ => None,
         }
@@ -301,14 +300,14 @@ impl<'a> Analysis<'a> {
 
     /// The proxy's own 404 after a hand-off: its page for a missing file, or the page by which the
     /// site masks it, which the hand-off's URI also returns from outside.
-    pub fn file_not_found(&self, response: &Response) -> Option<Product> {
+    pub fn file_not_found(&self, response: &Response) -> Option<Server> {
         if response.status == 404 {
             return self.own_page(response);
         }
         let outside = self.probe(ProbeId::TargetOutside).filter(|it| alike(it, response))?;
         let everywhere = self.probe(ProbeId::Elsewhere).is_some_and(|it| alike(it, outside));
         let masked = response.status == 200 && response.body.size > 0 && !everywhere;
-        Product::of(response).filter(|_| masked)
+        Server::of(response).filter(|_| masked)
     }
 
     /// Describes a response in one line.
@@ -350,10 +349,10 @@ impl<'a> Analysis<'a> {
     /// The remedy for the proxy that was recognised.
     pub(super) fn remedy(&self, remedy: &Remedy) -> String {
         let special = match self.server {
-            Some(Product::Nginx) => remedy.nginx,
-            Some(Product::Apache) => remedy.apache,
-            Some(Product::Lighttpd) => remedy.lighttpd,
-            Some(Product::Caddy) => remedy.caddy,
+            Some(Server::Nginx) => remedy.nginx,
+            Some(Server::Apache) => remedy.apache,
+            Some(Server::Lighttpd) => remedy.lighttpd,
+            Some(Server::Caddy) => remedy.caddy,
             _ => None,
         };
         let text = special.unwrap_or(remedy.any);

@@ -3,8 +3,8 @@
 
 use super::{Analysis, Culprit, Match, Remedy, Rule, Severity};
 use sendfile_evidence::{
-    Failure, FailureKind, Response,
-    dialect::{self, Product, ValueFault},
+    Failure, FailureKind, Response, Server,
+    dialect::{self, ValueFault},
 };
 
 mod length;
@@ -206,8 +206,8 @@ const OWN: &[Rule] = &[
         matches: |analysis| {
             let app = at_fault(analysis)
                 .filter(|it| analysis.intended_handoff().is_some() && it.status != 200)?;
-            let strict = matches!(analysis.server, Some(Product::Apache | Product::Lighttpd));
-            let intercepted = analysis.server == Some(Product::Nginx) && app.status >= 300;
+            let strict = matches!(analysis.server, Some(Server::Apache | Server::Lighttpd));
+            let intercepted = analysis.server == Some(Server::Nginx) && app.status >= 300;
             let because = format!("The app returns {} with its hand-off", app.status);
             match analysis.value_fault() {
                 None if strict => Some(Match::sure(because)),

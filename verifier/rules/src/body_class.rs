@@ -1,9 +1,7 @@
 //! Describes the content that was received instead of the dummy, so that a person can verify it.
 
 use sendfile_evidence::{
-    Body, End, Evidence, Gunzipped, ProbeId, Response, Same,
-    dialect::{self, Product},
-    dummy_line::DummyLine,
+    Body, End, Evidence, Gunzipped, ProbeId, Response, Same, Server, dialect, dummy_line::DummyLine,
 };
 
 /// The kind of content in a response.
@@ -31,7 +29,7 @@ pub(super) enum BodyClass {
     /// An error of a store, by its code.
     StoreError(String),
     /// A proxy's own page.
-    ProxyPage(Product),
+    ProxyPage(Server),
     /// A page that the app returns for another path.
     AppPage,
     /// Anything else.
@@ -56,7 +54,7 @@ pub(super) fn body_class(evidence: &Evidence, response: &Response) -> BodyClass 
     if let Some(code) = dialect::store_error(body) {
         return BodyClass::StoreError(code);
     }
-    match Product::by_error_page(response) {
+    match Server::by_error_page(response) {
         Some(product) => BodyClass::ProxyPage(product),
         None if is_app_page(evidence, response) => BodyClass::AppPage,
         None => BodyClass::Other,

@@ -5,10 +5,7 @@ use super::{
     body_class::{BodyClass, body_class},
     reached::Reached,
 };
-use sendfile_evidence::{
-    End, ProbeId, Response,
-    dialect::{Product, spelling},
-};
+use sendfile_evidence::{End, ProbeId, Response, Server, dialect::spelling};
 
 mod browser;
 mod headers;
@@ -169,7 +166,7 @@ const OWN: &[Rule] = &[
             }
             if analysis.refused_between(full) {
                 let gets = analysis.describe(full);
-                let serving = analysis.server.map_or("Another server", Product::name);
+                let serving = analysis.server.map_or("Another server", Server::name);
                 return Some(Match::likely(format!(
                     "{serving} serves the file directly, but after the hand-off another server \
                      refuses it: {gets}"

@@ -3,7 +3,7 @@
 //! The knowledge is in tables of rules, one file per culprit. A rule is data plus one pure
 //! function.
 
-use sendfile_evidence::{Check, Evidence, Outcome, ProbeId, dialect::Product};
+use sendfile_evidence::{Check, Evidence, Outcome, ProbeId};
 
 mod analysis;
 mod app;
@@ -280,22 +280,17 @@ pub fn judge(evidence: &Evidence, choice: &Choice) -> Diagnosis {
 fn deciding(analysis: &Analysis<'_>, findings: &[Finding]) -> Option<String> {
     let broken = findings.iter().filter(|it| it.severity == Severity::Broken);
     let open = broken.filter(|it| it.confidence != Confidence::Sure).count() > 1;
-    let local = match analysis.server {
-        _ if !analysis.evidence.local.is_empty() => None,
-        Some(Product::Nginx) => Some(
-            "on the nginx host --proxy-config nginx:FILE and --error-log FILE, or remotely the \
-             headers of `echo.conf` next to the snippet",
-        ),
-        Some(Product::Apache) => {
-            Some("on the Apache host --proxy-config apache:FILE and --error-log FILE")
-        }
-        Some(Product::Lighttpd) => {
-            Some("on the lighttpd host --proxy-config lighttpd:FILE and --error-log FILE")
-        }
-        Some(Product::Caddy) => Some("on the Caddy host --proxy-config caddy:FILE"),
-        _ => None,
-    };
-    let skipped = |seen: bool, flag| seen.then_some(flag);
+    let mut local = None;
+    if let Some(server) = analysis.server
+        && analysis.evidence.local.is_empty()
+        && let Some(flags) = server.local_flags()
+    {
+        local = Some(match server.remote_hint() {
+            Some(hint) => format!("{flags}, or {hint}"),
+            None => flags.to_owned(),
+        });
+    }
+    let skipped = |seen: bool, flag: &str| seen.then(|| flag.to_owned());
     let evidence = analysis.evidence;
     let asks = [
         skipped(matches!(evidence.app.outcome, Outcome::Skipped(_)), "--app URL"),

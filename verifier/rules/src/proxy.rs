@@ -11,8 +11,8 @@ use super::{
     local::contradiction,
 };
 use sendfile_evidence::{
-    End, ProbeId, Response,
-    dialect::{Product, file_seen, store_error},
+    End, ProbeId, Response, Server,
+    dialect::{file_seen, store_error},
     dummy_line::DummyLine,
     fact::{Fact, FactKind},
 };
@@ -65,9 +65,9 @@ pub(super) const RULES: &[Rule] = &[
                 .filter(|_| analysis.direct().is_none())?;
             let because = format!("{}, after the hand-off", analysis.client_gets());
             match analysis.own_page(full)? {
-                Product::Nginx => Some(Match::likely(because)),
+                Server::Nginx => Some(Match::likely(because)),
                 // It returns the same for a directory that is not allowed.
-                Product::Lighttpd => Some(Match::possible(because)),
+                Server::Lighttpd => Some(Match::possible(because)),
                 _ => None,
             }
         },

@@ -1,10 +1,7 @@
 //! Determines how far the client's request got, from signs in the response, the strongest first.
 
 use super::body_class::{alike, is_app_page};
-use sendfile_evidence::{
-    Evidence, ProbeId, Response, debug_headers,
-    dialect::{self, Product},
-};
+use sendfile_evidence::{Evidence, ProbeId, Response, Server, debug_headers, dialect};
 
 /// How far the client's request got, and how this is known.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -96,7 +93,7 @@ fn by_refusal(evidence: &Evidence, full: &Response) -> Option<Reached> {
     let kept = evidence.app.response()?.header("content-disposition");
     let handed_over = kept.is_some() && full.header("content-disposition") == kept;
     let own = stranger.body.size > 0 && stranger.status >= 400 && !is_app_page(evidence, full);
-    (own && !handed_over && Product::by_error_page(full).is_none())
+    (own && !handed_over && Server::by_error_page(full).is_none())
         .then_some(Reached::Misrouted("The client gets the app's page for anonymous clients"))
 }
 
@@ -105,7 +102,7 @@ fn by_refusal(evidence: &Evidence, full: &Response) -> Option<Reached> {
 fn by_kept_header(evidence: &Evidence, full: &Response) -> Option<Reached> {
     let kept = evidence.app.response()?.header("content-disposition")?;
     let fell_through = evidence.probe(ProbeId::AppTarget).is_some_and(|it| alike(it, full));
-    let nginx = Product::of(full) == Some(Product::Nginx) && !is_gateway_error(full);
+    let nginx = Server::of(full) == Some(Server::Nginx) && !is_gateway_error(full);
     match full.header("content-disposition") {
         Some(it) if it == kept && fell_through => Some(Reached::AppTwice(
             "The response is the app's page for the hand-off's URI, with the download's \
@@ -140,7 +137,7 @@ fn by_neighbours(evidence: &Evidence, full: &Response) -> Option<Reached> {
     if is_gateway_error(full) {
         return None;
     }
-    let own = |it: &Response| Product::by_error_page(it).is_some();
+    let own = |it: &Response| Server::by_error_page(it).is_some();
     match (alike(neighbour, app_neighbour), alike(neighbour, full) && !in_vain(evidence, full)) {
         (true, _) if !own(app_neighbour) => {
             Some(Reached::App("The app responds at a sibling URL of the download"))
@@ -156,7 +153,7 @@ fn by_neighbours(evidence: &Evidence, full: &Response) -> Option<Reached> {
 /// send, and the app's hand-off names another file than the storage's.
 fn in_vain(evidence: &Evidence, full: &Response) -> bool {
     let refused = matches!(full.status, 403 | 404)
-        && matches!(Product::by_error_page(full), Some(Product::Apache | Product::Lighttpd));
+        && matches!(Server::by_error_page(full), Some(Server::Apache | Server::Lighttpd));
     let stored = evidence.storage.request.url.strip_prefix("file://");
     let intended = evidence.intent.header.as_deref();
     let value = evidence.app.response().and_then(|it| dialect::handoff_of(it, intended));

@@ -2,10 +2,7 @@
 //! hand-off through.
 
 use super::Analysis;
-use sendfile_evidence::{
-    ProbeId, Response,
-    dialect::{Product, file_seen},
-};
+use sendfile_evidence::{ProbeId, Response, Server, dialect::file_seen};
 
 impl Analysis<'_> {
     /// Whether the client received the app's own response, with or without the hand-off header.
@@ -21,7 +18,7 @@ impl Analysis<'_> {
         let (Some(page), Some((name, _))) = (self.own_page(full), self.handoff()) else {
             return false;
         };
-        let acts = |it: &Product| it.header().is_some() && it.acts_on(name);
+        let acts = |it: &Server| it.header().is_some() && it.acts_on(name);
         let serving = self.server.filter(|_| self.direct_right());
         acts(&page) && serving.is_some_and(|it| acts(&it) && it != page)
     }
@@ -38,7 +35,7 @@ impl Analysis<'_> {
     pub(super) fn served_behind(&self) -> bool {
         let tag = self.direct().filter(|_| self.direct_right()).and_then(|it| it.header("etag"));
         let size = self.evidence.dummy.as_ref().map(|it| it.size);
-        let telling = self.server.filter(|it| matches!(it, Product::Nginx | Product::Caddy));
+        let telling = self.server.filter(|it| matches!(it, Server::Nginx | Server::Caddy));
         telling.zip(tag).is_some_and(|(it, tag)| file_seen(it, tag).map(|it| it.size) != size)
     }
 
@@ -51,9 +48,9 @@ impl Analysis<'_> {
         };
         let of_app = self.app().and_then(|it| it.header("server"));
         let passed_on = of_app.is_some() && full.header("server") == of_app;
-        let front = Product::of(full).filter(|_| !passed_on);
+        let front = Server::of(full).filter(|_| !passed_on);
         match self.server {
-            Some(Product::Nginx | Product::Caddy) => front != self.server,
+            Some(Server::Nginx | Server::Caddy) => front != self.server,
             _ => front.is_some() && front != self.server,
         }
     }

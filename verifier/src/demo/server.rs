@@ -25,13 +25,13 @@ use crate::{
     args::DemoProxy,
     snippet::{self, Values},
 };
-use sendfile_evidence::fact::Kind;
+use sendfile_evidence::Server;
 
 /// Maximum time to wait for a proxy to start, and to stop.
 const PATIENCE: Duration = Duration::from_secs(10);
 
 /// A proxy that runs until it is dropped.
-pub(super) enum Server {
+pub(super) enum ProxyProcess {
     BuiltIn(RunningProxy),
     Real(Real),
 }
@@ -41,7 +41,7 @@ pub(super) struct Real {
     child: Child,
     port: u16,
     /// Its configuration and its error log.
-    places: (Kind, PathBuf, PathBuf),
+    places: (Server, PathBuf, PathBuf),
 }
 
 /// How to run a real proxy.
@@ -49,7 +49,7 @@ struct Program {
     name: &'static str,
     /// Its path on Debian, and its name elsewhere.
     programs: &'static [&'static str],
-    kind: Kind,
+    kind: Server,
     log: &'static str,
     snippet: snippet::Proxy,
     /// The path of the snippet in the repository; faults refer to it.
@@ -62,7 +62,7 @@ struct Program {
 const NGINX: Program = Program {
     name: "nginx",
     programs: &["/usr/sbin/nginx", "nginx"],
-    kind: Kind::Nginx,
+    kind: Server::Nginx,
     log: "error.log",
     snippet: snippet::Proxy::Nginx,
     file: "nginx/healthcheck.conf",
@@ -84,7 +84,7 @@ const NGINX: Program = Program {
 const APACHE: Program = Program {
     name: "Apache",
     programs: &["/usr/sbin/apache2", "apache2"],
-    kind: Kind::Apache,
+    kind: Server::Apache,
     log: "error.log",
     snippet: snippet::Proxy::Apache,
     file: "apache/healthcheck.conf",
@@ -95,7 +95,7 @@ const APACHE: Program = Program {
 const LIGHTTPD: Program = Program {
     name: "lighttpd",
     programs: &["/usr/sbin/lighttpd", "lighttpd"],
-    kind: Kind::Lighttpd,
+    kind: Server::Lighttpd,
     log: "tmp/error.log",
     snippet: snippet::Proxy::Lighttpd,
     file: "lighttpd/healthcheck.conf",
@@ -106,7 +106,7 @@ const LIGHTTPD: Program = Program {
 const CADDY: Program = Program {
     name: "Caddy",
     programs: &["/usr/bin/caddy", "caddy"],
-    kind: Kind::Caddy,
+    kind: Server::Caddy,
     log: "output.log",
     snippet: snippet::Proxy::Caddy,
     file: "caddy/healthcheck.caddy",
@@ -134,7 +134,7 @@ pub(super) struct Place<'a> {
     pub(super) run: PathBuf,
 }
 
-impl Server {
+impl ProxyProcess {
     /// Starts a proxy with its snippet and the edit of the fault.
     pub(super) async fn start(
         proxy: DemoProxy,
@@ -182,7 +182,7 @@ impl Server {
     }
 
     /// Its configuration and its error log.
-    pub(super) fn places(&self) -> Option<((Kind, PathBuf), PathBuf)> {
+    pub(super) fn places(&self) -> Option<((Server, PathBuf), PathBuf)> {
         match self {
             Self::BuiltIn(_) => None,
             Self::Real(Real { places: (kind, config, log), .. }) => {

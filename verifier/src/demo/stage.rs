@@ -16,7 +16,7 @@ use super::{
     DemoError,
     fault::{Act, Fault, Relay},
     script::{Answer, StubServer, visit},
-    server::{Place, Server},
+    server::{Place, ProxyProcess},
 };
 use crate::args::DemoProxy;
 use sendfile_probe::config::{ConfigError, LocalPlaces, Target, target};
@@ -24,9 +24,9 @@ use sendfile_probe::config::{ConfigError, LocalPlaces, Target, target};
 /// A set-up that runs until it is dropped.
 pub struct DemoEnvironment {
     fixture: Option<Running>,
-    server: Option<Server>,
+    server: Option<ProxyProcess>,
     /// The other servers: proxies, then the app and the store behind them.
-    others: (Vec<Server>, Vec<StubServer>),
+    others: (Vec<ProxyProcess>, Vec<StubServer>),
     fixture_url: String,
     site_url: String,
     target: toml::Table,
@@ -61,7 +61,7 @@ impl DemoEnvironment {
         let words = Words {
             site: row.outermost().url(),
             inner: row.server.url(),
-            between: row.between.as_ref().map(Server::url).unwrap_or_default(),
+            between: row.between.as_ref().map(ProxyProcess::url).unwrap_or_default(),
             app: row.app.as_ref().map_or_else(
                 || fixture_url.clone(),
                 |it| format!("http://{}/healthcheck-utils", it.address),
@@ -198,9 +198,9 @@ fn pack(file: &Path, bytes: &[u8]) -> io::Result<()> {
 
 /// The servers of a stage, from the client to the app.
 struct Row {
-    front: Option<Server>,
-    server: Server,
-    between: Option<Server>,
+    front: Option<ProxyProcess>,
+    server: ProxyProcess,
+    between: Option<ProxyProcess>,
     app: Option<StubServer>,
     store: Option<StubServer>,
 }
@@ -226,26 +226,28 @@ impl Row {
             let last = last.clone();
             Place { app, last, storage: &seen, store: store_at, run }
         };
-        let relay = |it: &Relay, place: Place<'_>| Server::relay(it.proxy()?, &it.rules, &place);
+        let relay =
+            |it: &Relay, place: Place<'_>| ProxyProcess::relay(it.proxy()?, &it.rules, &place);
         let between = fault.and_then(|it| it.between.as_ref());
         let place = at(last.clone(), run.join("between"));
         let between = between.map(|it| relay(it, place)).transpose()?;
-        let app_at = between.as_ref().and_then(Server::address).unwrap_or_else(|| last.clone());
-        let server = Server::start(proxy, &at(app_at, run.to_owned()), fault).await?;
+        let app_at =
+            between.as_ref().and_then(ProxyProcess::address).unwrap_or_else(|| last.clone());
+        let server = ProxyProcess::start(proxy, &at(app_at, run.to_owned()), fault).await?;
         let front = fault.and_then(|it| it.front.as_ref()).zip(server.address());
         let place = |app| at(app, run.join("front"));
         let front = front.map(|(it, server)| relay(it, place(server))).transpose()?;
         Ok(Self { front, server, between, app, store })
     }
 
-    fn outermost(&self) -> &Server {
+    fn outermost(&self) -> &ProxyProcess {
         self.front.as_ref().unwrap_or(&self.server)
     }
 
     /// The files that an operator of all these proxies could give.
     fn local(&self) -> LocalPlaces {
         let all = self.front.iter().chain([&self.server]).chain(&self.between);
-        let (configs, logs) = all.filter_map(Server::places).unzip();
+        let (configs, logs) = all.filter_map(ProxyProcess::places).unzip();
         LocalPlaces { configs, logs }
     }
 }

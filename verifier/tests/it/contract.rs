@@ -2,7 +2,8 @@
 
 use proptest::prelude::*;
 use sendfile_evidence::{
-    dialect::{Product, compare_values, decoded},
+    Server,
+    dialect::{compare_values, decoded},
     dummy_line::DummyLine,
 };
 use sendfile_fixture::{Dialect, Fixture, Header};
@@ -14,7 +15,7 @@ fn file_name() -> impl Strategy<Value = String> {
 
 /// Decodes a value of the fixture as the proxy does: it must name the file, and the verifier must find
 /// no fault in it.
-fn check(dialect: &Dialect, map: &str, reader: Product, name: &str) {
+fn check(dialect: &Dialect, map: &str, reader: Server, name: &str) {
     let value = dialect.write(map, name).expect("a name without control characters");
     let read = if reader.decodes() { decoded(&value) } else { value.clone() };
     let stored = format!("/srv/media/{name}");
@@ -29,22 +30,22 @@ fn check(dialect: &Dialect, map: &str, reader: Product, name: &str) {
 proptest! {
     #[test]
     fn nginx(name in file_name()) {
-        check(&Dialect::nginx(), "/protected/", Product::Nginx, &name);
+        check(&Dialect::nginx(), "/protected/", Server::Nginx, &name);
     }
 
     #[test]
     fn apache(name in file_name()) {
-        check(&Dialect::XSendfile, "/srv/media/", Product::Apache, &name);
+        check(&Dialect::XSendfile, "/srv/media/", Server::Apache, &name);
     }
 
     #[test]
     fn lighttpd(name in file_name()) {
-        check(&Dialect::XSendfileLighttpd, "/srv/media/", Product::Lighttpd, &name);
+        check(&Dialect::XSendfileLighttpd, "/srv/media/", Server::Lighttpd, &name);
     }
 
     #[test]
     fn caddy(name in file_name()) {
-        check(&Dialect::Caddy(Header::accel()), "/protected/", Product::Caddy, &name);
+        check(&Dialect::Caddy(Header::accel()), "/protected/", Server::Caddy, &name);
     }
 }
 

@@ -5,7 +5,7 @@
 
 use std::time::{Duration, SystemTime};
 
-use super::Product;
+use crate::Server;
 
 /// The state of a file when the server opened it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,14 +23,14 @@ const LATEST: Duration = Duration::from_secs(253_402_300_799);
 const SECONDS_DIGITS: usize = 6;
 
 /// Parses an ETag of a product whose ETags consist of time and size.
-pub fn file_seen(product: Product, etag: &str) -> Option<FileSeen> {
+pub fn file_seen(product: Server, etag: &str) -> Option<FileSeen> {
     let text = etag.strip_prefix("W/").unwrap_or(etag).strip_prefix('"')?.strip_suffix('"')?;
     let (modified, size) = match product {
-        Product::Nginx | Product::H2o => {
+        Server::Nginx | Server::H2o => {
             let (modified, size) = text.split_once('-')?;
             (Duration::from_secs(number(modified, 16)?), number(size, 16)?)
         }
-        Product::Caddy => match text.split_once('-') {
+        Server::Caddy => match text.split_once('-') {
             Some((modified, size)) => {
                 (Duration::from_nanos(number(modified, 36)?), number(size, 36)?)
             }
@@ -39,7 +39,7 @@ pub fn file_seen(product: Product, etag: &str) -> Option<FileSeen> {
                 (Duration::from_secs(number(modified, 36)?), number(size, 36)?)
             }
         },
-        Product::Apache | Product::Lighttpd | Product::BuiltIn => return None,
+        Server::Apache | Server::Lighttpd | Server::BuiltIn => return None,
     };
     let modified = SystemTime::UNIX_EPOCH.checked_add(modified).filter(|_| modified <= LATEST)?;
     Some(FileSeen { modified, size })
@@ -61,14 +61,14 @@ mod tests {
             let since = seen.modified.duration_since(SystemTime::UNIX_EPOCH).ok()?;
             Some((since.as_secs(), seen.size))
         };
-        assert_eq!(seen(Product::Nginx, "\"6b03d64c-1000\""), Some((1_795_413_580, 4096)));
-        assert_eq!(seen(Product::Nginx, "W/\"6b03d64c-1000\""), Some((1_795_413_580, 4096)));
-        assert_eq!(seen(Product::Caddy, "\"toxxzg35s\""), Some((1_795_413_580, 4096)));
-        assert_eq!(seen(Product::Caddy, "\"dn2czw4v318g-35s\""), Some((1_795_413_580, 4096)));
-        assert_eq!(seen(Product::Apache, "\"0\""), None);
-        assert_eq!(seen(Product::Nginx, "\"+1-1000\""), None);
-        assert_eq!(seen(Product::Nginx, "\"ffffffffffffffff-1\""), None);
-        assert_eq!(seen(Product::Nginx, "\"3afff44180-1\""), None, "the year 10000");
-        assert_eq!(seen(Product::Nginx, "6b03d64c-1000"), None, "no quotes");
+        assert_eq!(seen(Server::Nginx, "\"6b03d64c-1000\""), Some((1_795_413_580, 4096)));
+        assert_eq!(seen(Server::Nginx, "W/\"6b03d64c-1000\""), Some((1_795_413_580, 4096)));
+        assert_eq!(seen(Server::Caddy, "\"toxxzg35s\""), Some((1_795_413_580, 4096)));
+        assert_eq!(seen(Server::Caddy, "\"dn2czw4v318g-35s\""), Some((1_795_413_580, 4096)));
+        assert_eq!(seen(Server::Apache, "\"0\""), None);
+        assert_eq!(seen(Server::Nginx, "\"+1-1000\""), None);
+        assert_eq!(seen(Server::Nginx, "\"ffffffffffffffff-1\""), None);
+        assert_eq!(seen(Server::Nginx, "\"3afff44180-1\""), None, "the year 10000");
+        assert_eq!(seen(Server::Nginx, "6b03d64c-1000"), None, "no quotes");
     }
 }

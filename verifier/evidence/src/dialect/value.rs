@@ -2,7 +2,8 @@
 
 use percent_encoding::percent_decode_str;
 
-use super::{Product, ValueKind, decoded, header_named};
+use super::{ValueKind, decoded, header_named};
+use crate::Server;
 
 /// What is wrong with a hand-off's value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,7 +33,7 @@ pub fn compare_values(
     got: &str,
     intended: Option<&str>,
     stored_at: Option<&str>,
-    reader: Option<Product>,
+    reader: Option<Server>,
 ) -> Option<ValueFault> {
     let names = header_named(header).map(|it| it.names);
     match intended {
@@ -46,12 +47,12 @@ fn same_meaning(
     got: &str,
     intended: &str,
     names: Option<ValueKind>,
-    reader: Option<Product>,
+    reader: Option<Server>,
 ) -> bool {
     if got == intended {
         return true;
     }
-    let decodes = reader.map_or(names == Some(ValueKind::Uri), Product::decodes);
+    let decodes = reader.map_or(names == Some(ValueKind::Uri), Server::decodes);
     let (got_path, got_query) = split_query(got, names);
     let (intended_path, intended_query) = split_query(intended, names);
     let same_path = got_path == intended_path
@@ -158,9 +159,9 @@ fn undeclared(
     got: &str,
     names: Option<ValueKind>,
     stored_at: &str,
-    reader: Option<Product>,
+    reader: Option<Server>,
 ) -> Option<ValueFault> {
-    let decodes = reader.map_or(names == Some(ValueKind::Uri), Product::decodes);
+    let decodes = reader.map_or(names == Some(ValueKind::Uri), Server::decodes);
     let name = last_name(stored_at);
     if names == Some(ValueKind::Uri) && (is_on_disk(got, stored_at) || got.starts_with("file://")) {
         return Some(ValueFault::FilesystemPath);
@@ -284,12 +285,12 @@ mod tests {
             compare_values("X-Sendfile", got, Some(intended), None, Some(reader))
         };
         assert_eq!(
-            path("/srv/a%20b", "/srv/a b", Product::Apache),
+            path("/srv/a%20b", "/srv/a b", Server::Apache),
             Some(ValueFault::WronglyEncoded)
         );
-        assert_eq!(path("/srv/a%20b", "/srv/a b", Product::Lighttpd), None);
+        assert_eq!(path("/srv/a%20b", "/srv/a b", Server::Lighttpd), None);
         assert_eq!(
-            path("/srv/a b", "/srv/a%20b", Product::Lighttpd),
+            path("/srv/a b", "/srv/a%20b", Server::Lighttpd),
             None,
             "lighttpd takes a raw space"
         );
@@ -303,7 +304,7 @@ mod tests {
                 value,
                 None,
                 Some("/srv/media/a/b c%.pdf"),
-                Some(Product::Nginx),
+                Some(Server::Nginx),
             )
         };
         assert_eq!(got("/p/b%20c%25.pdf"), None);

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use http::{HeaderName, HeaderValue};
-use sendfile_evidence::{Intent, fact::Kind};
+use sendfile_evidence::{Intent, Server};
 
 use super::bucket::BucketAt;
 use crate::url::Url;
@@ -23,7 +23,7 @@ pub struct Target {
 #[derive(Clone, Debug, Default)]
 pub struct LocalPlaces {
     /// The configurations of the proxies.
-    pub configs: Vec<(Kind, PathBuf)>,
+    pub configs: Vec<(Server, PathBuf)>,
     /// Their error logs.
     pub logs: Vec<PathBuf>,
 }

@@ -9,10 +9,7 @@ use super::{
     store::as_app,
 };
 use crate::{config::Depth, plan::ProbeRequest, url::Url};
-use sendfile_evidence::{
-    Evidence, Outcome, ProbeId,
-    dialect::{self, Product},
-};
+use sendfile_evidence::{Evidence, Outcome, ProbeId, Server, dialect};
 
 /// The probes that follow the four layers.
 pub fn further(plan: &Plan, evidence: &Evidence, depth: Depth) -> Vec<ExtraRequest> {
@@ -49,8 +46,8 @@ fn engaged(plan: &Plan, evidence: &Evidence) -> Option<ProbeRequest> {
         return None;
     }
     let mut ask = plan.app.clone().ok()?;
-    let server = evidence.full.response().and_then(Product::of);
-    let maps = matches!(server, Some(Product::Nginx | Product::Caddy));
+    let server = evidence.full.response().and_then(Server::of);
+    let maps = matches!(server, Some(Server::Nginx | Server::Caddy));
     let kind = if maps { "X-Accel-Redirect" } else { "X-Sendfile" };
     let mut tell = |name: HeaderName, value| {
         if !ask.headers.iter().any(|(it, _)| *it == name) {
@@ -110,8 +107,8 @@ fn who_answers(plan: &Plan, evidence: &Evidence) -> Vec<(ProbeId, ProbeRequest)>
 /// A URI next to the hand-off's without a file extension, if a rule for extensions may match the
 /// latter: the response is not nginx's own page, and the fixture has no file for this probe.
 fn bare_target(plan: &Plan, evidence: &Evidence) -> Option<Url> {
-    let full = evidence.full.response().filter(|it| Product::of(it) == Some(Product::Nginx))?;
-    let own = Product::by_error_page(full).is_some() || !plan.fixture_probes.is_empty();
+    let full = evidence.full.response().filter(|it| Server::of(it) == Some(Server::Nginx))?;
+    let own = Server::by_error_page(full).is_some() || !plan.fixture_probes.is_empty();
     let target = target(plan, evidence, &plan.full.url).filter(|_| !own)?;
     let (folder, name) = target.path().rsplit_once('/')?;
     let bare = format!("{folder}/sendfile-check-{}", plan.nonce);

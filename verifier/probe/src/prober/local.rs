@@ -14,8 +14,8 @@ use std::{
 use super::{http::Client, storage::on_a_thread};
 use crate::config::LocalPlaces;
 use sendfile_evidence::{
-    Evidence,
-    fact::{Fact, FactKind, Kind},
+    Evidence, Server,
+    fact::{Fact, FactKind},
     secret::Redactor,
 };
 use sendfile_readers::{
@@ -60,7 +60,7 @@ pub(crate) async fn examine(
 }
 
 fn read(
-    configs: &[(Kind, PathBuf)],
+    configs: &[(Server, PathBuf)],
     logs: &Logs,
     question: &Query,
     redactor: &Redactor,

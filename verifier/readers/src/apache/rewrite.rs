@@ -3,11 +3,11 @@
 use sendfile_evidence::request::Request;
 
 use super::super::{
-    Disk, Look,
     directive::Directive,
     pattern::{Captured, Case, Matcher},
     uri::LONGEST,
 };
+use crate::disk::{Disk, Look};
 
 /// The result of the rules.
 #[derive(Debug)]

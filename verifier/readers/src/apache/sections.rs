@@ -7,11 +7,11 @@ use sendfile_evidence::{
 };
 
 use super::super::{
-    Disk,
     directive::Directive,
     pattern::{Case, Matcher, glob},
     uri::is_below,
 };
+use crate::disk::Disk;
 
 /// The blocks that apply to a request, in the order in which Apache merges them: the last one wins.
 #[derive(Debug, Default)]

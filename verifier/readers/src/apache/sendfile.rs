@@ -7,7 +7,6 @@ use sendfile_evidence::fact::{Fact, FactKind, SourceLine};
 
 use super::{
     super::{
-        Disk, Query, Worker,
         directive::Directive,
         opened::{same, seen},
         uri::is_below,
@@ -15,6 +14,10 @@ use super::{
     asked::RequestRecord,
     translate::{Found, Site},
     tree::Tree,
+};
+use crate::{
+    disk::{Disk, Worker},
+    question::Query,
 };
 
 /// A proxied request, and the configuration that applies to it.

@@ -103,7 +103,7 @@ fn told(host: &str, more: &[(&str, &str)]) -> Vec<Fact> {
     for (path, text) in more {
         disk = disk.with(path, text);
     }
-    let config = ProxyConfig::read(Kind::Apache, "/a.conf", &mut disk);
+    let config = ProxyConfig::read(Server::Apache, "/a.conf", &mut disk);
     let get = |url| Request::get(url).expect("a URL");
     let question = Query {
         site: get("http://h.test/download/1"),

@@ -8,7 +8,6 @@ use sendfile_evidence::{
 
 use super::{
     super::{
-        Disk,
         directive::Directive,
         pattern::{Case, Matcher},
         uri,
@@ -17,6 +16,7 @@ use super::{
     rewrite::{self, Outcome, Subject},
     sections::{Scope, folders, htaccess, locations},
 };
+use crate::disk::Disk;
 
 /// The result for a request.
 pub(super) struct Found<'a> {

@@ -8,11 +8,11 @@ use std::{collections::HashMap, rc::Rc};
 use sendfile_evidence::fact::Fact;
 
 use super::super::{
-    Disk, Look,
     directive::Directive,
     files::{Files, TOO_LARGE},
     uri::LONGEST,
 };
+use crate::disk::{Disk, Look};
 
 /// Maximum depth of nested sections and includes.
 const DEEPEST: usize = 24;

@@ -5,7 +5,6 @@ use sendfile_evidence::fact::{Fact, FactKind, FileState, Misconfiguration, Sourc
 
 use super::{
     super::{
-        HeaderFate, Look, Query, RouteAnalysis, Worker,
         directive::Directive,
         opened::{Opened, PathRule, mapped, seen},
         uri::decoded,
@@ -14,6 +13,11 @@ use super::{
     placeholder::header_of_answer,
     upstream::upstreams,
     walk::{End, Walk},
+};
+use crate::{
+    disk::{Look, Worker},
+    question::Query,
+    reader::{HeaderFate, RouteAnalysis},
 };
 
 /// Records how the header is handled, and what it leads to.

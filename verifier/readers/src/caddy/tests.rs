@@ -2,7 +2,10 @@
 
 use super::{super::paper::InMemoryDisk, *};
 use crate::ProxyConfig;
-use sendfile_evidence::fact::{FactKind, FileState, Kind, Misconfiguration};
+use sendfile_evidence::{
+    Server,
+    fact::{FactKind, FileState, Misconfiguration},
+};
 
 /// The app is on port 18997.
 const SITES: &str = r#"
@@ -111,7 +114,7 @@ fn json_says_the_same() {
 fn told(response: &str) -> Vec<Fact> {
     let text = format!(":80 {{\n reverse_proxy 127.0.0.1:8000 {{\n{response}\n }}\n}}");
     let mut disk = InMemoryDisk::default().with("/Caddyfile", &text).with("/srv/files/p/a.bin", "");
-    let config = ProxyConfig::read(Kind::Caddy, "/Caddyfile", &mut disk);
+    let config = ProxyConfig::read(Server::Caddy, "/Caddyfile", &mut disk);
     let get = |url| Request::get(url).expect("a URL");
     let question = Query {
         site: get("http://h.test/download/1"),
@@ -159,7 +162,7 @@ fn what_a_hand_off_leads_to() {
 /// The facts about a download from a site.
 fn of_site(site: &str) -> Vec<Fact> {
     let mut disk = InMemoryDisk::default().with("/Caddyfile", site);
-    let config = ProxyConfig::read(Kind::Caddy, "/Caddyfile", &mut disk);
+    let config = ProxyConfig::read(Server::Caddy, "/Caddyfile", &mut disk);
     let get = |url| Request::get(url).expect("a URL");
     let question = Query {
         site: get("http://h.test/download/1"),

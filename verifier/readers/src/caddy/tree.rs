@@ -5,10 +5,10 @@ use std::{collections::HashMap, rc::Rc};
 use sendfile_evidence::fact::Fact;
 
 use super::super::{
-    Disk,
     directive::Directive,
     files::{Files, TOO_LARGE},
 };
+use crate::disk::Disk;
 
 /// Maximum depth of nested blocks and imports.
 const DEEPEST: usize = 24;

@@ -4,13 +4,13 @@ use sendfile_evidence::{fact::SourceLine, path::tidy, request::Request};
 
 use super::{
     super::{
-        Disk, Look,
         directive::Directive,
         pattern::Matcher,
         uri::{self, LONGEST},
     },
     matcher::{Subject, is_matcher, matches},
 };
+use crate::disk::{Disk, Look};
 
 /// The state of a request, and at the end where it leads.
 pub(super) struct Walk<'a> {

@@ -9,12 +9,12 @@ use sendfile_evidence::{
 
 use super::{
     super::{
-        Disk, Look,
         pattern::{Case, Matcher},
         uri,
     },
     tree::{Branch, Condition, Item, Setting, Value},
 };
+use crate::disk::{Disk, Look};
 
 /// The settings for a request.
 pub(super) struct Settings<'a> {

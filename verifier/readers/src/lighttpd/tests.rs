@@ -82,7 +82,7 @@ fn facts(config: &str) -> Vec<Fact> {
         .with("/srv/files/a b.bin", "")
         .linked("/srv/link", "/srv/files")
         .closed("/srv/closed");
-    let config = ProxyConfig::read(Kind::Lighttpd, "/l.conf", &mut disk);
+    let config = ProxyConfig::read(Server::Lighttpd, "/l.conf", &mut disk);
     let get = |url| Request::get(url).expect("a URL");
     let question = Query {
         site: get("http://h.test/download/1"),

@@ -4,10 +4,8 @@ use std::collections::HashMap;
 
 use sendfile_evidence::fact::Fact;
 
-use super::super::{
-    Disk,
-    files::{Files, TOO_LARGE},
-};
+use super::super::files::{Files, TOO_LARGE};
+use crate::disk::Disk;
 
 mod value;
 mod words;

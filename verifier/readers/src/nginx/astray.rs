@@ -8,7 +8,7 @@ use super::{
     location::Form,
     nearest::{losing, nearest},
     route::{Route, Walk},
-    server::Server,
+    server::ServerBlock,
     target::Target,
     tree::Directive,
     variables::Env,
@@ -86,9 +86,9 @@ impl<'a> Target<'_, 'a> {
 
     fn leads_right(
         &self,
-        server: &'a Server<'a>,
+        server: &'a ServerBlock<'a>,
         env: &Env<'a>,
-    ) -> Option<(&'a Server<'a>, &'a Directive)> {
+    ) -> Option<(&'a ServerBlock<'a>, &'a Directive)> {
         let route = self.route(Walk { server: server.block, ..self.case.walk }, env)?;
         let location = route.scope.location()?;
         let named = matches!(Form::of(location), Some(Form::Named(_)));

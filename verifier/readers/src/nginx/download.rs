@@ -3,7 +3,7 @@
 use sendfile_evidence::fact::{Fact, FactKind, SourceLine};
 
 use super::{
-    super::{Look, RouteAnalysis, opened::words, uri::decoded},
+    super::{opened::words, uri::decoded},
     Case,
     guard::{guarded, refused},
     location::Form,
@@ -12,6 +12,7 @@ use super::{
     upstream::{Upstream, family},
     variables::Env,
 };
+use crate::{disk::Look, reader::RouteAnalysis};
 
 /// The route of a download that is passed to an upstream, and the upstream.
 pub(super) struct Asking<'a> {

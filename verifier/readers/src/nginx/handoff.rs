@@ -4,7 +4,6 @@ use sendfile_evidence::fact::{Fact, FactKind};
 
 use super::{
     super::{
-        HeaderFate, RouteAnalysis,
         opened::same,
         pattern::{Case as Letters, Matcher},
         uri::decoded,
@@ -14,6 +13,7 @@ use super::{
     tree::Directive,
     upstream::{Sent, family},
 };
+use crate::reader::{HeaderFate, RouteAnalysis};
 
 const HEADER: &str = "X-Accel-Redirect";
 

@@ -4,13 +4,13 @@
 use sendfile_evidence::fact::{Fact, FactKind};
 
 use super::{
-    super::Query,
     Case,
     route::{End, Route},
     target::Target,
     upstream::Upstream,
     variables::{Env, names},
 };
+use crate::question::Query;
 
 /// A host name that never exists (RFC 6761, section 6.4).
 const NOBODY: &str = "nobody.invalid";
@@ -61,9 +61,11 @@ fn asks(route: &Route<'_>, host: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use crate::{ProxyConfig, Query, chain, paper::InMemoryDisk};
+    use crate::question::Query;
+    use crate::{ProxyConfig, chain, paper::InMemoryDisk};
     use sendfile_evidence::{
-        fact::{Fact, FactKind, Kind},
+        Server,
+        fact::{Fact, FactKind},
         request::Request,
     };
 
@@ -71,7 +73,7 @@ mod tests {
         let asks = "location / { proxy_pass http://127.0.0.1:8000; }";
         let config = format!("http {{ {http} server {{ listen 80; {location} {asks} }} }}");
         let mut disk = InMemoryDisk::default().with("/n.conf", &config);
-        let config = ProxyConfig::read(Kind::Nginx, "/n.conf", &mut disk);
+        let config = ProxyConfig::read(Server::Nginx, "/n.conf", &mut disk);
         let get = |url| Request::get(url).expect("a URL");
         let link = "http://s3.test:9000/b/a.bin?sig=1".to_owned();
         let question = Query {

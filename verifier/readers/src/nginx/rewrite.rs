@@ -1,11 +1,12 @@
 //! nginx's rewrite phase: `set`, `if`, `rewrite`, `return`, `break`, in the order of the file.
 
 use super::{
-    super::{Look, pattern::Case},
+    super::pattern::Case,
     route::{End, Route, Walk},
     tree::Directive,
     variables::{Env, Unknown, names},
 };
+use crate::disk::Look;
 
 /// The outcome of the phase.
 pub(super) enum Phase<'a> {

@@ -5,7 +5,6 @@
 
 use super::{
     super::{
-        Disk, Look,
         opened::{Opened, PathRule},
         pattern::Matcher,
     },
@@ -15,6 +14,7 @@ use super::{
     tree::Directive,
     variables::{Env, Unknown, of_request},
 };
+use crate::disk::{Disk, Look};
 
 /// The route of a request.
 pub(super) struct Route<'a> {
@@ -85,14 +85,14 @@ enum Next<'a> {
 }
 
 enum Rerun {
-    Server,
+    ServerBlock,
     Location,
 }
 
 impl<'a> Walk<'a> {
     /// The route of a request from the beginning.
     pub(super) fn from(&self, env: Env<'a>) -> Route<'a> {
-        self.walk(env, Next::Uri(Rerun::Server))
+        self.walk(env, Next::Uri(Rerun::ServerBlock))
     }
 
     /// The route of a request from a named location.
@@ -151,7 +151,7 @@ impl<'a> Walk<'a> {
 
     fn enter(&self, route: &mut Route<'a>, rerun: &Rerun) -> Next<'a> {
         route.scope = Scope(vec![self.http, self.server]);
-        if matches!(rerun, Rerun::Server)
+        if matches!(rerun, Rerun::ServerBlock)
             && let Phase::Ends(end) = rewritten(self.server, route, self)
         {
             return Next::End(end);
@@ -281,7 +281,7 @@ impl<'a> Walk<'a> {
             route.env.uri = target;
         }
         (route.env.internal, route.env.broken) = (true, false);
-        Next::Uri(Rerun::Server)
+        Next::Uri(Rerun::ServerBlock)
     }
 
     /// A file, or the index of a directory.
@@ -301,7 +301,7 @@ impl<'a> Walk<'a> {
             if let Some(name) = names.clone().find(there).filter(|it| !it.starts_with('/')) {
                 route.env.uri.push_str(name);
                 route.env.internal = true;
-                return Next::Uri(Rerun::Server);
+                return Next::Uri(Rerun::ServerBlock);
             }
         }
         Next::End(End::Opens(opened, by))

@@ -10,7 +10,7 @@ use super::{
 };
 
 /// A server block.
-pub(super) struct Server<'a> {
+pub(super) struct ServerBlock<'a> {
     /// The block.
     pub(super) block: &'a Directive,
     listens: Vec<Listen>,
@@ -70,7 +70,7 @@ impl Listen {
     }
 }
 
-impl<'a> Server<'a> {
+impl<'a> ServerBlock<'a> {
     /// A server block.
     pub(super) fn of(block: &'a Directive) -> Self {
         let mut listens: Vec<Listen> = block.children("listen").map(Listen::of).collect();
@@ -106,15 +106,16 @@ enum Fit {
 /// The server that handles an address and a Host. If none listens on this port, the port may be
 /// mapped by a container or by a TLS front end, so only the name decides.
 pub(super) fn choose<'s, 'a>(
-    servers: &'s [Server<'a>],
+    servers: &'s [ServerBlock<'a>],
     address: &Address,
     host: &str,
     matcher: &Matcher,
-) -> Option<&'s Server<'a>> {
+) -> Option<&'s ServerBlock<'a>> {
     let host = name_of(host);
-    let listening: Vec<(&Server<'_>, bool)> = at(servers, address);
-    let fits =
-        |server: &Server<'_>| server.names().filter_map(|name| fit(name, &host, matcher)).min();
+    let listening: Vec<(&ServerBlock<'_>, bool)> = at(servers, address);
+    let fits = |server: &ServerBlock<'_>| {
+        server.names().filter_map(|name| fit(name, &host, matcher)).min()
+    };
     let named = listening
         .iter()
         .enumerate()
@@ -129,9 +130,12 @@ pub(super) fn choose<'s, 'a>(
 
 /// The servers on an address, and whether each is the default there. An exact address has
 /// precedence over a wildcard.
-fn at<'s, 'a>(servers: &'s [Server<'a>], address: &Address) -> Vec<(&'s Server<'a>, bool)> {
-    let with = |wanted: &dyn Fn(&Listen) -> bool| -> Vec<(&'s Server<'a>, bool)> {
-        let chosen = |server: &'s Server<'a>| {
+fn at<'s, 'a>(
+    servers: &'s [ServerBlock<'a>],
+    address: &Address,
+) -> Vec<(&'s ServerBlock<'a>, bool)> {
+    let with = |wanted: &dyn Fn(&Listen) -> bool| -> Vec<(&'s ServerBlock<'a>, bool)> {
+        let chosen = |server: &'s ServerBlock<'a>| {
             let mut found = server.listens.iter().filter(|it| wanted(it)).peekable();
             found.peek()?;
             Some((server, server.listens.iter().any(|it| wanted(it) && it.default)))

@@ -7,13 +7,14 @@ use sendfile_evidence::{
 };
 
 use super::{
-    super::{Query, uri::decoded},
+    super::uri::decoded,
     location::Form,
     route::Route,
     tree::Directive,
     upstream::{Sent, Upstream},
     variables::names,
 };
+use crate::question::Query;
 
 /// Facts about the request that a hand-off makes to a store.
 pub(super) fn facts(question: &Query, upstream: &Upstream<'_>, route: &Route<'_>) -> Vec<Fact> {
@@ -248,7 +249,7 @@ pub(super) fn around(route: &Route<'_>) -> Vec<Fact> {
 mod tests {
     use super::*;
     use crate::{ProxyConfig, chain, paper::InMemoryDisk};
-    use sendfile_evidence::fact::Kind;
+    use sendfile_evidence::Server;
 
     /// The facts about a hand-off to `/p/a/b.bin`, whose file is in the store as `/bucket/a/b.bin`.
     fn told(target: &str, storage: Option<&str>) -> Vec<Fact> {
@@ -268,7 +269,7 @@ mod tests {
                     location / { proxy_pass http://127.0.0.1:8000; }";
         let config = format!("http {{ server {{ listen 80;\n{target}\n{rest} }} }}");
         let mut disk = InMemoryDisk::default().with("/n.conf", &config);
-        let config = ProxyConfig::read(Kind::Nginx, "/n.conf", &mut disk);
+        let config = ProxyConfig::read(Server::Nginx, "/n.conf", &mut disk);
         chain::facts(&[config], &question, &disk)
     }
 

@@ -7,7 +7,6 @@ use sendfile_evidence::{
 
 use super::{
     super::{
-        RouteAnalysis,
         opened::{Opened, direct as direct_opens, mapped, same, seen},
         uri,
     },
@@ -23,6 +22,7 @@ use super::{
     upstream::Upstream,
     variables::{Env, of_request},
 };
+use crate::reader::RouteAnalysis;
 
 /// Records what the hand-off URI leads to, and returns the route.
 pub(super) fn treat<'a>(

@@ -223,7 +223,7 @@ fn facts(server: &str, question: &Query) -> Vec<Fact> {
         .with("/n.conf", &config)
         .with("/srv/files/a.bin", "")
         .linked("/srv/link", "/srv/files");
-    let config = ProxyConfig::read(sendfile_evidence::fact::Kind::Nginx, "/n.conf", &mut disk);
+    let config = ProxyConfig::read(sendfile_evidence::Server::Nginx, "/n.conf", &mut disk);
     chain::facts(&[config], question, &disk)
 }
 

@@ -6,10 +6,10 @@
 use sendfile_evidence::fact::Fact;
 
 use super::super::{
-    Disk,
     files::{Files, TOO_LARGE},
     pattern::glob,
 };
+use crate::disk::Disk;
 
 pub(super) use super::super::directive::Directive;
 

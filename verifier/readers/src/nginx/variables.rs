@@ -4,12 +4,12 @@ use std::collections::HashMap;
 
 use super::{
     super::{
-        Query,
         pattern::{Captured, Case, Matcher},
         uri,
     },
     tree::Directive,
 };
+use crate::question::Query;
 
 /// The current state of a request.
 #[derive(Clone)]

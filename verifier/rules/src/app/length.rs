@@ -1,7 +1,7 @@
 //! Rules about an app that announces the length of the file with its hand-off, but sends no body.
 
 use super::super::{Analysis, Culprit, Match, Remedy, Rule, Severity};
-use sendfile_evidence::{End, FailureKind, Outcome, ProbeId, dialect::Product};
+use sendfile_evidence::{End, FailureKind, Outcome, ProbeId, Server};
 
 const REMEDY: Remedy = Remedy::any("In the app, send Content-Length: 0 with the hand-off");
 
@@ -50,7 +50,7 @@ impl Analysis<'_> {
         let announced = app.header("content-length").filter(|it| *it != "0")?;
         let nothing = app.body.size == 0 && app.body.end != End::Whole;
         let because = format!("The app announces {announced} bytes and sends none");
-        (nothing && self.server == Some(Product::Apache)).then_some(because)
+        (nothing && self.server == Some(Server::Apache)).then_some(because)
     }
 
     /// Whether the download succeeds over HTTP/1.1 while its stream is reset over HTTP/2.

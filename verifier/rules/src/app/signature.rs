@@ -3,8 +3,8 @@
 
 use super::super::{Analysis, Culprit, Match, Remedy, Rule, Severity};
 use sendfile_evidence::{
-    ProbeId, Response,
-    dialect::{Product, handoff_of, signed_link, store_error, store_refusal},
+    ProbeId, Response, Server,
+    dialect::{handoff_of, signed_link, store_error, store_refusal},
 };
 
 pub(super) const RULES: &[Rule] = &[FOR_ANOTHER_METHOD, REFUSED];
@@ -131,8 +131,7 @@ fn as_it_came(analysis: &Analysis<'_>) -> Option<Match> {
         .failed_after_app()
         .filter(|it| store_error(&it.body).is_some_and(|code| code == "SignatureDoesNotMatch"))?;
     let method = &analysis.evidence.full.request.method;
-    let kept =
-        analysis.server == Some(Product::Caddy) && !matches!(method.as_str(), "GET" | "HEAD");
+    let kept = analysis.server == Some(Server::Caddy) && !matches!(method.as_str(), "GET" | "HEAD");
     let accepted = analysis.returns_dummy(ProbeId::StoreAsApp);
     let because = format!(
         "The store accepts the app's query with GET; the site's {method} returns {}",

@@ -2,8 +2,8 @@
 
 use super::super::{Analysis, Culprit, Match, Remedy, Rule, Severity};
 use sendfile_evidence::{
-    Probe, Response,
-    dialect::{self, Product, ValueKind, signed_link},
+    Probe, Response, Server,
+    dialect::{self, ValueKind, signed_link},
     media_type,
 };
 
@@ -198,19 +198,19 @@ fn privacy_lost<'a>(app: &'a Response, full: &Response) -> Option<&'a str> {
 
 /// A note if the proxy is known to drop this app header, whatever its configuration says about the
 /// hand-off.
-fn known_to_drop(server: Option<Product>, name: &str) -> Option<&'static str> {
+fn known_to_drop(server: Option<Server>, name: &str) -> Option<&'static str> {
     const KEPT_BY_NGINX: [&str; 5] =
         ["content-type", "content-disposition", "cache-control", "expires", "set-cookie"];
     match server? {
-        Product::Nginx if !KEPT_BY_NGINX.contains(&name) => Some(
+        Server::Nginx if !KEPT_BY_NGINX.contains(&name) => Some(
             "nginx is known for this: after a hand-off it keeps only Content-Type, \
              Content-Disposition, Cache-Control, Expires and Set-Cookie of the app's headers",
         ),
-        Product::Caddy => Some(
+        Server::Caddy => Some(
             "Caddy is known for this: `handle_response` passes only the headers named in \
              `copy_response_headers`",
         ),
-        Product::H2o => Some("h2o is known for this: after a hand-off it drops all app headers"),
+        Server::H2o => Some("h2o is known for this: after a hand-off it drops all app headers"),
         _ => None,
     }
 }

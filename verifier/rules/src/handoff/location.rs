@@ -7,8 +7,8 @@ use super::super::{
     reached::Reached,
 };
 use sendfile_evidence::{
-    ProbeId, Response,
-    dialect::{self, Product, ValueKind},
+    ProbeId, Response, Server,
+    dialect::{self, ValueKind},
 };
 
 pub(super) const RULES: &[Rule] = &[
@@ -169,7 +169,7 @@ pub(super) const RULES: &[Rule] = &[
                 return Some(Match::sure(format!("Redirect to a directory: {location}")));
             }
             inside_location(analysis)
-                .filter(|_| analysis.server == Some(Product::Nginx))
+                .filter(|_| analysis.server == Some(Server::Nginx))
                 .map(Match::possible)
         },
     },
@@ -218,7 +218,7 @@ pub(super) const RULES: &[Rule] = &[
                      URI",
                 ));
             }
-            let own = analysis.own_page(full) == Some(Product::Nginx);
+            let own = analysis.own_page(full) == Some(Server::Nginx);
             let open =
                 analysis.probe(ProbeId::TargetOptions).filter(|it| own && it.status == 405)?;
             let general = analysis.probe(ProbeId::Elsewhere).is_some_and(|it| alike(it, full));
@@ -304,7 +304,7 @@ pub(super) const RULES: &[Rule] = &[
         },
         matches: |analysis| {
             let full = analysis.failed_after_app().filter(|it| it.status == 404)?;
-            let caddy = analysis.own_page(full) == Some(Product::Caddy);
+            let caddy = analysis.own_page(full) == Some(Server::Caddy);
             let because =
                 || format!("After the hand-off, Caddy returns {}", analysis.describe(full));
             caddy.then(|| Match::possible(because()))
@@ -362,7 +362,7 @@ fn fell_through(analysis: &Analysis<'_>, full: &Response) -> bool {
 /// extension.
 pub(super) fn taken_for_its_ending(analysis: &Analysis<'_>, full: &Response) -> bool {
     let bare = analysis.probe(ProbeId::TargetBare).filter(|it| it.status == 404);
-    let Some(bare) = bare.filter(|it| analysis.own_page(it) == Some(Product::Nginx)) else {
+    let Some(bare) = bare.filter(|it| analysis.own_page(it) == Some(Server::Nginx)) else {
         return false;
     };
     let general = analysis.probe(ProbeId::Elsewhere).is_none_or(|it| alike(it, bare));
@@ -376,7 +376,7 @@ fn inside_location(analysis: &Analysis<'_>) -> Option<String> {
         .failed_after_app()
         .filter(|_| hands_over_uri(analysis) && !for_its_ending(analysis))?;
     let server = analysis.file_not_found(full)?;
-    let maps = matches!(server, Product::Nginx | Product::Caddy | Product::BuiltIn);
+    let maps = matches!(server, Server::Nginx | Server::Caddy | Server::BuiltIn);
     let open = analysis.probe(ProbeId::TargetOptions).is_some_and(|it| it.status == 405);
     let name = server.name();
     (maps && !open).then(|| match analysis.direct_right() {
@@ -407,7 +407,7 @@ fn without_slash(analysis: &Analysis<'_>) -> bool {
 
 /// On nginx, a wrong `root` and a wrong `alias` look the same and are equally likely.
 fn ranked(analysis: &Analysis<'_>, because: String) -> Match {
-    let nginx = analysis.server == Some(Product::Nginx);
+    let nginx = analysis.server == Some(Server::Nginx);
     if nginx { Match::likely(because) } else { Match::possible(because) }
 }
 

@@ -29,7 +29,7 @@ pub(super) const RULES: &[Rule] = &[
                         Outcome::Failed(failure) => failure.chain.clone(),
                         Outcome::Skipped(reason) => reason.clone(),
                     };
-                    (it.id, format!("For a name with {}, the client gets {came}", name.what()))
+                    (it.id, format!("For a name with {}, the client gets {came}", name))
                 });
             let (id, first) = lost.next()?;
             let found = Match::sure(first).shown_by(id);
@@ -50,7 +50,7 @@ pub(super) const RULES: &[Rule] = &[
         matches: |analysis| {
             let mut lost = lost(analysis).filter(|(name, _)| known(analysis, *name));
             let (first, probe) = lost.next()?;
-            let names = lost.fold(first.what().to_owned(), |all, (it, _)| all + ", " + it.what());
+            let names = lost.fold(first.to_string(), |all, (it, _)| format!("{all}, {it}"));
             Some(Match::sure(format!("Names with {names} are lost")).shown_by(probe.id))
         },
     },
@@ -68,5 +68,5 @@ fn lost<'a>(analysis: &Analysis<'a>) -> impl Iterator<Item = (OddName, &'a Extra
 }
 
 fn known(analysis: &Analysis<'_>, name: OddName) -> bool {
-    analysis.server.is_some_and(|it| it.loses(name))
+    analysis.server.is_some_and(|it| it.mangles(name))
 }

@@ -2,8 +2,8 @@
 
 use super::super::{Analysis, Culprit, Match, Remedy, Rule, Severity};
 use sendfile_evidence::{
-    End, Part, ProbeId, Response, Same,
-    dialect::{Product, store_status},
+    End, Part, ProbeId, Response, Same, Server,
+    dialect::store_status,
     partial::{self, ContentRange},
 };
 
@@ -212,7 +212,7 @@ fn of_disk(analysis: &Analysis<'_>) -> bool {
     let by_handoff = analysis.handoff().is_some() && !analysis.evidence.streamed();
     let known = matches!(
         analysis.server,
-        Some(Product::Nginx | Product::Apache | Product::Lighttpd | Product::Caddy)
+        Some(Server::Nginx | Server::Apache | Server::Lighttpd | Server::Caddy)
     );
     by_handoff && known && analysis.stored_at().is_some()
 }

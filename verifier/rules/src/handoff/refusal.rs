@@ -1,10 +1,7 @@
 //! The proxy acts on the hand-off, but refuses its target.
 
 use super::super::{Culprit, Match, Remedy, Rule, Severity, reached::Reached};
-use sendfile_evidence::{
-    FailureKind, ProbeId,
-    dialect::{self, Product},
-};
+use sendfile_evidence::{FailureKind, ProbeId, Server, dialect};
 
 pub(super) const RULES: &[Rule] = &[
     Rule {
@@ -92,7 +89,7 @@ pub(super) const RULES: &[Rule] = &[
         ),
         matches: |analysis| {
             let full = analysis.unexplained_failure().filter(|it| it.status == 500)?;
-            (analysis.own_page(full) == Some(Product::Apache)).then(|| {
+            (analysis.own_page(full) == Some(Server::Apache)).then(|| {
                 Match::likely("Apache itself returns 500, before the request reaches the app")
             })
         },
@@ -121,7 +118,7 @@ pub(super) const RULES: &[Rule] = &[
         },
         matches: |analysis| {
             let full = analysis.failed_after_app()?;
-            let server = analysis.server.map_or("the server", Product::name);
+            let server = analysis.server.map_or("the server", Server::name);
             let because = || match analysis.direct_right() {
                 true => format!(
                     "The direct location returns the file, but after the hand-off {server} refuses \
@@ -137,15 +134,15 @@ pub(super) const RULES: &[Rule] = &[
             let found = match (analysis.own_page(full)?, full.status) {
                 // lighttpd checks the directory first: if another name is not refused, the
                 // directory is allowed.
-                (Product::Lighttpd, 403)
+                (Server::Lighttpd, 403)
                     if analysis.probe(ProbeId::Missing).is_some_and(|it| it.status == 404) =>
                 {
                     return None;
                 }
-                (Product::Lighttpd, 403) if analysis.direct_right() => Match::sure(because()),
-                (Product::Apache, 404) if analysis.direct_right() => Match::likely(because()),
+                (Server::Lighttpd, 403) if analysis.direct_right() => Match::sure(because()),
+                (Server::Apache, 404) if analysis.direct_right() => Match::likely(because()),
                 // A file that the server's user cannot read looks the same.
-                (Product::Lighttpd, 403) | (Product::Apache, 404) => Match::possible(because()),
+                (Server::Lighttpd, 403) | (Server::Apache, 404) => Match::possible(because()),
                 _ => return None,
             };
             let (_, value) = analysis.handoff()?;
@@ -177,7 +174,7 @@ pub(super) const RULES: &[Rule] = &[
         },
         matches: |analysis| {
             let full = analysis.failed_after_app().filter(|it| matches!(it.status, 401 | 403))?;
-            let server = analysis.own_page(full).filter(|it| *it != Product::Lighttpd)?;
+            let server = analysis.own_page(full).filter(|it| *it != Server::Lighttpd)?;
             // If a missing file is not refused, the rule is about this file.
             let only_this =
                 analysis.probe(ProbeId::Missing).is_some_and(|it| it.status != full.status);

@@ -5,8 +5,8 @@ use super::super::{
     body_class::{BodyClass, body_class},
 };
 use sendfile_evidence::{
-    End, Response,
-    dialect::{Product, link_of, signed_link, store_refusal},
+    End, Response, Server,
+    dialect::{link_of, signed_link, store_refusal},
 };
 
 pub(in super::super) const RULES: &[Rule] = &[
@@ -92,7 +92,7 @@ pub(super) fn reaches_no_store<'a>(analysis: &Analysis<'a>) -> Option<&'a Respon
         analysis.failed_after_app().filter(|it| it.status == 502 && store_refusal(it).is_none())?;
     let signed = analysis.handoff().is_some_and(|(_, value)| value.contains('?'));
     let kept = full.header("content-disposition").is_some();
-    (signed && kept && analysis.own_page(full) == Some(Product::Nginx)).then_some(full)
+    (signed && kept && analysis.own_page(full) == Some(Server::Nginx)).then_some(full)
 }
 
 /// A gateway error of the proxy where the storage is a server.
@@ -106,7 +106,7 @@ pub(in super::super) fn store_fails<'a>(analysis: &Analysis<'a>) -> Option<&'a R
         server
             && store_refusal(it).is_none()
             && matches!(it.status, 500 | 502..=504)
-            && (it.body.size == 0 || Product::by_error_page(it).is_some())
+            && (it.body.size == 0 || Server::by_error_page(it).is_some())
     })
 }
 

@@ -1,10 +1,7 @@
 //! Local evidence on paper: a configuration and an error log as text, and a disk that has the file
 //! and little else.
 
-use sendfile_evidence::{
-    Evidence,
-    fact::{Fact, Kind},
-};
+use sendfile_evidence::{Evidence, Server, fact::Fact};
 use sendfile_readers::{Access, Disk, Look, ProxyConfig, Query, Text, Worker, facts, log};
 use serde::Deserialize;
 
@@ -34,7 +31,7 @@ impl Local {
         let mut disk = InMemoryDisk { config: self.nginx.clone(), files };
         let mut configs = Vec::new();
         if self.nginx.is_some() || self.log.is_empty() {
-            configs.push(ProxyConfig::read(Kind::Nginx, CONFIG, &mut disk));
+            configs.push(ProxyConfig::read(Server::Nginx, CONFIG, &mut disk));
         }
         let mut facts = facts(&configs, &question, &disk);
         facts.extend(log::facts(&self.log, &question));

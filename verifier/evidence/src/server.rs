@@ -1,0 +1,210 @@
+//! The servers that are distinguished, and all that depends on which server it is as far as responses
+//! and command lines go. A server is one file below `server/` and one row of [`Server::traits`].
+//!
+//! Knows no configuration: the readers have a module for each server.
+
+use std::{fmt, str::FromStr};
+
+use crate::{OddName, Response};
+
+mod apache;
+mod built_in;
+mod caddy;
+mod h2o;
+mod lighttpd;
+mod nginx;
+
+/// A server that is distinguished from others.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Server {
+    /// nginx and its forks.
+    Nginx,
+    /// Apache httpd.
+    Apache,
+    /// lighttpd.
+    Lighttpd,
+    /// Caddy.
+    Caddy,
+    /// H2O.
+    H2o,
+    /// The proxy built into the fixture.
+    BuiltIn,
+}
+
+/// What is known about a server.
+struct Traits {
+    /// The value of flags such as `--proxy-config`.
+    id: &'static str,
+    /// The name that its users know it by.
+    name: &'static str,
+    /// How the value of its `Server` header begins, in lower case.
+    server_headers: &'static [&'static str],
+    /// Distinctive parts of its own error pages.
+    error_pages: &'static [&'static str],
+    /// Whether an error response without body and content type is its own.
+    empty_error: EmptyError,
+    /// The hand-off headers that it acts on.
+    acts_on: ActsOn,
+    /// Whether it percent-decodes the value of its hand-off header.
+    value: ValueEncoding,
+    /// The kinds of file names that some version mangles, whatever its configuration.
+    mangles: &'static [OddName],
+    /// The flags that make its configuration and log available, on its host; none if there is no
+    /// reader for them.
+    local_flags: Option<&'static str>,
+    /// What else shows how it treats a request, without access to its host.
+    remote_hint: Option<&'static str>,
+}
+
+/// The meaning of an error response without body and content type.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum EmptyError {
+    /// The server's own, if its `Server` header is exactly the server's id.
+    Own,
+    /// Nothing can be said about it.
+    Unknown,
+}
+
+/// The hand-off headers that a server acts on.
+#[derive(Clone, Copy)]
+enum ActsOn {
+    /// These, the usual one first.
+    Headers(&'static [&'static str]),
+    /// Any, depending on its configuration.
+    Configured,
+}
+
+/// What a server does with percent-encoding in the value of a hand-off header.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum ValueEncoding {
+    Decoded,
+    Verbatim,
+}
+
+impl Server {
+    /// All servers.
+    pub const ALL: [Self; 6] =
+        [Self::Nginx, Self::Apache, Self::Lighttpd, Self::Caddy, Self::H2o, Self::BuiltIn];
+
+    fn traits(self) -> &'static Traits {
+        match self {
+            Self::Nginx => &nginx::TRAITS,
+            Self::Apache => &apache::TRAITS,
+            Self::Lighttpd => &lighttpd::TRAITS,
+            Self::Caddy => &caddy::TRAITS,
+            Self::H2o => &h2o::TRAITS,
+            Self::BuiltIn => &built_in::TRAITS,
+        }
+    }
+
+    /// The value of flags such as `--proxy-config`.
+    pub fn id(self) -> &'static str {
+        self.traits().id
+    }
+
+    /// The name that its users know it by.
+    pub fn name(self) -> &'static str {
+        self.traits().name
+    }
+
+    /// Whether there is a reader for its configuration.
+    pub fn has_reader(self) -> bool {
+        self.local_flags().is_some()
+    }
+
+    /// The flags that make its configuration and log available, if there is a reader for them.
+    pub fn local_flags(self) -> Option<&'static str> {
+        self.traits().local_flags
+    }
+
+    /// What else shows how it treats a request, without access to its host.
+    pub fn remote_hint(self) -> Option<&'static str> {
+        self.traits().remote_hint
+    }
+
+    /// Whether it percent-decodes the value of its hand-off header.
+    pub fn decodes(self) -> bool {
+        self.traits().value == ValueEncoding::Decoded
+    }
+
+    /// Whether a file name of this kind is known to be mangled by some version, whatever its
+    /// configuration.
+    pub fn mangles(self, name: OddName) -> bool {
+        self.traits().mangles.contains(&name)
+    }
+
+    /// Whether it acts on this hand-off header. For some servers this depends on the configuration.
+    pub fn acts_on(self, header: &str) -> bool {
+        match self.traits().acts_on {
+            ActsOn::Headers(names) => names.iter().any(|name| name.eq_ignore_ascii_case(header)),
+            ActsOn::Configured => true,
+        }
+    }
+
+    /// The header that its users send, if it acts on one by default.
+    pub fn header(self) -> Option<&'static str> {
+        match self.traits().acts_on {
+            ActsOn::Headers(names) => names.first().copied(),
+            ActsOn::Configured => None,
+        }
+    }
+
+    /// The server that sent a response: by its `Server` header, or else by its own error page.
+    pub fn of(response: &Response) -> Option<Self> {
+        if let Some(value) = response.header("server")
+            && let Some(server) = Self::by_server_header(value)
+        {
+            return Some(server);
+        }
+        Self::by_error_page(response)
+    }
+
+    fn by_server_header(value: &str) -> Option<Self> {
+        let value = value.to_ascii_lowercase();
+        for server in Self::ALL {
+            if server.traits().server_headers.iter().any(|name| value.starts_with(name)) {
+                return Some(server);
+            }
+        }
+        None
+    }
+
+    /// The server that wrote this error page, if a proxy wrote it and not the app.
+    pub fn by_error_page(response: &Response) -> Option<Self> {
+        if response.status < 300 {
+            return None;
+        }
+        let empty = response.body.size == 0 && response.header("content-type").is_none();
+        let page = String::from_utf8_lossy(&response.body.head);
+        for server in Self::ALL {
+            let own_empty = empty
+                && server.traits().empty_error == EmptyError::Own
+                && response
+                    .header("server")
+                    .is_some_and(|name| name.eq_ignore_ascii_case(server.id()));
+            if own_empty || server.traits().error_pages.iter().any(|mark| page.contains(mark)) {
+                return Some(server);
+            }
+        }
+        None
+    }
+}
+
+impl fmt::Display for Server {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.id())
+    }
+}
+
+impl FromStr for Server {
+    type Err = String;
+
+    fn from_str(id: &str) -> Result<Self, Self::Err> {
+        for server in Self::ALL {
+            if server.id() == id {
+                return Ok(server);
+            }
+        }
+        Err(format!("unknown server `{id}`"))
+    }
+}
