@@ -45,17 +45,10 @@ pub fn explain(
 
 /// The remedies, those for a proxy after its name.
 fn remedies(remedy: &Remedy, proxy: Option<Proxy>) -> Vec<String> {
-    let special = [
-        (Proxy::Nginx, "nginx", remedy.nginx),
-        (Proxy::Apache, "Apache", remedy.apache),
-        (Proxy::Lighttpd, "lighttpd", remedy.lighttpd),
-        (Proxy::Caddy, "Caddy", remedy.caddy),
-    ];
     let mut lines = Vec::new();
-    for (of, name, text) in special {
-        let wanted = proxy.is_none_or(|proxy| proxy == of);
-        if let Some(text) = text.filter(|_| wanted) {
-            lines.push(format!("{name}: {text}"));
+    for (server, text) in remedy.servers {
+        if proxy.is_none_or(|proxy| proxy.server() == *server) {
+            lines.push(format!("{}: {text}", server.name()));
         }
     }
     match (lines.is_empty(), proxy) {

@@ -1,6 +1,7 @@
 //! The configuration snippets for proxies, as shipped or with the operator's values.
 
 use clap::ValueEnum;
+use sendfile_evidence::Server;
 use thiserror::Error;
 
 mod store;
@@ -31,6 +32,16 @@ pub struct ValueError {
 }
 
 impl Proxy {
+    /// The server that the snippet is for.
+    pub fn server(self) -> Server {
+        match self {
+            Self::Nginx => Server::Nginx,
+            Self::Apache => Server::Apache,
+            Self::Lighttpd => Server::Lighttpd,
+            Self::Caddy => Server::Caddy,
+        }
+    }
+
     /// The file as shipped.
     pub fn text(self) -> &'static str {
         match self {

@@ -1,16 +1,14 @@
 //! Interprets the evidence for the rules: which layers are right, which component responded, how
 //! far the request got.
 
-use super::{
-    Culprit, Layer, LayerResult, Remedy,
-    body_class::{BodyClass, alike, body_class, describe},
-    layers::stored,
-    reached::Reached,
-};
-use crate::curl;
 use sendfile_evidence::{
     Body, End, Evidence, Outcome, ProbeId, Response, Server, Source,
     dialect::{self, ValueFault, compare_values},
+};
+
+use crate::{
+    body_class::{self, BodyClass, alike, body_class},
+    reached::Reached,
 };
 
 /// The evidence about a target, interpreted once for all rules.
@@ -312,7 +310,7 @@ impl<'a> Analysis<'a> {
 
     /// Describes a response in one line.
     pub fn describe(&self, response: &Response) -> String {
-        describe(self.evidence, response)
+        body_class::describe(self.evidence, response)
     }
 
     /// Describes the client's response in one line.
@@ -324,50 +322,9 @@ impl<'a> Analysis<'a> {
         }
     }
 
-    /// The result of the storage layer.
-    pub(super) fn storage_layer(&self, body: &Body) -> Layer {
-        let (it, size) = (self.evidence.file_is_called(), body.size);
-        let seen = match self.evidence.is_dummy(body) {
-            true => format!("{it}, {size} bytes"),
-            false => format!("{size} bytes, which differ from {it}"),
-        };
-        Layer { result: stored(self.evidence, body), seen }
-    }
-
-    /// The result of the app layer.
-    pub(super) fn app_layer(&self, response: &Response) -> Layer {
-        let result = if self.app_right() { LayerResult::Pass } else { LayerResult::Fail };
-        let seen = match self.handoff() {
-            Some((name, value)) => {
-                format!("{}, {}: {value}", response.status, dialect::spelling(name))
-            }
-            None => format!("{}, no hand-off header", response.status),
-        };
-        Layer { result, seen }
-    }
-
-    /// The remedy for the proxy that was recognised.
-    pub(super) fn remedy(&self, remedy: &Remedy) -> String {
-        let special = match self.server {
-            Some(Server::Nginx) => remedy.nginx,
-            Some(Server::Apache) => remedy.apache,
-            Some(Server::Lighttpd) => remedy.lighttpd,
-            Some(Server::Caddy) => remedy.caddy,
-            _ => None,
-        };
-        let text = special.unwrap_or(remedy.any);
-        let (prefix, folder) =
-            self.mapped().map_or((None, self.folder()), |(a, b)| (Some(a), Some(b)));
-        let text = prefix.map_or_else(|| text.to_owned(), |it| text.replace("/PREFIX/", &it));
-        folder.map_or_else(
-            || text.clone(),
-            |it| text.replace("/FOLDER/", &it).replace("/FOLDER", it.trim_end_matches('/')),
-        )
-    }
-
     /// The storage directory, with a trailing slash: the path before the key, or the file's own
     /// directory.
-    pub(super) fn folder(&self) -> Option<String> {
+    pub(crate) fn directory(&self) -> Option<String> {
         let path = self.stored_at()?;
         let key = self.evidence.dummy.as_ref().and_then(|it| it.key.as_deref());
         let root = key.and_then(|key| path.strip_suffix(key));
@@ -376,7 +333,7 @@ impl<'a> Analysis<'a> {
 
     /// The prefix of the app's URIs and the directory that it maps to: the common end of the
     /// hand-off's path and the file's path is the file's name below both.
-    fn mapped(&self) -> Option<(String, String)> {
+    pub(crate) fn mapped(&self) -> Option<(String, String)> {
         let intended = self.evidence.intent.value.as_deref();
         let value = intended.or(self.handoff().map(|(_, value)| value))?;
         let uri = dialect::decoded(value.split('?').next().unwrap_or(value));
@@ -387,15 +344,8 @@ impl<'a> Analysis<'a> {
         let known = alike > 0 && prefix.len() > 1 && folder.len() > 1;
         known.then(|| (format!("{}/", prefix.join("/")), format!("{}/", folder.join("/"))))
     }
-
-    /// A command that reproduces the response of the culprit's layer.
-    pub(super) fn reproduce(&self, culprit: Culprit) -> String {
-        let evidence = self.evidence;
-        curl::line(match culprit {
-            Culprit::Storage => &evidence.storage.request,
-            Culprit::App => &evidence.app.request,
-            Culprit::Proxy if !evidence.direct.request.url.is_empty() => &evidence.direct.request,
-            Culprit::Proxy | Culprit::Handoff | Culprit::Frontend => &evidence.full.request,
-        })
-    }
 }
+
+/// The hint for an app that was not requested as the proxy requests it.
+pub(crate) const ENABLE_HINT: &str = "the app sends a hand-off only if the request enables it: pass the headers \
+                      that the proxy sends, X-Sendfile-Type and X-Accel-Mapping, with --app-header";

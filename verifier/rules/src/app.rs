@@ -1,288 +1,357 @@
 //! Rules whose culprit is the app: requested directly, with the headers that the proxy is expected
 //! to send, it does not return the intended response.
 
-use super::{Analysis, Culprit, Match, Remedy, Rule, Severity};
 use sendfile_evidence::{
     Failure, FailureKind, Response, Server,
     dialect::{self, ValueFault},
 };
 
-mod length;
-mod manner;
-pub(super) mod signature;
+use crate::{
+    analysis::Analysis,
+    rule::{Culprit, Match, Precedence, Remedy, Rule, Severity},
+};
+
+pub(crate) mod length;
+pub(crate) mod manner;
+pub(crate) mod signature;
 
 /// The rules about the app: whether it sends a hand-off at all, and in which form.
-pub(super) const RULES: [&[Rule]; 4] = [OWN, signature::RULES, manner::RULES, length::RULES];
+pub(crate) const RULES: [&[&Rule]; 4] = [OWN, signature::RULES, manner::RULES, length::RULES];
 
-const OWN: &[Rule] = &[
-    Rule {
-        id: "app.unreachable",
-        culprit: Culprit::App,
-        severity: Severity::Broken,
-        summary: "The app does not respond",
-        meaning: "The check connected directly to the app's port or socket, without the proxy, and \
+const OWN: &[&Rule] = &[
+    &UNREACHABLE,
+    &WRONG_DIALECT,
+    &HEADER_MISSPELT,
+    &FILESYSTEM_PATH_AS_URI,
+    &RELATIVE_PATH,
+    &URI_NOT_ENCODED,
+    &URI_WRONGLY_ENCODED,
+    &URI_TRUNCATED,
+    &WRONG_VALUE,
+    &WRONG_STATUS,
+    &CANNOT_BUILD_HEADER,
+    &LOOKS_IN_WRONG_STORAGE,
+    &REFUSES,
+    &HANDOFF_MISSING,
+];
+
+pub(crate) static UNREACHABLE: Rule = Rule {
+    id: "app.unreachable",
+    culprit: Culprit::App,
+    severity: Severity::Broken,
+    check: None,
+    summary: "The app does not respond",
+    meaning: "The check connected directly to the app's port or socket, without the proxy, and \
                   received no response. The proxy connects to the same address, so it has nothing \
                   to pass on.",
-        remedy: Remedy::any(
-            "Start the app. If it is running, compare its listen address with --app and with the \
+    remedy: Remedy::any(
+        "Start the app. If it is running, compare its listen address with --app and with the \
              proxy's upstream address",
-        ),
-        matches: |analysis| {
-            let answered = |it: &&Failure| it.kind == FailureKind::Lengths;
-            let failure = analysis.evidence.app.outcome.failure().filter(|it| !answered(it))?;
-            let full = analysis.evidence.full.response();
-            let because = || format!("The app does not respond: {}", failure.chain);
-            match full.map(|it| it.status) {
-                _ if analysis.delivered || analysis.storage_is_culprit() => None,
-                None | Some(502..=504) => Some(Match::sure(because())),
-                // A proxy that cannot reach its app returns a gateway error; any other response
-                // comes from elsewhere.
-                Some(_) => None,
-            }
-        },
+    ),
+    config: None,
+    precedence: Precedence::Usual,
+    matches: |analysis| {
+        let answered = |it: &&Failure| it.kind == FailureKind::Lengths;
+        let failure = analysis.evidence.app.outcome.failure().filter(|it| !answered(it))?;
+        let full = analysis.evidence.full.response();
+        let because = || format!("The app does not respond: {}", failure.chain);
+        match full.map(|it| it.status) {
+            _ if analysis.delivered || analysis.storage_is_culprit() => None,
+            None | Some(502..=504) => Some(Match::sure(because())),
+            // A proxy that cannot reach its app returns a gateway error; any other response
+            // comes from elsewhere.
+            Some(_) => None,
+        }
     },
-    Rule {
-        id: "app.wrong-dialect",
-        culprit: Culprit::App,
-        severity: Severity::Broken,
-        summary: "The app sends a hand-off header for a different server",
-        meaning: "Each server acts on its own header: nginx on X-Accel-Redirect, Apache's \
+};
+
+pub(crate) static WRONG_DIALECT: Rule = Rule {
+    id: "app.wrong-dialect",
+    culprit: Culprit::App,
+    severity: Severity::Broken,
+    check: None,
+    summary: "The app sends a hand-off header for a different server",
+    meaning: "Each server acts on its own header: nginx on X-Accel-Redirect, Apache's \
                   mod_xsendfile and lighttpd on X-Sendfile. Any other header is passed through or \
                   dropped, and the body is empty.",
-        remedy: Remedy::any(
-            "Select the hand-off header for this proxy in the app's settings, or with the \
+    remedy: Remedy::any(
+        "Select the hand-off header for this proxy in the app's settings, or with the \
              fixture's --dialect",
-        ),
-        matches: |analysis| {
-            let (name, _) = at_fault(analysis).and(analysis.handoff())?;
-            let declared =
-                analysis.evidence.intent.header.as_deref().filter(|_| !analysis.by_contract());
-            let of_server =
-                || analysis.server.filter(|it| analysis.passed_on() && !it.acts_on(name))?.header();
-            let meant = declared.or_else(of_server)?;
-            let servers = dialect::header_named(name).map_or("another server", |it| it.servers);
-            let name = dialect::spelling(name);
-            let because =
-                || format!("The app sends {name}, which is for {servers}; expected {meant}");
-            (!name.eq_ignore_ascii_case(meant)).then(|| Match::sure(because()))
-        },
+    ),
+    config: None,
+    precedence: Precedence::Usual,
+    matches: |analysis| {
+        let (name, _) = at_fault(analysis).and(analysis.handoff())?;
+        let declared =
+            analysis.evidence.intent.header.as_deref().filter(|_| !analysis.by_contract());
+        let of_server =
+            || analysis.server.filter(|it| analysis.passed_on() && !it.acts_on(name))?.header();
+        let meant = declared.or_else(of_server)?;
+        let servers = dialect::header_named(name).map_or("another server", |it| it.servers);
+        let name = dialect::spelling(name);
+        let because = || format!("The app sends {name}, which is for {servers}; expected {meant}");
+        (!name.eq_ignore_ascii_case(meant)).then(|| Match::sure(because()))
     },
-    Rule {
-        id: "app.header-misspelt",
-        culprit: Culprit::App,
-        severity: Severity::Broken,
-        summary: "The name of the hand-off header is misspelled",
-        meaning: "The app sends a header that no server recognises. Its name differs from a known \
+};
+
+pub(crate) static HEADER_MISSPELT: Rule = Rule {
+    id: "app.header-misspelt",
+    culprit: Culprit::App,
+    severity: Severity::Broken,
+    check: None,
+    summary: "The name of the hand-off header is misspelled",
+    meaning: "The app sends a header that no server recognises. Its name differs from a known \
                   one by punctuation or one or two letters, or it shares a word with the declared \
                   header and carries the declared value or the file's name. The proxy passes it \
                   through to the client, and the body is empty.",
-        remedy: Remedy::any("Spell the header name exactly as in the proxy's manual, with hyphens"),
-        matches: |analysis| {
-            let app = at_fault(analysis).filter(|_| analysis.handoff().is_none())?;
-            let (name, meant) = misspelt(analysis, app)?;
-            Some(Match::sure(format!("The app sends `{name}`; expected `{meant}`")))
-        },
+    remedy: Remedy::any("Spell the header name exactly as in the proxy's manual, with hyphens"),
+    config: None,
+    precedence: Precedence::Usual,
+    matches: |analysis| {
+        let app = at_fault(analysis).filter(|_| analysis.handoff().is_none())?;
+        let (name, meant) = misspelt(analysis, app)?;
+        Some(Match::sure(format!("The app sends `{name}`; expected `{meant}`")))
     },
-    Rule {
-        id: "app.filesystem-path-as-uri",
-        culprit: Culprit::App,
-        severity: Severity::Broken,
-        summary: "The header contains a filesystem path, but the proxy expects a URI",
-        meaning: "X-Accel-Redirect takes a URI that a location of the proxy maps to a directory. \
+};
+
+pub(crate) static FILESYSTEM_PATH_AS_URI: Rule = Rule {
+    id: "app.filesystem-path-as-uri",
+    culprit: Culprit::App,
+    severity: Severity::Broken,
+    check: None,
+    summary: "The header contains a filesystem path, but the proxy expects a URI",
+    meaning: "X-Accel-Redirect takes a URI that a location of the proxy maps to a directory. \
                   The app sends the file's path on disk, alone or after the prefix, and no file \
                   exists there. Typical cause: a mapping that does not cover this file, so that \
                   the framework sends the path unchanged.",
-        remedy: Remedy {
-            nginx: Some(
-                "In the app, send the URI of the internal location. With Rack or Symfony, add the \
-                 directory to the mapping: `proxy_set_header X-Accel-Mapping /FOLDER/=/PREFIX/;`",
-            ),
-            ..Remedy::any(
-                "In the app, send the URI that the proxy maps to the directory, not the path of \
+    remedy: Remedy {
+        any: "In the app, send the URI that the proxy maps to the directory, not the path of \
                  the directory",
-            )
-        },
-        matches: |analysis| {
-            value(analysis, ValueFault::FilesystemPath, "the value is a filesystem path")
-        },
+        servers: &[(
+            Server::Nginx,
+            "In the app, send the URI of the internal location. With Rack or Symfony, add the \
+                 directory to the mapping: `proxy_set_header X-Accel-Mapping /FOLDER/=/PREFIX/;`",
+        )],
     },
-    Rule {
-        id: "app.relative-path",
-        culprit: Culprit::App,
-        severity: Severity::Broken,
-        summary: "The header contains a relative path, but an absolute one is required",
-        meaning: "The proxy resolves a relative value against something that the app does not \
+    config: None,
+    precedence: Precedence::Usual,
+    matches: |analysis| {
+        value(analysis, ValueFault::FilesystemPath, "the value is a filesystem path")
+    },
+};
+
+pub(crate) static RELATIVE_PATH: Rule = Rule {
+    id: "app.relative-path",
+    culprit: Culprit::App,
+    severity: Severity::Broken,
+    check: None,
+    summary: "The header contains a relative path, but an absolute one is required",
+    meaning: "The proxy resolves a relative value against something that the app does not \
                   know, such as the request's own path.",
-        remedy: Remedy::any(
-            "In the app, send the absolute path, or the URI with its leading slash",
-        ),
-        matches: |analysis| {
-            value(analysis, ValueFault::Relative, "the value does not begin with a slash")
-        },
+    remedy: Remedy::any("In the app, send the absolute path, or the URI with its leading slash"),
+    config: None,
+    precedence: Precedence::Usual,
+    matches: |analysis| {
+        value(analysis, ValueFault::Relative, "the value does not begin with a slash")
     },
-    Rule {
-        id: "app.uri-not-encoded",
-        culprit: Culprit::App,
-        severity: Severity::Broken,
-        summary: "The header value lacks percent-encoding, or one layer of it",
-        meaning: "nginx since 1.5.9 and lighttpd decode the value. A raw % or ? in a file name \
+};
+
+pub(crate) static URI_NOT_ENCODED: Rule = Rule {
+    id: "app.uri-not-encoded",
+    culprit: Culprit::App,
+    severity: Severity::Broken,
+    check: None,
+    summary: "The header value lacks percent-encoding, or one layer of it",
+    meaning: "nginx since 1.5.9 and lighttpd decode the value. A raw % or ? in a file name \
                   then has another meaning, and a name that is stored with percent signs must be \
                   encoded once more.",
-        remedy: Remedy::any("Percent-encode each path segment when building the header"),
-        matches: |analysis| {
-            value(analysis, ValueFault::NotEncoded, "decoded, the value names another file")
-        },
+    remedy: Remedy::any("Percent-encode each path segment when building the header"),
+    config: None,
+    precedence: Precedence::Usual,
+    matches: |analysis| {
+        value(analysis, ValueFault::NotEncoded, "decoded, the value names another file")
     },
-    Rule {
-        id: "app.uri-wrongly-encoded",
-        culprit: Culprit::App,
-        severity: Severity::Broken,
-        summary: "The header value is encoded in a way that the server does not decode",
-        meaning: "mod_xsendfile 0.12 uses the value unchanged, and Caddy's rewrite takes the \
+};
+
+pub(crate) static URI_WRONGLY_ENCODED: Rule = Rule {
+    id: "app.uri-wrongly-encoded",
+    culprit: Culprit::App,
+    severity: Severity::Broken,
+    check: None,
+    summary: "The header value is encoded in a way that the server does not decode",
+    meaning: "mod_xsendfile 0.12 uses the value unchanged, and Caddy's rewrite takes the \
                   placeholder's text as a decoded path. Percent signs then become part of the file \
                   name. No server decodes the `+` that forms use for a space, HTML's `&amp;`, or \
                   percent-encoded Latin-1 when the stored name is in UTF-8.",
-        remedy: Remedy {
-            apache: Some(
-                "In the app, send the raw path; mod_xsendfile decodes the value only since 1.0",
-            ),
-            ..Remedy::any("In the app, send the raw path, without percent-encoding")
-        },
-        matches: |analysis| {
-            let otherwise =
-                "the value is encoded for a form, for HTML or in Latin-1, not as a path in UTF-8";
-            if let Some(found) = value(analysis, ValueFault::EncodedOtherwise, otherwise) {
-                return Some(Match { fix: Some(AS_PATH.to_owned()), ..found });
-            }
-            value(
-                analysis,
-                ValueFault::WronglyEncoded,
-                "the value is encoded once more than this proxy decodes",
-            )
-        },
+    remedy: Remedy {
+        any: "In the app, send the raw path, without percent-encoding",
+        servers: &[(
+            Server::Apache,
+            "In the app, send the raw path; mod_xsendfile decodes the value only since 1.0",
+        )],
     },
-    Rule {
-        id: "app.uri-truncated",
-        culprit: Culprit::App,
-        severity: Severity::Broken,
-        summary: "Part of the file name was lost when the app built the header value",
-        meaning: "The value is the beginning or the end of the intended one, or its last segment \
+    config: None,
+    precedence: Precedence::Usual,
+    matches: |analysis| {
+        let otherwise =
+            "the value is encoded for a form, for HTML or in Latin-1, not as a path in UTF-8";
+        if let Some(found) = value(analysis, ValueFault::EncodedOtherwise, otherwise) {
+            return Some(Match { fix: Some(AS_PATH.to_owned()), ..found });
+        }
+        value(
+            analysis,
+            ValueFault::WronglyEncoded,
+            "the value is encoded once more than this proxy decodes",
+        )
+    },
+};
+
+pub(crate) static URI_TRUNCATED: Rule = Rule {
+    id: "app.uri-truncated",
+    culprit: Culprit::App,
+    severity: Severity::Broken,
+    check: None,
+    summary: "Part of the file name was lost when the app built the header value",
+    meaning: "The value is the beginning or the end of the intended one, or its last segment \
                   lacks letters. Typical causes: a URL parser that cuts at # or ?, code that keeps \
                   only the last path segment, or a basename function without a locale, such as \
                   PHP's, which drops non-ASCII letters.",
-        remedy: Remedy::any(
-            "Encode # and ? before building the URL, and keep the directories of the path",
-        ),
-        matches: |analysis| value(analysis, ValueFault::Truncated, "part of the name is missing"),
-    },
-    Rule {
-        id: "app.wrong-value",
-        culprit: Culprit::App,
-        severity: Severity::Broken,
-        summary: "The hand-off names a different file than the declared one",
-        meaning: "The app sends the right hand-off header, but its value differs from the declared \
+    remedy: Remedy::any(
+        "Encode # and ? before building the URL, and keep the directories of the path",
+    ),
+    config: None,
+    precedence: Precedence::Usual,
+    matches: |analysis| value(analysis, ValueFault::Truncated, "part of the name is missing"),
+};
+
+pub(crate) static WRONG_VALUE: Rule = Rule {
+    id: "app.wrong-value",
+    culprit: Culprit::App,
+    severity: Severity::Broken,
+    check: None,
+    summary: "The hand-off names a different file than the declared one",
+    meaning: "The app sends the right hand-off header, but its value differs from the declared \
                   one in a way that no common mistake explains.",
-        remedy: Remedy::any(
-            "Compare the app's prefix or directory for hand-offs with the proxy's configuration",
-        ),
-        matches: |analysis| {
-            let found = value(analysis, ValueFault::Other, "the value names something else")?;
-            Some(Match { confidence: super::Confidence::Likely, ..found })
-        },
+    remedy: Remedy::any(
+        "Compare the app's prefix or directory for hand-offs with the proxy's configuration",
+    ),
+    config: None,
+    precedence: Precedence::Usual,
+    matches: |analysis| {
+        let found = value(analysis, ValueFault::Other, "the value names something else")?;
+        Some(Match { confidence: super::Confidence::Likely, ..found })
     },
-    Rule {
-        id: "app.wrong-status",
-        culprit: Culprit::App,
-        severity: Severity::Broken,
-        summary: "The app sends its hand-off with a status that the proxy does not act on",
-        meaning: "mod_xsendfile acts only on 200: with 201, 206 or 404 the client gets the \
+};
+
+pub(crate) static WRONG_STATUS: Rule = Rule {
+    id: "app.wrong-status",
+    culprit: Culprit::App,
+    severity: Severity::Broken,
+    check: None,
+    summary: "The app sends its hand-off with a status that the proxy does not act on",
+    meaning: "mod_xsendfile acts only on 200: with 201, 206 or 404 the client gets the \
                   app's own response, including the header. lighttpd sends the file and keeps the \
                   status (measured with 0.12 and 1.4.69). nginx acts on any status, but with \
                   proxy_intercept_errors it sends its own error page instead. Typical cause: a \
                   framework that handles Range requests itself.",
-        remedy: Remedy::any(
-            "In the app, return 200 with the hand-off, and leave Range to the proxy",
-        ),
-        matches: |analysis| {
-            let app = at_fault(analysis)
-                .filter(|it| analysis.intended_handoff().is_some() && it.status != 200)?;
-            let strict = matches!(analysis.server, Some(Server::Apache | Server::Lighttpd));
-            let intercepted = analysis.server == Some(Server::Nginx) && app.status >= 300;
-            let because = format!("The app returns {} with its hand-off", app.status);
-            match analysis.value_fault() {
-                None if strict => Some(Match::sure(because)),
-                None if intercepted => Some(Match::likely(because)),
-                _ => None,
-            }
-        },
+    remedy: Remedy::any("In the app, return 200 with the hand-off, and leave Range to the proxy"),
+    config: None,
+    precedence: Precedence::Usual,
+    matches: |analysis| {
+        let app = at_fault(analysis)
+            .filter(|it| analysis.intended_handoff().is_some() && it.status != 200)?;
+        let strict = matches!(analysis.server, Some(Server::Apache | Server::Lighttpd));
+        let intercepted = analysis.server == Some(Server::Nginx) && app.status >= 300;
+        let because = format!("The app returns {} with its hand-off", app.status);
+        match analysis.value_fault() {
+            None if strict => Some(Match::sure(because)),
+            None if intercepted => Some(Match::likely(because)),
+            _ => None,
+        }
     },
-    Rule {
-        id: "app.cannot-build-header",
-        culprit: Culprit::App,
-        severity: Severity::Broken,
-        summary: "The app fails while it builds the response",
-        meaning: "Requested directly, the app returns a server error. Frameworks most often fail \
+};
+
+pub(crate) static CANNOT_BUILD_HEADER: Rule = Rule {
+    id: "app.cannot-build-header",
+    culprit: Culprit::App,
+    severity: Severity::Broken,
+    check: None,
+    summary: "The app fails while it builds the response",
+    meaning: "Requested directly, the app returns a server error. Frameworks most often fail \
                   to build the header because of non-ASCII names, control characters or dates.",
-        remedy: Remedy::any("Check the app's log, and encode the value before setting the header"),
-        matches: |analysis| {
-            without_handoff(analysis, |status| status >= 500)
-                .map(|said| Match::likely(format!("The app returns {said}")))
-        },
+    remedy: Remedy::any("Check the app's log, and encode the value before setting the header"),
+    config: None,
+    precedence: Precedence::Usual,
+    matches: |analysis| {
+        without_handoff(analysis, |status| status >= 500)
+            .map(|said| Match::likely(format!("The app returns {said}")))
     },
-    Rule {
-        id: "app.looks-in-wrong-storage",
-        culprit: Culprit::App,
-        severity: Severity::Broken,
-        summary: "The app does not find the file that is in the storage, so it sends no hand-off",
-        meaning: "The storage has the file, but the app reports that it does not exist. The app \
+};
+
+pub(crate) static LOOKS_IN_WRONG_STORAGE: Rule = Rule {
+    id: "app.looks-in-wrong-storage",
+    culprit: Culprit::App,
+    severity: Severity::Broken,
+    check: None,
+    summary: "The app does not find the file that is in the storage, so it sends no hand-off",
+    meaning: "The storage has the file, but the app reports that it does not exist. The app \
                   looks in another place, or the URL is not that of this download.",
-        remedy: Remedy::any(
-            "Compare the app's storage setting with --storage, and the URL with the app's routes",
-        ),
-        matches: |analysis| {
-            let said = without_handoff(analysis, |status| matches!(status, 404 | 410))?;
-            let stored = analysis.evidence.storage.response().is_some();
-            let because = format!("The app returns {said}");
-            Some(if stored { Match::likely(because) } else { Match::possible(because) })
-        },
+    remedy: Remedy::any(
+        "Compare the app's storage setting with --storage, and the URL with the app's routes",
+    ),
+    config: None,
+    precedence: Precedence::Usual,
+    matches: |analysis| {
+        let said = without_handoff(analysis, |status| matches!(status, 404 | 410))?;
+        let stored = analysis.evidence.storage.response().is_some();
+        let because = format!("The app returns {said}");
+        Some(if stored { Match::likely(because) } else { Match::possible(because) })
     },
-    Rule {
-        id: "app.refuses",
-        culprit: Culprit::App,
-        severity: Severity::Broken,
-        summary: "The app denies access or requires a login",
-        meaning: "Requested directly, the app returns 401 or 403, or redirects. Either the check \
+};
+
+pub(crate) static REFUSES: Rule = Rule {
+    id: "app.refuses",
+    culprit: Culprit::App,
+    severity: Severity::Broken,
+    check: None,
+    summary: "The app denies access or requires a login",
+    meaning: "Requested directly, the app returns 401 or 403, or redirects. Either the check \
                   does not send the client's credentials, or the app's permissions do not cover \
                   this download.",
-        remedy: Remedy::any(
-            "Pass the credentials of an authorized client with --app-header and --full-header, \
+    remedy: Remedy::any(
+        "Pass the credentials of an authorized client with --app-header and --full-header, \
              then check the app's permissions",
-        ),
-        matches: |analysis| {
-            let said = without_handoff(analysis, |status| matches!(status, 300..=399 | 401 | 403))?;
-            Some(Match::likely(format!("The app returns {said}")))
-        },
+    ),
+    config: None,
+    precedence: Precedence::Usual,
+    matches: |analysis| {
+        let said = without_handoff(analysis, |status| matches!(status, 300..=399 | 401 | 403))?;
+        Some(Match::likely(format!("The app returns {said}")))
     },
-    Rule {
-        id: "app.handoff-missing",
-        culprit: Culprit::App,
-        severity: Severity::Broken,
-        summary: "The app responds without a hand-off header",
-        meaning: "The app returns success for the download, but sends neither a hand-off header \
+};
+
+pub(crate) static HANDOFF_MISSING: Rule = Rule {
+    id: "app.handoff-missing",
+    culprit: Culprit::App,
+    severity: Severity::Broken,
+    check: None,
+    summary: "The app responds without a hand-off header",
+    meaning: "The app returns success for the download, but sends neither a hand-off header \
                   nor the file.",
-        remedy: Remedy::any(
-            "Enable X-Accel-Redirect or X-Sendfile in the app, and check that its rules cover this \
+    remedy: Remedy::any(
+        "Enable X-Accel-Redirect or X-Sendfile in the app, and check that its rules cover this \
              file",
-        ),
-        matches: |analysis| {
-            let app = at_fault(analysis)
-                .filter(|it| analysis.handoff().is_none() && (200..300).contains(&it.status))?;
-            let streams = analysis.evidence.is_dummy(&app.body);
-            (misspelt(analysis, app).is_none() && !streams)
-                .then(|| Match::sure(format!("The app returns {}", analysis.describe(app))))
-        },
+    ),
+    config: None,
+    precedence: Precedence::Usual,
+    matches: |analysis| {
+        let app = at_fault(analysis)
+            .filter(|it| analysis.handoff().is_none() && (200..300).contains(&it.status))?;
+        let streams = analysis.evidence.is_dummy(&app.body);
+        (misspelt(analysis, app).is_none() && !streams)
+            .then(|| Match::sure(format!("The app returns {}", analysis.describe(app))))
     },
-];
+};
 
 /// The app's response, if the download fails and the app is the layer to examine: the app is wrong,
 /// and the storage is right.

@@ -5,7 +5,7 @@ use sendfile_evidence::{
 };
 
 /// The kind of content in a response.
-pub(super) enum BodyClass {
+pub(crate) enum BodyClass {
     /// The dummy itself.
     Dummy,
     /// An empty body.
@@ -37,7 +37,7 @@ pub(super) enum BodyClass {
 }
 
 /// Classifies a response.
-pub(super) fn body_class(evidence: &Evidence, response: &Response) -> BodyClass {
+pub(crate) fn body_class(evidence: &Evidence, response: &Response) -> BodyClass {
     let body = &response.body;
     if evidence.is_dummy(body) {
         return BodyClass::Dummy;
@@ -63,7 +63,7 @@ pub(super) fn body_class(evidence: &Evidence, response: &Response) -> BodyClass 
 
 /// The first line of the file's previous content, if these bytes begin with it. Another fixture
 /// that used the storage earlier may have written it.
-pub(super) fn earlier(evidence: &Evidence, head: &[u8]) -> Option<DummyLine> {
+pub(crate) fn earlier(evidence: &Evidence, head: &[u8]) -> Option<DummyLine> {
     let (line, own) = (DummyLine::read(head)?, own_line(evidence)?);
     // Newer content comes from a rotation in the meantime.
     let before = match line.instance == own.instance {
@@ -74,7 +74,7 @@ pub(super) fn earlier(evidence: &Evidence, head: &[u8]) -> Option<DummyLine> {
 }
 
 /// Whether the fixture changed its files after the download.
-pub(super) fn rotated(evidence: &Evidence) -> bool {
+pub(crate) fn rotated(evidence: &Evidence) -> bool {
     let Some(own) = own_line(evidence) else { return false };
     let heads = evidence.probes.iter().filter_map(|it| Some(&it.probed.response()?.body.head));
     let mut lines = heads.filter_map(|it| DummyLine::read(it));
@@ -89,7 +89,7 @@ fn own_line(evidence: &Evidence) -> Option<DummyLine> {
 }
 
 /// Describes a previous content of the file.
-pub(super) fn told(line: &DummyLine) -> String {
+pub(crate) fn told(line: &DummyLine) -> String {
     format!("generation {}, placed {}", line.generation, line.placed)
 }
 
@@ -129,7 +129,7 @@ fn of_dummy(evidence: &Evidence, body: &Body) -> Option<BodyClass> {
 }
 
 /// Whether a page is one that the app returns for another path.
-pub(super) fn is_app_page(evidence: &Evidence, response: &Response) -> bool {
+pub(crate) fn is_app_page(evidence: &Evidence, response: &Response) -> bool {
     [ProbeId::AppTarget, ProbeId::AppNeighbour, ProbeId::AppElsewhere]
         .into_iter()
         .filter_map(|id| evidence.probe(id))
@@ -138,7 +138,7 @@ pub(super) fn is_app_page(evidence: &Evidence, response: &Response) -> bool {
 
 /// Whether two responses are the same page: identical bytes, or as similar as a page that contains
 /// a token or a time.
-pub(super) fn alike(a: &Response, b: &Response) -> bool {
+pub(crate) fn alike(a: &Response, b: &Response) -> bool {
     let begins_alike = || {
         let length = a.body.head.len().min(b.body.head.len()).min(48);
         length >= 16
@@ -150,12 +150,12 @@ pub(super) fn alike(a: &Response, b: &Response) -> bool {
 }
 
 /// Describes a response in one line.
-pub(super) fn describe(evidence: &Evidence, response: &Response) -> String {
+pub(crate) fn describe(evidence: &Evidence, response: &Response) -> String {
     format!("{}, {}", response.status, content(evidence, response))
 }
 
 /// Describes a response's body in one line.
-pub(super) fn content(evidence: &Evidence, response: &Response) -> String {
+pub(crate) fn content(evidence: &Evidence, response: &Response) -> String {
     let body = &response.body;
     let size = evidence.dummy.as_ref().map_or(0, |it| it.size);
     let it = evidence.file_is_called();

@@ -1,28 +1,19 @@
 //! The result of each check: a check fails by its own rules, and passes only if all its requests
 //! received a response.
 
-use super::{Analysis, Finding, Severity, body_class::rotated, choice::rules_of};
 use sendfile_evidence::{
     Check, Checked, End, Evidence, Made, Outcome, Probe, ProbeId, Response, Same,
 };
 
-/// The result of a check.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum CheckResult {
-    /// No problem was found.
-    Pass,
-    /// At least one of its rules matches; the text names them.
-    Fail(String),
-    /// Like `Fail`, but all of them are warnings.
-    Warning(String),
-    /// It was not run, for this reason.
-    Skipped(String),
-    /// It was run but gave no result, for this reason.
-    Unknown(String),
-}
+use crate::{
+    analysis::Analysis,
+    body_class::rotated,
+    diagnosis::{CheckResult, Finding},
+    rule::Severity,
+};
 
 /// The results, in the order of the checks.
-pub(super) fn results<'a, I>(
+pub(crate) fn results<'a, I>(
     evidence: &Evidence,
     found: impl Fn() -> I,
 ) -> Vec<(Check, CheckResult)>
@@ -30,7 +21,7 @@ where
     I: Iterator<Item = &'a Finding>,
 {
     let result = |it: &Checked| {
-        let own: Vec<_> = found().filter(|own| rules_of(it.check).contains(&own.rule.id)).collect();
+        let own: Vec<_> = found().filter(|own| own.rule.check == Some(it.check)).collect();
         let rules = || own.iter().map(|it| it.rule.id).collect::<Vec<_>>().join(", ");
         let warning = own.iter().all(|it| it.severity == Severity::Warning);
         match &it.made {
@@ -66,7 +57,7 @@ fn skipped(evidence: &Evidence, id: ProbeId) -> Option<String> {
 }
 
 /// Why the response to a probe is not conclusive, if it is not.
-pub(super) fn unanswered(evidence: &Evidence, id: ProbeId) -> Option<String> {
+pub(crate) fn unanswered(evidence: &Evidence, id: ProbeId) -> Option<String> {
     let probed = evidence.probed(id)?;
     match &probed.outcome {
         Outcome::Failed(failure) => Some(failure.chain.clone()),

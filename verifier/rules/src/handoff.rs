@@ -1,26 +1,31 @@
 //! Rules with culprit `handoff`: storage, app and proxy each work, but they do not fit together.
 
-use super::{
-    Analysis, Culprit, Match, Remedy, Rule, Severity, UNTOLD,
-    body_class::{BodyClass, body_class},
-    reached::Reached,
-};
-use sendfile_evidence::{End, ProbeId, Response, Server, dialect::spelling};
+use sendfile_evidence::{Check, End, ProbeId, Response, Server, dialect::spelling, fact::FactKind};
 
-mod browser;
-mod headers;
-mod location;
-mod names;
-pub(super) mod parts;
-mod refusal;
-mod relay;
-mod stale;
-mod store;
+use crate::{
+    analysis::{Analysis, ENABLE_HINT},
+    body_class::{BodyClass, body_class},
+    config_evidence::ConfigEvidence,
+    hops::{swallowed, swallower},
+    reached::Reached,
+    rule::{Culprit, Match, Precedence, Remedy, Rule, Severity},
+    symptom::astray,
+};
+
+pub(crate) mod browser;
+pub(crate) mod headers;
+pub(crate) mod location;
+pub(crate) mod names;
+pub(crate) mod parts;
+pub(crate) mod refusal;
+pub(crate) mod relay;
+pub(crate) mod stale;
+pub(crate) mod store;
 
 /// In this order: open proxies, hand-offs without effect, refusals, the target's location, the
 /// store, response headers, range and conditional requests, stale targets, browser requests,
 /// unusual names.
-pub(super) const RULES: [&[Rule]; 10] = [
+pub(crate) const RULES: [&[&Rule]; 10] = [
     relay::RULES,
     OWN,
     refusal::RULES,
@@ -33,258 +38,310 @@ pub(super) const RULES: [&[Rule]; 10] = [
     names::RULES,
 ];
 
-const OWN: &[Rule] = &[
-    Rule {
-        id: "handoff.feature-off",
-        culprit: Culprit::Handoff,
-        severity: Severity::Broken,
-        summary: "The proxy ignores the hand-off header",
-        meaning: "The app hands off correctly, but the proxy passes the app's response on to the \
+const OWN: &[&Rule] = &[
+    &FEATURE_OFF,
+    &NOT_ENGAGED,
+    &SWALLOWED_BETWEEN,
+    &BYTES_CHANGED,
+    &WRONG_CONTENT_ENCODING,
+    &NOT_INTERNAL,
+    &DOES_NOT_FIT,
+];
+
+pub(crate) static FEATURE_OFF: Rule = Rule {
+    id: "handoff.feature-off",
+    culprit: Culprit::Handoff,
+    severity: Severity::Broken,
+    check: None,
+    summary: "The proxy ignores the hand-off header",
+    meaning: "The app hands off correctly, but the proxy passes the app's response on to the \
                   client, which gets an empty body. Typical causes: in nginx, \
                   `proxy_ignore_headers` lists the header; in Apache, `XSendFile` is off or set in \
                   the wrong context; in lighttpd, `x-sendfile` is off; in Caddy, there is no \
                   `handle_response`.",
-        remedy: Remedy {
-            any: "Enable the hand-off in the proxy",
-            nginx: Some(
+    remedy: Remedy {
+        any: "Enable the hand-off in the proxy",
+        servers: &[
+            (
+                Server::Nginx,
                 "Remove X-Accel-Redirect from `proxy_ignore_headers` (or `fastcgi_ignore_headers`, \
                  `uwsgi_ignore_headers`)",
             ),
-            apache: Some(
+            (
+                Server::Apache,
                 "Enable mod_xsendfile (`a2enmod xsendfile`) and set `XSendFile On` in the virtual \
                  host or in the app's `<Location>`, not in a `<Directory>`",
             ),
-            lighttpd: Some(
+            (
+                Server::Lighttpd,
                 "Set `\"x-sendfile\" => \"enable\"` and `\"x-sendfile-docroot\"` for this host in \
                  `proxy.server`",
             ),
-            caddy: Some(
+            (
+                Server::Caddy,
                 "In `reverse_proxy`, add `@sendfile header X-Sendfile *` and `handle_response \
                  @sendfile { root * /; rewrite * {rp.header.X-Sendfile}; file_server }` (see \
                  `sendfile-check snippet caddy`)",
             ),
-        },
-        matches: |analysis| {
-            // A response that is passed on keeps the app's status.
-            let passed_on = |it: &&Response| {
-                it.body.size == 0 && analysis.app().is_some_and(|app| app.status == it.status)
-            };
-            let full = analysis
-                .failed_after_app()
-                .filter(passed_on)
-                .filter(|it| (200..300).contains(&it.status))?;
-            let (name, _) = analysis.handoff()?;
-            match full.header(name) {
-                Some(_) if analysis.obeys_others() => Some(Match::possible(
-                    "The proxy acts on other hand-offs, but passes this one on to the client",
-                )),
-                Some(_) if !serves_elsewhere(analysis) => {
-                    let because =
-                        format!("The client gets an empty body and the header {}", spelling(name));
-                    Some(Match { fix: header_of_another(analysis, name), ..Match::sure(because) })
-                }
-                Some(_) => None,
-                None if location::taken_for_its_ending(analysis, full) => None,
-                None => Some(Match::likely(
-                    "The client gets an empty body and no hand-off header".to_owned(),
-                )),
-            }
-        },
+        ],
     },
-    Rule {
-        id: "handoff.not-engaged",
-        culprit: Culprit::Handoff,
-        severity: Severity::Degraded,
-        summary: "The proxy does not ask the app to hand off, so the app sends the file itself",
-        meaning: "Rack, Symfony and similar frameworks hand off only if the proxy's request says \
+    config: ConfigEvidence::confirms(|_, fact| fact.kind == FactKind::FeatureOff),
+    precedence: Precedence::Usual,
+    matches: |analysis| {
+        // A response that is passed on keeps the app's status.
+        let passed_on = |it: &&Response| {
+            it.body.size == 0 && analysis.app().is_some_and(|app| app.status == it.status)
+        };
+        let full = analysis
+            .failed_after_app()
+            .filter(passed_on)
+            .filter(|it| (200..300).contains(&it.status))?;
+        let (name, _) = analysis.handoff()?;
+        match full.header(name) {
+            Some(_) if analysis.obeys_others() => Some(Match::possible(
+                "The proxy acts on other hand-offs, but passes this one on to the client",
+            )),
+            Some(_) if !serves_elsewhere(analysis) => {
+                let because =
+                    format!("The client gets an empty body and the header {}", spelling(name));
+                Some(Match { fix: header_of_another(analysis, name), ..Match::sure(because) })
+            }
+            Some(_) => None,
+            None if location::taken_for_its_ending(analysis, full) => None,
+            None => Some(Match::likely(
+                "The client gets an empty body and no hand-off header".to_owned(),
+            )),
+        }
+    },
+};
+
+pub(crate) static NOT_ENGAGED: Rule = Rule {
+    id: "handoff.not-engaged",
+    culprit: Culprit::Handoff,
+    severity: Severity::Degraded,
+    check: Some(Check::HandoffUsed),
+    summary: "The proxy does not ask the app to hand off, so the app sends the file itself",
+    meaning: "Rack, Symfony and similar frameworks hand off only if the proxy's request says \
                   so (X-Sendfile-Type, and X-Accel-Mapping for nginx) and the mapping matches the \
                   file. With those headers the app hands off. Through the site, the file arrives \
                   without the ETag, the time or the range and conditional handling of the proxy's \
                   own files: the app sent it, which occupies a worker for each download.",
-        remedy: Remedy {
-            any: "Configure the proxy to send the app the request headers that enable the hand-off",
-            nginx: Some(
+    remedy: Remedy {
+        any: "Configure the proxy to send the app the request headers that enable the hand-off",
+        servers: &[
+            (
+                Server::Nginx,
                 "Set `proxy_set_header X-Sendfile-Type X-Accel-Redirect;` and `proxy_set_header \
                  X-Accel-Mapping /FOLDER/=/PREFIX/;`. With `fastcgi_pass`, set \
                  HTTP_X_SENDFILE_TYPE and HTTP_X_ACCEL_MAPPING with `fastcgi_param`",
             ),
-            apache: Some(
+            (
+                Server::Apache,
                 "Add `RequestHeader set X-Sendfile-Type X-Sendfile` (requires mod_headers)",
             ),
-            lighttpd: None,
-            caddy: Some(
+            (
+                Server::Caddy,
                 "In `reverse_proxy`, add `header_up X-Sendfile-Type x-accel-redirect` and \
                  `header_up X-Accel-Mapping /FOLDER/=/PREFIX/`",
             ),
-        },
-        matches: |analysis| {
-            let streamed = analysis.evidence.streamed().then_some(NOT_OF_THE_PROXY.to_owned());
-            let streamed = streamed.filter(|_| analysis.delivered);
-            if let Some((because, (name, _))) = streamed.as_ref().zip(analysis.engaged()) {
-                let name = spelling(name);
-                let found = Match::sure(format!(
-                    "{because}; the app sends the file itself, and sends {name} only if the \
-                     request asks for it"
-                ));
-                return Some(found.shown_by(ProbeId::AppEngaged));
-            }
-            let because = streamed.or_else(|| parts::unlike_a_file(analysis))?;
-            (analysis.handoff().is_some() && analysis.returns_dummy(ProbeId::AppBare)).then(|| {
-                Match::sure(format!(
-                    "{because}; without the --app-header headers, the app sends the file itself"
-                ))
-            })
-        },
+        ],
     },
-    Rule {
-        id: "handoff.swallowed-between",
-        culprit: Culprit::Handoff,
-        severity: Severity::Broken,
-        summary: "A proxy between the app and the serving proxy acts on the hand-off header",
-        meaning: "Requested directly, an inner proxy returns neither the file nor the app's \
+    config: ConfigEvidence::confirms(|_, fact| fact.kind == FactKind::NotAnnounced),
+    precedence: Precedence::Usual,
+    matches: |analysis| {
+        let streamed = analysis.evidence.streamed().then_some(NOT_OF_THE_PROXY.to_owned());
+        let streamed = streamed.filter(|_| analysis.delivered);
+        if let Some((because, (name, _))) = streamed.as_ref().zip(analysis.engaged()) {
+            let name = spelling(name);
+            let found = Match::sure(format!(
+                "{because}; the app sends the file itself, and sends {name} only if the \
+                     request asks for it"
+            ));
+            return Some(found.shown_by(ProbeId::AppEngaged));
+        }
+        let because = streamed.or_else(|| parts::unlike_a_file(analysis))?;
+        (analysis.handoff().is_some() && analysis.returns_dummy(ProbeId::AppBare)).then(|| {
+            Match::sure(format!(
+                "{because}; without the --app-header headers, the app sends the file itself"
+            ))
+        })
+    },
+};
+
+pub(crate) static SWALLOWED_BETWEEN: Rule = Rule {
+    id: "handoff.swallowed-between",
+    culprit: Culprit::Handoff,
+    severity: Severity::Broken,
+    check: None,
+    summary: "A proxy between the app and the serving proxy acts on the hand-off header",
+    meaning: "Requested directly, an inner proxy returns neither the file nor the app's \
                   hand-off header: it acted on the header, so the serving proxy never receives it. \
                   The fixture's hand-off to the direct location shows it too: the proxy that acts \
                   on that hand-off has no such location, so it is not the proxy that clients \
                   connect to.",
-        remedy: Remedy {
-            nginx: Some(
-                "In the inner nginx, add `proxy_ignore_headers X-Accel-Redirect;` and \
+    remedy: Remedy {
+        any: "Configure the inner proxy to pass the hand-off header on without acting on it",
+        servers: &[(
+            Server::Nginx,
+            "In the inner nginx, add `proxy_ignore_headers X-Accel-Redirect;` and \
                  `proxy_pass_header X-Accel-Redirect;`",
-            ),
-            ..Remedy::any(
-                "Configure the inner proxy to pass the hand-off header on without acting on it",
-            )
-        },
-        matches: |analysis| {
-            let full = analysis.failed_after_app()?;
-            let (name, _) = analysis.handoff()?;
-            if let Some((id, it)) = swallower(analysis) {
-                let gives = analysis.describe(it);
-                return Some(Match::sure(format!(
-                    "Requested directly, {id} returns {gives}, without {name}"
-                )));
-            }
-            if analysis.refused_between(full) {
-                let gets = analysis.describe(full);
-                let serving = analysis.server.map_or("Another server", Server::name);
-                return Some(Match::likely(format!(
-                    "{serving} serves the file directly, but after the hand-off another server \
-                     refuses it: {gets}"
-                )));
-            }
-            swallowed(analysis).then(|| {
-                Match::likely(
-                    "A hand-off to the direct location's own URI ends at the app again, although \
-                     clients get the file there",
-                )
-            })
-        },
+        )],
     },
-    Rule {
-        id: "handoff.bytes-changed",
-        culprit: Culprit::Handoff,
-        severity: Severity::Broken,
-        summary: "A filter changes the file on its way to the client",
-        meaning: "The proxy's direct location returns the file unchanged, but the download arrives \
+    config: ConfigEvidence::explains_only(
+        |_, fact| fact.kind == FactKind::SwallowedBetween,
+        astray,
+    ),
+    precedence: Precedence::Usual,
+    matches: |analysis| {
+        let full = analysis.failed_after_app()?;
+        let (name, _) = analysis.handoff()?;
+        if let Some((id, it)) = swallower(analysis) {
+            let gives = analysis.describe(it);
+            return Some(Match::sure(format!(
+                "Requested directly, {id} returns {gives}, without {name}"
+            )));
+        }
+        if analysis.refused_between(full) {
+            let gets = analysis.describe(full);
+            let serving = analysis.server.map_or("Another server", Server::name);
+            return Some(Match::likely(format!(
+                "{serving} serves the file directly, but after the hand-off another server \
+                     refuses it: {gets}"
+            )));
+        }
+        swallowed(analysis).then(|| {
+            Match::likely(
+                "A hand-off to the direct location's own URI ends at the app again, although \
+                     clients get the file there",
+            )
+        })
+    },
+};
+
+pub(crate) static BYTES_CHANGED: Rule = Rule {
+    id: "handoff.bytes-changed",
+    culprit: Culprit::Handoff,
+    severity: Severity::Broken,
+    check: None,
+    summary: "A filter changes the file on its way to the client",
+    meaning: "The proxy's direct location returns the file unchanged, but the download arrives \
                   changed. A filter acts at the hand-off's target: `sub_filter`, `ssi`, `charset`, \
                   `add_before_body`, or a compression that the client did not ask for. Often the \
                   app leaves its default type, text/html, on the response.",
-        remedy: Remedy {
-            nginx: Some(
-                "Turn off `sub_filter`, `ssi`, `charset`, addition and `gzip_static` in the \
+    remedy: Remedy {
+        any: "Turn off the filters at the hand-off's target",
+        servers: &[(
+            Server::Nginx,
+            "Turn off `sub_filter`, `ssi`, `charset`, addition and `gzip_static` in the \
                  internal location, and send the file's own Content-Type from the app",
-            ),
-            ..Remedy::any("Turn off the filters at the hand-off's target")
-        },
-        matches: |analysis| {
-            let full = analysis
-                .unexplained_failure()
-                .filter(|it| it.status == 200 && it.body.end == End::Whole)?;
-            let changed = match body_class(analysis.evidence, full) {
-                BodyClass::Changed(_)
-                | BodyClass::Gzip
-                | BodyClass::Longer
-                | BodyClass::Truncated => true,
-                BodyClass::Older(_) | BodyClass::OtherInstance(_) => false,
-                _ => contains_dummy(analysis, full),
-            };
-            let other_times = analysis.succeeds_past_cache() || analysis.retry_succeeds();
-            (changed && !other_times && analysis.direct_right())
-                .then(|| Match::likely(analysis.client_gets()))
-        },
+        )],
     },
-    Rule {
-        id: "handoff.wrong-content-encoding",
-        culprit: Culprit::Handoff,
-        severity: Severity::Broken,
-        summary: "The response declares a Content-Encoding, but the body is not encoded",
-        meaning: "The body is the expected file, but the response has a Content-Encoding header. A \
+    config: ConfigEvidence::confirms(|_, fact| fact.kind == FactKind::BytesChanged),
+    precedence: Precedence::Usual,
+    matches: |analysis| {
+        let full = analysis
+            .unexplained_failure()
+            .filter(|it| it.status == 200 && it.body.end == End::Whole)?;
+        let changed = match body_class(analysis.evidence, full) {
+            BodyClass::Changed(_) | BodyClass::Gzip | BodyClass::Longer | BodyClass::Truncated => {
+                true
+            }
+            BodyClass::Older(_) | BodyClass::OtherInstance(_) => false,
+            _ => contains_dummy(analysis, full),
+        };
+        let other_times = analysis.succeeds_past_cache() || analysis.retry_succeeds();
+        (changed && !other_times && analysis.direct_right())
+            .then(|| Match::likely(analysis.client_gets()))
+    },
+};
+
+pub(crate) static WRONG_CONTENT_ENCODING: Rule = Rule {
+    id: "handoff.wrong-content-encoding",
+    culprit: Culprit::Handoff,
+    severity: Severity::Broken,
+    check: Some(Check::Headers),
+    summary: "The response declares a Content-Encoding, but the body is not encoded",
+    meaning: "The body is the expected file, but the response has a Content-Encoding header. A \
                   browser tries to decode the body and shows an error. Only clients that do not \
                   decode, such as this program, get the file.",
-        remedy: Remedy {
-            nginx: Some("Remove `add_header Content-Encoding` from the internal location"),
-            ..Remedy::any("Do not send Content-Encoding with a file that is not encoded")
-        },
-        matches: |analysis| {
-            let coding =
-                encoding(analysis.evidence.full.response().filter(|_| analysis.delivered)?)?;
-            let by_app = analysis.app().and_then(encoding).is_some();
-            (!by_app).then(|| {
-                Match::sure(format!(
-                    "content-encoding: {coding}, but the body is the unencoded file"
-                ))
-            })
-        },
+    remedy: Remedy {
+        any: "Do not send Content-Encoding with a file that is not encoded",
+        servers: &[(
+            Server::Nginx,
+            "Remove `add_header Content-Encoding` from the internal location",
+        )],
     },
-    Rule {
-        id: "handoff.not-internal",
-        culprit: Culprit::Handoff,
-        severity: Severity::Exposed,
-        summary: "Clients can fetch the hand-off's target without the app",
-        meaning: "The URI that the app hands off to, or another URI that must be refused, returns \
+    config: None,
+    precedence: Precedence::Usual,
+    matches: |analysis| {
+        let coding = encoding(analysis.evidence.full.response().filter(|_| analysis.delivered)?)?;
+        let by_app = analysis.app().and_then(encoding).is_some();
+        (!by_app).then(|| {
+            Match::sure(format!("content-encoding: {coding}, but the body is the unencoded file"))
+        })
+    },
+};
+
+pub(crate) static NOT_INTERNAL: Rule = Rule {
+    id: "handoff.not-internal",
+    culprit: Culprit::Handoff,
+    severity: Severity::Exposed,
+    check: Some(Check::Exposure),
+    summary: "Clients can fetch the hand-off's target without the app",
+    meaning: "The URI that the app hands off to, or another URI that must be refused, returns \
                   the file to any client without a permission check. The content was compared, not \
                   only the status.",
-        remedy: Remedy {
-            nginx: Some("Add `internal;` to the location of the hand-off's target"),
-            apache: Some(
+    remedy: Remedy {
+        any: "Restrict the location of the target to hand-offs",
+        servers: &[
+            (Server::Nginx, "Add `internal;` to the location of the hand-off's target"),
+            (
+                Server::Apache,
                 "Keep the directory out of `DocumentRoot` and of every `Alias`, or set `Require \
                  all denied` for it",
             ),
-            lighttpd: Some(
+            (
+                Server::Lighttpd,
                 "Keep the directory out of `server.document-root` and `alias.url`, or deny it with \
                  `url.access-deny`",
             ),
-            caddy: Some("Serve the directory only inside `handle_response`"),
-            ..Remedy::any("Restrict the location of the target to hand-offs")
-        },
-        matches: |analysis| {
-            let mut probes = analysis.evidence.probes.iter().filter(|it| leads_to_target(it.id));
-            let open = probes.find(|it| analysis.returns_dummy(it.id))?;
-            let because = format!("Any client gets the file at {}", open.probed.request.url);
-            Some(Match::sure(because).shown_by(open.id))
-        },
+            (Server::Caddy, "Serve the directory only inside `handle_response`"),
+        ],
     },
-    Rule {
-        id: "handoff.does-not-fit",
-        culprit: Culprit::Handoff,
-        severity: Severity::Broken,
-        summary: "Storage, app and proxy each work, but the download fails",
-        meaning: "Each layer works when requested directly, and the request reached the app, but \
+    config: ConfigEvidence::confirms(|_, fact| fact.kind == FactKind::NotInternal),
+    precedence: Precedence::Usual,
+    matches: |analysis| {
+        let mut probes = analysis.evidence.probes.iter().filter(|it| leads_to_target(it.id));
+        let open = probes.find(|it| analysis.returns_dummy(it.id))?;
+        let because = format!("Any client gets the file at {}", open.probed.request.url);
+        Some(Match::sure(because).shown_by(open.id))
+    },
+};
+
+pub(crate) static DOES_NOT_FIT: Rule = Rule {
+    id: "handoff.does-not-fit",
+    culprit: Culprit::Handoff,
+    severity: Severity::Broken,
+    check: None,
+    summary: "Storage, app and proxy each work, but the download fails",
+    meaning: "Each layer works when requested directly, and the request reached the app, but \
                   the client gets a different response. No known cause explains it.",
-        remedy: Remedy::any(
-            "Check the proxy's error log for the download's request: it names the path or the \
+    remedy: Remedy::any(
+        "Check the proxy's error log for the download's request: it names the path or the \
              reason",
-        ),
-        matches: |analysis| {
-            let full = analysis
-                .failed_after_app()
-                .filter(|_| matches!(analysis.reached, Reached::App(_) | Reached::AppTwice(_)))?;
-            let asked = analysis.direct_right() && analysis.app().is_some();
-            let found = || Match::possible(format!("A client gets {}", analysis.describe(full)));
-            asked.then(|| if analysis.engaged().is_some() { found().also(UNTOLD) } else { found() })
-        },
+    ),
+    config: ConfigEvidence::confirms(|_, fact| fact.kind == FactKind::TargetRefused),
+    precedence: Precedence::Last,
+    matches: |analysis| {
+        let full = analysis
+            .failed_after_app()
+            .filter(|_| matches!(analysis.reached, Reached::App(_) | Reached::AppTwice(_)))?;
+        let asked = analysis.direct_right() && analysis.app().is_some();
+        let found = || Match::possible(format!("A client gets {}", analysis.describe(full)));
+        asked
+            .then(|| if analysis.engaged().is_some() { found().also(ENABLE_HINT) } else { found() })
     },
-];
+};
 
 /// Evidence that the app sent the file itself.
 const NOT_OF_THE_PROXY: &str =
@@ -313,23 +370,8 @@ fn contains_dummy(analysis: &Analysis<'_>, full: &Response) -> bool {
     analysis.by_contract() && full.body.head.windows(mark.len()).any(|it| it == mark)
 }
 
-/// An inner proxy that, requested directly, returns neither the file nor the app's hand-off header.
-pub(super) fn swallower<'a>(analysis: &Analysis<'a>) -> Option<(ProbeId, &'a Response)> {
-    let (name, _) = analysis.handoff()?;
-    analysis.inner().find(|(id, it)| it.header(name).is_none() && !analysis.returns_dummy(*id))
-}
-
-/// Whether a hand-off to the direct location falls through although clients get the file there:
-/// then another proxy acts on it.
-fn swallowed(analysis: &Analysis<'_>) -> bool {
-    let fallen = analysis
-        .probe(ProbeId::DirectUri)
-        .is_some_and(|it| it.header("x-sendfile-fixture").is_some());
-    fallen && analysis.direct_right()
-}
-
 /// The coding that a response declares, unless it is `identity`.
-pub(super) fn encoding(response: &Response) -> Option<&str> {
+pub(crate) fn encoding(response: &Response) -> Option<&str> {
     // An object that was stored compressed declares its coding correctly.
     let packed = response.body.head.starts_with(&[0x1f, 0x8b]);
     let coding = response.header("content-encoding").filter(|_| !packed)?;

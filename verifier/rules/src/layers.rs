@@ -1,16 +1,20 @@
 //! The result of each of the four layers.
 
-use super::{Analysis, Layer, LayerResult};
-use sendfile_evidence::{Body, Evidence, Outcome, Probe, Response};
+use sendfile_evidence::{Body, Evidence, Outcome, Probe, Response, dialect};
+
+use crate::{
+    analysis::Analysis,
+    diagnosis::{Layer, LayerResult},
+};
 
 /// Why a layer that responded cannot be judged.
 const UNTOLD: &str = "there is no reference copy to compare with";
 
 /// Returns the storage, app, direct and full layers.
-pub(super) fn of(analysis: &Analysis<'_>) -> (Layer, Layer, Layer, Layer) {
+pub(crate) fn of(analysis: &Analysis<'_>) -> (Layer, Layer, Layer, Layer) {
     let evidence = analysis.evidence;
-    let storage = layer(&evidence.storage, |body| analysis.storage_layer(body));
-    let app = layer(&evidence.app, |it| analysis.app_layer(it));
+    let storage = layer(&evidence.storage, |body| storage_layer(analysis, body));
+    let app = layer(&evidence.app, |response| app_layer(analysis, response));
     let direct = layer(&evidence.direct, |it| {
         served(analysis, it, evidence.is_dummy(&it.body) && it.status == 200)
     });
@@ -50,6 +54,28 @@ fn served(analysis: &Analysis<'_>, response: &Response, right: bool) -> Layer {
 }
 
 /// The result for the content of the storage.
-pub(super) fn stored(evidence: &Evidence, body: &Body) -> LayerResult {
+pub(crate) fn stored(evidence: &Evidence, body: &Body) -> LayerResult {
     if evidence.is_dummy(body) { LayerResult::Pass } else { LayerResult::Fail }
+}
+
+/// The result of the storage layer.
+fn storage_layer(analysis: &Analysis<'_>, body: &Body) -> Layer {
+    let (it, size) = (analysis.evidence.file_is_called(), body.size);
+    let seen = match analysis.evidence.is_dummy(body) {
+        true => format!("{it}, {size} bytes"),
+        false => format!("{size} bytes, which differ from {it}"),
+    };
+    Layer { result: stored(analysis.evidence, body), seen }
+}
+
+/// The result of the app layer.
+fn app_layer(analysis: &Analysis<'_>, response: &Response) -> Layer {
+    let result = if analysis.app_right() { LayerResult::Pass } else { LayerResult::Fail };
+    let seen = match analysis.handoff() {
+        Some((name, value)) => {
+            format!("{}, {}: {value}", response.status, dialect::spelling(name))
+        }
+        None => format!("{}, no hand-off header", response.status),
+    };
+    Layer { result, seen }
 }

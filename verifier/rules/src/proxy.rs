@@ -1,373 +1,436 @@
 //! Rules whose culprit is the proxy: the file exists, but the proxy cannot read it, even without
 //! the app.
 
-mod masked;
-pub(super) mod store;
-
-use self::store::{breaks_off, names_host, reaches_no_store, store_fails};
-use super::{
-    Analysis, Confidence, Culprit, Match, Remedy, Rule, Severity,
-    body_class::{BodyClass, body_class, told},
-    local::contradiction,
-};
 use sendfile_evidence::{
-    End, ProbeId, Response, Server,
+    Check, End, ProbeId, Response, Server,
     dialect::{file_seen, store_error},
     dummy_line::DummyLine,
     fact::{Fact, FactKind},
 };
 
-pub(super) const RULES: &[Rule] = &[
-    Rule {
-        id: "proxy.permission-denied",
-        culprit: Culprit::Proxy,
-        severity: Severity::Broken,
-        summary: "The proxy's user cannot read the file or a directory above it",
-        meaning: "The storage has the file, but the proxy returns 403 when it is requested without \
+use crate::{
+    analysis::Analysis,
+    body_class::{BodyClass, body_class, told},
+    config_evidence::{
+        ConfigEvidence, another_disk, changes_bytes, closed, gateway_event, unresolved,
+    },
+    contradiction::contradiction,
+    proxy::store::{breaks_off, names_host, reaches_no_store},
+    rule::{Confidence, Culprit, Match, Precedence, Remedy, Rule, Severity},
+    symptom::{bad_gateway, cannot_read, shut_out, store_fails},
+};
+
+pub(crate) mod masked;
+pub(crate) mod store;
+
+pub(crate) const RULES: &[&Rule] = &[
+    &PERMISSION_DENIED,
+    &STORAGE_NOT_MOUNTED,
+    &NAME_NOT_RESOLVED,
+    &STORAGE_UNREACHABLE,
+    &STORE_REFUSES,
+    &KEEPS_OLD_FILE,
+    &OTHER_BYTES,
+    &NOT_RELOADED,
+    &CONFIGURATION_NOT_READ,
+    &STORAGE_PUBLIC,
+    &ALIAS_TRAVERSAL,
+    &DIRECT_FAILS,
+    &DIRECT_LOCATION_WRONG,
+];
+
+pub(crate) static PERMISSION_DENIED: Rule = Rule {
+    id: "proxy.permission-denied",
+    culprit: Culprit::Proxy,
+    severity: Severity::Broken,
+    check: None,
+    summary: "The proxy's user cannot read the file or a directory above it",
+    meaning: "The storage has the file, but the proxy returns 403 when it is requested without \
                   the app. The proxy's workers run as a separate user, which needs read permission \
                   on the file and search permission on every directory above it. An error_page may \
                   replace the 403 with another page, or with a redirect to a login.",
-        remedy: Remedy {
-            nginx: Some(
+    remedy: Remedy {
+        any: "Give the proxy's user read permission on the file and search permission on the \
+                 directories above it; `namei -l FILE` shows all modes",
+        servers: &[
+            (
+                Server::Nginx,
                 "Give nginx's worker user (see `user` in nginx.conf) read permission on the file \
                  and search permission on its directories; `namei -l FILE` shows all modes",
             ),
-            apache: Some(
+            (
+                Server::Apache,
                 "Give Apache's user (www-data) read permission on the file and search permission \
                  on its directories; `namei -l FILE` shows all modes",
             ),
-            ..Remedy::any(
-                "Give the proxy's user read permission on the file and search permission on the \
-                 directories above it; `namei -l FILE` shows all modes",
-            )
-        },
-        matches: |analysis| {
-            let closed = |it: &&Response| it.status == 403 && store_error(&it.body).is_none();
-            if let Some(direct) = cannot_read(analysis).filter(closed) {
-                let because =
-                    format!("The proxy returns {}, for the file itself", analysis.describe(direct));
-                let own = analysis.own_page(direct).is_some();
-                return Some(if own { Match::sure(because) } else { Match::likely(because) });
-            }
-            if let Some(same) = analysis.masked() {
-                let because = format!(
-                    "After the hand-off, the client gets the same as from the direct location, \
-                     and from no other path: {}",
-                    analysis.describe(same)
-                );
-                // A redirect to a login usually follows a refusal.
-                let moved = (300..400).contains(&same.status);
-                return Some(if moved { Match::likely(because) } else { Match::possible(because) });
-            }
-            let full = analysis
-                .failed_after_app()
-                .filter(closed)
-                .filter(|_| analysis.direct().is_none())?;
-            let because = format!("{}, after the hand-off", analysis.client_gets());
-            match analysis.own_page(full)? {
-                Server::Nginx => Some(Match::likely(because)),
-                // It returns the same for a directory that is not allowed.
-                Server::Lighttpd => Some(Match::possible(because)),
-                _ => None,
-            }
-        },
+        ],
     },
-    Rule {
-        id: "proxy.storage-not-mounted",
-        culprit: Culprit::Proxy,
-        severity: Severity::Broken,
-        summary: "The proxy cannot find the file that is in the storage",
-        meaning: "The storage has the file, but the proxy does not find it when it is requested \
+    config: ConfigEvidence::explains(|_, fact| closed(fact), shut_out),
+    precedence: Precedence::Usual,
+    matches: |analysis| {
+        let closed = |it: &&Response| it.status == 403 && store_error(&it.body).is_none();
+        if let Some(direct) = cannot_read(analysis).filter(closed) {
+            let because =
+                format!("The proxy returns {}, for the file itself", analysis.describe(direct));
+            let own = analysis.own_page(direct).is_some();
+            return Some(if own { Match::sure(because) } else { Match::likely(because) });
+        }
+        if let Some(same) = analysis.masked() {
+            let because = format!(
+                "After the hand-off, the client gets the same as from the direct location, \
+                     and from no other path: {}",
+                analysis.describe(same)
+            );
+            // A redirect to a login usually follows a refusal.
+            let moved = (300..400).contains(&same.status);
+            return Some(if moved { Match::likely(because) } else { Match::possible(because) });
+        }
+        let full =
+            analysis.failed_after_app().filter(closed).filter(|_| analysis.direct().is_none())?;
+        let because = format!("{}, after the hand-off", analysis.client_gets());
+        match analysis.own_page(full)? {
+            Server::Nginx => Some(Match::likely(because)),
+            // It returns the same for a directory that is not allowed.
+            Server::Lighttpd => Some(Match::possible(because)),
+            _ => None,
+        }
+    },
+};
+
+pub(crate) static STORAGE_NOT_MOUNTED: Rule = Rule {
+    id: "proxy.storage-not-mounted",
+    culprit: Culprit::Proxy,
+    severity: Severity::Broken,
+    check: None,
+    summary: "The proxy cannot find the file that is in the storage",
+    meaning: "The storage has the file, but the proxy does not find it when it is requested \
                   without the app. Typical causes: the proxy runs in a container or with its own \
                   mount namespace (systemd's PrivateTmp), where the directory is a different one, \
                   or its direct location names another directory.",
-        remedy: Remedy::any(
-            "Mount the storage into the proxy's container at the path in the proxy's \
+    remedy: Remedy::any(
+        "Mount the storage into the proxy's container at the path in the proxy's \
              configuration; `ls -l /proc/PID/root/PATH` shows what the proxy can access",
-        ),
-        matches: |analysis| {
-            let direct =
-                cannot_read(analysis).filter(|it| it.status == 404 && instead_of(analysis, it))?;
-            let answers =
-                format!("The proxy returns {}, for the file itself", analysis.describe(direct));
-            Some(match analysis.storage_checked() {
-                true => Match::likely(answers).also("The storage has the file"),
-                // The file may not exist anywhere.
-                false => Match::possible(answers),
-            })
-        },
+    ),
+    config: ConfigEvidence::confirms(another_disk),
+    precedence: Precedence::Usual,
+    matches: |analysis| {
+        let direct =
+            cannot_read(analysis).filter(|it| it.status == 404 && instead_of(analysis, it))?;
+        let answers =
+            format!("The proxy returns {}, for the file itself", analysis.describe(direct));
+        Some(match analysis.storage_checked() {
+            true => Match::likely(answers).also("The storage has the file"),
+            // The file may not exist anywhere.
+            false => Match::possible(answers),
+        })
     },
-    Rule {
-        id: "proxy.name-not-resolved",
-        culprit: Culprit::Proxy,
-        severity: Severity::Broken,
-        summary: "The proxy cannot resolve the storage's host name",
-        meaning: "The proxy returns 502 instead of a response from the storage, while the storage \
+};
+
+pub(crate) static NAME_NOT_RESOLVED: Rule = Rule {
+    id: "proxy.name-not-resolved",
+    culprit: Culprit::Proxy,
+    severity: Severity::Broken,
+    check: None,
+    summary: "The proxy cannot resolve the storage's host name",
+    meaning: "The proxy returns 502 instead of a response from the storage, while the storage \
                   responds to this program. nginx resolves names in variables at run time and \
                   needs a `resolver` for them. A name that is known only on one machine fails in \
                   the same way.",
-        remedy: Remedy {
-            nginx: Some(
-                "Add `resolver ADDRESS;` to the server block (the machine's is in \
+    remedy: Remedy {
+        any: "Make sure that the proxy's machine can resolve the storage's host name",
+        servers: &[(
+            Server::Nginx,
+            "Add `resolver ADDRESS;` to the server block (the machine's is in \
                  /etc/resolv.conf), or name the store in proxy_pass without variables",
-            ),
-            ..Remedy::any("Make sure that the proxy's machine can resolve the storage's host name")
-        },
-        matches: |analysis| {
-            if let Some(full) = reaches_no_store(analysis) {
-                let because =
-                    format!("After a signed hand-off, the client gets {}", analysis.describe(full));
-                return Some(Match::possible(because));
-            }
-            let direct = store_fails(analysis).filter(|it| matches!(it.status, 500 | 502 | 503))?;
-            let because = format!(
-                "The proxy returns {}, instead of a response from the storage",
-                analysis.describe(direct)
-            );
-            Some(if names_host(analysis) {
-                Match::likely(because)
-            } else {
-                Match::possible(because)
-            })
-        },
+        )],
     },
-    Rule {
-        id: "proxy.storage-unreachable",
-        culprit: Culprit::Proxy,
-        severity: Severity::Broken,
-        summary: "The proxy cannot reach the storage server",
-        meaning: "The storage responds to this program, but the proxy returns 502 or 504 when the \
+    config: ConfigEvidence::explains(unresolved, bad_gateway),
+    precedence: Precedence::Usual,
+    matches: |analysis| {
+        if let Some(full) = reaches_no_store(analysis) {
+            let because =
+                format!("After a signed hand-off, the client gets {}", analysis.describe(full));
+            return Some(Match::possible(because));
+        }
+        let direct = store_fails(analysis).filter(|it| matches!(it.status, 500 | 502 | 503))?;
+        let because = format!(
+            "The proxy returns {}, instead of a response from the storage",
+            analysis.describe(direct)
+        );
+        Some(if names_host(analysis) { Match::likely(because) } else { Match::possible(because) })
+    },
+};
+
+pub(crate) static STORAGE_UNREACHABLE: Rule = Rule {
+    id: "proxy.storage-unreachable",
+    culprit: Culprit::Proxy,
+    severity: Severity::Broken,
+    check: None,
+    summary: "The proxy cannot reach the storage server",
+    meaning: "The storage responds to this program, but the proxy returns 502 or 504 when the \
                   file is requested without the app. Typical causes: a different address, a \
                   firewall, or TLS between the two.",
-        remedy: Remedy::any(
-            "Request the file from the storage with curl on the proxy's machine, and compare the \
+    remedy: Remedy::any(
+        "Request the file from the storage with curl on the proxy's machine, and compare the \
              address with the one in the proxy's configuration",
-        ),
-        matches: |analysis| {
-            let direct = store_fails(analysis)?;
-            let because = format!(
-                "The proxy returns {}, instead of a response from the storage",
-                analysis.describe(direct)
-            );
-            Some(if names_host(analysis) {
-                Match::possible(because)
-            } else {
-                Match::likely(because)
-            })
-        },
+    ),
+    config: ConfigEvidence::confirms(|_, fact| gateway_event(fact)),
+    precedence: Precedence::Usual,
+    matches: |analysis| {
+        let direct = store_fails(analysis)?;
+        let because = format!(
+            "The proxy returns {}, instead of a response from the storage",
+            analysis.describe(direct)
+        );
+        Some(if names_host(analysis) { Match::possible(because) } else { Match::likely(because) })
     },
-    Rule {
-        id: "proxy.store-refuses",
-        culprit: Culprit::Proxy,
-        severity: Severity::Broken,
-        summary: "The store rejects the proxy's request",
-        meaning: "The file was requested from the proxy without the app, and the proxy passed on \
+};
+
+pub(crate) static STORE_REFUSES: Rule = Rule {
+    id: "proxy.store-refuses",
+    culprit: Culprit::Proxy,
+    severity: Severity::Broken,
+    check: None,
+    summary: "The store rejects the proxy's request",
+    meaning: "The file was requested from the proxy without the app, and the proxy passed on \
                   the store's error. Typical causes: the signed query was dropped, or the request \
                   was modified on the way.",
-        remedy: Remedy::any(
-            "Compare the request that the proxy sends with the one that was signed: Host, path, \
+    remedy: Remedy::any(
+        "Compare the request that the proxy sends with the one that was signed: Host, path, \
              query and method",
-        ),
-        matches: |analysis| {
-            let direct = cannot_read(analysis)?;
-            let code = store_error(&direct.body)?;
-            Some(Match::likely(format!(
-                "Requested through the proxy, the store returns {} {code}",
-                direct.status
-            )))
-        },
+    ),
+    config: None,
+    precedence: Precedence::Usual,
+    matches: |analysis| {
+        let direct = cannot_read(analysis)?;
+        let code = store_error(&direct.body)?;
+        Some(Match::likely(format!(
+            "Requested through the proxy, the store returns {} {code}",
+            direct.status
+        )))
     },
-    Rule {
-        id: "proxy.keeps-old-file",
-        culprit: Culprit::Proxy,
-        severity: Severity::Broken,
-        summary: "The proxy serves a cached copy of a file that was replaced",
-        meaning: "Requested without the app, the proxy returns the previous content of the file, \
+};
+
+pub(crate) static KEEPS_OLD_FILE: Rule = Rule {
+    id: "proxy.keeps-old-file",
+    culprit: Culprit::Proxy,
+    severity: Severity::Broken,
+    check: Some(Check::Freshness),
+    summary: "The proxy serves a cached copy of a file that was replaced",
+    meaning: "Requested without the app, the proxy returns the previous content of the file, \
                   but the current content of another dummy that was placed at the same time. So \
                   the proxy can access the storage, but caches single files. nginx's \
                   open_file_cache keeps a file that was replaced by rename for \
                   open_file_cache_valid, 60 s by default (measured).",
-        remedy: Remedy {
-            nginx: Some(
-                "Set `open_file_cache off;` for the storage, or give changed files a new name",
-            ),
-            ..Remedy::any("Disable the proxy's file cache, or give changed files a new name")
-        },
-        matches: |analysis| {
-            let line = kept_file(analysis)?;
-            let because = format!(
-                "The proxy serves an older content, {}; another dummy, placed with the new one, is \
-                 current",
-                told(&line)
-            );
-            Some(Match::sure(because).shown_by(ProbeId::NoExtension))
-        },
+    remedy: Remedy {
+        any: "Disable the proxy's file cache, or give changed files a new name",
+        servers: &[(
+            Server::Nginx,
+            "Set `open_file_cache off;` for the storage, or give changed files a new name",
+        )],
     },
-    Rule {
-        id: "proxy.other-bytes",
-        culprit: Culprit::Proxy,
-        severity: Severity::Broken,
-        summary: "The proxy serves different content than the storage contains",
-        meaning: "The proxy serves a file of that name, but its content differs from the one in \
+    config: None,
+    precedence: Precedence::Usual,
+    matches: |analysis| {
+        let line = kept_file(analysis)?;
+        let because = format!(
+            "The proxy serves an older content, {}; another dummy, placed with the new one, is \
+                 current",
+            told(&line)
+        );
+        Some(Match::sure(because).shown_by(ProbeId::NoExtension))
+    },
+};
+
+pub(crate) static OTHER_BYTES: Rule = Rule {
+    id: "proxy.other-bytes",
+    culprit: Culprit::Proxy,
+    severity: Severity::Broken,
+    check: None,
+    summary: "The proxy serves different content than the storage contains",
+    meaning: "The proxy serves a file of that name, but its content differs from the one in \
                   the storage. Typical causes: a replica that lags behind, a cache of open files, \
                   a filter that changes the stream, or a different mount.",
-        remedy: Remedy {
-            nginx: Some(
-                "Check the locations for open_file_cache, proxy_cache, sub_filter, gzip_static and \
-                 charset, and compare the mount with the storage",
-            ),
-            ..Remedy::any(
-                "Check the proxy for caches and filters, and compare the mount that it reads with \
+    remedy: Remedy {
+        any: "Check the proxy for caches and filters, and compare the mount that it reads with \
                  the storage",
-            )
-        },
-        matches: |analysis| {
-            let whole =
-                |it: &&Response| it.status == 200 && !too_slow(it) && !breaks_off(analysis, it);
-            let direct =
-                cannot_read(analysis).filter(|it| whole(it) && kept_file(analysis).is_none())?;
-            let of_dummy = !matches!(
-                body_class(analysis.evidence, direct),
-                BodyClass::Other | BodyClass::AppPage | BodyClass::ProxyPage(_) | BodyClass::Empty
-            );
-            let because = format!("The proxy serves {}", analysis.describe(direct));
-            let found = match body_class(analysis.evidence, direct) {
-                BodyClass::OtherInstance(_) => Match::likely(because).also(
-                    "Another fixture wrote it: this site reads another storage, or --fixture \
-                     belongs to another site",
-                ),
-                _ if of_dummy => Match::sure(because),
-                _ => Match::likely(because),
-            };
-            Some(match file_behind(analysis, direct) {
-                Some(file) => found.also(file),
-                None => found,
-            })
-        },
+        servers: &[(
+            Server::Nginx,
+            "Check the locations for open_file_cache, proxy_cache, sub_filter, gzip_static and \
+                 charset, and compare the mount with the storage",
+        )],
     },
-    Rule {
-        id: "proxy.not-reloaded",
-        culprit: Culprit::Proxy,
-        severity: Severity::Broken,
-        summary: "The running proxy does not behave as its configuration says",
-        meaning: "According to the configuration, the client would get the file, or the \
+    config: ConfigEvidence::confirms(|_, fact| changes_bytes(fact)),
+    precedence: Precedence::Usual,
+    matches: |analysis| {
+        let whole = |it: &&Response| it.status == 200 && !too_slow(it) && !breaks_off(analysis, it);
+        let direct =
+            cannot_read(analysis).filter(|it| whole(it) && kept_file(analysis).is_none())?;
+        let of_dummy = !matches!(
+            body_class(analysis.evidence, direct),
+            BodyClass::Other | BodyClass::AppPage | BodyClass::ProxyPage(_) | BodyClass::Empty
+        );
+        let because = format!("The proxy serves {}", analysis.describe(direct));
+        let found = match body_class(analysis.evidence, direct) {
+            BodyClass::OtherInstance(_) => Match::likely(because).also(
+                "Another fixture wrote it: this site reads another storage, or --fixture \
+                     belongs to another site",
+            ),
+            _ if of_dummy => Match::sure(because),
+            _ => Match::likely(because),
+        };
+        Some(match file_behind(analysis, direct) {
+            Some(file) => found.also(file),
+            None => found,
+        })
+    },
+};
+
+pub(crate) static NOT_RELOADED: Rule = Rule {
+    id: "proxy.not-reloaded",
+    culprit: Culprit::Proxy,
+    severity: Severity::Broken,
+    check: None,
+    summary: "The running proxy does not behave as its configuration says",
+    meaning: "According to the configuration, the client would get the file, or the \
                   request would go to another place than the one that was measured. Most often the \
                   configuration was changed but not reloaded; otherwise the proxy uses another \
                   file than --proxy-config names, or accesses a different disk. No cause is \
                   derived from a configuration that is not in force.",
-        remedy: Remedy {
-            nginx: Some("Run `nginx -t && nginx -s reload`, then check again"),
-            apache: Some("Run `apachectl configtest && apachectl graceful`, then check again"),
-            caddy: Some("Run `caddy reload`, then check again"),
-            ..Remedy::any("Reload the proxy's configuration, then check again")
-        },
-        matches: |analysis| {
-            let mut because = contradiction(analysis)?.into_iter();
-            let first = Match::likely(because.next()?);
-            Some(first.told(Confidence::Likely, because.collect(), None))
-        },
+    remedy: Remedy {
+        any: "Reload the proxy's configuration, then check again",
+        servers: &[
+            (Server::Nginx, "Run `nginx -t && nginx -s reload`, then check again"),
+            (Server::Apache, "Run `apachectl configtest && apachectl graceful`, then check again"),
+            (Server::Caddy, "Run `caddy reload`, then check again"),
+        ],
     },
-    Rule {
-        id: "proxy.configuration-not-read",
-        culprit: Culprit::Proxy,
-        severity: Severity::Warning,
-        summary: "A configuration or error log could not be read completely",
-        meaning: "The files that --proxy-config and --error-log name are read as far as possible. \
+    config: None,
+    precedence: Precedence::Usual,
+    matches: |analysis| {
+        let mut because = contradiction(analysis)?.into_iter();
+        let first = Match::likely(because.next()?);
+        Some(first.told(Confidence::Likely, because.collect(), None))
+    },
+};
+
+pub(crate) static CONFIGURATION_NOT_READ: Rule = Rule {
+    id: "proxy.configuration-not-read",
+    culprit: Culprit::Proxy,
+    severity: Severity::Warning,
+    check: None,
+    summary: "A configuration or error log could not be read completely",
+    meaning: "The files that --proxy-config and --error-log name are read as far as possible. \
                   The missing part may contain the cause, so they do not make any finding certain.",
-        remedy: Remedy::any(
-            "Give the user of this program read permission on the files, or pass the output of \
+    remedy: Remedy::any(
+        "Give the user of this program read permission on the files, or pass the output of \
              `nginx -T`",
-        ),
-        matches: |analysis| {
-            let not_read = |it: &&Fact| matches!(it.kind, FactKind::Unread | FactKind::LogUnread);
-            let unread = analysis.evidence.local.iter().filter(not_read);
-            let mut because = unread.map(|it| it.detail.clone());
-            let first = Match::sure(because.next()?);
-            Some(because.fold(first, Match::also))
-        },
+    ),
+    config: None,
+    precedence: Precedence::Usual,
+    matches: |analysis| {
+        let not_read = |it: &&Fact| matches!(it.kind, FactKind::Unread | FactKind::LogUnread);
+        let unread = analysis.evidence.local.iter().filter(not_read);
+        let mut because = unread.map(|it| it.detail.clone());
+        let first = Match::sure(because.next()?);
+        Some(because.fold(first, Match::also))
     },
-    Rule {
-        id: "proxy.storage-public",
-        culprit: Culprit::Proxy,
-        severity: Severity::Exposed,
-        summary: "The storage directory is published under a public path",
-        meaning: "The file is available, byte for byte, at a path of the site that maps to the \
+};
+
+pub(crate) static STORAGE_PUBLIC: Rule = Rule {
+    id: "proxy.storage-public",
+    culprit: Culprit::Proxy,
+    severity: Severity::Exposed,
+    check: Some(Check::Exposure),
+    summary: "The storage directory is published under a public path",
+    meaning: "The file is available, byte for byte, at a path of the site that maps to the \
                   storage directory, like public media. Every client that knows or guesses a name \
                   can download the file, and no permission is checked.",
-        remedy: Remedy {
-            nginx: Some(
+    remedy: Remedy {
+        any: "Move protected files to a separate directory that is not published",
+        servers: &[
+            (
+                Server::Nginx,
                 "Remove the location that publishes the directory, or move protected files to a \
                  separate directory outside every public `root` or `alias`",
             ),
-            apache: Some("Remove the Alias of the directory, or set `Require all denied` for it"),
-            ..Remedy::any("Move protected files to a separate directory that is not published")
-        },
-        matches: |analysis| open_to_anybody(analysis, ProbeId::StoragePublic),
+            (
+                Server::Apache,
+                "Remove the Alias of the directory, or set `Require all denied` for it",
+            ),
+        ],
     },
-    Rule {
-        id: "proxy.alias-traversal",
-        culprit: Culprit::Proxy,
-        severity: Severity::Exposed,
-        summary: "A public location exposes its parent directory (alias traversal)",
-        meaning: "If `alias` ends with a slash but its location does not, `/direct../x` resolves \
+    config: None,
+    precedence: Precedence::Usual,
+    matches: |analysis| open_to_anybody(analysis, ProbeId::StoragePublic),
+};
+
+pub(crate) static ALIAS_TRAVERSAL: Rule = Rule {
+    id: "proxy.alias-traversal",
+    culprit: Culprit::Proxy,
+    severity: Severity::Exposed,
+    check: Some(Check::Exposure),
+    summary: "A public location exposes its parent directory (alias traversal)",
+    meaning: "If `alias` ends with a slash but its location does not, `/direct../x` resolves \
                   to the parent directory, and everything next to the directory is public. The \
                   file was downloaded in this way, byte for byte.",
-        remedy: Remedy {
-            nginx: Some(
-                "End the location with a slash, like the alias: `location ^~ /direct/ { alias \
+    remedy: Remedy {
+        any: "End the location's path with a slash",
+        servers: &[(
+            Server::Nginx,
+            "End the location with a slash, like the alias: `location ^~ /direct/ { alias \
                  /FOLDER/; }`",
-            ),
-            ..Remedy::any("End the location's path with a slash")
-        },
-        matches: |analysis| open_to_anybody(analysis, ProbeId::DirectUp),
+        )],
     },
-    Rule {
-        id: "proxy.direct-fails",
-        culprit: Culprit::Proxy,
-        severity: Severity::Broken,
-        summary: "The proxy does not serve the file, even without the app",
-        meaning: "Storage and app work correctly. The location that serves the file without the \
+    config: None,
+    precedence: Precedence::Usual,
+    matches: |analysis| open_to_anybody(analysis, ProbeId::DirectUp),
+};
+
+pub(crate) static DIRECT_FAILS: Rule = Rule {
+    id: "proxy.direct-fails",
+    culprit: Culprit::Proxy,
+    severity: Severity::Broken,
+    check: None,
+    summary: "The proxy does not serve the file, even without the app",
+    meaning: "Storage and app work correctly. The location that serves the file without the \
                   app returns a response that no known cause explains.",
-        remedy: Remedy::any("Check the proxy's error log for this request"),
-        matches: |analysis| {
-            let direct = cannot_read(analysis)?;
-            let known = matches!(direct.status, 200 | 403 | 404 | 502..=504) && !too_slow(direct)
-                || store_error(&direct.body).is_some();
-            (!known).then(|| {
-                Match::possible(format!("The proxy returns {}", analysis.describe(direct)))
-            })
-        },
+    remedy: Remedy::any("Check the proxy's error log for this request"),
+    config: None,
+    precedence: Precedence::Last,
+    matches: |analysis| {
+        let direct = cannot_read(analysis)?;
+        let known = matches!(direct.status, 200 | 403 | 404 | 502..=504) && !too_slow(direct)
+            || store_error(&direct.body).is_some();
+        (!known)
+            .then(|| Match::possible(format!("The proxy returns {}", analysis.describe(direct))))
     },
-    Rule {
-        id: "proxy.direct-location-wrong",
-        culprit: Culprit::Proxy,
-        severity: Severity::Warning,
-        summary: "The direct location is wrong, so its result is not conclusive",
-        meaning: "The location at which this program requests the file from the proxy without the \
+};
+
+pub(crate) static DIRECT_LOCATION_WRONG: Rule = Rule {
+    id: "proxy.direct-location-wrong",
+    culprit: Culprit::Proxy,
+    severity: Severity::Warning,
+    check: None,
+    summary: "The direct location is wrong, so its result is not conclusive",
+    meaning: "The location at which this program requests the file from the proxy without the \
                   app returns something else although the client gets the file, or its \
                   response comes from the app. This is a mistake in the check, not in the product.",
-        remedy: Remedy::any(
-            "Correct the direct location or --direct, so that the next diagnosis can rely on it",
-        ),
-        matches: |analysis| {
-            let wrong = |_: &&Response| {
-                analysis.delivered && !analysis.direct_right() || analysis.direct_by_app()
-            };
-            let direct = analysis.evidence.direct.response().filter(wrong)?;
-            Some(Match::sure(format!("The direct location returns {}", analysis.describe(direct))))
-        },
+    remedy: Remedy::any(
+        "Correct the direct location or --direct, so that the next diagnosis can rely on it",
+    ),
+    config: ConfigEvidence::confirms(|_, fact| {
+        matches!(fact.kind, FactKind::DirectOpens { other: true, .. })
+    }),
+    precedence: Precedence::Usual,
+    matches: |analysis| {
+        let wrong = |_: &&Response| {
+            analysis.delivered && !analysis.direct_right() || analysis.direct_by_app()
+        };
+        let direct = analysis.evidence.direct.response().filter(wrong)?;
+        Some(Match::sure(format!("The direct location returns {}", analysis.describe(direct))))
     },
-];
-
-/// The direct location's response, if it is wrong, the download fails, and storage and app are
-/// right.
-fn cannot_read<'a>(analysis: &Analysis<'a>) -> Option<&'a Response> {
-    let alone = !analysis.delivered
-        && !analysis.storage_is_culprit()
-        && analysis.app_right()
-        && !analysis.direct_unknown();
-    analysis.direct_wrong().filter(|_| alone)
-}
+};
 
 /// The rest of the body timed out, which tells nothing about its content.
 fn too_slow(response: &Response) -> bool {

@@ -1,7 +1,8 @@
 //! Determines how far the client's request got, from signs in the response, the strongest first.
 
-use super::body_class::{alike, is_app_page};
 use sendfile_evidence::{Evidence, ProbeId, Response, Server, debug_headers, dialect};
+
+use crate::body_class::{alike, is_app_page};
 
 /// How far the client's request got, and how this is known.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -1,4 +1,4 @@
-//! The corpus of scenarios and faults: the directory of each file, and the rules that they cover.
+//! The faults: the directory of each file, and the rules that they cover.
 
 use std::{
     collections::BTreeSet,
@@ -9,23 +9,22 @@ use std::{
 use sendfile_check::demo::fault::{FAULTS, Fault};
 use sendfile_rules::rules;
 
-use crate::{faults, scenarios};
+use crate::faults;
 
-/// A file `tests/CORPUS/DIRECTORY/ID.toml`.
-pub(crate) struct Case {
+/// A file `tests/faults/DIRECTORY/ID.toml`.
+struct Case {
     directory: String,
-    pub(crate) id: String,
-    pub(crate) path: PathBuf,
+    id: String,
 }
 
-/// All files of `scenarios` or `faults`, sorted by id.
-pub(crate) fn cases(corpus: &str) -> Vec<Case> {
+/// All faults, sorted by id.
+fn faults() -> Vec<Case> {
     let mut cases = Vec::new();
-    for directory in entries(&Path::new(env!("CARGO_MANIFEST_DIR")).join("tests").join(corpus)) {
+    for directory in entries(&Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/faults")) {
         for path in entries(&directory) {
             let id = path.file_stem().expect("a file").to_string_lossy().into_owned();
             let directory = directory.file_name().expect("a directory").to_string_lossy();
-            cases.push(Case { directory: directory.into_owned(), id, path });
+            cases.push(Case { directory: directory.into_owned(), id });
         }
     }
     cases.sort_by(|a, b| a.id.cmp(&b.id));
@@ -44,15 +43,8 @@ impl fmt::Display for Case {
 }
 
 #[test]
-fn every_scenario_is_in_the_directory_of_its_first_rule() {
-    for case in cases("scenarios") {
-        assert_eq!(case.directory, scenarios::read(&case).directory(), "{case}");
-    }
-}
-
-#[test]
 fn every_fault_is_in_the_directory_of_its_first_rule() {
-    for case in cases("faults") {
+    for case in faults() {
         let fault = Fault::named(&case.id).unwrap_or_else(|error| panic!("{case}: {error}"));
         assert_eq!(case.directory, faults::directory(&fault), "{case}");
         assert!(case.id.starts_with(&fault.proxy), "{case}: the id must start with the proxy");
@@ -62,18 +54,9 @@ fn every_fault_is_in_the_directory_of_its_first_rule() {
 /// The build script lists the faults for the demo.
 #[test]
 fn demo_has_every_fault() {
-    let files = cases("faults").into_iter().map(|case| case.id);
+    let files = faults().into_iter().map(|case| case.id);
     let listed = FAULTS.iter().map(|(id, _)| (*id).to_owned());
     assert_eq!(listed.collect::<Vec<_>>(), files.collect::<Vec<_>>());
-}
-
-#[test]
-fn every_rule_has_a_scenario() {
-    let scenarios = scenarios::all();
-    for rule in rules() {
-        let has_scenario = scenarios.iter().any(|(_, scenario)| scenario.shows(rule.id));
-        assert!(has_scenario, "{}: needs a scenario in which it comes first", rule.id);
-    }
 }
 
 #[test]

@@ -7,21 +7,19 @@ use sendfile_evidence::{
 };
 use sendfile_rules::Choice;
 
-use crate::scenarios;
-
 #[test]
 fn evidence_is_read_as_written() {
-    for (file, scenario) in scenarios::all() {
-        check(&file, scenario.evidence());
+    for case in sendfile_scenarios::all() {
+        check(&case.id, case.scenario.evidence());
     }
 }
 
 #[test]
 fn rare_evidence_is_read_as_written() {
     let bodies = |change: fn(&mut Response)| {
-        let mut all = scenarios::all().into_iter();
-        let (_, healthy) = all.find(|(file, _)| file == "healthy-nginx.toml").unwrap();
-        let mut evidence = healthy.evidence();
+        let mut all = sendfile_scenarios::all().into_iter();
+        let healthy = all.find(|case| case.id == "healthy-nginx").unwrap();
+        let mut evidence = healthy.scenario.evidence();
         let Outcome::Response(it) = &mut evidence.full.outcome else { panic!("no response") };
         change(it);
         evidence
@@ -66,7 +64,8 @@ fn rare_evidence_is_read_as_written() {
 
 #[test]
 fn judging_a_saved_report_gives_the_same_document() {
-    let seen: Vec<_> = scenarios::all().iter().map(|(_, it)| it.evidence()).collect();
+    let seen: Vec<_> =
+        sendfile_scenarios::all().iter().map(|case| case.scenario.evidence()).collect();
     let fresh = report(seen);
     let again = report(json::read(&written(&fresh)).unwrap().seen);
     assert!(written(&fresh) == written(&again), "a finding or a line of evidence differs");

@@ -20,7 +20,6 @@ mod readme;
 mod remote;
 mod remote_header;
 mod remote_tls;
-mod scenarios;
 #[expect(dead_code, reason = "only the tests of the fixture use all of it")]
 #[path = "../../../server/tests/it/stores.rs"]
 mod stores;

@@ -5,11 +5,9 @@
 use std::{collections::BTreeMap, env, fmt::Write, fs, path::PathBuf};
 
 use sendfile_rules::{Rule, rules};
+use sendfile_scenarios::Case;
 
-use crate::{
-    faults::{self, Outcome},
-    scenarios::{self, Scenario},
-};
+use crate::faults::{self, Outcome};
 
 /// The culprits, and `healthy` for none.
 const CULPRITS: [&str; 6] = ["storage", "app", "proxy", "handoff", "frontend", "healthy"];
@@ -45,7 +43,7 @@ fn page(outcomes: &[Outcome]) -> Result<String, std::fmt::Error> {
     }
     writeln!(page, "\nThe first rule is the right one in {right} of {} runs.\n", outcomes.len())?;
     page.push_str(RULES);
-    let scenarios = scenarios::all();
+    let scenarios = sendfile_scenarios::all();
     for rule in rules() {
         writeln!(page, "{}", row(rule, outcomes, &scenarios))?;
     }
@@ -70,14 +68,14 @@ const RULES: &str = "\
 |---|---|---|---|
 ";
 
-fn row(rule: &Rule, outcomes: &[Outcome], scenarios: &[(String, Scenario)]) -> String {
+fn row(rule: &Rule, outcomes: &[Outcome], scenarios: &[Case]) -> String {
     let mut shown_by = Vec::new();
     for Outcome { id, fault, .. } in outcomes {
         if faults::names(fault, rule.id) {
             shown_by.push(format!("`{id}`"));
         }
     }
-    let count = scenarios.iter().filter(|(_, scenario)| scenario.names(rule.id)).count();
+    let count = scenarios.iter().filter(|case| case.scenario.names(rule.id)).count();
     format!("| `{}` | {} | {count} | {} |", rule.id, rule.summary, shown_by.join(", "))
 }
 

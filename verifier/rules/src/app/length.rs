@@ -1,46 +1,56 @@
 //! Rules about an app that announces the length of the file with its hand-off, but sends no body.
 
-use super::super::{Analysis, Culprit, Match, Remedy, Rule, Severity};
-use sendfile_evidence::{End, FailureKind, Outcome, ProbeId, Server};
+use sendfile_evidence::{Check, End, FailureKind, Outcome, ProbeId, Server};
+
+use crate::{
+    analysis::Analysis,
+    rule::{Culprit, Match, Precedence, Remedy, Rule, Severity},
+};
 
 const REMEDY: Remedy = Remedy::any("In the app, send Content-Length: 0 with the hand-off");
 
-pub(super) const RULES: &[Rule] = &[
-    Rule {
-        id: "app.length-without-body",
-        culprit: Culprit::App,
-        severity: Severity::Warning,
-        summary: "The app announces the file's length with its hand-off, but sends no body",
-        meaning: "A framework that leaves the file's Content-Length on a hand-off violates HTTP: \
+pub(crate) const RULES: &[&Rule] = &[&LENGTH_WITHOUT_BODY, &LENGTH_BREAKS_HTTP2];
+
+pub(crate) static LENGTH_WITHOUT_BODY: Rule = Rule {
+    id: "app.length-without-body",
+    culprit: Culprit::App,
+    severity: Severity::Warning,
+    check: Some(Check::HandoffUsed),
+    summary: "The app announces the file's length with its hand-off, but sends no body",
+    meaning: "A framework that leaves the file's Content-Length on a hand-off violates HTTP: \
                   the recipient waits for bytes that never arrive. nginx and lighttpd are not \
                   affected. Apache's mod_proxy waits until the app closes the connection, which \
                   delays every further request on the client's connection by that time: 2 s with \
                   gunicorn (measured). Over HTTP/2, downloads may be cut off.",
-        remedy: REMEDY,
-        matches: |analysis| {
-            let because =
-                analysis.length_without_body().filter(|_| !analysis.http2_breaks_off())?;
-            Some(Match::sure(because))
-        },
+    remedy: REMEDY,
+    config: None,
+    precedence: Precedence::Usual,
+    matches: |analysis| {
+        let because = analysis.length_without_body().filter(|_| !analysis.http2_breaks_off())?;
+        Some(Match::sure(because))
     },
-    Rule {
-        id: "app.length-breaks-http2",
-        culprit: Culprit::App,
-        severity: Severity::Broken,
-        summary: "Over HTTP/2 the download is cut off, because the app announces a length but \
+};
+
+pub(crate) static LENGTH_BREAKS_HTTP2: Rule = Rule {
+    id: "app.length-breaks-http2",
+    culprit: Culprit::App,
+    severity: Severity::Broken,
+    check: Some(Check::Protocol),
+    summary: "Over HTTP/2 the download is cut off, because the app announces a length but \
                   sends no body",
-        meaning: "If the app closes its connection after a hand-off with the file's \
+    meaning: "If the app closes its connection after a hand-off with the file's \
                   Content-Length, as gunicorn's sync workers do, Apache treats the response as \
                   incomplete. Over HTTP/1.1 the file still arrives. Over HTTP/2, which browsers \
                   use, Apache resets the stream before, during or after the file, depending on \
                   timing (measured with 2.4.71).",
-        remedy: REMEDY,
-        matches: |analysis| {
-            let because = analysis.length_without_body().filter(|_| analysis.http2_breaks_off())?;
-            Some(Match::sure(because).shown_by(ProbeId::Http2))
-        },
+    remedy: REMEDY,
+    config: None,
+    precedence: Precedence::Usual,
+    matches: |analysis| {
+        let because = analysis.length_without_body().filter(|_| analysis.http2_breaks_off())?;
+        Some(Match::sure(because).shown_by(ProbeId::Http2))
     },
-];
+};
 
 impl Analysis<'_> {
     /// The length that the app announces with its hand-off without sending a body, where Apache

@@ -1,219 +1,267 @@
 //! Rules about an app that sends a hand-off or the file, but not in the expected form.
 
-use super::super::{Analysis, Culprit, Match, Remedy, Rule, Severity, handoff::encoding};
-use sendfile_evidence::{FailureKind, Outcome, ProbeId, Response, dialect, media_type};
+use sendfile_evidence::{Check, FailureKind, Outcome, ProbeId, Response, dialect, media_type};
 
-pub(super) const RULES: &[Rule] = &[
-    Rule {
-        id: "app.setting-unknown",
-        culprit: Culprit::App,
-        severity: Severity::Degraded,
-        summary: "The app sends the file itself: its hand-off is disabled",
-        meaning: "The app's response is the file without a hand-off header, although the request \
+use crate::{
+    analysis::Analysis,
+    handoff::encoding,
+    rule::{Culprit, Match, Precedence, Remedy, Rule, Severity},
+};
+
+pub(crate) const RULES: &[&Rule] = &[
+    &SETTING_UNKNOWN,
+    &WRONG_CONTENT_TYPE,
+    &WRONG_CONTENT_ENCODING,
+    &HEAD_REFUSED,
+    &WRONG_HEADER,
+    &DUPLICATE_HEADER,
+    &CONTRADICTORY_LENGTHS,
+    &BODY_BESIDE_HANDOFF,
+    &OPEN_TO_ANYBODY,
+    &HANDOFF_DIFFERS,
+];
+
+pub(crate) static SETTING_UNKNOWN: Rule = Rule {
+    id: "app.setting-unknown",
+    culprit: Culprit::App,
+    severity: Severity::Degraded,
+    check: Some(Check::HandoffUsed),
+    summary: "The app sends the file itself: its hand-off is disabled",
+    meaning: "The app's response is the file without a hand-off header, although the request \
                   had the headers that enable the hand-off. Typical causes: a misspelled setting, \
                   or a rule that does not match this file. Neither causes an error, but each \
                   download occupies a worker.",
-        remedy: Remedy::any(
-            "Check the spelling of the app's hand-off setting, and whether its rules cover this \
+    remedy: Remedy::any(
+        "Check the spelling of the app's hand-off setting, and whether its rules cover this \
              file: unknown settings are often ignored",
-        ),
-        matches: |analysis| {
-            let silent = analysis.handoff().is_none() && analysis.engaged().is_none();
-            let app = analysis.app().filter(|it| silent && it.status == 200)?;
-            analysis.evidence.is_dummy(&app.body).then(|| {
-                Match::sure(
-                    "Requested directly, the app sends the file itself without a hand-off header",
-                )
-            })
-        },
+    ),
+    config: None,
+    precedence: Precedence::Usual,
+    matches: |analysis| {
+        let silent = analysis.handoff().is_none() && analysis.engaged().is_none();
+        let app = analysis.app().filter(|it| silent && it.status == 200)?;
+        analysis.evidence.is_dummy(&app.body).then(|| {
+            Match::sure(
+                "Requested directly, the app sends the file itself without a hand-off header",
+            )
+        })
     },
-    Rule {
-        id: "app.wrong-content-type",
-        culprit: Culprit::App,
-        severity: Severity::Degraded,
-        summary: "The app sends a wrong Content-Type, which reaches the client",
-        meaning: "The proxy keeps the app's Content-Type. Frameworks that set none fall back to a \
+};
+
+pub(crate) static WRONG_CONTENT_TYPE: Rule = Rule {
+    id: "app.wrong-content-type",
+    culprit: Culprit::App,
+    severity: Severity::Degraded,
+    check: Some(Check::Headers),
+    summary: "The app sends a wrong Content-Type, which reaches the client",
+    meaning: "The proxy keeps the app's Content-Type. Frameworks that set none fall back to a \
                   default such as text/html, and browsers then display or save the file as a web \
                   page.",
-        remedy: Remedy::any("In the app, set the file's own Content-Type on the hand-off"),
-        matches: |analysis| {
-            let (app, full) = delivered(analysis)?;
-            let wanted = expected(analysis, "content-type").map(media_type)?;
-            let (sent, came) = (app.media_type(), full.media_type());
-            let kept = sent.is_some() && sent == came && came.as_ref() != Some(&wanted);
-            kept.then(|| {
-                Match::sure(format!(
-                    "The app sends {}; expected {wanted}",
-                    came.unwrap_or_default()
-                ))
-            })
-        },
+    remedy: Remedy::any("In the app, set the file's own Content-Type on the hand-off"),
+    config: None,
+    precedence: Precedence::Usual,
+    matches: |analysis| {
+        let (app, full) = delivered(analysis)?;
+        let wanted = expected(analysis, "content-type").map(media_type)?;
+        let (sent, came) = (app.media_type(), full.media_type());
+        let kept = sent.is_some() && sent == came && came.as_ref() != Some(&wanted);
+        kept.then(|| {
+            Match::sure(format!("The app sends {}; expected {wanted}", came.unwrap_or_default()))
+        })
     },
-    Rule {
-        id: "app.wrong-content-encoding",
-        culprit: Culprit::App,
-        severity: Severity::Broken,
-        summary: "The app sends a Content-Encoding for a file that is not compressed, and the \
+};
+
+pub(crate) static WRONG_CONTENT_ENCODING: Rule = Rule {
+    id: "app.wrong-content-encoding",
+    culprit: Culprit::App,
+    severity: Severity::Broken,
+    check: Some(Check::Headers),
+    summary: "The app sends a Content-Encoding for a file that is not compressed, and the \
                   proxy keeps it",
-        meaning: "The app's hand-off carries a Content-Encoding, often from a middleware that \
+    meaning: "The app's hand-off carries a Content-Encoding, often from a middleware that \
                   compresses responses. lighttpd and Caddy pass it on with the uncompressed file, \
                   and browsers show an error.",
-        remedy: Remedy::any("Disable response compression for hand-offs in the app"),
-        matches: |analysis| {
-            let (app, full) = delivered(analysis)?;
-            let (coding, _) = encoding(app).zip(encoding(full))?;
-            Some(Match::sure(format!(
-                "The app sends content-encoding: {coding}, and the client gets it"
-            )))
-        },
+    remedy: Remedy::any("Disable response compression for hand-offs in the app"),
+    config: None,
+    precedence: Precedence::Usual,
+    matches: |analysis| {
+        let (app, full) = delivered(analysis)?;
+        let (coding, _) = encoding(app).zip(encoding(full))?;
+        Some(Match::sure(format!(
+            "The app sends content-encoding: {coding}, and the client gets it"
+        )))
     },
-    Rule {
-        id: "app.head-refused",
-        culprit: Culprit::App,
-        severity: Severity::Warning,
-        summary: "The app responds to HEAD differently than to GET",
-        meaning: "The app sends no hand-off for HEAD, or was not requested. Download managers and \
+};
+
+pub(crate) static HEAD_REFUSED: Rule = Rule {
+    id: "app.head-refused",
+    culprit: Culprit::App,
+    severity: Severity::Warning,
+    check: Some(Check::Head),
+    summary: "The app responds to HEAD differently than to GET",
+    meaning: "The app sends no hand-off for HEAD, or was not requested. Download managers and \
                   players send HEAD first and learn nothing about the file.",
-        remedy: Remedy::any("In the app, respond to HEAD as to GET"),
-        matches: |analysis| {
-            let full = analysis.evidence.full.response()?;
-            let head = analysis.repeated(ProbeId::Head)?;
-            let length = |it: &Response| it.header("content-length").map(str::to_owned);
-            let shorter = length(head).is_some() && length(head) != length(full);
-            let app = analysis.probe(ProbeId::AppHead);
-            let hands_over = app.is_some_and(|it| {
-                dialect::handoff_of(it, analysis.evidence.intent.header.as_deref()).is_some()
-            });
-            let differs = head.status != full.status || shorter;
-            let because = match (head.status != full.status, length(head)) {
-                (false, Some(it)) => format!("HEAD announces {it} bytes; GET does not"),
-                _ => format!("GET returns {}; HEAD returns {}", full.status, head.status),
-            };
-            let found = if app.is_some() { Match::sure(because) } else { Match::possible(because) };
-            (differs && !hands_over).then(|| found.shown_by(ProbeId::Head))
-        },
+    remedy: Remedy::any("In the app, respond to HEAD as to GET"),
+    config: None,
+    precedence: Precedence::Usual,
+    matches: |analysis| {
+        let full = analysis.evidence.full.response()?;
+        let head = analysis.repeated(ProbeId::Head)?;
+        let length = |it: &Response| it.header("content-length").map(str::to_owned);
+        let shorter = length(head).is_some() && length(head) != length(full);
+        let app = analysis.probe(ProbeId::AppHead);
+        let hands_over = app.is_some_and(|it| {
+            dialect::handoff_of(it, analysis.evidence.intent.header.as_deref()).is_some()
+        });
+        let differs = head.status != full.status || shorter;
+        let because = match (head.status != full.status, length(head)) {
+            (false, Some(it)) => format!("HEAD announces {it} bytes; GET does not"),
+            _ => format!("GET returns {}; HEAD returns {}", full.status, head.status),
+        };
+        let found = if app.is_some() { Match::sure(because) } else { Match::possible(because) };
+        (differs && !hands_over).then(|| found.shown_by(ProbeId::Head))
     },
-    Rule {
-        id: "app.wrong-header",
-        culprit: Culprit::App,
-        severity: Severity::Degraded,
-        summary: "A response header is already wrong in the app's response",
-        meaning: "Requested directly, the app sends another value than the one declared with \
+};
+
+pub(crate) static WRONG_HEADER: Rule = Rule {
+    id: "app.wrong-header",
+    culprit: Culprit::App,
+    severity: Severity::Degraded,
+    check: Some(Check::Headers),
+    summary: "A response header is already wrong in the app's response",
+    meaning: "Requested directly, the app sends another value than the one declared with \
                   --expect-header, or none.",
-        remedy: Remedy::any("Set the header in the app's response"),
-        matches: |analysis| {
-            let (app, full) = delivered(analysis)?;
-            let wrong = |(name, value): &&(String, String)| {
-                name != "content-type"
-                    && !app.all(name).any(|it| it == value)
-                    && !full.all(name).any(|it| it == value)
-            };
-            let (name, value) = analysis.evidence.intent.expect.iter().find(wrong)?;
-            let sent = app.header(name).unwrap_or("none");
-            Some(Match::sure(format!("{name}: expected `{value}`; the app sends {sent}")))
-        },
+    remedy: Remedy::any("Set the header in the app's response"),
+    config: None,
+    precedence: Precedence::Usual,
+    matches: |analysis| {
+        let (app, full) = delivered(analysis)?;
+        let wrong = |(name, value): &&(String, String)| {
+            name != "content-type"
+                && !app.all(name).any(|it| it == value)
+                && !full.all(name).any(|it| it == value)
+        };
+        let (name, value) = analysis.evidence.intent.expect.iter().find(wrong)?;
+        let sent = app.header(name).unwrap_or("none");
+        Some(Match::sure(format!("{name}: expected `{value}`; the app sends {sent}")))
     },
-    Rule {
-        id: "app.duplicate-header",
-        culprit: Culprit::App,
-        severity: Severity::Degraded,
-        summary: "The app sends a header twice",
-        meaning: "Several Content-Disposition, Content-Type or Content-Length lines contradict \
+};
+
+pub(crate) static DUPLICATE_HEADER: Rule = Rule {
+    id: "app.duplicate-header",
+    culprit: Culprit::App,
+    severity: Severity::Degraded,
+    check: Some(Check::Headers),
+    summary: "The app sends a header twice",
+    meaning: "Several Content-Disposition, Content-Type or Content-Length lines contradict \
                   each other. The proxy passes them on, and Chrome rejects the response. Several \
                   Cache-Control lines are combined into one and are allowed, unless one permits \
                   every cache to store the file and another forbids it.",
-        remedy: Remedy::any(
-            "Set the header once; often a framework and the app's own code both add it",
-        ),
-        matches: |analysis| {
-            let app = analysis.app().filter(|_| !analysis.storage_is_culprit())?;
-            let (handoff, _) = analysis.handoff()?;
-            let mut once = ONCE.into_iter().chain([handoff]);
-            let repeated = once.find(|name| app.all(name).count() > 1);
-            let Some(twice) = repeated else { return contradicts_itself(analysis) };
-            let times = app.all(twice).count();
-            Some(Match::sure(format!("The app sends {} {times} times", dialect::spelling(twice))))
-        },
+    remedy: Remedy::any(
+        "Set the header once; often a framework and the app's own code both add it",
+    ),
+    config: None,
+    precedence: Precedence::Usual,
+    matches: |analysis| {
+        let app = analysis.app().filter(|_| !analysis.storage_is_culprit())?;
+        let (handoff, _) = analysis.handoff()?;
+        let mut once = ONCE.into_iter().chain([handoff]);
+        let repeated = once.find(|name| app.all(name).count() > 1);
+        let Some(twice) = repeated else { return contradicts_itself(analysis) };
+        let times = app.all(twice).count();
+        Some(Match::sure(format!("The app sends {} {times} times", dialect::spelling(twice))))
     },
-    Rule {
-        id: "app.contradictory-lengths",
-        culprit: Culprit::App,
-        severity: Severity::Degraded,
-        summary: "The app sends an invalid Content-Length, or several that differ",
-        meaning: "Requested directly, the app sends a Content-Length that is not a number, or \
+};
+
+pub(crate) static CONTRADICTORY_LENGTHS: Rule = Rule {
+    id: "app.contradictory-lengths",
+    culprit: Culprit::App,
+    severity: Severity::Degraded,
+    check: Some(Check::Wire),
+    summary: "The app sends an invalid Content-Length, or several that differ",
+    meaning: "Requested directly, the app sends a Content-Length that is not a number, or \
                   several that differ. On a hand-off, nginx 1.22, Apache 2.4 and lighttpd 1.4.69 \
                   ignore this, and Caddy 2.6 returns 502 (measured); readers of the body disagree \
                   about its end. Typical cause: a framework and the app's own code both set the \
                   header.",
-        remedy: Remedy::any(
-            "In the app, set Content-Length once, to the length of the response's own body",
-        ),
-        matches: |analysis| {
-            let failure = analysis.evidence.app.outcome.failure()?;
-            let because = format!("The app's response cannot be parsed: {}", failure.chain);
-            (failure.kind == FailureKind::Lengths).then(|| Match::sure(because))
-        },
+    remedy: Remedy::any(
+        "In the app, set Content-Length once, to the length of the response's own body",
+    ),
+    config: None,
+    precedence: Precedence::Usual,
+    matches: |analysis| {
+        let failure = analysis.evidence.app.outcome.failure()?;
+        let because = format!("The app's response cannot be parsed: {}", failure.chain);
+        (failure.kind == FailureKind::Lengths).then(|| Match::sure(because))
     },
-    Rule {
-        id: "app.body-beside-handoff",
-        culprit: Culprit::App,
-        severity: Severity::Degraded,
-        summary: "The app sends a body with its hand-off, and part of it follows the file",
-        meaning: "More bytes than announced follow the file. If the app's body is longer than 8192 \
+};
+
+pub(crate) static BODY_BESIDE_HANDOFF: Rule = Rule {
+    id: "app.body-beside-handoff",
+    culprit: Culprit::App,
+    severity: Severity::Degraded,
+    check: Some(Check::Wire),
+    summary: "The app sends a body with its hand-off, and part of it follows the file",
+    meaning: "More bytes than announced follow the file. If the app's body is longer than 8192 \
                   bytes, mod_xsendfile sends the rest of it after the file; on a persistent \
                   connection, a client takes these bytes for the next response (measured with 0.12 \
                   and 1.0).",
-        remedy: Remedy::any(
-            "In the app, send the hand-off with an empty body and Content-Length: 0",
-        ),
-        matches: |analysis| {
-            let full = analysis.evidence.full.response().filter(|_| analysis.delivered)?;
-            let again = [ProbeId::Range, ProbeId::Gzip].into_iter();
-            let mut answers =
-                [full].into_iter().chain(again.filter_map(|id| analysis.repeated(id)));
-            let longer = answers.find(|it| it.body.beyond > 0)?;
-            let because =
-                format!("{} bytes follow the announced end of the response", longer.body.beyond);
-            let body = analysis.app().is_some_and(|it| it.body.size > 0);
-            Some(if body { Match::sure(because) } else { Match::likely(because) })
-        },
+    remedy: Remedy::any("In the app, send the hand-off with an empty body and Content-Length: 0"),
+    config: None,
+    precedence: Precedence::Usual,
+    matches: |analysis| {
+        let full = analysis.evidence.full.response().filter(|_| analysis.delivered)?;
+        let again = [ProbeId::Range, ProbeId::Gzip].into_iter();
+        let mut answers = [full].into_iter().chain(again.filter_map(|id| analysis.repeated(id)));
+        let longer = answers.find(|it| it.body.beyond > 0)?;
+        let because =
+            format!("{} bytes follow the announced end of the response", longer.body.beyond);
+        let body = analysis.app().is_some_and(|it| it.body.size > 0);
+        Some(if body { Match::sure(because) } else { Match::likely(because) })
     },
-    Rule {
-        id: "app.open-to-anybody",
-        culprit: Culprit::App,
-        severity: Severity::Exposed,
-        summary: "The app sends the hand-off to clients without permission",
-        meaning: "With --private, the check requested the app without the client's own headers, \
+};
+
+pub(crate) static OPEN_TO_ANYBODY: Rule = Rule {
+    id: "app.open-to-anybody",
+    culprit: Culprit::App,
+    severity: Severity::Exposed,
+    check: Some(Check::Refusal),
+    summary: "The app sends the hand-off to clients without permission",
+    meaning: "With --private, the check requested the app without the client's own headers, \
                   and the app sent the hand-off nevertheless.",
-        remedy: Remedy::any("In the app, check the client's permissions before the hand-off"),
-        matches: |analysis| {
-            let app = analysis.probe(ProbeId::AppAnonymous)?;
-            let open =
-                dialect::handoff_of(app, analysis.evidence.intent.header.as_deref()).is_some();
-            let because = "Without the client's headers, the app sends the hand-off and the site \
+    remedy: Remedy::any("In the app, check the client's permissions before the hand-off"),
+    config: None,
+    precedence: Precedence::Usual,
+    matches: |analysis| {
+        let app = analysis.probe(ProbeId::AppAnonymous)?;
+        let open = dialect::handoff_of(app, analysis.evidence.intent.header.as_deref()).is_some();
+        let because = "Without the client's headers, the app sends the hand-off and the site \
                            returns the file";
-            let found = || Match::sure(because).shown_by(ProbeId::Anonymous);
-            (open && analysis.returns_dummy(ProbeId::Anonymous)).then(found)
-        },
+        let found = || Match::sure(because).shown_by(ProbeId::Anonymous);
+        (open && analysis.returns_dummy(ProbeId::Anonymous)).then(found)
     },
-    Rule {
-        id: "app.handoff-differs",
-        culprit: Culprit::App,
-        severity: Severity::Warning,
-        summary: "The download succeeds, but the hand-off differs from the declared one",
-        meaning: "The client gets the file, but the app sends another header or value than \
+};
+
+pub(crate) static HANDOFF_DIFFERS: Rule = Rule {
+    id: "app.handoff-differs",
+    culprit: Culprit::App,
+    severity: Severity::Warning,
+    check: None,
+    summary: "The download succeeds, but the hand-off differs from the declared one",
+    meaning: "The client gets the file, but the app sends another header or value than \
                   --handoff declares. The declaration is out of date, or the download works only \
                   by coincidence.",
-        remedy: Remedy::any("Correct --handoff or the app's setting so that both agree"),
-        matches: |analysis| {
-            let (name, value) =
-                analysis.handoff().filter(|_| analysis.delivered && !analysis.app_right())?;
-            let declared = analysis.evidence.intent.header.is_some() && !analysis.by_contract();
-            let sent = format!("The app sends {}: {value}", dialect::spelling(name));
-            declared.then(|| Match::sure(sent))
-        },
+    remedy: Remedy::any("Correct --handoff or the app's setting so that both agree"),
+    config: None,
+    precedence: Precedence::Usual,
+    matches: |analysis| {
+        let (name, value) =
+            analysis.handoff().filter(|_| analysis.delivered && !analysis.app_right())?;
+        let declared = analysis.evidence.intent.header.is_some() && !analysis.by_contract();
+        let sent = format!("The app sends {}: {value}", dialect::spelling(name));
+        declared.then(|| Match::sure(sent))
     },
-];
+};
 
 /// Finds Cache-Control lines that contradict each other in the app's response and in the client's.
 fn contradicts_itself(analysis: &Analysis<'_>) -> Option<Match> {

@@ -1,18 +1,23 @@
 //! Rules about signed links: the store does not accept what the app signs, or not for the method in
 //! use.
 
-use super::super::{Analysis, Culprit, Match, Remedy, Rule, Severity};
 use sendfile_evidence::{
-    ProbeId, Response, Server,
+    Check, ProbeId, Response, Server,
     dialect::{handoff_of, signed_link, store_error, store_refusal},
 };
 
-pub(super) const RULES: &[Rule] = &[FOR_ANOTHER_METHOD, REFUSED];
+use crate::{
+    analysis::Analysis,
+    rule::{Culprit, Match, Precedence, Remedy, Rule, Severity},
+};
 
-const REFUSED: Rule = Rule {
+pub(crate) const RULES: &[&Rule] = &[&SIGNED_FOR_OTHER_METHOD, &SIGNATURE_REFUSED];
+
+pub(crate) static SIGNATURE_REFUSED: Rule = Rule {
     id: "app.signature-refused",
     culprit: Culprit::App,
     severity: Severity::Broken,
+    check: None,
     summary: "The store rejects the app's signature",
     meaning: "The app hands off a signed link. With another signature the same file is returned, \
               but with the app's it is not. Typical causes: a wrong access key, secret key, region \
@@ -23,6 +28,8 @@ const REFUSED: Rule = Rule {
         "Set the app's key, secret, region and endpoint to those of the store as the proxy reaches \
          it. Sign every link anew, with an expiry longer than the proxy caches a response",
     ),
+    config: None,
+    precedence: Precedence::Usual,
     matches: |analysis| {
         let full = analysis.failed_after_app().filter(|it| refusal(it).is_some())?;
         let (_, value) = analysis.handoff()?;
@@ -52,28 +59,33 @@ const REFUSED: Rule = Rule {
     },
 };
 
-const FOR_ANOTHER_METHOD: Rule = Rule {
+pub(crate) static SIGNED_FOR_OTHER_METHOD: Rule = Rule {
     id: "app.signed-for-other-method",
     culprit: Culprit::App,
     severity: Severity::Degraded,
+    check: Some(Check::Head),
     summary: "The signed link does not cover the request method",
     meaning: "A link to a store is signed for one method. The app hands off a signed link, and the \
               file is returned for a method other than the client's. Where only HEAD fails, \
               download managers and players fail too, because they send HEAD first.",
     remedy: Remedy {
-        nginx: Some(
-            "Set `proxy_method GET;` in the internal location, or sign for the client's method in \
-             the app",
-        ),
-        caddy: Some(
-            "Set `method GET` in handle_response, before the reverse_proxy to the store, or sign \
-             for the client's method in the app",
-        ),
-        ..Remedy::any(
-            "Sign for the client's method in the app, or make the proxy always send GET to the \
+        any: "Sign for the client's method in the app, or make the proxy always send GET to the \
              store",
-        )
+        servers: &[
+            (
+                Server::Nginx,
+                "Set `proxy_method GET;` in the internal location, or sign for the client's method in \
+             the app",
+            ),
+            (
+                Server::Caddy,
+                "Set `method GET` in handle_response, before the reverse_proxy to the store, or sign \
+             for the client's method in the app",
+            ),
+        ],
     },
+    config: None,
+    precedence: Precedence::Usual,
     matches: |analysis| {
         by_get(analysis)
             .or_else(|| for_get(analysis))
@@ -91,7 +103,7 @@ fn by_get(analysis: &Analysis<'_>) -> Option<Match> {
 }
 
 /// The link that the app hands off for HEAD is signed for GET, as the store itself shows.
-pub(in super::super) fn for_get(analysis: &Analysis<'_>) -> Option<Match> {
+pub(crate) fn for_get(analysis: &Analysis<'_>) -> Option<Match> {
     let head = analysis.repeated(ProbeId::Head).filter(|it| it.status >= 400)?;
     let app = analysis.probe(ProbeId::AppHead)?;
     let (_, value) = handoff_of(app, analysis.evidence.intent.header.as_deref())?;

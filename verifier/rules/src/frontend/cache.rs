@@ -1,146 +1,166 @@
 //! Identical requests get different responses: a cache keeps an old one, or several servers
 //! respond.
 
-use super::{
-    super::{
-        Analysis, Culprit, Match, Remedy, Rule, Severity,
-        body_class::{BodyClass, alike, body_class, earlier, told},
-        reached::Reached,
-    },
-    by_proxy, reaches_app, refused,
-    visitor::treated_as_stranger,
+use sendfile_evidence::{
+    Check, LoggedRequest, ProbeId, Response, Server, dialect, dummy_line::DummyLine, fact::FactKind,
 };
-use sendfile_evidence::{LoggedRequest, ProbeId, Response, dialect, dummy_line::DummyLine};
 
-pub(super) const RULES: &[Rule] = &[
-    Rule {
-        id: "frontend.cached-error",
-        culprit: Culprit::Frontend,
-        severity: Severity::Broken,
-        summary: "A cache returns an old error",
-        meaning: "The client gets an error, but the same download with a fresh query arrives, or \
+use crate::{
+    analysis::Analysis,
+    body_class::{BodyClass, alike, body_class, earlier, told},
+    config_evidence::ConfigEvidence,
+    frontend::routing::{by_proxy, reaches_app, refused_by_app, treated_as_stranger},
+    reached::Reached,
+    rule::{Culprit, Match, Precedence, Remedy, Rule, Severity},
+    symptom::kept_error,
+};
+
+pub(crate) const RULES: &[&Rule] =
+    &[&CACHED_ERROR, &CACHED_STALE, &ANSWERS_DIFFER, &CACHED_PRIVATE];
+
+pub(crate) static CACHED_ERROR: Rule = Rule {
+    id: "frontend.cached-error",
+    culprit: Culprit::Frontend,
+    severity: Severity::Broken,
+    check: None,
+    summary: "A cache returns an old error",
+    meaning: "The client gets an error, but the same download with a fresh query arrives, or \
                   the error's headers show that it comes from a cache. Or the app hands off now, \
                   but the error page is neither the proxy's own nor the app's page for a sibling \
                   URL: a cache whose key lacks the query. A cache in front stored the error when \
                   it was correct.",
-        remedy: Remedy {
-            nginx: Some(
-                "Purge the cache, then remove 404 and 5xx from `proxy_cache_valid`, or set \
-                 `proxy_no_cache` for downloads",
-            ),
-            ..Remedy::any(
-                "Purge the cache, then keep errors of downloads out of it (Cache-Control: \
+    remedy: Remedy {
+        any: "Purge the cache, then keep errors of downloads out of it (Cache-Control: \
                  no-store)",
-            )
-        },
-        matches: |analysis| {
-            let full = analysis
-                .wrong_full()
-                .filter(|it| it.status >= 400 && !analysis.storage_is_culprit())?;
-            if analysis.succeeds_past_cache() {
-                return Some(Match::sure(format!(
-                    "The client gets {}; with a fresh query, the file arrives",
-                    analysis.describe(full)
-                )));
-            }
-            match cache_sign(full) {
-                Some(sign) => (analysis.app_right() && !analysis.retry_succeeds()).then(|| {
-                    Match::likely(format!(
-                        "The client gets {}, from a cache: {sign}",
-                        analysis.describe(full)
-                    ))
-                }),
-                None => kept_error(analysis),
-            }
-        },
+        servers: &[(
+            Server::Nginx,
+            "Purge the cache, then remove 404 and 5xx from `proxy_cache_valid`, or set \
+                 `proxy_no_cache` for downloads",
+        )],
     },
-    Rule {
-        id: "frontend.cached-stale",
-        culprit: Culprit::Frontend,
-        severity: Severity::Broken,
-        summary: "A cache serves a stale file",
-        meaning: "The client gets an older version of the file than the storage and the proxy's \
+    config: ConfigEvidence::explains(
+        |_, fact| matches!(fact.kind, FactKind::Cached | FactKind::CachesErrors),
+        kept_error,
+    ),
+    precedence: Precedence::Usual,
+    matches: |analysis| {
+        let full = analysis
+            .wrong_full()
+            .filter(|it| it.status >= 400 && !analysis.storage_is_culprit())?;
+        if analysis.succeeds_past_cache() {
+            return Some(Match::sure(format!(
+                "The client gets {}; with a fresh query, the file arrives",
+                analysis.describe(full)
+            )));
+        }
+        match cache_sign(full) {
+            Some(sign) => (analysis.app_right() && !analysis.retry_succeeds()).then(|| {
+                Match::likely(format!(
+                    "The client gets {}, from a cache: {sign}",
+                    analysis.describe(full)
+                ))
+            }),
+            None => cached_error(analysis),
+        }
+    },
+};
+
+pub(crate) static CACHED_STALE: Rule = Rule {
+    id: "frontend.cached-stale",
+    culprit: Culprit::Frontend,
+    severity: Severity::Broken,
+    check: Some(Check::Freshness),
+    summary: "A cache serves a stale file",
+    meaning: "The client gets an older version of the file than the storage and the proxy's \
                   direct location have. Or the older version arrives only without the fresh query, \
                   which this program's URLs have and clients' do not: a cache in front responds \
                   without forwarding to the app.",
-        remedy: Remedy {
-            nginx: Some(
-                "Purge the cache, then set `proxy_no_cache` and `proxy_cache_bypass` for \
+    remedy: Remedy {
+        any: "Purge the cache, then revalidate downloads in it or keep them out of it",
+        servers: &[(
+            Server::Nginx,
+            "Purge the cache, then set `proxy_no_cache` and `proxy_cache_bypass` for \
                  downloads, and remove `proxy_ignore_headers Cache-Control`",
-            ),
-            ..Remedy::any("Purge the cache, then revalidate downloads in it or keep them out of it")
-        },
-        matches: |analysis| {
-            if let Some(found) = stale_for_visitors(analysis) {
-                return Some(found);
-            }
-            let full = analysis.unexplained_failure()?;
-            let old = matches!(body_class(analysis.evidence, full), BodyClass::Older(_))
-                && !asked_app(analysis)
-                || analysis.succeeds_past_cache() && full.status == 200;
-            (old && !analysis.retry_succeeds()).then(|| Match::likely(analysis.client_gets()))
-        },
+        )],
     },
-    Rule {
-        id: "frontend.answers-differ",
-        culprit: Culprit::Frontend,
-        severity: Severity::Broken,
-        summary: "The same request sometimes returns the file and sometimes does not",
-        meaning: "The download failed, but the identical request, repeated, returned the file. \
+    config: ConfigEvidence::confirms(|_, fact| fact.kind == FactKind::Cached),
+    precedence: Precedence::Usual,
+    matches: |analysis| {
+        if let Some(found) = stale_for_visitors(analysis) {
+            return Some(found);
+        }
+        let full = analysis.unexplained_failure()?;
+        let old = matches!(body_class(analysis.evidence, full), BodyClass::Older(_))
+            && !asked_app(analysis)
+            || analysis.succeeds_past_cache() && full.status == 200;
+        (old && !analysis.retry_succeeds()).then(|| Match::likely(analysis.client_gets()))
+    },
+};
+
+pub(crate) static ANSWERS_DIFFER: Rule = Rule {
+    id: "frontend.answers-differ",
+    culprit: Culprit::Frontend,
+    severity: Severity::Broken,
+    check: None,
+    summary: "The same request sometimes returns the file and sometimes does not",
+    meaning: "The download failed, but the identical request, repeated, returned the file. \
                   Typical causes: several proxies, apps or storages behind one name, not all of \
                   them correct, or something that was just restarted, rotated or renewed.",
-        remedy: Remedy::any(
-            "Check each server behind the name separately (--resolve HOST:PORT:ADDRESS, or --inner \
+    remedy: Remedy::any(
+        "Check each server behind the name separately (--resolve HOST:PORT:ADDRESS, or --inner \
              URL), and repeat the check: a single failure may have been a restart",
-        ),
-        matches: |analysis| {
-            analysis.wrong_full().filter(|_| analysis.retry_succeeds())?;
-            let because =
-                format!("{}; the repeated request returned the file", analysis.client_gets());
-            Some(Match::sure(because).shown_by(ProbeId::Again))
-        },
+    ),
+    config: None,
+    precedence: Precedence::Usual,
+    matches: |analysis| {
+        analysis.wrong_full().filter(|_| analysis.retry_succeeds())?;
+        let because = format!("{}; the repeated request returned the file", analysis.client_gets());
+        Some(Match::sure(because).shown_by(ProbeId::Again))
     },
-    Rule {
-        id: "frontend.cached-private",
-        culprit: Culprit::Frontend,
-        severity: Severity::Exposed,
-        summary: "A cache serves a private file to other clients",
-        meaning: "With --private, the site was requested without the client's headers and returned \
+};
+
+pub(crate) static CACHED_PRIVATE: Rule = Rule {
+    id: "frontend.cached-private",
+    culprit: Culprit::Frontend,
+    severity: Severity::Exposed,
+    check: Some(Check::Refusal),
+    summary: "A cache serves a private file to other clients",
+    meaning: "With --private, the site was requested without the client's headers and returned \
                   the file, although the app refuses such a client: something in front stores an \
                   authorized client's response.",
-        remedy: Remedy {
-            nginx: Some(
-                "Set `proxy_no_cache` and `proxy_cache_bypass` for downloads, or send \
+    remedy: Remedy {
+        any: "Keep private downloads out of shared caches: send `Cache-Control: private, \
+                 no-store`",
+        servers: &[(
+            Server::Nginx,
+            "Set `proxy_no_cache` and `proxy_cache_bypass` for downloads, or send \
                  `Cache-Control: private, no-store` from the app and remove `proxy_ignore_headers \
                  Cache-Control`",
-            ),
-            ..Remedy::any(
-                "Keep private downloads out of shared caches: send `Cache-Control: private, \
-                 no-store`",
-            )
-        },
-        matches: |analysis| {
-            let stranger = analysis
-                .probe(ProbeId::Anonymous)
-                .filter(|_| analysis.returns_dummy(ProbeId::Anonymous))?;
-            let sign = cache_sign(stranger).map_or(String::new(), |sign| format!(" ({sign})"));
-            let because = format!("Without the client's headers, the site returns the file{sign}");
-            let Some(app) = analysis.probe(ProbeId::AppAnonymous) else {
-                let found = Match::possible(format!("{because}; the app was not probed"));
-                return Some(found.shown_by(ProbeId::Anonymous));
-            };
-            let intended = analysis.evidence.intent.header.as_deref();
-            let hands_over = dialect::handoff_of(app, intended).is_some();
-            let refused = !hands_over && !analysis.evidence.is_dummy(&app.body);
-            let found = || Match::sure(format!("{because}; the app refuses the request"));
-            refused.then(|| found().shown_by(ProbeId::Anonymous))
-        },
+        )],
     },
-];
+    config: None,
+    precedence: Precedence::Usual,
+    matches: |analysis| {
+        let stranger = analysis
+            .probe(ProbeId::Anonymous)
+            .filter(|_| analysis.returns_dummy(ProbeId::Anonymous))?;
+        let sign = cache_sign(stranger).map_or(String::new(), |sign| format!(" ({sign})"));
+        let because = format!("Without the client's headers, the site returns the file{sign}");
+        let Some(app) = analysis.probe(ProbeId::AppAnonymous) else {
+            let found = Match::possible(format!("{because}; the app was not probed"));
+            return Some(found.shown_by(ProbeId::Anonymous));
+        };
+        let intended = analysis.evidence.intent.header.as_deref();
+        let hands_over = dialect::handoff_of(app, intended).is_some();
+        let refused = !hands_over && !analysis.evidence.is_dummy(&app.body);
+        let found = || Match::sure(format!("{because}; the app refuses the request"));
+        refused.then(|| found().shown_by(ProbeId::Anonymous))
+    },
+};
 
 /// An error that no component returns now: its page is not the proxy's own, the app responds for
 /// sibling URLs, and the app, requested for this one, hands off.
-fn kept_error(analysis: &Analysis<'_>) -> Option<Match> {
+fn cached_error(analysis: &Analysis<'_>) -> Option<Match> {
     let full = analysis
         .unexplained_failure()
         .filter(|it| it.status >= 400 && written_by_app(analysis, it))?;
@@ -174,14 +194,14 @@ fn kept_error(analysis: &Analysis<'_>) -> Option<Match> {
 }
 
 /// Whether a cache seems to keep an error.
-pub(super) fn kept(analysis: &Analysis<'_>) -> bool {
-    kept_error(analysis).is_some()
+pub(crate) fn kept(analysis: &Analysis<'_>) -> bool {
+    cached_error(analysis).is_some()
 }
 
 /// Whether an error page is neither a proxy's own nor one that the app returns for other paths.
 fn written_by_app(analysis: &Analysis<'_>, full: &Response) -> bool {
     let other = matches!(body_class(analysis.evidence, full), BodyClass::Other);
-    other && !by_proxy(analysis, full) && !refused(analysis, full)
+    other && !by_proxy(analysis, full) && !refused_by_app(analysis, full)
 }
 
 /// Whether the response has traces of the app's response to this very request.
@@ -212,14 +232,14 @@ fn stale_for_visitors(analysis: &Analysis<'_>) -> Option<Match> {
 }
 
 /// Whether the request without the query reached the app.
-pub(in super::super) enum AskedApp {
+pub(crate) enum AskedApp {
     Yes,
     No,
     Unknown,
 }
 
 /// The download without the query that makes it fresh, if that is an older version.
-pub(in super::super) fn without_query<'a>(
+pub(crate) fn without_query<'a>(
     analysis: &Analysis<'a>,
 ) -> Option<(&'a Response, DummyLine, AskedApp)> {
     let answer = analysis.repeated(ProbeId::WithoutQuery)?;

@@ -1,176 +1,194 @@
 //! Refusals and credentials: what the proxy refuses or drops, and what clients can choose or
 //! mistake for the file.
 
-use super::{
-    super::{
-        Analysis, Culprit, Match, Remedy, Rule, Severity,
-        body_class::{BodyClass, alike, body_class, is_app_page},
-        reached::Reached,
-    },
-    refuses,
-};
-use sendfile_evidence::{ProbeId, Response, dialect};
+use sendfile_evidence::{Check, ProbeId, Server, dialect, fact::FactKind};
 
-pub(super) const RULES: &[Rule] = &[
-    Rule {
-        id: "frontend.refuses",
-        culprit: Culprit::Frontend,
-        severity: Severity::Broken,
-        summary: "The proxy refuses the request before it reaches the app",
-        meaning: "The download's URL returns the proxy's own refusal, while other paths of the \
+use crate::{
+    config_evidence::{ConfigEvidence, refuses},
+    frontend::routing::{refused_before_app, treated_as_stranger},
+    reached::Reached,
+    rule::{Culprit, Match, Precedence, Remedy, Rule, Severity},
+};
+
+pub(crate) const RULES: &[&Rule] =
+    &[&REFUSES, &RIGHTS_DROPPED, &VISITOR_CHOOSES, &SPOOFABLE, &REFUSAL_MASKED];
+
+pub(crate) static REFUSES: Rule = Rule {
+    id: "frontend.refuses",
+    culprit: Culprit::Frontend,
+    severity: Severity::Broken,
+    check: None,
+    summary: "The proxy refuses the request before it reaches the app",
+    meaning: "The download's URL returns the proxy's own refusal, while other paths of the \
                   site reach the app. Typical causes: an access rule, a condition on the Referer, \
                   the User-Agent or the method, or a firewall.",
-        remedy: Remedy {
-            nginx: Some(
+    remedy: Remedy {
+        any: "Allow the download's path in the proxy's access rules",
+        servers: &[
+            (
+                Server::Nginx,
                 "Look for `deny`, `return`, `valid_referers`, `limit_except` or a firewall in and \
                  around the download's location; the error log names access rules",
             ),
-            apache: Some(
+            (
+                Server::Apache,
                 "Look for `Require`, `Deny`, `RewriteRule … [F]` or a firewall that matches the \
                  download's path; the error log names access rules",
             ),
-            ..Remedy::any("Allow the download's path in the proxy's access rules")
-        },
-        matches: |analysis| {
-            analysis.failed_before_app().filter(|it| refuses(analysis, it))?;
-            let Reached::NotReached(how) = &analysis.reached else { return None };
-            Some(Match::likely(format!("{how}. {}", analysis.client_gets())))
-        },
+        ],
     },
-    Rule {
-        id: "frontend.rights-dropped",
-        culprit: Culprit::Frontend,
-        severity: Severity::Broken,
-        summary: "The proxy does not forward the Cookie or Authorization header to the app",
-        meaning: "The app hands off to a client with these headers, and its response to a client \
+    config: ConfigEvidence::confirms(|_, fact| {
+        fact.kind == FactKind::DownloadRefused || refuses(fact)
+    }),
+    precedence: Precedence::Usual,
+    matches: |analysis| {
+        analysis.failed_before_app().filter(|it| refused_before_app(analysis, it))?;
+        let Reached::NotReached(how) = &analysis.reached else { return None };
+        Some(Match::likely(format!("{how}. {}", analysis.client_gets())))
+    },
+};
+
+pub(crate) static RIGHTS_DROPPED: Rule = Rule {
+    id: "frontend.rights-dropped",
+    culprit: Culprit::Frontend,
+    severity: Severity::Broken,
+    check: None,
+    summary: "The proxy does not forward the Cookie or Authorization header to the app",
+    meaning: "The app hands off to a client with these headers, and its response to a client \
                   without them is the one that the site returns. Either the proxy strips the \
                   Cookie or Authorization header, or the app takes it for another host's.",
-        remedy: Remedy {
-            nginx: Some(
-                "Remove `proxy_set_header Cookie \"\";` and `proxy_set_header Authorization \"\";` \
+    remedy: Remedy {
+        any: "Forward the client's Cookie, Authorization and Host headers to the app",
+        servers: &[(
+            Server::Nginx,
+            "Remove `proxy_set_header Cookie \"\";` and `proxy_set_header Authorization \"\";` \
                  from the download's location, and set `proxy_set_header Host $host;`",
-            ),
-            ..Remedy::any("Forward the client's Cookie, Authorization and Host headers to the app")
-        },
-        matches: |analysis| {
-            analysis.wrong_full().filter(|it| treated_as_stranger(analysis, it))?;
-            let app = analysis.describe(analysis.probe(ProbeId::AppAnonymous)?);
-            let because = format!(
-                "{}; without the client's headers, the app returns {app}",
-                analysis.client_gets()
-            );
-            Some(Match::likely(because).shown_by(ProbeId::AppAnonymous))
-        },
+        )],
     },
-    Rule {
-        id: "frontend.visitor-chooses",
-        culprit: Culprit::Frontend,
-        severity: Severity::Exposed,
-        summary: "The client's own request headers choose the hand-off",
-        meaning: "With X-Sendfile-Type and X-Accel-Mapping from the client, the app hands off what \
+    config: None,
+    precedence: Precedence::Usual,
+    matches: |analysis| {
+        analysis.wrong_full().filter(|it| treated_as_stranger(analysis, it))?;
+        let app = analysis.describe(analysis.probe(ProbeId::AppAnonymous)?);
+        let because = format!(
+            "{}; without the client's headers, the app returns {app}",
+            analysis.client_gets()
+        );
+        Some(Match::likely(because).shown_by(ProbeId::AppAnonymous))
+    },
+};
+
+pub(crate) static VISITOR_CHOOSES: Rule = Rule {
+    id: "frontend.visitor-chooses",
+    culprit: Culprit::Frontend,
+    severity: Severity::Exposed,
+    check: Some(Check::Spoofing),
+    summary: "The client's own request headers choose the hand-off",
+    meaning: "With X-Sendfile-Type and X-Accel-Mapping from the client, the app hands off what \
                   the client chose, and the site no longer returns the file. A client that maps \
                   the storage directory to another location bypasses the app's permissions (Rack, \
                   CVE-2025-61780).",
-        remedy: Remedy {
-            nginx: Some(
+    remedy: Remedy {
+        any: "Set X-Sendfile-Type and X-Accel-Mapping in the proxy, or strip them",
+        servers: &[
+            (
+                Server::Nginx,
                 "Set both headers for the app, or clear them: `proxy_set_header X-Sendfile-Type \
                  \"\";` and `proxy_set_header X-Accel-Mapping \"\";`",
             ),
-            apache: Some(
+            (
+                Server::Apache,
                 "Add `RequestHeader unset X-Sendfile-Type` and `RequestHeader unset \
                  X-Accel-Mapping` (requires mod_headers)",
             ),
-            caddy: Some(
+            (
+                Server::Caddy,
                 "In `reverse_proxy`, add `header_up -X-Sendfile-Type` and `header_up \
                  -X-Accel-Mapping`",
             ),
-            ..Remedy::any("Set X-Sendfile-Type and X-Accel-Mapping in the proxy, or strip them")
-        },
-        matches: |analysis| {
-            let sent = &analysis.evidence.probed(ProbeId::AppSpoofed)?.request.headers;
-            let (_, mark) = sent.iter().find(|(name, _)| name == "x-accel-redirect")?;
-            let app = analysis.probe(ProbeId::AppSpoofed)?;
-            let (_, value) = dialect::handoff_of(app, analysis.evidence.intent.header.as_deref())?;
-            let site = analysis.repeated(ProbeId::Spoofed)?;
-            // A firewall that refuses such a client works as intended.
-            let refused = matches!(site.status, 400 | 403 | 406 | 429);
-            // If the proxy does not announce the hand-off, that finding comes first, and its remedy
-            // closes this too.
-            let announced = analysis.delivered && !analysis.evidence.streamed();
-            let lost = announced && !analysis.returns_dummy(ProbeId::Spoofed) && !refused;
-            (lost && value.contains(mark.as_str())).then(|| {
-                Match::sure(format!("The app hands off {value}, as the client's headers request"))
-                    .also(format!("The site returns {} to that client", analysis.describe(site)))
-                    .shown_by(ProbeId::Spoofed)
-            })
-        },
+        ],
     },
-    Rule {
-        id: "frontend.spoofable",
-        culprit: Culprit::Frontend,
-        severity: Severity::Warning,
-        summary: "Client headers that choose a hand-off reach the app",
-        meaning: "The proxy forwards a client's X-Sendfile-Type, X-Accel-Mapping, X-Accel-Redirect \
+    config: None,
+    precedence: Precedence::Usual,
+    matches: |analysis| {
+        let sent = &analysis.evidence.probed(ProbeId::AppSpoofed)?.request.headers;
+        let (_, mark) = sent.iter().find(|(name, _)| name == "x-accel-redirect")?;
+        let app = analysis.probe(ProbeId::AppSpoofed)?;
+        let (_, value) = dialect::handoff_of(app, analysis.evidence.intent.header.as_deref())?;
+        let site = analysis.repeated(ProbeId::Spoofed)?;
+        // A firewall that refuses such a client works as intended.
+        let refused = matches!(site.status, 400 | 403 | 406 | 429);
+        // If the proxy does not announce the hand-off, that finding comes first, and its remedy
+        // closes this too.
+        let announced = analysis.delivered && !analysis.evidence.streamed();
+        let lost = announced && !analysis.returns_dummy(ProbeId::Spoofed) && !refused;
+        (lost && value.contains(mark.as_str())).then(|| {
+            Match::sure(format!("The app hands off {value}, as the client's headers request"))
+                .also(format!("The site returns {} to that client", analysis.describe(site)))
+                .shown_by(ProbeId::Spoofed)
+        })
+    },
+};
+
+pub(crate) static SPOOFABLE: Rule = Rule {
+    id: "frontend.spoofable",
+    culprit: Culprit::Frontend,
+    severity: Severity::Warning,
+    check: Some(Check::Spoofing),
+    summary: "Client headers that choose a hand-off reach the app",
+    meaning: "The proxy forwards a client's X-Sendfile-Type, X-Accel-Mapping, X-Accel-Redirect \
                   or X-Sendfile to the fixture, which ignores them. An app on Rack, Symfony or a \
                   similar framework would obey the first two.",
-        remedy: Remedy {
-            nginx: Some(
+    remedy: Remedy {
+        any: "Strip these headers in the proxy",
+        servers: &[
+            (
+                Server::Nginx,
                 "Add `proxy_set_header X-Sendfile-Type \"\";`, and likewise for the other headers",
             ),
-            apache: Some(
+            (
+                Server::Apache,
                 "Add `RequestHeader unset X-Sendfile-Type`, and likewise for the other headers",
             ),
-            caddy: Some(
+            (
+                Server::Caddy,
                 "In `reverse_proxy`, add `header_up -X-Sendfile-Type`, and likewise for the other \
                  headers",
             ),
-            ..Remedy::any("Strip these headers in the proxy")
-        },
-        matches: |analysis| {
-            let reached = analysis.evidence.spoofed.as_ref().filter(|it| !it.is_empty())?;
-            let names: Vec<_> = reached.iter().map(|it| dialect::spelling(it)).collect();
-            let because = format!("The client's {} reached the fixture", names.join(", "));
-            Some(Match::sure(because).shown_by(ProbeId::Spoofed))
-        },
+        ],
     },
-    Rule {
-        id: "frontend.refusal-masked",
-        culprit: Culprit::Frontend,
-        severity: Severity::Degraded,
-        summary: "Clients get a page with a success status where the app refuses",
-        meaning: "The fixture refuses with 403, but the client gets a success status: an error \
+    config: None,
+    precedence: Precedence::Usual,
+    matches: |analysis| {
+        let reached = analysis.evidence.spoofed.as_ref().filter(|it| !it.is_empty())?;
+        let names: Vec<_> = reached.iter().map(|it| dialect::spelling(it)).collect();
+        let because = format!("The client's {} reached the fixture", names.join(", "));
+        Some(Match::sure(because).shown_by(ProbeId::Spoofed))
+    },
+};
+
+pub(crate) static REFUSAL_MASKED: Rule = Rule {
+    id: "frontend.refusal-masked",
+    culprit: Culprit::Frontend,
+    severity: Severity::Degraded,
+    check: Some(Check::Refusal),
+    summary: "Clients get a page with a success status where the app refuses",
+    meaning: "The fixture refuses with 403, but the client gets a success status: an error \
                   page is sent with another status. Programs save that page as the file, and \
                   caches store it.",
-        remedy: Remedy {
-            nginx: Some("Use `error_page 403 /page;` without `=200`"),
-            ..Remedy::any("Keep the app's status on the error page")
-        },
-        matches: |analysis| {
-            let denied =
-                analysis.probe(ProbeId::Denied).filter(|it| (200..300).contains(&it.status))?;
-            (!analysis.returns_dummy(ProbeId::Denied)).then(|| {
-                let gets = analysis.describe(denied);
-                Match::sure(format!("The app returns 403, but a client gets {gets}"))
-                    .shown_by(ProbeId::Denied)
-            })
-        },
+    remedy: Remedy {
+        any: "Keep the app's status on the error page",
+        servers: &[(Server::Nginx, "Use `error_page 403 /page;` without `=200`")],
     },
-];
-
-/// Whether the site responds to an authorized client as the app responds to an anonymous one.
-pub(super) fn treated_as_stranger(analysis: &Analysis<'_>, full: &Response) -> bool {
-    let left =
-        analysis.app_right() && analysis.handoff().is_some() && !analysis.storage_is_culprit();
-    let refusal = |it: &Response| matches!(it.status, 301..=303 | 307 | 400..=404);
-    // A page that the app also returns for other paths is no evidence about the client's rights.
-    let page = analysis.own_page(full).is_none() && !is_app_page(analysis.evidence, full);
-    let same = |it: &Response| match (
-        body_class(analysis.evidence, it),
-        body_class(analysis.evidence, full),
-    ) {
-        (BodyClass::Redirect(a), BodyClass::Redirect(b)) => a == b,
-        _ => it.body.size > 0 && alike(it, full) && page,
-    };
-    let stranger = analysis.probe(ProbeId::AppAnonymous).filter(|it| refusal(it) && same(it));
-    left && stranger.is_some()
-}
+    config: None,
+    precedence: Precedence::Usual,
+    matches: |analysis| {
+        let denied =
+            analysis.probe(ProbeId::Denied).filter(|it| (200..300).contains(&it.status))?;
+        (!analysis.returns_dummy(ProbeId::Denied)).then(|| {
+            let gets = analysis.describe(denied);
+            Match::sure(format!("The app returns 403, but a client gets {gets}"))
+                .shown_by(ProbeId::Denied)
+        })
+    },
+};

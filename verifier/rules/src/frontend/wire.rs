@@ -1,18 +1,24 @@
 //! The end of a response is announced in two ways.
 
-use super::super::{Culprit, Match, Remedy, Rule, Severity};
-use sendfile_evidence::FailureKind;
+use sendfile_evidence::{Check, FailureKind};
 
-pub(super) const RULES: &[Rule] = &[Rule {
+use crate::rule::{Culprit, Match, Precedence, Remedy, Rule, Severity};
+
+pub(crate) const RULES: &[&Rule] = &[&CONTRADICTORY_LENGTHS];
+
+pub(crate) static CONTRADICTORY_LENGTHS: Rule = Rule {
     id: "frontend.contradictory-lengths",
     culprit: Culprit::Frontend,
     severity: Severity::Degraded,
+    check: Some(Check::Wire),
     summary: "The response has several Content-Length headers, or one beside Transfer-Encoding",
     meaning: "Clients and caches that trust different headers take the remaining bytes for another \
               response, which can be used to inject responses into other clients' connections (RFC \
               9112 §6.3). If the values differ, browsers refuse the response, as this program \
               does.",
     remedy: Remedy::any("Set Content-Length only in the component that sends the file"),
+    config: None,
+    precedence: Precedence::Usual,
     matches: |analysis| {
         if let Some(failure) = analysis.evidence.full.outcome.failure() {
             let lengths = failure.kind == FailureKind::Lengths;
@@ -33,4 +39,4 @@ pub(super) const RULES: &[Rule] = &[Rule {
             None => twice.then(|| Match::sure(format!("content-length: {told}"))),
         }
     },
-}];
+};

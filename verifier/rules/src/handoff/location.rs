@@ -1,329 +1,411 @@
 //! The hand-off's URI leads to no location, to the wrong one, or to the wrong directory.
 
-use super::super::{
-    Analysis, Culprit, Match, Remedy, Rule, Severity,
-    body_class::{BodyClass, alike, body_class},
-    handoff::swallowed,
-    reached::Reached,
-};
 use sendfile_evidence::{
     ProbeId, Response, Server,
     dialect::{self, ValueKind},
+    fact::{FactKind, Misconfiguration},
 };
 
-pub(super) const RULES: &[Rule] = &[
-    Rule {
-        id: "handoff.mapping-wrong",
-        culprit: Culprit::Handoff,
-        severity: Severity::Broken,
-        summary: "X-Accel-Mapping does not match the app's file path",
-        meaning: "With the mapping given in --app-header, the app hands off the correct URI, and \
+use crate::{
+    analysis::Analysis,
+    body_class::{BodyClass, alike, body_class},
+    config_evidence::{ConfigEvidence, DIRECTORIES, Symptom, opens},
+    hops::swallowed,
+    reached::Reached,
+    rule::{Culprit, Match, Precedence, Remedy, Rule, Severity},
+    symptom::{astray, misled},
+};
+
+pub(crate) const RULES: &[&Rule] = &[
+    &MAPPING_WRONG,
+    &BACK_TO_APP,
+    &URI_MATCHES_NO_LOCATION,
+    &WRONG_SERVER_BLOCK,
+    &CAPTURE_WRONG,
+    &LOCATION_SHADOWS_REDIRECT,
+    &ROOT_FOR_ALIAS,
+    &ALIAS_WRONG_DIRECTORY,
+    &VALUE_NOT_READ,
+    &PATH_VARIABLE_WRONG,
+];
+
+pub(crate) static MAPPING_WRONG: Rule = Rule {
+    id: "handoff.mapping-wrong",
+    culprit: Culprit::Handoff,
+    severity: Severity::Broken,
+    check: None,
+    summary: "X-Accel-Mapping does not match the app's file path",
+    meaning: "With the mapping given in --app-header, the app hands off the correct URI, and \
                   the proxy has a location for it. Through the site, the app gets a second request \
                   with another URI: the mapping that the proxy sends does not match the path, and \
                   frameworks then send the path unmapped.",
-        remedy: Remedy {
-            nginx: Some(
-                "Correct the mapping that nginx sends, with the directory as the app opens it, \
-                 symlinks resolved: `proxy_set_header X-Accel-Mapping /FOLDER/=/PREFIX/;`",
-            ),
-            ..Remedy::any(
-                "Correct the mapping that the proxy sends to the app, with the directory as the \
+    remedy: Remedy {
+        any: "Correct the mapping that the proxy sends to the app, with the directory as the \
                  app opens it, symlinks resolved",
-            )
-        },
-        matches: |analysis| {
-            let full = analysis.failed_after_app().filter(|it| fell_through(analysis, it))?;
-            let located = analysis
-                .probe(ProbeId::TargetOutside)
-                .is_some_and(|it| analysis.own_page(it).is_some());
-            (mapped(analysis) && located).then(|| {
-                Match::sure(format!(
-                    "The correct URI has a location, but the client gets {}",
-                    analysis.describe(full)
-                ))
-            })
-        },
+        servers: &[(
+            Server::Nginx,
+            "Correct the mapping that nginx sends, with the directory as the app opens it, \
+                 symlinks resolved: `proxy_set_header X-Accel-Mapping /FOLDER/=/PREFIX/;`",
+        )],
     },
-    Rule {
-        id: "handoff.back-to-app",
-        culprit: Culprit::Handoff,
-        severity: Severity::Broken,
-        summary: "The hand-off's location forwards to the app again instead of serving the file",
-        meaning: "A location matches the hand-off's URI, because clients are refused there. After \
+    config: ConfigEvidence::confirms(|_, fact| fact.kind == FactKind::MappingWrong),
+    precedence: Precedence::Usual,
+    matches: |analysis| {
+        let full = analysis.failed_after_app().filter(|it| fell_through(analysis, it))?;
+        let located = analysis
+            .probe(ProbeId::TargetOutside)
+            .is_some_and(|it| analysis.own_page(it).is_some());
+        (mapped(analysis) && located).then(|| {
+            Match::sure(format!(
+                "The correct URI has a location, but the client gets {}",
+                analysis.describe(full)
+            ))
+        })
+    },
+};
+
+pub(crate) static BACK_TO_APP: Rule = Rule {
+    id: "handoff.back-to-app",
+    culprit: Culprit::Handoff,
+    severity: Severity::Broken,
+    check: None,
+    summary: "The hand-off's location forwards to the app again instead of serving the file",
+    meaning: "A location matches the hand-off's URI, because clients are refused there. After \
                   the hand-off, the app gets a request for that URI: the location forwards it \
                   (`proxy_pass`), or does so if it finds no file (`try_files`, `error_page`).",
-        remedy: Remedy {
-            nginx: Some(
-                "Serve the file in the internal location: `location ^~ /PREFIX/ { internal; alias \
+    remedy: Remedy {
+        any: "Serve the file in the internal location, not through the app",
+        servers: &[(
+            Server::Nginx,
+            "Serve the file in the internal location: `location ^~ /PREFIX/ { internal; alias \
                  /FOLDER/; }`, without `proxy_pass` and without a `try_files` that ends at the app",
-            ),
-            ..Remedy::any("Serve the file in the internal location, not through the app")
-        },
-        matches: |analysis| {
-            let full = back_to_app(analysis)?;
-            let because =
-                "The proxy itself refuses the hand-off's URI to clients, so a location matches it";
-            let after = format!("After the hand-off, the app returns {}", analysis.describe(full));
-            Some(Match::likely(because).also(after))
-        },
+        )],
     },
-    Rule {
-        id: "handoff.uri-matches-no-location",
-        culprit: Culprit::Handoff,
-        severity: Severity::Broken,
-        summary: "No location matches the hand-off's URI, so it falls through to a catch-all",
-        meaning: "After the hand-off, the proxy looks for a location for the new URI and finds \
+    config: ConfigEvidence::explains_only(|_, fact| fact.kind == FactKind::TargetAsksApp, astray),
+    precedence: Precedence::Usual,
+    matches: |analysis| {
+        let full = back_to_app(analysis)?;
+        let because =
+            "The proxy itself refuses the hand-off's URI to clients, so a location matches it";
+        let after = format!("After the hand-off, the app returns {}", analysis.describe(full));
+        Some(Match::likely(because).also(after))
+    },
+};
+
+pub(crate) static URI_MATCHES_NO_LOCATION: Rule = Rule {
+    id: "handoff.uri-matches-no-location",
+    culprit: Culprit::Handoff,
+    severity: Severity::Broken,
+    check: None,
+    summary: "No location matches the hand-off's URI, so it falls through to a catch-all",
+    meaning: "After the hand-off, the proxy looks for a location for the new URI and finds \
                   only the catch-all, which forwards to the app again or serves the site's own \
                   directory. The app's configured prefix and the internal location's differ: \
                   another name, a missing slash, different case, or a location with `=` or `@`.",
-        remedy: Remedy {
-            nginx: Some(
-                "Give the internal location the prefix that the app sends: `location ^~ /PREFIX/ { \
+    remedy: Remedy {
+        any: "Give the internal location the prefix that the app sends",
+        servers: &[(
+            Server::Nginx,
+            "Give the internal location the prefix that the app sends: `location ^~ /PREFIX/ { \
                  internal; alias /FOLDER/; }`",
-            ),
-            ..Remedy::any("Give the internal location the prefix that the app sends")
-        },
-        matches: |analysis| {
-            let full = analysis
-                .failed_after_app()
-                .filter(|_| hands_over_uri(analysis) && back_to_app(analysis).is_none())?;
-            if full.status == 502 && full.body.head.starts_with(UNHANDLED) {
-                return Some(Match::sure(
-                    "The Caddy snippet responds that no rule handles this value",
-                ));
-            }
-            if fell_through(analysis, full) {
-                let because = match &analysis.reached {
-                    Reached::AppTwice(how) => (*how).to_owned(),
-                    _ => "The client gets the app's response for the hand-off's URI".to_owned(),
-                };
-                return Some(Match::likely(because));
-            }
-            let general = analysis.probe(ProbeId::Elsewhere).filter(|it| alike(it, full))?;
-            let by_proxy = analysis.own_page(full).is_some()
-                || matches!(body_class(analysis.evidence, full), BodyClass::Other);
-            by_proxy.then(|| {
-                Match::likely(format!(
-                    "An unknown path of the site returns the same: {}",
-                    analysis.describe(general)
-                ))
-            })
-        },
+        )],
     },
-    Rule {
-        id: "handoff.wrong-server-block",
-        culprit: Culprit::Handoff,
-        severity: Severity::Broken,
-        summary: "The internal location is in a different server block",
-        meaning: "A hand-off stays in the server block that received the request. If the internal \
+    config: ConfigEvidence::explains_only(
+        |_, fact| fact.kind == FactKind::TargetFallsThrough,
+        astray,
+    ),
+    precedence: Precedence::Usual,
+    matches: |analysis| {
+        let full = analysis
+            .failed_after_app()
+            .filter(|_| hands_over_uri(analysis) && back_to_app(analysis).is_none())?;
+        if full.status == 502 && full.body.head.starts_with(UNHANDLED) {
+            return Some(Match::sure("The Caddy snippet responds that no rule handles this value"));
+        }
+        if fell_through(analysis, full) {
+            let because = match &analysis.reached {
+                Reached::AppTwice(how) => (*how).to_owned(),
+                _ => "The client gets the app's response for the hand-off's URI".to_owned(),
+            };
+            return Some(Match::likely(because));
+        }
+        let general = analysis.probe(ProbeId::Elsewhere).filter(|it| alike(it, full))?;
+        let by_proxy = analysis.own_page(full).is_some()
+            || matches!(body_class(analysis.evidence, full), BodyClass::Other);
+        by_proxy.then(|| {
+            Match::likely(format!(
+                "An unknown path of the site returns the same: {}",
+                analysis.describe(general)
+            ))
+        })
+    },
+};
+
+pub(crate) static WRONG_SERVER_BLOCK: Rule = Rule {
+    id: "handoff.wrong-server-block",
+    culprit: Culprit::Handoff,
+    severity: Severity::Broken,
+    check: None,
+    summary: "The internal location is in a different server block",
+    meaning: "A hand-off stays in the server block that received the request. If the internal \
                   location is in another `server` block, the URI falls through as if the location \
                   did not exist.",
-        remedy: Remedy {
-            nginx: Some(
-                "Move the internal location to the server block that serves this host, or include \
+    remedy: Remedy {
+        any: "Move the internal location to the virtual host that serves this host name",
+        servers: &[(
+            Server::Nginx,
+            "Move the internal location to the server block that serves this host, or include \
                  it in both",
-            ),
-            ..Remedy::any(
-                "Move the internal location to the virtual host that serves this host name",
-            )
-        },
-        matches: |analysis| {
-            let fallen =
-                |it: &&Response| fell_through(analysis, it) && back_to_app(analysis).is_none();
-            let full =
-                analysis.failed_after_app().filter(|it| hands_over_uri(analysis) && fallen(it))?;
-            let other_host = analysis.direct_right()
-                && authority(&analysis.evidence.direct.request.url)
-                    != authority(&analysis.evidence.full.request.url);
-            let because = format!(
-                "The hand-off's URI falls through: {}; its location may be in another server block",
-                analysis.describe(full)
-            );
-            Some(if other_host { Match::likely(because) } else { Match::possible(because) })
-        },
+        )],
     },
-    Rule {
-        id: "handoff.capture-wrong",
-        culprit: Culprit::Handoff,
-        severity: Severity::Broken,
-        summary: "A regex location captures too much or too little of the path",
-        meaning: "nginx responds to the hand-off with a redirect to the same URI plus a trailing \
+    config: ConfigEvidence::explains_only(
+        |_, fact| fact.kind == FactKind::TargetInOtherServer,
+        astray,
+    ),
+    precedence: Precedence::Usual,
+    matches: |analysis| {
+        let fallen = |it: &&Response| fell_through(analysis, it) && back_to_app(analysis).is_none();
+        let full =
+            analysis.failed_after_app().filter(|it| hands_over_uri(analysis) && fallen(it))?;
+        let other_host = analysis.direct_right()
+            && authority(&analysis.evidence.direct.request.url)
+                != authority(&analysis.evidence.full.request.url);
+        let because = format!(
+            "The hand-off's URI falls through: {}; its location may be in another server block",
+            analysis.describe(full)
+        );
+        Some(if other_host { Match::likely(because) } else { Match::possible(because) })
+    },
+};
+
+pub(crate) static CAPTURE_WRONG: Rule = Rule {
+    id: "handoff.capture-wrong",
+    culprit: Culprit::Handoff,
+    severity: Severity::Broken,
+    check: None,
+    summary: "A regex location captures too much or too little of the path",
+    meaning: "nginx responds to the hand-off with a redirect to the same URI plus a trailing \
                   slash, as it does for directories: the location's capture or alias leads to a \
                   directory instead of the file.",
-        remedy: Remedy {
-            nginx: Some(
-                "Use `location ^~ /PREFIX/ { internal; alias /FOLDER/; }`, or a regex that \
+    remedy: Remedy {
+        any: "Capture the whole name of the file",
+        servers: &[(
+            Server::Nginx,
+            "Use `location ^~ /PREFIX/ { internal; alias /FOLDER/; }`, or a regex that \
                  captures the whole name",
-            ),
-            ..Remedy::any("Capture the whole name of the file")
-        },
-        matches: |analysis| {
-            let redirect =
-                |it: &&Response| (300..=399).contains(&it.status) && !fell_through(analysis, it);
-            if let Some(full) = analysis.failed_after_app().filter(redirect) {
-                let value = analysis.value().filter(|it| it.starts_with('/'))?;
-                let folder = format!("{}/", value.split('?').next().unwrap_or(value));
-                let location = full
-                    .header("location")
-                    .filter(|it| it.split('?').next().is_some_and(|it| it.ends_with(&folder)))?;
-                return Some(Match::sure(format!("Redirect to a directory: {location}")));
-            }
-            inside_location(analysis)
-                .filter(|_| analysis.server == Some(Server::Nginx))
-                .map(Match::possible)
-        },
+        )],
     },
-    Rule {
-        id: "handoff.location-shadows-redirect",
-        culprit: Culprit::Handoff,
-        severity: Severity::Broken,
-        summary: "Another location handles the hand-off's URI",
-        meaning: "nginx itself returns 404 after the hand-off, and an OPTIONS request from outside \
+    config: Some(ConfigEvidence {
+        confirms: |analysis, fact| {
+            fact.kind == FactKind::StoreKeyCaptured
+                || opens(analysis, fact, &[Misconfiguration::Capture])
+        },
+        symptom: Symptom::Only(misled),
+        excluded_by: Some(|fact| match &fact.kind {
+            FactKind::TargetOpens { wrong: Some(wrong), .. } => *wrong != Misconfiguration::Capture,
+            _ => false,
+        }),
+    }),
+    precedence: Precedence::Usual,
+    matches: |analysis| {
+        let redirect =
+            |it: &&Response| (300..=399).contains(&it.status) && !fell_through(analysis, it);
+        if let Some(full) = analysis.failed_after_app().filter(redirect) {
+            let value = analysis.value().filter(|it| it.starts_with('/'))?;
+            let folder = format!("{}/", value.split('?').next().unwrap_or(value));
+            let location = full
+                .header("location")
+                .filter(|it| it.split('?').next().is_some_and(|it| it.ends_with(&folder)))?;
+            return Some(Match::sure(format!("Redirect to a directory: {location}")));
+        }
+        inside_location(analysis)
+            .filter(|_| analysis.server == Some(Server::Nginx))
+            .map(Match::possible)
+    },
+};
+
+pub(crate) static LOCATION_SHADOWS_REDIRECT: Rule = Rule {
+    id: "handoff.location-shadows-redirect",
+    culprit: Culprit::Handoff,
+    severity: Severity::Broken,
+    check: None,
+    summary: "Another location handles the hand-off's URI",
+    meaning: "nginx itself returns 404 after the hand-off, and an OPTIONS request from outside \
                   to the hand-off's URI returns 405, as a public location does. Or a request from \
                   outside to that URI returns what the download returned, while a sibling name \
                   without an extension returns nginx's own 404. Another location, often a regex \
                   for file extensions, takes precedence over the internal one.",
-        remedy: Remedy {
-            nginx: Some(
-                "Write `^~` before the internal location's prefix, so that no regex location is \
+    remedy: Remedy {
+        any: "Give the internal location precedence over the one that handles its URI",
+        servers: &[(
+            Server::Nginx,
+            "Write `^~` before the internal location's prefix, so that no regex location is \
                  tried: `location ^~ /PREFIX/ { internal; … }`",
-            ),
-            ..Remedy::any("Give the internal location precedence over the one that handles its URI")
-        },
-        matches: |analysis| {
-            // An older version of the file, or its beginning, comes from the correct location.
-            let of_file = |it: &Response| {
-                let held = body_class(analysis.evidence, it);
-                matches!(
-                    held,
-                    BodyClass::Older(_) | BodyClass::OtherInstance(_) | BodyClass::Truncated
-                )
-            };
-            let full = analysis
-                .failed_after_app()
-                .filter(|it| hands_over_uri(analysis) && !of_file(it))?;
-            if for_its_ending(analysis) {
-                return Some(Match::sure(
-                    "A name without an extension works, so a rule for extensions takes precedence",
-                ));
-            }
-            if taken_for_its_ending(analysis, full) {
-                let because = format!(
-                    "From outside, the hand-off's URI also returns {}",
-                    analysis.describe(full)
-                );
-                return Some(Match::likely(because).also(
-                    "A sibling name without an extension returns nginx's own 404: an internal \
+        )],
+    },
+    config: ConfigEvidence::explains_only(|_, fact| fact.kind == FactKind::TargetShadowed, astray),
+    precedence: Precedence::Usual,
+    matches: |analysis| {
+        // An older version of the file, or its beginning, comes from the correct location.
+        let of_file = |it: &Response| {
+            let held = body_class(analysis.evidence, it);
+            matches!(held, BodyClass::Older(_) | BodyClass::OtherInstance(_) | BodyClass::Truncated)
+        };
+        let full =
+            analysis.failed_after_app().filter(|it| hands_over_uri(analysis) && !of_file(it))?;
+        if for_its_ending(analysis) {
+            return Some(Match::sure(
+                "A name without an extension works, so a rule for extensions takes precedence",
+            ));
+        }
+        if taken_for_its_ending(analysis, full) {
+            let because = format!(
+                "From outside, the hand-off's URI also returns {}",
+                analysis.describe(full)
+            );
+            return Some(Match::likely(because).also(
+                "A sibling name without an extension returns nginx's own 404: an internal \
                      location handles that name, but a rule for extensions handles the hand-off's \
                      URI",
-                ));
-            }
-            let own = analysis.own_page(full) == Some(Server::Nginx);
-            let open =
-                analysis.probe(ProbeId::TargetOptions).filter(|it| own && it.status == 405)?;
-            let general = analysis.probe(ProbeId::Elsewhere).is_some_and(|it| alike(it, full));
-            let because = format!(
-                "An OPTIONS request from outside to the hand-off's URI returns {}",
-                open.status
-            );
-            Some(if general { Match::possible(because) } else { Match::likely(because) })
-        },
+            ));
+        }
+        let own = analysis.own_page(full) == Some(Server::Nginx);
+        let open = analysis.probe(ProbeId::TargetOptions).filter(|it| own && it.status == 405)?;
+        let general = analysis.probe(ProbeId::Elsewhere).is_some_and(|it| alike(it, full));
+        let because = format!(
+            "An OPTIONS request from outside to the hand-off's URI returns {}",
+            open.status
+        );
+        Some(if general { Match::possible(because) } else { Match::likely(because) })
     },
-    Rule {
-        id: "handoff.root-for-alias",
-        culprit: Culprit::Handoff,
-        severity: Severity::Broken,
-        summary: "`root` is used instead of `alias`, so the prefix stays in the path",
-        meaning: "The internal location matches, but nginx looks for the file in the wrong \
+};
+
+pub(crate) static ROOT_FOR_ALIAS: Rule = Rule {
+    id: "handoff.root-for-alias",
+    culprit: Culprit::Handoff,
+    severity: Severity::Broken,
+    check: None,
+    summary: "`root` is used instead of `alias`, so the prefix stays in the path",
+    meaning: "The internal location matches, but nginx looks for the file in the wrong \
                   directory. With `root`, the location's prefix is part of the path below the \
                   directory; with `alias`, the directory replaces it. The same happens in front of \
                   a store: a `proxy_pass` without a path leaves the prefix in the key.",
-        remedy: Remedy {
-            nginx: Some(
-                "Replace `root` with `alias /FOLDER/;`, with a trailing slash on both the location \
+    remedy: Remedy {
+        any: "Strip the prefix before looking up the file",
+        servers: &[(
+            Server::Nginx,
+            "Replace `root` with `alias /FOLDER/;`, with a trailing slash on both the location \
                  and the alias",
-            ),
-            ..Remedy::any("Strip the prefix before looking up the file")
-        },
-        matches: |analysis| {
-            if let Some(key) = analysis.failed_after_app().and_then(|it| twin(analysis, it)) {
-                return Some(Match::sure(format!(
-                    "The client gets the twin file placed at {key}, where `root` leads"
-                )));
-            }
-            // If the fixture placed the twin and it did not arrive, `root` is not the cause.
-            let excluded = without_slash(analysis)
-                || analysis.evidence.dummy.as_ref().is_some_and(|it| it.decoy);
-            inside_location(analysis).filter(|_| !excluded).map(|because| ranked(analysis, because))
-        },
+        )],
     },
-    Rule {
-        id: "handoff.alias-wrong-directory",
-        culprit: Culprit::Handoff,
-        severity: Severity::Broken,
-        summary: "The location matches, but its directory is not the storage directory",
-        meaning: "The internal location matches, but its alias leads elsewhere. Typical causes: a \
+    config: ConfigEvidence::explains_only(
+        |analysis, fact| {
+            fact.kind == FactKind::StorePrefixKept
+                || opens(analysis, fact, &[Misconfiguration::Root])
+        },
+        misled,
+    ),
+    precedence: Precedence::Usual,
+    matches: |analysis| {
+        if let Some(key) = analysis.failed_after_app().and_then(|it| twin(analysis, it)) {
+            return Some(Match::sure(format!(
+                "The client gets the twin file placed at {key}, where `root` leads"
+            )));
+        }
+        // If the fixture placed the twin and it did not arrive, `root` is not the cause.
+        let excluded =
+            without_slash(analysis) || analysis.evidence.dummy.as_ref().is_some_and(|it| it.decoy);
+        inside_location(analysis).filter(|_| !excluded).map(|because| ranked(analysis, because))
+    },
+};
+
+pub(crate) static ALIAS_WRONG_DIRECTORY: Rule = Rule {
+    id: "handoff.alias-wrong-directory",
+    culprit: Culprit::Handoff,
+    severity: Severity::Broken,
+    check: None,
+    summary: "The location matches, but its directory is not the storage directory",
+    meaning: "The internal location matches, but its alias leads elsewhere. Typical causes: a \
                   missing trailing slash (directory and file name are then joined), another \
                   directory, or a directory that was moved.",
-        remedy: Remedy {
-            nginx: Some(
-                "Point `alias` to the storage directory, with a trailing slash if the location's \
+    remedy: Remedy {
+        any: "Map the prefix to the storage directory",
+        servers: &[(
+            Server::Nginx,
+            "Point `alias` to the storage directory, with a trailing slash if the location's \
                  prefix has one: `location ^~ /PREFIX/ { internal; alias /FOLDER/; }`",
-            ),
-            ..Remedy::any("Map the prefix to the storage directory")
-        },
-        matches: |analysis| {
-            if back_to_app(analysis).is_some() {
-                let because = "A location matches the hand-off's URI; it may look in another \
+        )],
+    },
+    config: ConfigEvidence::explains_only(
+        |analysis, fact| opens(analysis, fact, DIRECTORIES),
+        misled,
+    ),
+    precedence: Precedence::Usual,
+    matches: |analysis| {
+        if back_to_app(analysis).is_some() {
+            let because = "A location matches the hand-off's URI; it may look in another \
                                directory and forward missing files to the app";
-                return Some(Match::possible(because));
-            }
-            let because = inside_location(analysis)?;
-            if without_slash(analysis) {
-                return Some(Match::sure(
-                    "Requested with a double slash after the prefix, the file is served: `alias` \
+            return Some(Match::possible(because));
+        }
+        let because = inside_location(analysis)?;
+        if without_slash(analysis) {
+            return Some(Match::sure(
+                "Requested with a double slash after the prefix, the file is served: `alias` \
                      is missing its trailing slash",
-                ));
-            }
-            Some(ranked(analysis, because))
-        },
+            ));
+        }
+        Some(ranked(analysis, because))
     },
-    Rule {
-        id: "handoff.value-not-read",
-        culprit: Culprit::Handoff,
-        severity: Severity::Broken,
-        summary: "The proxy's rule reads the wrong variable",
-        meaning: "The proxy acts on the header by a custom rule, but its path placeholder does not \
+};
+
+pub(crate) static VALUE_NOT_READ: Rule = Rule {
+    id: "handoff.value-not-read",
+    culprit: Culprit::Handoff,
+    severity: Severity::Broken,
+    check: None,
+    summary: "The proxy's rule reads the wrong variable",
+    meaning: "The proxy acts on the header by a custom rule, but its path placeholder does not \
                   contain the header's value. A misspelt placeholder is empty.",
-        remedy: Remedy {
-            caddy: Some(
-                "Use `rewrite * {rp.header.X-Accel-Redirect}` with the exact header that the app \
+    remedy: Remedy {
+        any: "Build the path from the header that the app sends",
+        servers: &[(
+            Server::Caddy,
+            "Use `rewrite * {rp.header.X-Accel-Redirect}` with the exact header that the app \
                  sends, inside `handle_response`",
-            ),
-            ..Remedy::any("Build the path from the header that the app sends")
-        },
-        matches: |analysis| {
-            let full = analysis.failed_after_app().filter(|it| it.status == 404)?;
-            let caddy = analysis.own_page(full) == Some(Server::Caddy);
-            let because =
-                || format!("After the hand-off, Caddy returns {}", analysis.describe(full));
-            caddy.then(|| Match::possible(because()))
-        },
+        )],
     },
-    Rule {
-        id: "handoff.path-variable-wrong",
-        culprit: Culprit::Handoff,
-        severity: Severity::Broken,
-        summary: "The path is built from a variable with the wrong value",
-        meaning: "The internal location matches, but its path is built from a variable, such as an \
+    config: ConfigEvidence::explains_only(|_, fact| fact.kind == FactKind::ValueNotRead, astray),
+    precedence: Precedence::Usual,
+    matches: |analysis| {
+        let full = analysis.failed_after_app().filter(|it| it.status == 404)?;
+        let caddy = analysis.own_page(full) == Some(Server::Caddy);
+        let because = || format!("After the hand-off, Caddy returns {}", analysis.describe(full));
+        caddy.then(|| Match::possible(because()))
+    },
+};
+
+pub(crate) static PATH_VARIABLE_WRONG: Rule = Rule {
+    id: "handoff.path-variable-wrong",
+    culprit: Culprit::Handoff,
+    severity: Severity::Broken,
+    check: None,
+    summary: "The path is built from a variable with the wrong value",
+    meaning: "The internal location matches, but its path is built from a variable, such as an \
                   app header or a capture, that does not contain the intended value.",
-        remedy: Remedy::any(
-            "Log the variable (nginx: `log_format` with `$request_filename`) and correct it, or \
+    remedy: Remedy::any(
+        "Log the variable (nginx: `log_format` with `$request_filename`) and correct it, or \
              write the directory out",
-        ),
-        matches: |analysis| inside_location(analysis).map(Match::possible),
-    },
-];
+    ),
+    config: ConfigEvidence::explains_only(
+        |analysis, fact| {
+            fact.kind == FactKind::StoreKeyOfVariable
+                || opens(analysis, fact, &[Misconfiguration::Variable])
+        },
+        misled,
+    ),
+    precedence: Precedence::Usual,
+    matches: |analysis| inside_location(analysis).map(Match::possible),
+};
 
 /// The body that the Caddy snippet returns for a hand-off that none of its rules handles.
 const UNHANDLED: &[u8] = b"unhandled X-Accel-Redirect";
@@ -360,7 +442,7 @@ fn fell_through(analysis: &Analysis<'_>, full: &Response) -> bool {
 
 /// Whether a public location handles the hand-off's URI, and an internal one its sibling without an
 /// extension.
-pub(super) fn taken_for_its_ending(analysis: &Analysis<'_>, full: &Response) -> bool {
+pub(crate) fn taken_for_its_ending(analysis: &Analysis<'_>, full: &Response) -> bool {
     let bare = analysis.probe(ProbeId::TargetBare).filter(|it| it.status == 404);
     let Some(bare) = bare.filter(|it| analysis.own_page(it) == Some(Server::Nginx)) else {
         return false;

@@ -1,159 +1,193 @@
 //! Range and conditional requests that are ignored or get the wrong response.
 
-use super::super::{Analysis, Culprit, Match, Remedy, Rule, Severity};
 use sendfile_evidence::{
-    End, Part, ProbeId, Response, Same, Server,
+    Check, End, Part, ProbeId, Response, Same, Server,
     dialect::store_status,
     partial::{self, ContentRange},
 };
 
-pub(super) const RULES: &[Rule] = &[
-    Rule {
-        id: "handoff.ranges-lost",
-        culprit: Culprit::Handoff,
-        severity: Severity::Degraded,
-        summary: "The download cannot be resumed: range requests return the whole file",
-        meaning: "A range request returns the whole file, although the server supports ranges for \
+use crate::{
+    analysis::Analysis,
+    rule::{Culprit, Match, Precedence, Remedy, Rule, Severity},
+};
+
+pub(crate) const RULES: &[&Rule] = &[
+    &RANGES_LOST,
+    &NO_RANGES,
+    &WRONG_RANGE,
+    &ETAG_OF_ANOTHER_FILE,
+    &ETAG_CONSTANT,
+    &CONDITIONS_IGNORED,
+];
+
+pub(crate) static RANGES_LOST: Rule = Rule {
+    id: "handoff.ranges-lost",
+    culprit: Culprit::Handoff,
+    severity: Severity::Degraded,
+    check: Some(Check::Ranges),
+    summary: "The download cannot be resumed: range requests return the whole file",
+    meaning: "A range request returns the whole file, although the server supports ranges for \
                   other files or says that it does. Interrupted downloads start over, and media \
                   players cannot seek. A filter that could change the length turns ranges off, \
                   even if it changes nothing.",
-        remedy: Remedy {
-            nginx: Some(
+    remedy: Remedy {
+        any: "Forward the Range header to the server that sends the file, and remove filters \
+                 from the response",
+        servers: &[
+            (
+                Server::Nginx,
                 "Remove `max_ranges 0` and filters (`sub_filter`, `ssi`, addition, `gunzip`) from \
                  the internal location. If a store or a cache serves the file, set \
                  `proxy_force_ranges on`; in front of lighttpd, which has no ranges in HTTP/1.0, \
                  set `proxy_http_version 1.1`",
             ),
-            apache: Some(
+            (
+                Server::Apache,
                 "Remove `MaxRanges none`, output filters and `RequestHeader unset Range` from the \
                  download",
             ),
-            lighttpd: Some("Set `server.range-requests = \"enable\"` for the download"),
-            ..Remedy::any(
-                "Forward the Range header to the server that sends the file, and remove filters \
-                 from the response",
-            )
-        },
-        matches: |analysis| {
-            let whole = range_ignored(analysis)
-                .filter(|_| gives_parts(analysis) && !ignored_before(analysis))?;
-            let because = format!("A range request returns {}", analysis.describe(whole));
-            Some(Match::sure(because).shown_by(ProbeId::Range))
-        },
+            (Server::Lighttpd, "Set `server.range-requests = \"enable\"` for the download"),
+        ],
     },
-    Rule {
-        id: "handoff.no-ranges",
-        culprit: Culprit::Handoff,
-        severity: Severity::Warning,
-        summary: "The download does not support range requests",
-        meaning: "A range request returns the whole file, which HTTP allows: an app that sends the \
+    config: None,
+    precedence: Precedence::Usual,
+    matches: |analysis| {
+        let whole = range_ignored(analysis)
+            .filter(|_| gives_parts(analysis) && !ignored_before(analysis))?;
+        let because = format!("A range request returns {}", analysis.describe(whole));
+        Some(Match::sure(because).shown_by(ProbeId::Range))
+    },
+};
+
+pub(crate) static NO_RANGES: Rule = Rule {
+    id: "handoff.no-ranges",
+    culprit: Culprit::Handoff,
+    severity: Severity::Warning,
+    check: Some(Check::Ranges),
+    summary: "The download does not support range requests",
+    meaning: "A range request returns the whole file, which HTTP allows: an app that sends the \
                   file itself, a store or a cache may not support ranges. Interrupted downloads \
                   start over, and media players cannot seek.",
-        remedy: Remedy::any("Serve the file from a server that supports the Range header"),
-        matches: |analysis| {
-            let told = !store_ignores(analysis, Part::Middle)
-                && (!gives_parts(analysis) || ignored_before(analysis));
-            if let Some(whole) = range_ignored(analysis).filter(|_| told) {
-                let because = format!("A range request returns {}", analysis.describe(whole));
-                return Some(Match::sure(because).shown_by(ProbeId::Range));
-            }
-            let unmoved =
-                analysis.repeated(ProbeId::RangeIfSame).filter(|it| is_whole(analysis, it))?;
-            let unmoved = Some(unmoved).filter(|_| !store_ignores(analysis, Part::IfSame))?;
-            let part = analysis.repeated(ProbeId::Range).is_some_and(|it| it.status == 206);
-            let because = "A plain range request works, but with If-Range and the file's own ETag, \
+    remedy: Remedy::any("Serve the file from a server that supports the Range header"),
+    config: None,
+    precedence: Precedence::Usual,
+    matches: |analysis| {
+        let told = !store_ignores(analysis, Part::Middle)
+            && (!gives_parts(analysis) || ignored_before(analysis));
+        if let Some(whole) = range_ignored(analysis).filter(|_| told) {
+            let because = format!("A range request returns {}", analysis.describe(whole));
+            return Some(Match::sure(because).shown_by(ProbeId::Range));
+        }
+        let unmoved =
+            analysis.repeated(ProbeId::RangeIfSame).filter(|it| is_whole(analysis, it))?;
+        let unmoved = Some(unmoved).filter(|_| !store_ignores(analysis, Part::IfSame))?;
+        let part = analysis.repeated(ProbeId::Range).is_some_and(|it| it.status == 206);
+        let because = "A plain range request works, but with If-Range and the file's own ETag, \
                            as browsers send to resume, the whole file is returned";
-            let found = || Match::sure(because).shown_by(ProbeId::RangeIfSame);
-            (part && unmoved.status == 200).then(found)
-        },
+        let found = || Match::sure(because).shown_by(ProbeId::RangeIfSame);
+        (part && unmoved.status == 200).then(found)
     },
-    Rule {
-        id: "handoff.wrong-range",
-        culprit: Culprit::Handoff,
-        severity: Severity::Degraded,
-        summary: "A range request returns the wrong response",
-        meaning: "The whole file is correct, but a range of it is not: other bytes than \
+};
+
+pub(crate) static WRONG_RANGE: Rule = Rule {
+    id: "handoff.wrong-range",
+    culprit: Culprit::Handoff,
+    severity: Severity::Degraded,
+    check: Some(Check::Ranges),
+    summary: "A range request returns the wrong response",
+    meaning: "The whole file is correct, but a range of it is not: other bytes than \
                   Content-Range declares, an error, or a range of this file for a client that \
                   holds the beginning of another. Resumed downloads fail or are corrupt. Typical \
                   cause: an app or a cache that processes Range itself, in front of or behind a \
                   server that does so too.",
-        remedy: Remedy::any(
-            "Process Range only in the server that sends the file; in the app, respond with status \
+    remedy: Remedy::any(
+        "Process Range only in the server that sends the file; in the app, respond with status \
              200 and the hand-off",
-        ),
-        matches: |analysis| {
-            let flaw = |it: Part| {
-                wrong_part(analysis, it).filter(|_| !by_store(analysis, it)).map(|flaw| (it, flaw))
-            };
-            let (part, flaw) = Part::all().find_map(flaw)?;
-            Some(Match::sure(flaw).shown_by(part.of_site()))
-        },
+    ),
+    config: None,
+    precedence: Precedence::Usual,
+    matches: |analysis| {
+        let flaw = |it: Part| {
+            wrong_part(analysis, it).filter(|_| !by_store(analysis, it)).map(|flaw| (it, flaw))
+        };
+        let (part, flaw) = Part::all().find_map(flaw)?;
+        Some(Match::sure(flaw).shown_by(part.of_site()))
     },
-    Rule {
-        id: "handoff.etag-of-another-file",
-        culprit: Culprit::Handoff,
-        severity: Severity::Degraded,
-        summary: "Conditional requests with another file's validator get 304 Not Modified",
-        meaning: "With the ETag of another file, or with a date long ago, the site returns 304 Not \
+};
+
+pub(crate) static ETAG_OF_ANOTHER_FILE: Rule = Rule {
+    id: "handoff.etag-of-another-file",
+    culprit: Culprit::Handoff,
+    severity: Severity::Degraded,
+    check: Some(Check::Conditions),
+    summary: "Conditional requests with another file's validator get 304 Not Modified",
+    meaning: "With the ETag of another file, or with a date long ago, the site returns 304 Not \
                   Modified. After a file changes, clients keep the old version forever. Behind \
                   mod_proxy, mod_xsendfile 0.12 and 1.0 give every file the ETag \"0\" (measured).",
-        remedy: Remedy {
-            apache: Some(
-                "Set `FileETag None` for the app's location (`Header unset ETag` does not help)",
-            ),
-            ..Remedy::any(
-                "Derive the ETag from the file's time and size in the server that sends the file",
-            )
-        },
-        matches: |analysis| {
-            let kept =
-                |id: &&(ProbeId, &str)| analysis.repeated(id.0).is_some_and(|it| it.status == 304);
-            let (id, because) = OTHER_FILES.iter().find(kept)?;
-            Some(Match::sure(*because).shown_by(*id))
-        },
+    remedy: Remedy {
+        any: "Derive the ETag from the file's time and size in the server that sends the file",
+        servers: &[(
+            Server::Apache,
+            "Set `FileETag None` for the app's location (`Header unset ETag` does not help)",
+        )],
     },
-    Rule {
-        id: "handoff.etag-constant",
-        culprit: Culprit::Handoff,
-        severity: Severity::Warning,
-        summary: "The ETag seems to be the same for all files",
-        meaning: "Behind mod_proxy, mod_xsendfile gives every file the ETag \"0\". A client that \
+    config: None,
+    precedence: Precedence::Usual,
+    matches: |analysis| {
+        let kept =
+            |id: &&(ProbeId, &str)| analysis.repeated(id.0).is_some_and(|it| it.status == 304);
+        let (id, because) = OTHER_FILES.iter().find(kept)?;
+        Some(Match::sure(*because).shown_by(*id))
+    },
+};
+
+pub(crate) static ETAG_CONSTANT: Rule = Rule {
+    id: "handoff.etag-constant",
+    culprit: Culprit::Handoff,
+    severity: Severity::Warning,
+    check: Some(Check::Conditions),
+    summary: "The ETag seems to be the same for all files",
+    meaning: "Behind mod_proxy, mod_xsendfile gives every file the ETag \"0\". A client that \
                   revalidates an old version of the file is told that it is current. With the \
                   fixture, a second file proves this.",
-        remedy: Remedy::any(
-            "Set `FileETag None` for the app's location (`Header unset ETag` does not help)",
-        ),
-        matches: |analysis| {
-            let full = analysis.evidence.full.response().filter(|_| analysis.delivered)?;
-            let proved = analysis.probe(ProbeId::Empty).is_some();
-            let own = analysis.app().and_then(|it| it.header("etag")) == full.header("etag");
-            let constant = full.header("etag") == Some("\"0\"") && !own && !proved;
-            constant
-                .then(|| Match::likely("The download's ETag is \"0\", and the app did not send it"))
-        },
+    remedy: Remedy::any(
+        "Set `FileETag None` for the app's location (`Header unset ETag` does not help)",
+    ),
+    config: None,
+    precedence: Precedence::Usual,
+    matches: |analysis| {
+        let full = analysis.evidence.full.response().filter(|_| analysis.delivered)?;
+        let proved = analysis.probe(ProbeId::Empty).is_some();
+        let own = analysis.app().and_then(|it| it.header("etag")) == full.header("etag");
+        let constant = full.header("etag") == Some("\"0\"") && !own && !proved;
+        constant.then(|| Match::likely("The download's ETag is \"0\", and the app did not send it"))
     },
-    Rule {
-        id: "handoff.conditions-ignored",
-        culprit: Culprit::Handoff,
-        severity: Severity::Warning,
-        summary: "Conditional requests are ignored: clients with a cached copy download the file \
+};
+
+pub(crate) static CONDITIONS_IGNORED: Rule = Rule {
+    id: "handoff.conditions-ignored",
+    culprit: Culprit::Handoff,
+    severity: Severity::Warning,
+    check: Some(Check::Conditions),
+    summary: "Conditional requests are ignored: clients with a cached copy download the file \
                   again",
-        meaning: "The response has an ETag or Last-Modified, but a conditional request with it \
+    meaning: "The response has an ETag or Last-Modified, but a conditional request with it \
                   returns the whole file instead of 304 Not Modified. The only harm is the wasted \
                   transfer.",
-        remedy: Remedy::any(
-            "Forward If-None-Match and If-Modified-Since to the server that sends the file",
-        ),
-        matches: |analysis| {
-            let again = given_again(analysis)?;
-            let because = format!(
-                "A conditional request with the download's own ETag or time returns {}",
-                analysis.describe(again)
-            );
-            Some(Match::sure(because).shown_by(ProbeId::NotModified))
-        },
+    remedy: Remedy::any(
+        "Forward If-None-Match and If-Modified-Since to the server that sends the file",
+    ),
+    config: None,
+    precedence: Precedence::Usual,
+    matches: |analysis| {
+        let again = given_again(analysis)?;
+        let because = format!(
+            "A conditional request with the download's own ETag or time returns {}",
+            analysis.describe(again)
+        );
+        Some(Match::sure(because).shown_by(ProbeId::NotModified))
     },
-];
+};
 
 /// The probes of a client that holds another file, and what a 304 to them means.
 const OTHER_FILES: [(ProbeId, &str); 3] = [
@@ -176,7 +210,7 @@ fn given_again<'a>(analysis: &Analysis<'a>) -> Option<&'a Response> {
 
 /// How the download differs from a file that the proxy sends itself, if it lacks that file's ETag.
 /// The missing ETag alone proves nothing: a location may send none.
-pub(super) fn unlike_a_file(analysis: &Analysis<'_>) -> Option<String> {
+pub(crate) fn unlike_a_file(analysis: &Analysis<'_>) -> Option<String> {
     let whole = match (range_ignored(analysis), given_again(analysis)) {
         _ if !analysis.delivered || !analysis.evidence.lacks_etag() => return None,
         (Some(_), _) => "range requests return the whole file",
@@ -230,7 +264,7 @@ fn ignored_before(analysis: &Analysis<'_>) -> bool {
 
 /// The form of Range that the store itself, probed without the proxy, does not support: HTTP makes
 /// it optional (RFC 9110 §14.2).
-pub(in super::super) fn unknown_to_store(analysis: &Analysis<'_>) -> Option<(Part, String)> {
+pub(crate) fn unknown_to_store(analysis: &Analysis<'_>) -> Option<(Part, String)> {
     Part::all().find_map(|part| {
         let site = analysis.repeated(part.of_site())?;
         let told = match part {
@@ -255,7 +289,7 @@ pub(in super::super) fn unknown_to_store(analysis: &Analysis<'_>) -> Option<(Par
 }
 
 /// A range flaw of the store itself, probed without the proxy: the range, and what is wrong.
-pub(in super::super) fn flaw_of_store(analysis: &Analysis<'_>) -> Option<(Part, String)> {
+pub(crate) fn flaw_of_store(analysis: &Analysis<'_>) -> Option<(Part, String)> {
     let unknown = |part: Part| match part {
         Part::IfOther => true,
         Part::Suffix => analysis.probe(part.of_site()).is_some_and(refused),

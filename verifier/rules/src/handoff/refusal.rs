@@ -1,230 +1,274 @@
 //! The proxy acts on the hand-off, but refuses its target.
 
-use super::super::{Culprit, Match, Remedy, Rule, Severity, reached::Reached};
-use sendfile_evidence::{FailureKind, ProbeId, Server, dialect};
+use sendfile_evidence::{Check, FailureKind, ProbeId, Server, dialect, fact::FactKind};
 
-pub(super) const RULES: &[Rule] = &[
-    Rule {
-        id: "handoff.refusal-ignored",
-        culprit: Culprit::Handoff,
-        severity: Severity::Exposed,
-        summary: "A client that the app refuses gets the file",
-        meaning: "The fixture refuses with 403 and does not hand off, but the site returns the \
+use crate::{
+    config_evidence::{ConfigEvidence, forbids, has, not_allowed, refuses, refuses_link},
+    reached::Reached,
+    rule::{Culprit, Match, Precedence, Remedy, Rule, Severity},
+    symptom::{inside, own_500, refused},
+};
+
+pub(crate) const RULES: &[&Rule] = &[
+    &REFUSAL_IGNORED,
+    &ALIAS_TRAVERSAL,
+    &NO_ANSWER,
+    &OVERRIDE_FORBIDDEN,
+    &PATH_NOT_ALLOWED,
+    &ACCESS_DENIED,
+    &LINK_REFUSED,
+];
+
+pub(crate) static REFUSAL_IGNORED: Rule = Rule {
+    id: "handoff.refusal-ignored",
+    culprit: Culprit::Handoff,
+    severity: Severity::Exposed,
+    check: Some(Check::Refusal),
+    summary: "A client that the app refuses gets the file",
+    meaning: "The fixture refuses with 403 and does not hand off, but the site returns the \
                   file anyway: from a cache, or by a rule that does not forward to the app.",
-        remedy: Remedy::any(
-            "Forward every request for the download to the app, and keep its responses out of \
+    remedy: Remedy::any(
+        "Forward every request for the download to the app, and keep its responses out of \
              caches",
-        ),
-        matches: |analysis| {
-            let found = || Match::sure("The site returns the file although the app returns 403");
-            analysis.returns_dummy(ProbeId::Denied).then(|| found().shown_by(ProbeId::Denied))
-        },
+    ),
+    config: None,
+    precedence: Precedence::Usual,
+    matches: |analysis| {
+        let found = || Match::sure("The site returns the file although the app returns 403");
+        analysis.returns_dummy(ProbeId::Denied).then(|| found().shown_by(ProbeId::Denied))
     },
-    Rule {
-        id: "handoff.alias-traversal",
-        culprit: Culprit::Handoff,
-        severity: Severity::Warning,
-        summary: "A hand-off with `..` leaves the internal location's directory",
-        meaning: "In a location without a trailing slash, an `alias` with one resolves \
+};
+
+pub(crate) static ALIAS_TRAVERSAL: Rule = Rule {
+    id: "handoff.alias-traversal",
+    culprit: Culprit::Handoff,
+    severity: Severity::Warning,
+    check: Some(Check::Exposure),
+    summary: "A hand-off with `..` leaves the internal location's directory",
+    meaning: "In a location without a trailing slash, an `alias` with one resolves \
                   `/protected../x` to the parent directory. Clients cannot request that URI, but \
                   an app that builds its value from user input can be made to hand it off.",
-        remedy: Remedy {
-            nginx: Some(
-                "Add a trailing slash to the location, as the alias has one: `location ^~ /PREFIX/ \
+    remedy: Remedy {
+        any: "Add a trailing slash to the location's path",
+        servers: &[(
+            Server::Nginx,
+            "Add a trailing slash to the location, as the alias has one: `location ^~ /PREFIX/ \
                  { internal; alias /FOLDER/; }`",
-            ),
-            ..Remedy::any("Add a trailing slash to the location's path")
-        },
-        matches: |analysis| {
-            let because = "A hand-off whose path leaves the storage directory and reenters it \
-                           returns the file";
-            let found = || Match::sure(because).shown_by(ProbeId::Parent);
-            analysis.returns_dummy(ProbeId::Parent).then(found)
-        },
+        )],
     },
-    Rule {
-        id: "handoff.no-answer",
-        culprit: Culprit::Handoff,
-        severity: Severity::Broken,
-        summary: "After the hand-off, the proxy sends no response or times out",
-        meaning: "Storage, app and direct location respond, and so do other paths of the site, but \
+    config: None,
+    precedence: Precedence::Usual,
+    matches: |analysis| {
+        let because = "A hand-off whose path leaves the storage directory and reenters it \
+                           returns the file";
+        let found = || Match::sure(because).shown_by(ProbeId::Parent);
+        analysis.returns_dummy(ProbeId::Parent).then(found)
+    },
+};
+
+pub(crate) static NO_ANSWER: Rule = Rule {
+    id: "handoff.no-answer",
+    culprit: Culprit::Handoff,
+    severity: Severity::Broken,
+    check: None,
+    summary: "After the hand-off, the proxy sends no response or times out",
+    meaning: "Storage, app and direct location respond, and so do other paths of the site, but \
                   the download gets no response. Typical causes: a rate limit that is too low \
                   (`limit_rate`, X-Accel-Limit-Rate), a pipe or a dead mount in the file's path, \
                   or a worker that crashes.",
-        remedy: Remedy {
-            nginx: Some(
-                "Check nginx's error log for this request, `limit_rate` in the internal location \
+    remedy: Remedy {
+        any: "Check the proxy's error log for this request",
+        servers: &[(
+            Server::Nginx,
+            "Check nginx's error log for this request, `limit_rate` in the internal location \
                  and X-Accel-Limit-Rate in the app's response. If the download is meant to be \
                  slow, raise --timeout",
-            ),
-            ..Remedy::any("Check the proxy's error log for this request")
-        },
-        matches: |analysis| {
-            let failure = analysis.evidence.full.outcome.failure()?;
-            let silent = matches!(failure.kind, FailureKind::TimedOut | FailureKind::Closed);
-            let others =
-                !analysis.storage_is_culprit() && analysis.app_right() && analysis.direct_right();
-            let because = || format!("A client gets no response: {}", failure.chain);
-            match &analysis.reached {
-                _ if !(silent && others && analysis.site_answers()) => None,
-                Reached::App(how) | Reached::AppTwice(how) => {
-                    Some(Match::likely(because()).also(*how))
-                }
-                Reached::Unknown => Some(Match::possible(because())),
-                Reached::NotReached(_) | Reached::Misrouted(_) => None,
-            }
-        },
+        )],
     },
-    Rule {
-        id: "handoff.override-forbidden",
-        culprit: Culprit::Handoff,
-        severity: Severity::Broken,
-        summary: "A directive is not allowed in its context",
-        meaning: "Apache returns its own error 500. At run time it does so only for what it reads \
+    config: None,
+    precedence: Precedence::Usual,
+    matches: |analysis| {
+        let failure = analysis.evidence.full.outcome.failure()?;
+        let silent = matches!(failure.kind, FailureKind::TimedOut | FailureKind::Closed);
+        let others =
+            !analysis.storage_is_culprit() && analysis.app_right() && analysis.direct_right();
+        let because = || format!("A client gets no response: {}", failure.chain);
+        match &analysis.reached {
+            _ if !(silent && others && analysis.site_answers()) => None,
+            Reached::App(how) | Reached::AppTwice(how) => Some(Match::likely(because()).also(*how)),
+            Reached::Unknown => Some(Match::possible(because())),
+            Reached::NotReached(_) | Reached::Misrouted(_) => None,
+        }
+    },
+};
+
+pub(crate) static OVERRIDE_FORBIDDEN: Rule = Rule {
+    id: "handoff.override-forbidden",
+    culprit: Culprit::Handoff,
+    severity: Severity::Broken,
+    check: None,
+    summary: "A directive is not allowed in its context",
+    meaning: "Apache returns its own error 500. At run time it does so only for what it reads \
                   at run time: a .htaccess with a directive that `AllowOverride` does not permit \
                   (`XSendFile` requires FileInfo) or that no module defines.",
-        remedy: Remedy::any(
-            "Move `XSendFile On` from .htaccess to the virtual host, or set `AllowOverride \
+    remedy: Remedy::any(
+        "Move `XSendFile On` from .htaccess to the virtual host, or set `AllowOverride \
              FileInfo` for its directory",
-        ),
-        matches: |analysis| {
-            let full = analysis.unexplained_failure().filter(|it| it.status == 500)?;
-            (analysis.own_page(full) == Some(Server::Apache)).then(|| {
-                Match::likely("Apache itself returns 500, before the request reaches the app")
-            })
-        },
+    ),
+    config: ConfigEvidence::explains(|_, fact| forbids(fact), own_500),
+    precedence: Precedence::Usual,
+    matches: |analysis| {
+        let full = analysis.unexplained_failure().filter(|it| it.status == 500)?;
+        (analysis.own_page(full) == Some(Server::Apache))
+            .then(|| Match::likely("Apache itself returns 500, before the request reaches the app"))
     },
-    Rule {
-        id: "handoff.path-not-allowed",
-        culprit: Culprit::Handoff,
-        severity: Severity::Broken,
-        summary: "The file's path is outside the allowed directories",
-        meaning: "The server acts on the header, but sends only files below the configured \
+};
+
+pub(crate) static PATH_NOT_ALLOWED: Rule = Rule {
+    id: "handoff.path-not-allowed",
+    culprit: Culprit::Handoff,
+    severity: Severity::Broken,
+    check: None,
+    summary: "The file's path is outside the allowed directories",
+    meaning: "The server acts on the header, but sends only files below the configured \
                   directories: `XSendFilePath` in Apache (a refusal is a 404), \
                   `x-sendfile-docroot` in lighttpd (a 403). A symlink in the path counts as its \
                   target.",
-        remedy: Remedy {
-            any: "Add the storage directory to the list of allowed directories",
-            nginx: None,
-            apache: Some(
+    remedy: Remedy {
+        any: "Add the storage directory to the list of allowed directories",
+        servers: &[
+            (
+                Server::Apache,
                 "Add `XSendFilePath /FOLDER` for the storage directory, where the app's location \
                  is",
             ),
-            lighttpd: Some(
+            (
+                Server::Lighttpd,
                 "Add the storage directory, with symlinks resolved and a trailing slash, to \
                  `\"x-sendfile-docroot\"`",
             ),
-            caddy: None,
-        },
-        matches: |analysis| {
-            let full = analysis.failed_after_app()?;
-            let server = analysis.server.map_or("the server", Server::name);
-            let because = || match analysis.direct_right() {
-                true => format!(
-                    "The direct location returns the file, but after the hand-off {server} refuses \
+        ],
+    },
+    config: ConfigEvidence::explains_only(|_, fact| not_allowed(fact), inside),
+    precedence: Precedence::Usual,
+    matches: |analysis| {
+        let full = analysis.failed_after_app()?;
+        let server = analysis.server.map_or("the server", Server::name);
+        let because = || match analysis.direct_right() {
+            true => format!(
+                "The direct location returns the file, but after the hand-off {server} refuses \
                      it"
-                ),
-                false => {
-                    format!("After the hand-off, {server} returns {}", analysis.describe(full))
-                }
-            };
-            if analysis.refused_between(full) {
+            ),
+            false => {
+                format!("After the hand-off, {server} returns {}", analysis.describe(full))
+            }
+        };
+        if analysis.refused_between(full) {
+            return None;
+        }
+        let found = match (analysis.own_page(full)?, full.status) {
+            // lighttpd checks the directory first: if another name is not refused, the
+            // directory is allowed.
+            (Server::Lighttpd, 403)
+                if analysis.probe(ProbeId::Missing).is_some_and(|it| it.status == 404) =>
+            {
                 return None;
             }
-            let found = match (analysis.own_page(full)?, full.status) {
-                // lighttpd checks the directory first: if another name is not refused, the
-                // directory is allowed.
-                (Server::Lighttpd, 403)
-                    if analysis.probe(ProbeId::Missing).is_some_and(|it| it.status == 404) =>
-                {
-                    return None;
-                }
-                (Server::Lighttpd, 403) if analysis.direct_right() => Match::sure(because()),
-                (Server::Apache, 404) if analysis.direct_right() => Match::likely(because()),
-                // A file that the server's user cannot read looks the same.
-                (Server::Lighttpd, 403) | (Server::Apache, 404) => Match::possible(because()),
-                _ => return None,
-            };
-            let (_, value) = analysis.handoff()?;
-            let elsewhere =
-                analysis.stored_at().filter(|it| dialect::decoded(value) != *it && value != *it);
-            Some(match elsewhere {
-                Some(path) => found.also(format!(
-                    "The hand-off names {value}, but the storage that was read has the file at \
+            (Server::Lighttpd, 403) if analysis.direct_right() => Match::sure(because()),
+            (Server::Apache, 404) if analysis.direct_right() => Match::likely(because()),
+            // A file that the server's user cannot read looks the same.
+            (Server::Lighttpd, 403) | (Server::Apache, 404) => Match::possible(because()),
+            _ => return None,
+        };
+        let (_, value) = analysis.handoff()?;
+        let elsewhere =
+            analysis.stored_at().filter(|it| dialect::decoded(value) != *it && value != *it);
+        Some(match elsewhere {
+            Some(path) => found.also(format!(
+                "The hand-off names {value}, but the storage that was read has the file at \
                      {path}: check that the server uses the same directory"
-                )),
-                None => found,
-            })
-        },
+            )),
+            None => found,
+        })
     },
-    Rule {
-        id: "handoff.access-denied",
-        culprit: Culprit::Handoff,
-        severity: Severity::Broken,
-        summary: "An access rule denies the hand-off's target",
-        meaning: "The proxy can read the file and the app hands off, but the proxy itself returns \
+};
+
+pub(crate) static ACCESS_DENIED: Rule = Rule {
+    id: "handoff.access-denied",
+    culprit: Culprit::Handoff,
+    severity: Severity::Broken,
+    check: None,
+    summary: "An access rule denies the hand-off's target",
+    meaning: "The proxy can read the file and the app hands off, but the proxy itself returns \
                   401 or 403. Typical causes: `deny`, `auth_basic`, `auth_request` or `return` in \
                   the internal location. `internal` alone is enough to block clients.",
-        remedy: Remedy {
-            nginx: Some(
-                "Remove `deny`, `auth_basic`, `auth_request` and `return` from the internal \
+    remedy: Remedy {
+        any: "Remove the access rules from the location of the target",
+        servers: &[(
+            Server::Nginx,
+            "Remove `deny`, `auth_basic`, `auth_request` and `return` from the internal \
                  location: `internal;` already blocks clients",
-            ),
-            ..Remedy::any("Remove the access rules from the location of the target")
-        },
-        matches: |analysis| {
-            let full = analysis.failed_after_app().filter(|it| matches!(it.status, 401 | 403))?;
-            let server = analysis.own_page(full).filter(|it| *it != Server::Lighttpd)?;
-            // If a missing file is not refused, the rule is about this file.
-            let only_this =
-                analysis.probe(ProbeId::Missing).is_some_and(|it| it.status != full.status);
-            let reached = matches!(analysis.reached, Reached::App(_))
-                && analysis.direct_right()
-                && !only_this;
-            let because = || {
-                format!(
-                    "After the hand-off, {} refuses: {}",
-                    server.name(),
-                    analysis.describe(full)
-                )
-            };
-            reached.then(|| Match::likely(because()))
-        },
+        )],
     },
-    Rule {
-        id: "handoff.link-refused",
-        culprit: Culprit::Handoff,
-        severity: Severity::Broken,
-        summary: "The proxy does not follow a symbolic link in the file's path",
-        meaning: "After the hand-off, the proxy refuses this file but not another name beside it, \
+    config: ConfigEvidence::explains_only(
+        |analysis, fact| {
+            fact.kind == FactKind::TargetRefused
+                || refuses(fact) && !has(analysis, &[FactKind::TargetShadowed])
+        },
+        refused,
+    ),
+    precedence: Precedence::Usual,
+    matches: |analysis| {
+        let full = analysis.failed_after_app().filter(|it| matches!(it.status, 401 | 403))?;
+        let server = analysis.own_page(full).filter(|it| *it != Server::Lighttpd)?;
+        // If a missing file is not refused, the rule is about this file.
+        let only_this = analysis.probe(ProbeId::Missing).is_some_and(|it| it.status != full.status);
+        let reached =
+            matches!(analysis.reached, Reached::App(_)) && analysis.direct_right() && !only_this;
+        let because = || {
+            format!("After the hand-off, {} refuses: {}", server.name(), analysis.describe(full))
+        };
+        reached.then(|| Match::likely(because()))
+    },
+};
+
+pub(crate) static LINK_REFUSED: Rule = Rule {
+    id: "handoff.link-refused",
+    culprit: Culprit::Handoff,
+    severity: Severity::Broken,
+    check: None,
+    summary: "The proxy does not follow a symbolic link in the file's path",
+    meaning: "After the hand-off, the proxy refuses this file but not another name beside it, \
                   while its direct location returns the file. nginx does so for links under \
                   `disable_symlinks`, lighttpd without `server.follow-symlink`. If a parent \
                   directory is the link, nginx reports the file as missing instead, and only its \
                   error log shows the cause. A copy of the directory that the proxy's user cannot \
                   read looks the same.",
-        remedy: Remedy {
-            nginx: Some(
+    remedy: Remedy {
+        any: "Allow the proxy to follow the link, or use a storage path without symlinks",
+        servers: &[
+            (
+                Server::Nginx,
                 "Set `disable_symlinks if_not_owner from=/FOLDER/;` in the internal location, or \
                  use a storage path without symlinks",
             ),
-            lighttpd: Some(
+            (
+                Server::Lighttpd,
                 "Set `server.follow-symlink = \"enable\"`, or use a storage path without symlinks",
             ),
-            ..Remedy::any(
-                "Allow the proxy to follow the link, or use a storage path without symlinks",
-            )
-        },
-        matches: |analysis| {
-            let full = analysis
-                .failed_after_app()
-                .filter(|it| it.status == 403 && analysis.direct_right())?;
-            let server = analysis.own_page(full)?;
-            let missing = analysis.probe(ProbeId::Missing).filter(|it| it.status == 404)?;
-            Some(Match::likely(format!(
-                "After the hand-off, {} refuses the file, but for a missing file it returns {}",
-                server.name(),
-                analysis.describe(missing)
-            )))
-        },
+        ],
     },
-];
+    config: ConfigEvidence::explains(refuses_link, inside),
+    precedence: Precedence::Usual,
+    matches: |analysis| {
+        let full =
+            analysis.failed_after_app().filter(|it| it.status == 403 && analysis.direct_right())?;
+        let server = analysis.own_page(full)?;
+        let missing = analysis.probe(ProbeId::Missing).filter(|it| it.status == 404)?;
+        Some(Match::likely(format!(
+            "After the hand-off, {} refuses the file, but for a missing file it returns {}",
+            server.name(),
+            analysis.describe(missing)
+        )))
+    },
+};

@@ -1,97 +1,105 @@
 //! An older version of the file is served, although no cache in front of the app stores it.
 
-use super::super::{
-    Analysis, Culprit, Match, Remedy, Rule, Severity,
+use sendfile_evidence::{Check, ProbeId, Response, Server, dummy_line::DummyLine};
+
+use crate::{
+    analysis::Analysis,
     body_class::{BodyClass, body_class, earlier, told},
     frontend::cache::{AskedApp, without_query},
     reached::Reached,
+    rule::{Culprit, Match, Precedence, Remedy, Rule, Severity},
 };
-use sendfile_evidence::{ProbeId, Response, dummy_line::DummyLine};
 
-pub(super) const RULES: &[Rule] = &[
-    Rule {
-        id: "handoff.target-stale",
-        culprit: Culprit::Handoff,
-        severity: Severity::Broken,
-        summary: "The hand-off's target serves a stale file",
-        meaning: "The app got the request and handed off, and the proxy's direct location returns \
+pub(crate) const RULES: &[&Rule] = &[&TARGET_STALE, &STALE_FOR_BROWSERS];
+
+pub(crate) static TARGET_STALE: Rule = Rule {
+    id: "handoff.target-stale",
+    culprit: Culprit::Handoff,
+    severity: Severity::Broken,
+    check: Some(Check::Freshness),
+    summary: "The hand-off's target serves a stale file",
+    meaning: "The app got the request and handed off, and the proxy's direct location returns \
                   the current file, but the client gets an older version: the internal location \
                   has its own cache. nginx's `open_file_cache` keeps a file that was replaced by \
                   rename for `open_file_cache_valid`, 60 s by default; `proxy_cache` before a \
                   store keeps it for its configured time (measured). Or its directory is an \
                   outdated copy.",
-        remedy: Remedy {
-            nginx: Some(
-                "Set `open_file_cache off;` and `proxy_cache off;` in the internal location, or \
+    remedy: Remedy {
+        any: "Turn off file caches at the hand-off's target, or give changed files another name",
+        servers: &[(
+            Server::Nginx,
+            "Set `open_file_cache off;` and `proxy_cache off;` in the internal location, or \
                  give changed files another name",
-            ),
-            ..Remedy::any(
-                "Turn off file caches at the hand-off's target, or give changed files another name",
-            )
-        },
-        matches: |analysis| {
-            if let Some((_, line, AskedApp::Yes)) = without_query(analysis) {
-                let because = format!(
-                    "With a fresh query, the current file arrives; without it, the request reaches \
-                     the app too, but an older version arrives: {}",
-                    told(&line)
-                );
-                return Some(Match::sure(because).shown_by(ProbeId::WithoutQuery));
-            }
-            let full = analysis.failed_after_app().filter(|_| analysis.direct_right())?;
-            let asked = matches!(analysis.reached, Reached::App(_))
-                && analysis.evidence.request_log.is_some();
-            let line = earlier(analysis.evidence, &full.body.head).filter(|_| asked)?;
+        )],
+    },
+    config: None,
+    precedence: Precedence::Usual,
+    matches: |analysis| {
+        if let Some((_, line, AskedApp::Yes)) = without_query(analysis) {
             let because = format!(
-                "The request reached the app, but an older version arrived: {}",
+                "With a fresh query, the current file arrives; without it, the request reaches \
+                     the app too, but an older version arrives: {}",
                 told(&line)
             );
-            match body_class(analysis.evidence, full) {
-                BodyClass::Older(_) => Some(Match::sure(because)),
-                // From an earlier fixture, whose files may also be in another directory.
-                BodyClass::OtherInstance(_) => Some(Match::likely(because)),
-                _ => None,
-            }
-        },
+            return Some(Match::sure(because).shown_by(ProbeId::WithoutQuery));
+        }
+        let full = analysis.failed_after_app().filter(|_| analysis.direct_right())?;
+        let asked =
+            matches!(analysis.reached, Reached::App(_)) && analysis.evidence.request_log.is_some();
+        let line = earlier(analysis.evidence, &full.body.head).filter(|_| asked)?;
+        let because =
+            format!("The request reached the app, but an older version arrived: {}", told(&line));
+        match body_class(analysis.evidence, full) {
+            BodyClass::Older(_) => Some(Match::sure(because)),
+            // From an earlier fixture, whose files may also be in another directory.
+            BodyClass::OtherInstance(_) => Some(Match::likely(because)),
+            _ => None,
+        }
     },
-    Rule {
-        id: "handoff.stale-for-browsers",
-        culprit: Culprit::Handoff,
-        severity: Severity::Broken,
-        summary: "Clients that accept compression get a stale file",
-        meaning: "With `Accept-Encoding: gzip`, as browsers send it, the site returns an older \
+};
+
+pub(crate) static STALE_FOR_BROWSERS: Rule = Rule {
+    id: "handoff.stale-for-browsers",
+    culprit: Culprit::Handoff,
+    severity: Severity::Broken,
+    check: Some(Check::Freshness),
+    summary: "Clients that accept compression get a stale file",
+    meaning: "With `Accept-Encoding: gzip`, as browsers send it, the site returns an older \
                   version of the file, while the plain request returns the current one. Typical \
                   causes: a .gz beside the file that was not regenerated (`gzip_static`, \
                   `precompressed`), or a cache that stores the two variants separately.",
-        remedy: Remedy {
-            nginx: Some(
+    remedy: Remedy {
+        any: "Remove the compressed copy beside the file, or regenerate it whenever the file \
+                 changes",
+        servers: &[
+            (
+                Server::Nginx,
                 "Set `gzip_static off;` in the internal location, or regenerate the .gz whenever \
                  the file changes",
             ),
-            caddy: Some(
+            (
+                Server::Caddy,
                 "Remove `precompressed` from `file_server`, or regenerate the .gz whenever the \
                  file changes",
             ),
-            ..Remedy::any(
-                "Remove the compressed copy beside the file, or regenerate it whenever the file \
-                 changes",
-            )
-        },
-        matches: |analysis| {
-            let (answer, line) = for_browsers(analysis)?;
-            let coding = answer.header("content-encoding").unwrap_or("identity");
-            let because = format!(
-                "With Accept-Encoding: gzip, the site returns an older version ({coding}): {}",
-                told(&line)
-            );
-            Some(Match::sure(because).shown_by(ProbeId::Gzip))
-        },
+        ],
     },
-];
+    config: None,
+    precedence: Precedence::Usual,
+    matches: |analysis| {
+        let (answer, line) = for_browsers(analysis)?;
+        let coding = answer.header("content-encoding").unwrap_or("identity");
+        let because = format!(
+            "With Accept-Encoding: gzip, the site returns an older version ({coding}): {}",
+            told(&line)
+        );
+        Some(Match::sure(because).shown_by(ProbeId::Gzip))
+    },
+};
 
 /// The response to a request that accepts compression, and its first line, if it is an older
 /// version.
-pub(super) fn for_browsers<'a>(analysis: &Analysis<'a>) -> Option<(&'a Response, DummyLine)> {
+pub(crate) fn for_browsers<'a>(analysis: &Analysis<'a>) -> Option<(&'a Response, DummyLine)> {
     let answer = analysis.repeated(ProbeId::Gzip).filter(|it| it.status == 200)?;
     let head = answer.body.gunzipped.as_ref().map_or(&answer.body.head, |it| &it.head);
     Some((answer, earlier(analysis.evidence, head)?))

@@ -1,223 +1,290 @@
 //! The hand-off goes to a store over HTTP, and the store does not accept the proxy's request.
 
-use super::super::{Analysis, Culprit, Match, Remedy, Rule, Severity};
 use sendfile_evidence::{
-    ProbeId, Response,
+    ProbeId, Response, Server,
     dialect::{link_not_allowed, link_of, store_error, store_refusal},
+    fact::FactKind,
 };
 
-pub(super) const RULES: &[Rule] = &[
-    Rule {
-        id: "handoff.upstream-unreachable",
-        culprit: Culprit::Handoff,
-        severity: Severity::Broken,
-        summary: "The proxy cannot reach the upstream that serves the hand-off's target",
-        meaning: "The app handed off, then the proxy returned its own gateway error: the location \
+use crate::{
+    analysis::Analysis,
+    config_evidence::ConfigEvidence,
+    rule::{Culprit, Match, Precedence, Remedy, Rule, Severity},
+    symptom::{inside_unlike_direct, refused_by_store},
+};
+
+pub(crate) const RULES: &[&Rule] = &[
+    &UPSTREAM_UNREACHABLE,
+    &LINK_NOT_ALLOWED,
+    &CLIENT_AUTH_FORWARDED,
+    &DECODED_FOR_UPSTREAM,
+    &UPSTREAM_HOST_WRONG,
+    &QUERY_DROPPED,
+    &STORE_REFUSES,
+];
+
+pub(crate) static UPSTREAM_UNREACHABLE: Rule = Rule {
+    id: "handoff.upstream-unreachable",
+    culprit: Culprit::Handoff,
+    severity: Severity::Broken,
+    check: None,
+    summary: "The proxy cannot reach the upstream that serves the hand-off's target",
+    meaning: "The app handed off, then the proxy returned its own gateway error: the location \
                   of the hand-off's target forwards to a server, a store or an app, that does not \
                   respond or whose name does not resolve. nginx keeps the app's \
                   Content-Disposition on that error, which distinguishes it from an app that \
                   cannot be reached.",
-        remedy: Remedy {
-            nginx: Some(
-                "Correct `proxy_pass` in the internal location; if it contains variables, add a \
+    remedy: Remedy {
+        any: "Correct the upstream address of the hand-off's location",
+        servers: &[(
+            Server::Nginx,
+            "Correct `proxy_pass` in the internal location; if it contains variables, add a \
                  `resolver`",
-            ),
-            ..Remedy::any("Correct the upstream address of the hand-off's location")
-        },
-        matches: |analysis| {
-            let asked = |it: &&Response| matches!(it.status, 502 | 504) && !link_not_allowed(it);
-            let full = analysis.failed_after_app().filter(asked)?;
-            let kept = analysis.app().and_then(|it| it.header("content-disposition"));
-            let handed_over = kept.is_some() && full.header("content-disposition") == kept;
-            (handed_over && analysis.own_page(full).is_some()).then(|| {
-                Match::likely(format!(
-                    "After the hand-off, a client gets {}",
-                    analysis.describe(full)
-                ))
-            })
-        },
+        )],
     },
-    Rule {
-        id: "handoff.link-not-allowed",
-        culprit: Culprit::Handoff,
-        severity: Severity::Broken,
-        summary: "The app's link leads to a store that the proxy does not allow",
-        meaning: "The app sends the proxy a whole link to the store, in a header beside the \
+    config: None,
+    precedence: Precedence::Usual,
+    matches: |analysis| {
+        let asked = |it: &&Response| matches!(it.status, 502 | 504) && !link_not_allowed(it);
+        let full = analysis.failed_after_app().filter(asked)?;
+        let kept = analysis.app().and_then(|it| it.header("content-disposition"));
+        let handed_over = kept.is_some() && full.header("content-disposition") == kept;
+        (handed_over && analysis.own_page(full).is_some()).then(|| {
+            Match::likely(format!("After the hand-off, a client gets {}", analysis.describe(full)))
+        })
+    },
+};
+
+pub(crate) static LINK_NOT_ALLOWED: Rule = Rule {
+    id: "handoff.link-not-allowed",
+    culprit: Culprit::Handoff,
+    severity: Severity::Broken,
+    check: None,
+    summary: "The app's link leads to a store that the proxy does not allow",
+    meaning: "The app sends the proxy a whole link to the store, in a header beside the \
                   hand-off, and the proxy requests only what its list allows. The link begins \
                   differently (another host, port, bucket or prefix), or the proxy reads another \
                   header than the one that the app sends.",
-        remedy: Remedy {
-            nginx: Some(
-                "In the internal location, make the pattern and `proxy_pass` begin as the app's \
+    remedy: Remedy {
+        any: "Allow what the app's links begin with, and nothing more",
+        servers: &[(
+            Server::Nginx,
+            "In the internal location, make the pattern and `proxy_pass` begin as the app's \
                  links do, and read the header that the app sends: `$upstream_http_NAME`",
-            ),
-            ..Remedy::any("Allow what the app's links begin with, and nothing more")
-        },
-        matches: |analysis| {
-            let full = analysis.failed_after_app().filter(|it| link_not_allowed(it))?;
-            let because =
-                format!("The proxy returns {} without a request to any store", full.status);
-            let link = analysis.app().map(link_of)?;
-            Some(Match::sure(because).also(match link {
-                Some((name, link)) => format!("The app sends {name}: {link}"),
-                None => "The app sends no signed link beside its hand-off".to_owned(),
-            }))
-        },
+        )],
     },
-    Rule {
-        id: "handoff.client-auth-forwarded",
-        culprit: Culprit::Handoff,
-        severity: Severity::Broken,
-        summary: "The proxy forwards the client's Authorization header to the store, in addition \
+    config: None,
+    precedence: Precedence::Usual,
+    matches: |analysis| {
+        let full = analysis.failed_after_app().filter(|it| link_not_allowed(it))?;
+        let because = format!("The proxy returns {} without a request to any store", full.status);
+        let link = analysis.app().map(link_of)?;
+        Some(Match::sure(because).also(match link {
+            Some((name, link)) => format!("The app sends {name}: {link}"),
+            None => "The app sends no signed link beside its hand-off".to_owned(),
+        }))
+    },
+};
+
+pub(crate) static CLIENT_AUTH_FORWARDED: Rule = Rule {
+    id: "handoff.client-auth-forwarded",
+    culprit: Culprit::Handoff,
+    severity: Severity::Broken,
+    check: None,
+    summary: "The proxy forwards the client's Authorization header to the store, in addition \
                   to the signed query",
-        meaning: "Stores accept one authentication method per request. For a signed query plus an \
+    meaning: "Stores accept one authentication method per request. For a signed query plus an \
                   Authorization header, S3 returns 400 InvalidArgument (\"Only one auth mechanism \
                   allowed\").",
-        remedy: Remedy {
-            nginx: Some(
+    remedy: Remedy {
+        any: "Remove Authorization and Cookie from the request to the store",
+        servers: &[
+            (
+                Server::Nginx,
                 "Set `proxy_set_header Authorization \"\";` and `proxy_set_header Cookie \"\";` in \
                  the internal location",
             ),
-            caddy: Some(
+            (
+                Server::Caddy,
                 "Add `header_up -Authorization` and `header_up -Cookie` to the `reverse_proxy` to \
                  the store",
             ),
-            ..Remedy::any("Remove Authorization and Cookie from the request to the store")
-        },
-        matches: |analysis| {
-            let full = analysis.failed_after_app()?;
-            let visitor = analysis
-                .evidence
-                .full
-                .request
-                .headers
-                .iter()
-                .any(|(name, _)| name.eq_ignore_ascii_case("authorization"));
-            if visitor && analysis.returns_dummy(ProbeId::WithoutAuthorization) {
-                return Some(Match::sure(
-                    "Without the client's Authorization header, the file arrives",
-                ));
-            }
-            let code = store_error(&full.body)?;
-            let one_mechanism = String::from_utf8_lossy(&full.body.head).contains("auth mechanism");
-            let because = format!(
-                "The store returns {} {code} to a client with an Authorization header",
-                full.status
-            );
-            (visitor && (one_mechanism || full.status == 400)).then(|| Match::sure(because))
-        },
+        ],
     },
-    Rule {
-        id: "handoff.decoded-for-upstream",
-        culprit: Culprit::Handoff,
-        severity: Severity::Broken,
-        summary: "The proxy sends the store a decoded path",
-        meaning: "The hand-off's path has percent-escapes. A `proxy_pass` with variables sends the \
+    config: ConfigEvidence::explains(
+        |_, fact| fact.kind == FactKind::AuthorizationForwarded,
+        |analysis| refused_by_store(analysis, &["SignatureDoesNotMatch", "NoSuchKey"]),
+    ),
+    precedence: Precedence::Usual,
+    matches: |analysis| {
+        let full = analysis.failed_after_app()?;
+        let visitor = analysis
+            .evidence
+            .full
+            .request
+            .headers
+            .iter()
+            .any(|(name, _)| name.eq_ignore_ascii_case("authorization"));
+        if visitor && analysis.returns_dummy(ProbeId::WithoutAuthorization) {
+            return Some(Match::sure(
+                "Without the client's Authorization header, the file arrives",
+            ));
+        }
+        let code = store_error(&full.body)?;
+        let one_mechanism = String::from_utf8_lossy(&full.body.head).contains("auth mechanism");
+        let because = format!(
+            "The store returns {} {code} to a client with an Authorization header",
+            full.status
+        );
+        (visitor && (one_mechanism || full.status == 400)).then(|| Match::sure(because))
+    },
+};
+
+pub(crate) static DECODED_FOR_UPSTREAM: Rule = Rule {
+    id: "handoff.decoded-for-upstream",
+    culprit: Culprit::Handoff,
+    severity: Severity::Broken,
+    check: None,
+    summary: "The proxy sends the store a decoded path",
+    meaning: "The hand-off's path has percent-escapes. A `proxy_pass` with variables sends the \
                   decoded path, including raw spaces, so the store finds no such key or cannot \
                   parse the request.",
-        remedy: Remedy {
-            nginx: Some(
-                "Use `proxy_pass http://STORE/BUCKET/;` without variables: nginx then encodes the \
+    remedy: Remedy {
+        any: "Encode the path again before it is sent to the store",
+        servers: &[(
+            Server::Nginx,
+            "Use `proxy_pass http://STORE/BUCKET/;` without variables: nginx then encodes the \
                  path again",
-            ),
-            ..Remedy::any("Encode the path again before it is sent to the store")
-        },
-        matches: |analysis| {
-            let full = analysis.failed_after_app()?;
-            let (_, value) = analysis.handoff()?;
-            let escaped = value.split('?').next().is_some_and(|path| path.contains('%'));
-            let code = store_error(&full.body).or_else(|| {
-                (full.status == 400 && analysis.own_page(full).is_none())
-                    .then(|| "Bad Request".to_owned())
-            })?;
-            let plain = matches!(code.as_str(), "AccessDenied" | "InvalidArgument");
-            (escaped && !plain).then(|| {
-                Match::likely(format!(
-                    "The hand-off's path is encoded, and the store returns {} {code}",
-                    full.status
-                ))
-            })
-        },
+        )],
     },
-    Rule {
-        id: "handoff.upstream-host-wrong",
-        culprit: Culprit::Handoff,
-        severity: Severity::Broken,
-        summary: "The proxy sends the store a different Host header than the signed one",
-        meaning: "The signature of a link covers the Host header. The store calculates a different \
+    config: ConfigEvidence::explains(
+        |_, fact| fact.kind == FactKind::PathDecoded,
+        |analysis| refused_by_store(analysis, &[]),
+    ),
+    precedence: Precedence::Usual,
+    matches: |analysis| {
+        let full = analysis.failed_after_app()?;
+        let (_, value) = analysis.handoff()?;
+        let escaped = value.split('?').next().is_some_and(|path| path.contains('%'));
+        let code = store_error(&full.body).or_else(|| {
+            (full.status == 400 && analysis.own_page(full).is_none())
+                .then(|| "Bad Request".to_owned())
+        })?;
+        let plain = matches!(code.as_str(), "AccessDenied" | "InvalidArgument");
+        (escaped && !plain).then(|| {
+            Match::likely(format!(
+                "The hand-off's path is encoded, and the store returns {} {code}",
+                full.status
+            ))
+        })
+    },
+};
+
+pub(crate) static UPSTREAM_HOST_WRONG: Rule = Rule {
+    id: "handoff.upstream-host-wrong",
+    culprit: Culprit::Handoff,
+    severity: Severity::Broken,
+    check: None,
+    summary: "The proxy sends the store a different Host header than the signed one",
+    meaning: "The signature of a link covers the Host header. The store calculates a different \
                   signature (SignatureDoesNotMatch) if the proxy forwards the site's own Host.",
-        remedy: Remedy {
-            nginx: Some("Set `proxy_set_header Host $proxy_host;` in the internal location"),
-            caddy: Some(
+    remedy: Remedy {
+        any: "Send the store the Host that the link was signed for",
+        servers: &[
+            (Server::Nginx, "Set `proxy_set_header Host $proxy_host;` in the internal location"),
+            (
+                Server::Caddy,
                 "Add `header_up Host {upstream_hostport}` to the `reverse_proxy` to the store",
             ),
-            ..Remedy::any("Send the store the Host that the link was signed for")
-        },
-        matches: |analysis| {
-            let full = analysis.failed_after_app()?;
-            if let Some(status) = unexplained(analysis, full) {
-                return Some(Match::possible(status));
-            }
-            let code = store_error(&full.body).filter(|it| it == "SignatureDoesNotMatch")?;
-            Some(Match::likely(format!("The store returns {} {code}", full.status)))
-        },
+        ],
     },
-    Rule {
-        id: "handoff.query-dropped",
-        culprit: Culprit::Handoff,
-        severity: Severity::Broken,
-        summary: "The signed query does not reach the store",
-        meaning: "The app hands off with a signed query, but the store responds as if there were \
+    config: ConfigEvidence::explains(
+        |_, fact| fact.kind == FactKind::HostWrong,
+        |analysis| {
+            refused_by_store(analysis, &["InvalidArgument", "AccessDenied", "NoSuchKey"])
+                .or_else(|| inside_unlike_direct(analysis))
+        },
+    ),
+    precedence: Precedence::Usual,
+    matches: |analysis| {
+        let full = analysis.failed_after_app()?;
+        if let Some(status) = unexplained(analysis, full) {
+            return Some(Match::possible(status));
+        }
+        let code = store_error(&full.body).filter(|it| it == "SignatureDoesNotMatch")?;
+        Some(Match::likely(format!("The store returns {} {code}", full.status)))
+    },
+};
+
+pub(crate) static QUERY_DROPPED: Rule = Rule {
+    id: "handoff.query-dropped",
+    culprit: Culprit::Handoff,
+    severity: Severity::Broken,
+    check: None,
+    summary: "The signed query does not reach the store",
+    meaning: "The app hands off with a signed query, but the store responds as if there were \
                   none (AccessDenied).",
-        remedy: Remedy {
-            nginx: Some(
+    remedy: Remedy {
+        any: "Forward the query to the store",
+        servers: &[
+            (
+                Server::Nginx,
                 "End `proxy_pass` with `$is_args$args` if it contains variables; without \
                  variables, nginx keeps the query",
             ),
-            caddy: Some(
+            (
+                Server::Caddy,
                 "Use `rewrite * {rp.header.X-Accel-Redirect}?`, with a trailing `?`, which keeps \
                  the query",
             ),
-            ..Remedy::any("Forward the query to the store")
-        },
-        matches: |analysis| {
-            let full = analysis.failed_after_app()?;
-            if let Some(status) = unexplained(analysis, full) {
-                return Some(Match::possible(status));
-            }
-            let code = store_error(&full.body).filter(|it| it == "AccessDenied")?;
-            let expired = String::from_utf8_lossy(&full.body.head).contains("expired");
-            let signed = analysis.handoff().is_some_and(|(_, value)| value.contains('?'));
-            (signed && !expired)
-                .then(|| Match::likely(format!("The store returns {} {code}", full.status)))
-        },
+        ],
     },
-    Rule {
-        id: "handoff.store-refuses",
-        culprit: Culprit::Handoff,
-        severity: Severity::Broken,
-        summary: "The store refuses the proxy's request after the hand-off",
-        meaning: "The store returns an error to the hand-off's request, but returns the file to \
+    config: ConfigEvidence::explains(
+        |_, fact| fact.kind == FactKind::QueryDropped,
+        |analysis| refused_by_store(analysis, &["InvalidArgument", "SignatureDoesNotMatch"]),
+    ),
+    precedence: Precedence::Usual,
+    matches: |analysis| {
+        let full = analysis.failed_after_app()?;
+        if let Some(status) = unexplained(analysis, full) {
+            return Some(Match::possible(status));
+        }
+        let code = store_error(&full.body).filter(|it| it == "AccessDenied")?;
+        let expired = String::from_utf8_lossy(&full.body.head).contains("expired");
+        let signed = analysis.handoff().is_some_and(|(_, value)| value.contains('?'));
+        (signed && !expired)
+            .then(|| Match::likely(format!("The store returns {} {code}", full.status)))
+    },
+};
+
+pub(crate) static STORE_REFUSES: Rule = Rule {
+    id: "handoff.store-refuses",
+    culprit: Culprit::Handoff,
+    severity: Severity::Broken,
+    check: None,
+    summary: "The store refuses the proxy's request after the hand-off",
+    meaning: "The store returns an error to the hand-off's request, but returns the file to \
                   the direct location's.",
-        remedy: Remedy::any(
-            "Compare the two requests in the store's log: Host, path, query, method, Authorization",
-        ),
-        matches: |analysis| {
-            let full = analysis.failed_after_app()?;
-            let answer = match (store_error(&full.body), store_refusal(full)) {
-                (Some(code), _) => format!("{} {code}", full.status),
-                (None, Some(status)) => status.to_string(),
-                (None, None) => return None,
-            };
-            let because = format!("The store returns {answer}");
-            Some(match store_refusal(full) {
-                // The proxy does not show which of the store's reasons it was.
-                Some(_) => Match::likely(because),
-                None => Match::possible(because),
-            })
-        },
+    remedy: Remedy::any(
+        "Compare the two requests in the store's log: Host, path, query, method, Authorization",
+    ),
+    config: ConfigEvidence::confirms(|_, fact| fact.kind == FactKind::StoreKeyWrong),
+    precedence: Precedence::Usual,
+    matches: |analysis| {
+        let full = analysis.failed_after_app()?;
+        let answer = match (store_error(&full.body), store_refusal(full)) {
+            (Some(code), _) => format!("{} {code}", full.status),
+            (None, Some(status)) => status.to_string(),
+            (None, None) => return None,
+        };
+        let because = format!("The store returns {answer}");
+        Some(match store_refusal(full) {
+            // The proxy does not show which of the store's reasons it was.
+            Some(_) => Match::likely(because),
+            None => Match::possible(because),
+        })
     },
-];
+};
 
 /// The evidence that a store refuses a signed request, if the proxy hides the store's reason.
 fn unexplained(analysis: &Analysis<'_>, full: &Response) -> Option<String> {

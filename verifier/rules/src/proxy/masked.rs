@@ -1,7 +1,8 @@
 //! Responses by which a site masks the proxy's own 403 or 404.
 
-use super::super::{Analysis, Reached, body_class::alike};
 use sendfile_evidence::{ProbeId, Response, dialect::store_error};
+
+use crate::{analysis::Analysis, body_class::alike, reached::Reached};
 
 impl<'a> Analysis<'a> {
     /// The response after the hand-off, if the direct location returns the same and other paths of

@@ -1,84 +1,93 @@
 //! Rules about a proxy that requests the file from a store, but does not deliver it.
 
-use super::super::{
-    Analysis, Culprit, Match, Remedy, Rule, Severity,
+use sendfile_evidence::{End, Response, Server, dialect::store_refusal};
+
+use crate::{
+    analysis::Analysis,
     body_class::{BodyClass, body_class},
-};
-use sendfile_evidence::{
-    End, Response, Server,
-    dialect::{link_of, signed_link, store_refusal},
+    config_evidence::{ConfigEvidence, not_trusted},
+    rule::{Culprit, Match, Precedence, Remedy, Rule, Severity},
+    symptom::{no_store, store_fails},
 };
 
-pub(in super::super) const RULES: &[Rule] = &[
-    Rule {
-        id: "proxy.breaks-off",
-        culprit: Culprit::Proxy,
-        severity: Severity::Broken,
-        summary: "The proxy closes the connection in the middle of a file from the store",
-        meaning: "The store returns the whole file to this program. Through the proxy its \
+pub(crate) const RULES: &[&Rule] = &[&BREAKS_OFF, &STORE_NOT_TRUSTED];
+
+pub(crate) static BREAKS_OFF: Rule = Rule {
+    id: "proxy.breaks-off",
+    culprit: Culprit::Proxy,
+    severity: Severity::Broken,
+    check: None,
+    summary: "The proxy closes the connection in the middle of a file from the store",
+    meaning: "The store returns the whole file to this program. Through the proxy its \
                   beginning is right, but the connection closes before the announced length. A \
                   proxy that reads faster than the client buffers the rest on disk: if that disk \
                   is full or the directory is not writable, small files arrive and large ones are \
                   cut off.",
-        remedy: Remedy {
-            nginx: Some(
-                "Check the error log. Give nginx's user write permission on proxy_temp_path and \
+    remedy: Remedy {
+        any: "Check the proxy's error log, and the disk on which it buffers responses for slow \
+                 clients",
+        servers: &[(
+            Server::Nginx,
+            "Check the error log. Give nginx's user write permission on proxy_temp_path and \
                  free disk space there, or disable disk buffering with `proxy_max_temp_file_size \
                  0;` in the location that passes requests to the store",
-            ),
-            ..Remedy::any(
-                "Check the proxy's error log, and the disk on which it buffers responses for slow \
-                 clients",
-            )
-        },
-        matches: |analysis| {
-            let cut = |it: &&Response| breaks_off(analysis, it);
-            let (who, response) = match analysis.direct_wrong().filter(cut) {
-                Some(direct) => ("The direct location returns", direct),
-                None => ("The client gets", analysis.failed_after_app().filter(cut)?),
-            };
-            Some(Match::likely(format!("{who} {}", analysis.describe(response))))
-        },
+        )],
     },
-    Rule {
-        id: "proxy.store-not-trusted",
-        culprit: Culprit::Proxy,
-        severity: Severity::Broken,
-        summary: "The proxy does not trust the store's certificate",
-        meaning: "The proxy connects to the store over TLS and rejects its certificate. Typical \
+    config: None,
+    precedence: Precedence::Usual,
+    matches: |analysis| {
+        let cut = |it: &&Response| breaks_off(analysis, it);
+        let (who, response) = match analysis.direct_wrong().filter(cut) {
+            Some(direct) => ("The direct location returns", direct),
+            None => ("The client gets", analysis.failed_after_app().filter(cut)?),
+        };
+        Some(Match::likely(format!("{who} {}", analysis.describe(response))))
+    },
+};
+
+pub(crate) static STORE_NOT_TRUSTED: Rule = Rule {
+    id: "proxy.store-not-trusted",
+    culprit: Culprit::Proxy,
+    severity: Severity::Broken,
+    check: None,
+    summary: "The proxy does not trust the store's certificate",
+    meaning: "The proxy connects to the store over TLS and rejects its certificate. Typical \
                   causes: an issuer that the proxy does not trust, a certificate for another name \
                   than the one that the proxy verifies, or an expired certificate. nginx returns \
                   502 and gives the reason only in its error log.",
-        remedy: Remedy {
-            nginx: Some(
+    remedy: Remedy {
+        any: "Configure the proxy to trust the authority that signs the store's certificates",
+        servers: &[
+            (
+                Server::Nginx,
                 "Point proxy_ssl_trusted_certificate to the CA file of the store and set \
                  proxy_ssl_name to the name in its certificate; if the store has several \
                  certificates, add `proxy_ssl_server_name on;`",
             ),
-            caddy: Some(
+            (
+                Server::Caddy,
                 "In reverse_proxy, set `transport http` with `tls_trusted_ca_certs FILE` and \
                  `tls_server_name NAME`",
             ),
-            ..Remedy::any(
-                "Configure the proxy to trust the authority that signs the store's certificates",
-            )
-        },
-        matches: |analysis| {
-            let direct = store_fails(analysis)?;
-            let asked = &analysis.evidence.storage.request;
-            let tls = asked.http.as_ref().unwrap_or(&asked.url).starts_with("https://");
-            tls.then(|| {
-                Match::possible(format!(
-                    "The proxy returns {}, instead of a response from the storage, which uses TLS",
-                    analysis.describe(direct)
-                ))
-            })
-        },
+        ],
     },
-];
+    config: ConfigEvidence::explains(|_, fact| not_trusted(fact), no_store),
+    precedence: Precedence::Usual,
+    matches: |analysis| {
+        let direct = store_fails(analysis)?;
+        let asked = &analysis.evidence.storage.request;
+        let tls = asked.http.as_ref().unwrap_or(&asked.url).starts_with("https://");
+        tls.then(|| {
+            Match::possible(format!(
+                "The proxy returns {}, instead of a response from the storage, which uses TLS",
+                analysis.describe(direct)
+            ))
+        })
+    },
+};
 
 /// Whether a response is the beginning of a file that the store returns whole.
-pub(super) fn breaks_off(analysis: &Analysis<'_>, response: &Response) -> bool {
+pub(crate) fn breaks_off(analysis: &Analysis<'_>, response: &Response) -> bool {
     let begins = matches!(body_class(analysis.evidence, response), BodyClass::Truncated);
     let signed = analysis.handoff().is_some_and(|(_, value)| value.contains('?'));
     let of_store = signed || analysis.evidence.storage.request.http.is_some();
@@ -87,7 +96,7 @@ pub(super) fn breaks_off(analysis: &Analysis<'_>, response: &Response) -> bool {
 }
 
 /// nginx's own gateway error in response to a signed link to a store.
-pub(super) fn reaches_no_store<'a>(analysis: &Analysis<'a>) -> Option<&'a Response> {
+pub(crate) fn reaches_no_store<'a>(analysis: &Analysis<'a>) -> Option<&'a Response> {
     let full =
         analysis.failed_after_app().filter(|it| it.status == 502 && store_refusal(it).is_none())?;
     let signed = analysis.handoff().is_some_and(|(_, value)| value.contains('?'));
@@ -95,23 +104,8 @@ pub(super) fn reaches_no_store<'a>(analysis: &Analysis<'a>) -> Option<&'a Respon
     (signed && kept && analysis.own_page(full) == Some(Server::Nginx)).then_some(full)
 }
 
-/// A gateway error of the proxy where the storage is a server.
-pub(in super::super) fn store_fails<'a>(analysis: &Analysis<'a>) -> Option<&'a Response> {
-    // Files that a fixture reads back may be on a disk, unless the app signs links to them.
-    let linked = analysis.handoff().is_some_and(|(_, value)| signed_link(value).is_some());
-    let linked = linked || analysis.app().is_some_and(|it| link_of(it).is_some());
-    let server =
-        analysis.stored_at().is_none() && (linked || analysis.evidence.request_log.is_none());
-    super::cannot_read(analysis).filter(|it| {
-        server
-            && store_refusal(it).is_none()
-            && matches!(it.status, 500 | 502..=504)
-            && (it.body.size == 0 || Server::by_error_page(it).is_some())
-    })
-}
-
 /// Whether the hand-off itself contains a host name, which is then resolved at run time.
-pub(super) fn names_host(analysis: &Analysis<'_>) -> bool {
+pub(crate) fn names_host(analysis: &Analysis<'_>) -> bool {
     let Some((_, value)) = analysis.handoff() else { return false };
     let path = value.split('?').next().unwrap_or(value);
     let host = |segment: &str| {

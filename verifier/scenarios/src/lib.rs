@@ -1,6 +1,6 @@
 //! Scenarios: evidence on paper, and the findings that an expert derives from it.
 //!
-//! Each file `tests/scenarios/RULE/NAME.toml` is one. A response is its first line, alone or with its
+//! Each file `cases/RULE/NAME.toml` is one. A response is its first line, alone or with its
 //! headers:
 //!
 //! ```toml
@@ -22,6 +22,7 @@
 use std::{
     collections::BTreeMap,
     fs,
+    path::{Path, PathBuf},
     time::{Duration, SystemTime},
 };
 
@@ -29,15 +30,12 @@ use sendfile_evidence::{
     Access, Body, CERT_DAYS, Certificate, Dummy, Evidence, ExtraProbe, Intent, Outcome, Probe,
     ProbeId, RequestRecord, Response, Source,
 };
-use sendfile_rules::{Choice, Diagnosis, Finding, judge};
 use serde::Deserialize;
 
 use self::{
     local::Local,
     paper::{INSTANCE, KEY, NONCE, Paper, header, journal, sent_by, wants},
 };
-use crate::corpus::{self, Case};
-
 mod local;
 mod pages;
 mod paper;
@@ -59,9 +57,9 @@ const URLS_OF_FIXTURE: [&str; 4] = [
 /// A scenario, as its file states it.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct Scenario {
+pub struct Scenario {
     /// What happened, in one line.
-    story: String,
+    pub story: String,
     /// The hand-off that the app must send: `Header: value`, or the name of the header alone.
     handoff: Option<String>,
     /// Whether a fixture gives the expected content; otherwise the storage or the direct location does.
@@ -94,12 +92,14 @@ pub(crate) struct Scenario {
     /// The configuration and the log that the verifier may read.
     local: Option<Local>,
     /// The ids of all findings, the best explanation first.
-    expected: Vec<String>,
+    pub expected: Vec<String>,
+    /// The ids of all warnings.
     #[serde(default)]
-    warnings: Vec<String>,
-    verdict: Option<String>,
+    pub warnings: Vec<String>,
+    /// The verdict; required if nothing is expected.
+    pub verdict: Option<String>,
     /// The confidence of the first finding.
-    confidence: Option<String>,
+    pub confidence: Option<String>,
 }
 
 /// A first line, alone or followed by headers.
@@ -110,92 +110,81 @@ enum Lines {
     Several(Vec<String>),
 }
 
-#[test]
-fn every_scenario_has_the_expected_diagnosis() {
-    let mut differences = Vec::new();
-    for (file, scenario) in all() {
-        differences.extend(difference(&file, &scenario));
+/// A file `cases/DIRECTORY/ID.toml`.
+pub struct Case {
+    /// The name of its directory.
+    pub directory: String,
+    /// The stem of its file.
+    pub id: String,
+    /// The scenario.
+    pub scenario: Scenario,
+}
+
+/// All scenarios, sorted by id.
+///
+/// # Panics
+///
+/// If a file cannot be read or is not a scenario.
+pub fn all() -> Vec<Case> {
+    let mut cases = Vec::new();
+    for directory in entries(&Path::new(env!("CARGO_MANIFEST_DIR")).join("cases")) {
+        for path in entries(&directory) {
+            cases.push(Case {
+                directory: name(&directory),
+                id: name(&path.with_extension("")),
+                scenario: read(&path),
+            });
+        }
     }
-    assert!(
-        differences.is_empty(),
-        "{} scenarios:\n\n{}",
-        differences.len(),
-        differences.join("\n")
-    );
+    cases.sort_by(|a, b| a.id.cmp(&b.id));
+    cases
 }
 
-/// All scenarios, sorted by the names of their files.
-pub(crate) fn all() -> Vec<(String, Scenario)> {
-    let cases = corpus::cases("scenarios");
-    cases.iter().map(|case| (format!("{}.toml", case.id), read(case))).collect()
+fn entries(directory: &Path) -> Vec<PathBuf> {
+    let entries = fs::read_dir(directory).expect("a readable directory");
+    entries.map(|entry| entry.expect("a readable entry").path()).collect()
 }
 
-pub(crate) fn read(case: &Case) -> Scenario {
-    let Case { path, .. } = case;
-    let text = fs::read_to_string(path).unwrap_or_else(|error| panic!("{case}: {error}"));
+fn name(path: &Path) -> String {
+    path.file_name().expect("a name").to_string_lossy().into_owned()
+}
+
+fn read(path: &Path) -> Scenario {
+    let file = path.display();
+    let text = fs::read_to_string(path).unwrap_or_else(|error| panic!("{file}: {error}"));
     let scenario: Scenario =
-        toml::from_str(&text).unwrap_or_else(|error| panic!("{case}: {error}"));
+        toml::from_str(&text).unwrap_or_else(|error| panic!("{file}: {error}"));
     assert!(
         scenario.verdict.is_some() || !scenario.expected.is_empty(),
-        "{case}: `expected` is empty, so `verdict` must be `healthy` or `inconclusive`"
+        "{file}: `expected` is empty, so `verdict` must be `healthy` or `inconclusive`"
     );
     scenario
 }
 
-/// How the diagnosis of a scenario differs from the expected one, if it does.
-fn difference(file: &str, scenario: &Scenario) -> Option<String> {
-    let diagnosis = judge(&scenario.evidence(), &Choice::default());
-    let verdict = diagnosis.verdict.to_string();
-    let confidence = diagnosis.findings.first().map(|finding| finding.confidence.to_string());
-    let Scenario { story, expected, warnings, .. } = scenario;
-    if ids(&diagnosis.findings) == *expected
-        && ids(&diagnosis.warnings) == *warnings
-        && scenario.verdict.as_ref().is_none_or(|expected| *expected == verdict)
-        && scenario.confidence.as_ref().is_none_or(|expected| Some(expected) == confidence.as_ref())
-    {
-        return None;
-    }
-    let stated = (scenario.verdict.as_deref(), scenario.confidence.as_deref());
-    let expected = format!("{expected:?}, warnings {warnings:?}, {stated:?}");
-    let found = listing(&diagnosis);
-    Some(format!("{file}: {story}\n  expected {expected}\n  found {verdict}\n{found}"))
-}
-
-fn ids(findings: &[Finding]) -> Vec<&'static str> {
-    findings.iter().map(|finding| finding.rule.id).collect()
-}
-
-/// The findings and warnings, one per line.
-fn listing(diagnosis: &Diagnosis) -> String {
-    let mut lines = String::new();
-    for Finding { rule, severity, confidence, evidence, .. } in
-        diagnosis.findings.iter().chain(&diagnosis.warnings)
-    {
-        lines += &format!("    {} ({severity}, {confidence}): {}\n", rule.id, evidence[0]);
-    }
-    lines
-}
-
 impl Scenario {
     /// The directory that the scenario belongs in.
-    pub(crate) fn directory(&self) -> &str {
+    pub fn directory(&self) -> &str {
         let rule = self.expected.first().or(self.warnings.first());
         rule.or(self.verdict.as_ref()).expect("a rule or a verdict")
     }
 
     /// Whether a rule is expected first, or as a warning.
-    pub(crate) fn shows(&self, rule: &str) -> bool {
+    pub fn shows(&self, rule: &str) -> bool {
         self.expected.first().is_some_and(|first| first == rule)
             || self.warnings.iter().any(|warning| warning == rule)
     }
 
     /// Whether a rule is expected, as a finding or a warning.
-    pub(crate) fn names(&self, rule: &str) -> bool {
+    pub fn names(&self, rule: &str) -> bool {
         self.expected.iter().chain(&self.warnings).any(|expected| expected == rule)
     }
 
     /// The evidence, as the probes would record it.
-    pub(crate) fn evidence(&self) -> Evidence {
+    ///
+    /// # Panics
+    ///
+    /// If the scenario contains a word that is not known.
+    pub fn evidence(&self) -> Evidence {
         let (header_name, value) = self.handoff();
         let paper = self.paper();
         let urls = if self.fixture { &URLS_OF_FIXTURE } else { &URLS };

@@ -1,17 +1,20 @@
 //! Detects a configuration that contradicts the measurements: it is not the one in force.
 
-use super::{
-    super::{Analysis, Reached, handoff::swallower},
-    by_handoff, has,
-};
 use sendfile_evidence::{
     Response,
     fact::{Fact, FactKind},
     log::{LogEntry, LogEvent, LogSubject},
 };
 
+use crate::{
+    analysis::Analysis,
+    config_evidence::{by_handoff, has},
+    hops::swallower,
+    reached::Reached,
+};
+
 /// How the configuration contradicts the measurements, if it does.
-pub(in super::super) fn contradiction(analysis: &Analysis<'_>) -> Option<Vec<String>> {
+pub(crate) fn contradiction(analysis: &Analysis<'_>) -> Option<Vec<String>> {
     let full = analysis.unexplained_failure()?;
     let local = &analysis.evidence.local;
     let says = |wanted: &FactKind| local.iter().find(|it| it.kind == *wanted);

@@ -1,8 +1,9 @@
 //! Several servers in a row: which of them responds, which serves the file, and which passes a
 //! hand-off through.
 
-use super::Analysis;
 use sendfile_evidence::{ProbeId, Response, Server, dialect::file_seen};
+
+use crate::analysis::Analysis;
 
 impl Analysis<'_> {
     /// Whether the client received the app's own response, with or without the hand-off header.
@@ -54,4 +55,19 @@ impl Analysis<'_> {
             _ => front.is_some() && front != self.server,
         }
     }
+}
+
+/// An inner proxy that, requested directly, returns neither the file nor the app's hand-off header.
+pub(crate) fn swallower<'a>(analysis: &Analysis<'a>) -> Option<(ProbeId, &'a Response)> {
+    let (name, _) = analysis.handoff()?;
+    analysis.inner().find(|(id, it)| it.header(name).is_none() && !analysis.returns_dummy(*id))
+}
+
+/// Whether a hand-off to the direct location falls through although clients get the file there:
+/// then another proxy acts on it.
+pub(crate) fn swallowed(analysis: &Analysis<'_>) -> bool {
+    let fallen = analysis
+        .probe(ProbeId::DirectUri)
+        .is_some_and(|it| it.header("x-sendfile-fixture").is_some());
+    fallen && analysis.direct_right()
 }

@@ -1,0 +1,209 @@
+//! What a rule is: data, and one pure function that says whether the measurements show it.
+//!
+//! Everything that belongs to a rule stands in its literal. Knows no particular rule.
+
+use std::fmt;
+
+use sendfile_evidence::{Check, ProbeId, Server};
+
+use crate::{analysis::Analysis, config_evidence::ConfigEvidence};
+
+/// A known problem. Its id is permanent: it is used in scripts, JSON and the docs.
+pub struct Rule {
+    /// `<culprit>.<cause>`.
+    pub id: &'static str,
+    /// The culprit if it matches.
+    pub culprit: Culprit,
+    /// The severity if the file arrives; if it does not, it is always [`Severity::Broken`].
+    pub severity: Severity,
+    /// The check that fails if it matches; none if the four layers show it.
+    pub check: Option<Check>,
+    /// The problem, in one line.
+    pub summary: &'static str,
+    /// The explanation and how it is known, for `explain`.
+    pub meaning: &'static str,
+    /// The remedy.
+    pub remedy: Remedy,
+    /// The facts from a configuration or a log that confirm or exclude it.
+    pub config: Option<ConfigEvidence>,
+    /// Its order among findings of equal severity, confidence and basis.
+    pub precedence: Precedence,
+    /// Whether the measurements show it.
+    pub matches: fn(&Analysis<'_>) -> Option<Match>,
+}
+
+/// The order among findings of equal severity, confidence and basis.
+#[derive(Clone, Copy)]
+pub enum Precedence {
+    /// No order: such findings are sorted by culprit and id.
+    Usual,
+    /// Before these rules.
+    Over(&'static [&'static Rule]),
+    /// It names only the culprit, so any finding that names a cause replaces it.
+    Last,
+}
+
+/// The remedy, for any server and in the terms of particular ones.
+pub struct Remedy {
+    /// For any server.
+    pub any: &'static str,
+    /// For these servers.
+    pub servers: &'static [(Server, &'static str)],
+}
+
+impl Remedy {
+    /// The same remedy for every server.
+    pub const fn any(any: &'static str) -> Self {
+        Self { any, servers: &[] }
+    }
+
+    /// The remedy in the terms of a server, if there is one of its own.
+    pub fn of(&self, server: Server) -> Option<&'static str> {
+        let (_, remedy) = self.servers.iter().find(|(own, _)| *own == server)?;
+        Some(remedy)
+    }
+}
+
+/// The culprit: the layer in which a single change fixes the problem.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Culprit {
+    /// The file cannot be read from storage.
+    Storage,
+    /// The app does not return the intended response.
+    App,
+    /// The proxy cannot read the file.
+    Proxy,
+    /// App and proxy are each right, but do not fit together.
+    Handoff,
+    /// The request does not reach the app, or its response does not reach the serving proxy.
+    Frontend,
+}
+
+/// The effect on downloads.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Severity {
+    /// No file, or a wrong one.
+    Broken,
+    /// Clients without permission can download the file.
+    Exposed,
+    /// The file arrives, but not in the intended way.
+    Degraded,
+    /// No effect on the download itself, and none on the verdict.
+    Warning,
+}
+
+/// How certain a finding is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Confidence {
+    /// Nothing else explains the evidence.
+    Sure,
+    /// The best explanation among several.
+    Likely,
+    /// One explanation among several.
+    Possible,
+}
+
+/// What the confidence of a finding is based on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Basis {
+    /// A measurement.
+    Measured,
+    /// A measurement, confirmed by a configuration or an error log.
+    Both,
+    /// A configuration or an error log that explains a measured symptom.
+    Told,
+}
+
+impl Basis {
+    /// The order among findings of equal confidence: among certain ones, a measurement comes before
+    /// a fact that was only read; among guesses, a fact that was read comes first.
+    pub(crate) fn rank(self, confidence: Confidence) -> u8 {
+        match (self, confidence) {
+            (Self::Both, _) => 0,
+            (Self::Measured, Confidence::Sure) => 1,
+            (Self::Told, _) => 2,
+            (Self::Measured, _) => 3,
+        }
+    }
+}
+
+/// A match of a rule: its confidence and its evidence.
+pub struct Match {
+    pub(crate) confidence: Confidence,
+    pub(crate) because: Vec<String>,
+    /// The request that shows it, if that is not the one to the culprit's layer.
+    pub(crate) shown_by: Option<ProbeId>,
+    /// What the confidence is based on.
+    pub(crate) basis: Basis,
+    /// The change that fixes it, if a configuration shows it.
+    pub(crate) fix: Option<String>,
+}
+
+impl Match {
+    pub(crate) fn sure(because: impl Into<String>) -> Self {
+        Self::of(Confidence::Sure, because.into())
+    }
+
+    pub(crate) fn shown_by(self, id: ProbeId) -> Self {
+        Self { shown_by: Some(id), ..self }
+    }
+
+    pub(crate) fn also(mut self, because: impl Into<String>) -> Self {
+        self.because.push(because.into());
+        self
+    }
+
+    pub(crate) fn likely(because: impl Into<String>) -> Self {
+        Self::of(Confidence::Likely, because.into())
+    }
+
+    pub(crate) fn possible(because: impl Into<String>) -> Self {
+        Self::of(Confidence::Possible, because.into())
+    }
+
+    fn of(confidence: Confidence, because: String) -> Self {
+        let because = vec![because];
+        Self { confidence, because, shown_by: None, basis: Basis::Measured, fix: None }
+    }
+
+    /// Adds what a configuration or a log says, which gives it at least this confidence, and the
+    /// change that fixes it.
+    pub(crate) fn told(self, sure: Confidence, lines: Vec<String>, fix: Option<String>) -> Self {
+        let basis = if sure < self.confidence { Basis::Told } else { Basis::Both };
+        let because = self.because.into_iter().chain(lines).collect();
+        Self { confidence: self.confidence.min(sure), because, basis, fix, ..self }
+    }
+}
+
+impl fmt::Display for Culprit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Storage => "storage",
+            Self::App => "app",
+            Self::Proxy => "proxy",
+            Self::Handoff => "handoff",
+            Self::Frontend => "frontend",
+        })
+    }
+}
+
+impl fmt::Display for Severity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Broken => "broken",
+            Self::Exposed => "exposed",
+            Self::Degraded => "degraded",
+            Self::Warning => "warning",
+        })
+    }
+}
+
+impl fmt::Display for Confidence {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Sure => "sure",
+            Self::Likely => "likely",
+            Self::Possible => "possible",
+        })
+    }
+}
