@@ -15,10 +15,7 @@ pub(crate) mod length;
 pub(crate) mod manner;
 pub(crate) mod signature;
 
-/// The rules about the app: whether it sends a hand-off at all, and in which form.
-pub(crate) const RULES: [&[&Rule]; 4] = [OWN, signature::RULES, manner::RULES, length::RULES];
-
-const OWN: &[&Rule] = &[
+pub(crate) const RULES: &[&Rule] = &[
     &UNREACHABLE,
     &WRONG_DIALECT,
     &HEADER_MISSPELT,

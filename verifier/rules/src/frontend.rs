@@ -23,11 +23,7 @@ pub(crate) mod routing;
 pub(crate) mod visitor;
 pub(crate) mod wire;
 
-/// In this order: caches, routing before and after the app, what clients can do, and how responses
-/// end.
-pub(crate) const RULES: [&[&Rule]; 4] = [cache::RULES, OWN, visitor::RULES, wire::RULES];
-
-const OWN: &[&Rule] = &[
+pub(crate) const RULES: &[&Rule] = &[
     &BYPASSES_SERVING_PROXY,
     &LOCATION_SHADOWS_DOWNLOAD,
     &NOT_ROUTED_TO_APP,

@@ -22,23 +22,7 @@ pub(crate) mod relay;
 pub(crate) mod stale;
 pub(crate) mod store;
 
-/// In this order: open proxies, hand-offs without effect, refusals, the target's location, the
-/// store, response headers, range and conditional requests, stale targets, browser requests,
-/// unusual names.
-pub(crate) const RULES: [&[&Rule]; 10] = [
-    relay::RULES,
-    OWN,
-    refusal::RULES,
-    location::RULES,
-    store::RULES,
-    headers::RULES,
-    parts::RULES,
-    stale::RULES,
-    browser::RULES,
-    names::RULES,
-];
-
-const OWN: &[&Rule] = &[
+pub(crate) const RULES: &[&Rule] = &[
     &FEATURE_OFF,
     &NOT_ENGAGED,
     &SWALLOWED_BETWEEN,

@@ -1,5 +1,7 @@
 //! From evidence to a diagnosis: tries all rules, drops guesses, and derives the verdict.
 
+use std::cmp::Ordering;
+
 use sendfile_evidence::{Evidence, Outcome};
 
 use crate::{
@@ -17,9 +19,7 @@ use crate::{
 /// Judges the evidence about a target.
 pub fn judge(evidence: &Evidence, choice: &Choice) -> Diagnosis {
     let analysis = Analysis::of(evidence);
-    let tried = rules().filter(|rule| choice.tries(rule.id) && !analysis.cut_by_limit());
-    let mut found: Vec<Finding> = tried.filter_map(|rule| finding(rule, &analysis)).collect();
-    found.sort_by_key(|it| (it.severity, it.confidence, it.basis.rank(it.confidence)));
+    let found = found(&analysis, choice);
     let found = without_guesses(found);
     let (findings, warnings): (Vec<_>, Vec<_>) =
         found.into_iter().partition(|it| it.severity != Severity::Warning);
@@ -40,6 +40,43 @@ pub fn judge(evidence: &Evidence, choice: &Choice) -> Diagnosis {
     let deciding = deciding(&analysis, &findings);
     let checks = checks::results(evidence, || findings.iter().chain(&warnings));
     Diagnosis { verdict, findings, warnings, deciding, storage, app, direct, full, checks }
+}
+
+/// The findings of all rules that apply, the best explanation first.
+fn found(analysis: &Analysis<'_>, choice: &Choice) -> Vec<Finding> {
+    if analysis.cut_by_limit() {
+        return Vec::new();
+    }
+    let all: Vec<Finding> = rules().filter_map(|rule| finding(rule, analysis)).collect();
+    let mut found = Vec::new();
+    let replaced = |finding: &Finding| all.iter().any(|other| other.rule.replaces(finding.rule));
+    let kept: Vec<bool> = all.iter().map(|finding| !replaced(finding)).collect();
+    for (finding, kept) in all.into_iter().zip(kept) {
+        if kept && choice.tries(finding.rule.id) {
+            found.push(finding);
+        }
+    }
+    found.sort_by(order);
+    let mut i = 0;
+    while i < found.len() {
+        // A rule moves before those that it precedes, within the findings of equal rank.
+        let equal = |other: &Finding| rank(other) == rank(&found[i]);
+        let end = found.iter().rposition(equal).unwrap_or(i);
+        match (i + 1..=end).find(|later| found[*later].rule.precedes(found[i].rule)) {
+            Some(later) => found[i..=later].rotate_right(1),
+            None => i += 1,
+        }
+    }
+    found
+}
+
+fn rank(finding: &Finding) -> (Severity, Confidence, u8) {
+    (finding.severity, finding.confidence, finding.basis.rank(finding.confidence))
+}
+
+fn order(a: &Finding, b: &Finding) -> Ordering {
+    let key = |finding: &Finding| (rank(finding), finding.rule.culprit, finding.rule.id);
+    key(a).cmp(&key(b))
 }
 
 /// The requests and files not used yet that would distinguish between several explanations.

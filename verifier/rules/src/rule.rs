@@ -26,21 +26,41 @@ pub struct Rule {
     pub remedy: Remedy,
     /// The facts from a configuration or a log that confirm or exclude it.
     pub config: Option<ConfigEvidence>,
-    /// Its order among findings of equal severity, confidence and basis.
+    /// Which findings it replaces or precedes.
     pub precedence: Precedence,
     /// Whether the measurements show it.
     pub matches: fn(&Analysis<'_>) -> Option<Match>,
 }
 
-/// The order among findings of equal severity, confidence and basis.
+/// Which findings of other rules a finding replaces or precedes.
 #[derive(Clone, Copy)]
 pub enum Precedence {
-    /// No order: such findings are sorted by culprit and id.
+    /// None: among findings of equal severity, confidence and basis, it is sorted by culprit and id.
     Usual,
-    /// Before these rules.
-    Over(&'static [&'static Rule]),
+    /// It precedes the findings of these rules, if severity, confidence and basis are equal.
+    Before(&'static [&'static Rule]),
+    /// It explains what these rules match by, so it replaces their findings.
+    Replaces(&'static [&'static Rule]),
     /// It names only the culprit, so any finding that names a cause replaces it.
     Last,
+}
+
+impl Rule {
+    /// Whether its finding precedes that of another rule, all else being equal.
+    pub(crate) fn precedes(&self, other: &Self) -> bool {
+        match self.precedence {
+            Precedence::Before(rules) => rules.iter().any(|rule| rule.id == other.id),
+            Precedence::Usual | Precedence::Replaces(_) | Precedence::Last => false,
+        }
+    }
+
+    /// Whether its finding replaces that of another rule.
+    pub(crate) fn replaces(&self, other: &Self) -> bool {
+        match self.precedence {
+            Precedence::Replaces(rules) => rules.iter().any(|rule| rule.id == other.id),
+            Precedence::Usual | Precedence::Before(_) | Precedence::Last => false,
+        }
+    }
 }
 
 /// The remedy, for any server and in the terms of particular ones.
@@ -64,19 +84,20 @@ impl Remedy {
     }
 }
 
-/// The culprit: the layer in which a single change fixes the problem.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// The culprit: the layer in which a single change fixes the problem. In the order in which equally
+/// good explanations are listed: a component alone before the connection of two.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Culprit {
-    /// The file cannot be read from storage.
-    Storage,
     /// The app does not return the intended response.
     App,
+    /// The file cannot be read from storage.
+    Storage,
     /// The proxy cannot read the file.
     Proxy,
-    /// App and proxy are each right, but do not fit together.
-    Handoff,
     /// The request does not reach the app, or its response does not reach the serving proxy.
     Frontend,
+    /// App and proxy are each right, but do not fit together.
+    Handoff,
 }
 
 /// The effect on downloads.

@@ -305,7 +305,7 @@ pub(crate) static ROOT_FOR_ALIAS: Rule = Rule {
         },
         misled,
     ),
-    precedence: Precedence::Usual,
+    precedence: Precedence::Before(&[&ALIAS_WRONG_DIRECTORY, &PATH_VARIABLE_WRONG]),
     matches: |analysis| {
         if let Some(key) = analysis.failed_after_app().and_then(|it| twin(analysis, it)) {
             return Some(Match::sure(format!(
@@ -375,7 +375,7 @@ pub(crate) static VALUE_NOT_READ: Rule = Rule {
         )],
     },
     config: ConfigEvidence::explains_only(|_, fact| fact.kind == FactKind::ValueNotRead, astray),
-    precedence: Precedence::Usual,
+    precedence: Precedence::Before(&[&PATH_VARIABLE_WRONG]),
     matches: |analysis| {
         let full = analysis.failed_after_app().filter(|it| it.status == 404)?;
         let caddy = analysis.own_page(full) == Some(Server::Caddy);

@@ -32,7 +32,7 @@ pub(crate) static RELAY_FOR_ANYBODY: Rule = Rule {
         |_, fact| fact.kind == FactKind::RelaysForAnybody,
         open_target,
     ),
-    precedence: Precedence::Usual,
+    precedence: Precedence::Before(&[&crate::handoff::NOT_INTERNAL]),
     matches: |analysis| {
         analysis.probe(ProbeId::RelayOutside).filter(astray)?;
         let because = "Requested with the fixture's address in place of the store's, the site \

@@ -205,7 +205,7 @@ pub(crate) static UPSTREAM_HOST_WRONG: Rule = Rule {
                 .or_else(|| inside_unlike_direct(analysis))
         },
     ),
-    precedence: Precedence::Usual,
+    precedence: Precedence::Before(&[&QUERY_DROPPED]),
     matches: |analysis| {
         let full = analysis.failed_after_app()?;
         if let Some(status) = unexplained(analysis, full) {
