@@ -1,6 +1,6 @@
 # The commands of the project. You can also run each line by hand.
 
-.PHONY: demo test test-compose bench lint deb test-deb proxies
+.PHONY: demo test test-compose bench lint docs deb test-deb proxies
 
 # A self-contained demo: a storage in a temporary directory, the fixture, the built-in proxy, and the report.
 demo:
@@ -20,9 +20,14 @@ bench: proxies
 	cargo bench --workspace
 
 lint:
+	.ci/structure
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets -- -D warnings
 	RUSTDOCFLAGS='-D warnings' cargo doc --workspace --no-deps
+
+# Regenerates the pages in docs/ that tests hold; installs the real proxies and stores if they are missing.
+docs: proxies
+	CI=true UPDATE_DOCS=1 cargo test -p sendfile-check --test it -- faults checks:: matrix remote::page apps::
 
 # Builds Debian packages of both programs in target/debian/; installs cargo-deb if it is missing.
 deb:
