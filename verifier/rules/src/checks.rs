@@ -1,50 +1,70 @@
 //! The result of each check: a check fails by its own rules, and passes only if all its requests
 //! received a response.
 
-use sendfile_evidence::{
-    Check, Checked, End, Evidence, Made, Outcome, Probe, ProbeId, Response, Same,
-};
+use sendfile_evidence::{Check, End, Evidence, Made, Outcome, ProbeId, Response, Same};
 
 use crate::{
     analysis::Analysis,
     body_class::rotated,
     diagnosis::{CheckResult, Finding},
-    rule::Severity,
 };
 
 /// The results, in the order of the checks.
-pub(crate) fn results<'a, I>(
+pub(crate) fn results(
     evidence: &Evidence,
-    found: impl Fn() -> I,
-) -> Vec<(Check, CheckResult)>
-where
-    I: Iterator<Item = &'a Finding>,
-{
-    let result = |it: &Checked| {
-        let own: Vec<_> = found().filter(|own| own.rule.check == Some(it.check)).collect();
-        let rules = || own.iter().map(|it| it.rule.id).collect::<Vec<_>>().join(", ");
-        let warning = own.iter().all(|it| it.severity == Severity::Warning);
-        match &it.made {
-            _ if !own.is_empty() && warning => CheckResult::Warning(rules()),
-            _ if !own.is_empty() => CheckResult::Fail(rules()),
-            Made::Skipped(reason) => CheckResult::Skipped(reason.clone()),
-            Made::By(probes) => {
-                let skipped = probes.iter().find_map(|id| skipped(evidence, *id));
-                let unknown = || probes.iter().find_map(|id| unanswered(evidence, *id));
-                let untold = skipped.map(CheckResult::Skipped);
-                untold.or_else(|| unknown().map(CheckResult::Unknown)).unwrap_or(CheckResult::Pass)
-            }
+    findings: &[Finding],
+    warnings: &[Finding],
+) -> Vec<(Check, CheckResult)> {
+    let mut results = Vec::new();
+    for checked in &evidence.checks {
+        let rules = of_check(findings, checked.check);
+        let warned = of_check(warnings, checked.check);
+        let result = if !rules.is_empty() {
+            CheckResult::Fail([rules, warned].concat().join(", "))
+        } else if !warned.is_empty() {
+            CheckResult::Warning(warned.join(", "))
+        } else {
+            unfailed(evidence, &checked.made)
+        };
+        results.push((checked.check, result));
+    }
+    results
+}
+
+/// The rules of a check that matched.
+fn of_check(findings: &[Finding], check: Check) -> Vec<&'static str> {
+    let mut ids = Vec::new();
+    for finding in findings {
+        if finding.rule.check == Some(check) {
+            ids.push(finding.rule.id);
         }
+    }
+    ids
+}
+
+/// The result of a check none of whose rules matched.
+fn unfailed(evidence: &Evidence, made: &Made) -> CheckResult {
+    let probes = match made {
+        Made::Skipped(reason) => return CheckResult::Skipped(reason.clone()),
+        Made::By(probes) => probes,
     };
-    evidence.checks.iter().map(|it| (it.check, result(it))).collect()
+    if let Some(reason) = probes.iter().find_map(|id| skipped(evidence, *id)) {
+        return CheckResult::Skipped(reason);
+    }
+    match probes.iter().find_map(|id| inconclusive(evidence, *id)) {
+        Some(reason) => CheckResult::Unknown(reason),
+        None => CheckResult::Pass,
+    }
 }
 
 impl<'a> Analysis<'a> {
     /// The response to a repeated download for a check; none if the site allows the download only
     /// once or limits the rate.
-    pub(super) fn repeated(&self, id: ProbeId) -> Option<&'a Response> {
-        let told = |_: &&Response| self.delivered && unanswered(self.evidence, id).is_none();
-        self.probe(id).filter(told)
+    pub(crate) fn repeated(&self, id: ProbeId) -> Option<&'a Response> {
+        if !self.delivered || inconclusive(self.evidence, id).is_some() {
+            return None;
+        }
+        self.probe(id)
     }
 }
 
@@ -57,20 +77,20 @@ fn skipped(evidence: &Evidence, id: ProbeId) -> Option<String> {
 }
 
 /// Why the response to a probe is not conclusive, if it is not.
-pub(crate) fn unanswered(evidence: &Evidence, id: ProbeId) -> Option<String> {
+pub(crate) fn inconclusive(evidence: &Evidence, id: ProbeId) -> Option<String> {
     let probed = evidence.probed(id)?;
     match &probed.outcome {
         Outcome::Failed(failure) => Some(failure.chain.clone()),
         Outcome::Skipped(_) => None,
         Outcome::Response(_) if !id.at_site() || !evidence.delivered() => None,
-        Outcome::Response(it) if matches!(it.status, 429 | 503) => {
-            Some(format!("the site returns {} to repeated requests", it.status))
+        Outcome::Response(response) if matches!(response.status, 429 | 503) => {
+            Some(format!("the site returns {} to repeated requests", response.status))
         }
         Outcome::Response(_) if rotated(evidence) => {
             Some("the fixture changed its files during the check".to_owned())
         }
-        Outcome::Response(it) if id.repeats_download() => {
-            once_only(evidence).or_else(|| made_anew(evidence, it))
+        Outcome::Response(response) if id.repeats_download() => {
+            once_only(evidence).or_else(|| generated_anew(evidence, response))
         }
         Outcome::Response(_) => None,
     }
@@ -78,15 +98,18 @@ pub(crate) fn unanswered(evidence: &Evidence, id: ProbeId) -> Option<String> {
 
 /// Whether the site may generate the content anew for each request, if the only reference is its
 /// own response.
-fn made_anew(evidence: &Evidence, answer: &Response) -> Option<String> {
-    let full = evidence.full.response().filter(|_| !evidence.has_reference())?;
-    let other = matches!(answer.status, 200 | 206) && !answer.is_of_same_file(full);
-    other.then(|| "the site does not indicate that the content is unchanged".to_owned())
+fn generated_anew(evidence: &Evidence, repeated: &Response) -> Option<String> {
+    let full = evidence.full.response()?;
+    let content = matches!(repeated.status, 200 | 206);
+    if evidence.has_reference() || !content || repeated.is_of_same_file(full) {
+        return None;
+    }
+    Some("the site does not indicate that the content is unchanged".to_owned())
 }
 
 /// What the same request returned the second time, if it was no longer the download.
 fn once_only(evidence: &Evidence) -> Option<String> {
-    let again = evidence.probed(ProbeId::Again).and_then(Probe::response)?;
+    let again = evidence.probed(ProbeId::Again)?.response()?;
     let body = &again.body;
     let begins = body.end == End::TooLong && matches!(body.same, Some(Same::AtLeast(_)));
     match again.status {
@@ -100,7 +123,8 @@ fn once_only(evidence: &Evidence) -> Option<String> {
 mod tests {
     use super::*;
     use sendfile_evidence::{
-        Body, Dummy, ExtraProbe, Failure, FailureKind, RequestRecord, Sha256, Source,
+        Body, Checked, Dummy, ExtraProbe, Failure, FailureKind, Probe, RequestRecord, Sha256,
+        Source,
     };
 
     fn empty() -> Dummy {
@@ -150,7 +174,7 @@ mod tests {
             spoofed: None,
             certificate: None,
         };
-        let found = results(&evidence, std::iter::empty);
+        let found = results(&evidence, &[], &[]);
         assert_eq!(found, [(Check::Ranges, expected.clone())]);
     }
 

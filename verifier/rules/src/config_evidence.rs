@@ -4,6 +4,7 @@ use sendfile_evidence::{
     dialect,
     fact::{Fact, FactKind, FileState, Misconfiguration, misconfiguration},
     log::{LogEntry, LogEvent, LogSubject},
+    request::Request,
 };
 
 use crate::analysis::Analysis;
@@ -61,12 +62,13 @@ impl ConfigEvidence {
 pub(crate) const DIRECTORIES: &[Misconfiguration] =
     &[Misconfiguration::Slash, Misconfiguration::Alias, Misconfiguration::Folder];
 
-/// Whether a fact of this kind exists.
+/// Whether a fact of one of these kinds exists.
 pub(crate) fn has(analysis: &Analysis<'_>, wanted: &[FactKind]) -> bool {
-    analysis.evidence.local.iter().any(|it| wanted.contains(&it.kind))
+    analysis.evidence.local.iter().any(|fact| wanted.contains(&fact.kind))
 }
 
-pub(crate) fn event(fact: &Fact) -> Option<(LogEvent, LogSubject)> {
+/// The event of a log line, and the request that it belongs to.
+fn event(fact: &Fact) -> Option<(LogEvent, LogSubject)> {
     match &fact.kind {
         FactKind::Logged(entry) => Some((entry.event, entry.of)),
         _ => None,
@@ -99,10 +101,11 @@ pub(crate) fn another_disk(analysis: &Analysis<'_>, fact: &Fact) -> bool {
 /// A directory that differs here may be the right one in the proxy's container, if no direct
 /// location shows that both see the same disk.
 pub(crate) fn another_disk_perhaps(analysis: &Analysis<'_>, fact: &Fact) -> bool {
-    let misconfiguration =
-        [Misconfiguration::Root, Misconfiguration::Slash, Misconfiguration::Alias];
-    let other = matches!(&fact.kind, FactKind::TargetOpens { wrong: Some(it), .. } if !misconfiguration.contains(it));
-    other && !analysis.direct_right()
+    let FactKind::TargetOpens { wrong: Some(wrong), .. } = &fact.kind else { return false };
+    // A missing slash, or `root` instead of `alias`, is wrong on any disk.
+    let anywhere =
+        matches!(wrong, Misconfiguration::Root | Misconfiguration::Slash | Misconfiguration::Alias);
+    !anywhere && !analysis.direct_right()
 }
 
 pub(crate) fn unresolved(analysis: &Analysis<'_>, fact: &Fact) -> bool {
@@ -145,64 +148,86 @@ pub(crate) fn refuses_link(analysis: &Analysis<'_>, fact: &Fact) -> bool {
     let FactKind::Logged(LogEntry { event, of: LogSubject::Download, what }) = &fact.kind else {
         return false;
     };
-    let right_path = what.as_deref().is_some_and(|it| analysis.stored_at() == Some(it));
+    let right_path = what.is_some() && what.as_deref() == analysis.stored_at();
     *event == LogEvent::Link || *event == LogEvent::Missing && right_path && analysis.direct_right()
 }
 
 pub(crate) fn app_elsewhere(analysis: &Analysis<'_>, fact: &Fact) -> bool {
-    let app = |it: &str| {
-        sendfile_evidence::request::Request::get(&analysis.evidence.app.request.url)
-            .is_some_and(|app| it.contains(&app.address.to_string()))
-    };
     match &fact.kind {
         FactKind::AppElsewhere => true,
-        FactKind::Logged(LogEntry { event, of, what }) => {
-            let fails =
-                matches!(event, LogEvent::NotConnected | LogEvent::TimedOut | LogEvent::Closes);
-            let at_app = what.as_deref().is_none_or(app);
-            *of != LogSubject::Direct && (fails && at_app || *event == LogEvent::HeaderTooBig)
-        }
+        FactKind::Logged(LogEntry { of: LogSubject::Direct, .. }) => false,
+        FactKind::Logged(LogEntry { event: LogEvent::HeaderTooBig, .. }) => true,
+        FactKind::Logged(LogEntry {
+            event: LogEvent::NotConnected | LogEvent::TimedOut | LogEvent::Closes,
+            what,
+            ..
+        }) => match what {
+            Some(upstream) => names_app(analysis, upstream),
+            None => true,
+        },
         _ => false,
+    }
+}
+
+/// Whether the upstream in a log line is the app.
+fn names_app(analysis: &Analysis<'_>, upstream: &str) -> bool {
+    match Request::get(&analysis.evidence.app.request.url) {
+        Some(app) => upstream.contains(&app.address.to_string()),
+        None => false,
     }
 }
 
 /// Whether the path that a hand-off opens, according to the configuration or else the log, is wrong
 /// in one of these ways.
 pub(crate) fn opens(analysis: &Analysis<'_>, fact: &Fact, ways: &[Misconfiguration]) -> bool {
-    let written = analysis.evidence.local.iter().find_map(|fact| match &fact.kind {
-        FactKind::TargetOpens { path, wrong, .. } => Some((path, wrong)),
-        _ => None,
-    });
     match &fact.kind {
         FactKind::TargetOpens { wrong: Some(wrong), .. } => ways.contains(wrong),
-        FactKind::Logged(LogEntry { event, of: LogSubject::Download, what: Some(path) }) => {
-            let opened = matches!(event, LogEvent::Missing | LogEvent::Closed | LogEvent::Folder);
-            let way = match written {
-                // The configuration has more detail; the log confirms it.
-                Some((same, wrong)) => wrong.filter(|_| same == path),
-                None => logged_habit(analysis, path),
-            };
-            opened && by_handoff(analysis, path) && way.is_some_and(|it| ways.contains(&it))
+        FactKind::Logged(LogEntry {
+            event: LogEvent::Missing | LogEvent::Closed | LogEvent::Folder,
+            of: LogSubject::Download,
+            what: Some(path),
+        }) => {
+            let Some(wrong) = logged_misconfiguration(analysis, path) else { return false };
+            ways.contains(&wrong) && by_handoff(analysis, path)
         }
         _ => false,
     }
 }
 
+/// What is wrong with a path in the log.
+fn logged_misconfiguration(analysis: &Analysis<'_>, logged: &str) -> Option<Misconfiguration> {
+    for fact in &analysis.evidence.local {
+        // The configuration has more detail; the log confirms it.
+        if let FactKind::TargetOpens { path, wrong, .. } = &fact.kind {
+            return if path == logged { *wrong } else { None };
+        }
+    }
+    if has(analysis, &[FactKind::DownloadAsksApp]) {
+        return None;
+    }
+    let (_, value) = analysis.handoff()?;
+    misconfiguration(logged, &uri(value), analysis.stored_at()?)
+}
+
 /// Whether an opened path may be the hand-off's target: it ends with the file's name. Error pages
 /// and password files are opened for the same request.
 pub(crate) fn by_handoff(analysis: &Analysis<'_>, path: &str) -> bool {
-    let value = analysis
-        .handoff()
-        .map(|(_, value)| dialect::decoded(value.split('?').next().unwrap_or(value)));
-    let names = [value.as_deref(), analysis.stored_at()].into_iter().flatten();
-    let last = |it: &str| it.trim_end_matches('/').rsplit('/').next().map(str::to_owned);
-    names.map(last).any(|name| name.is_some_and(|it| path.trim_end_matches('/').ends_with(&it)))
+    let path = path.trim_end_matches('/');
+    if let Some((_, value)) = analysis.handoff()
+        && path.ends_with(last_segment(&uri(value)))
+    {
+        return true;
+    }
+    analysis.stored_at().is_some_and(|file| path.ends_with(last_segment(file)))
 }
 
-/// What a logged path shows on its own, if no configuration was read.
-pub(crate) fn logged_habit(analysis: &Analysis<'_>, path: &str) -> Option<Misconfiguration> {
-    let read = analysis.evidence.local.iter().any(|it| it.kind == FactKind::DownloadAsksApp);
-    let (_, value) = analysis.handoff().filter(|_| !read)?;
-    let uri = dialect::decoded(value.split('?').next()?);
-    misconfiguration(path, &uri, analysis.stored_at()?)
+/// The decoded path of a hand-off's value.
+fn uri(value: &str) -> String {
+    let (path, _) = value.split_once('?').unwrap_or((value, ""));
+    dialect::decoded(path)
+}
+
+fn last_segment(path: &str) -> &str {
+    let path = path.trim_end_matches('/');
+    path.rsplit('/').next().unwrap_or(path)
 }

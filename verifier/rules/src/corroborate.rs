@@ -8,7 +8,7 @@ use sendfile_evidence::fact::{Fact, FactKind};
 
 use crate::{
     analysis::Analysis,
-    config_evidence::{Symptom, another_disk_perhaps, has},
+    config_evidence::{ConfigEvidence, Symptom, another_disk_perhaps, has},
     contradiction::contradiction,
     rule::{Confidence, Match, Rule},
 };
@@ -19,49 +19,70 @@ pub(crate) fn corroborate(
     measured: Option<Match>,
     analysis: &Analysis<'_>,
 ) -> Option<Match> {
-    let found = with_facts(rule, measured, analysis)?;
+    let Some(config) = &rule.config else { return measured };
+    let mut found = with_facts(config, measured, analysis)?;
     // If the running server contradicts the file, it has not loaded the file, and editing the file
     // does not help.
-    let of_file = rule.config.is_some() && found.confidence == Confidence::Sure;
-    let loaded = !of_file || contradiction(analysis).is_none();
-    Some(if loaded { found } else { Match { confidence: Confidence::Likely, ..found } })
+    if found.confidence == Confidence::Sure && contradiction(analysis).is_some() {
+        found.confidence = Confidence::Likely;
+    }
+    Some(found)
 }
 
-fn with_facts(rule: &Rule, measured: Option<Match>, analysis: &Analysis<'_>) -> Option<Match> {
-    let doubt = has(analysis, &[FactKind::Unread, FactKind::Unsure, FactKind::ListensElsewhere]);
-    let Some(clue) = &rule.config else { return measured };
-    if !doubt && believed(analysis).any(|fact| clue.excludes(fact)) {
-        return None;
+fn with_facts(
+    config: &ConfigEvidence,
+    measured: Option<Match>,
+    analysis: &Analysis<'_>,
+) -> Option<Match> {
+    let incomplete =
+        has(analysis, &[FactKind::Unread, FactKind::Unsure, FactKind::ListensElsewhere]);
+    let mut confirming = Vec::new();
+    for fact in trusted(analysis) {
+        if !incomplete && config.excludes(fact) {
+            return None;
+        }
+        if (config.confirms)(analysis, fact) {
+            confirming.push(fact);
+        }
     }
-    let facts = || believed(analysis).filter(|it| (clue.confirms)(analysis, it));
-    let Some(fact) = facts().find(|it| it.fix.is_some()).or_else(|| facts().next()) else {
-        return measured;
+    let with_suggestion = confirming.iter().find(|fact| fact.fix.is_some());
+    let Some(fact) = with_suggestion.or(confirming.first()) else { return measured };
+    let found = match (measured, &config.symptom) {
+        (Some(found), Symptom::OfRule | Symptom::Or(_)) => found,
+        (Some(found), Symptom::Only(symptom)) => {
+            if symptom(analysis).is_none() {
+                return Some(found);
+            }
+            found
+        }
+        (None, Symptom::Or(symptom) | Symptom::Only(symptom)) => {
+            Match::possible(symptom(analysis)?)
+        }
+        (None, Symptom::OfRule) => return None,
     };
     // Parts that were not read or not understood may say otherwise, and a configuration for another
     // port may belong to another server; a log line is what happened.
-    let doubt =
-        doubt || another_disk_perhaps(analysis, fact) || fact.kind == FactKind::CachesErrors;
-    let sure = match doubt && !matches!(fact.kind, FactKind::Logged(_)) {
-        true => Confidence::Likely,
-        false => Confidence::Sure,
+    let doubtful =
+        incomplete || another_disk_perhaps(analysis, fact) || fact.kind == FactKind::CachesErrors;
+    let confidence = match fact.kind {
+        FactKind::Logged(_) => Confidence::Sure,
+        _ if doubtful => Confidence::Likely,
+        _ => Confidence::Sure,
     };
-    let found = match (measured, &clue.symptom) {
-        (Some(found), Symptom::OfRule | Symptom::Or(_)) => found,
-        (Some(found), Symptom::Only(it)) if it(analysis).is_some() => found,
-        (None, Symptom::Or(it) | Symptom::Only(it)) => Match::possible(it(analysis)?),
-        (measured, _) => return measured,
-    };
-    let mut lines: Vec<String> = facts().map(Fact::line).collect();
+    let mut lines: Vec<String> = confirming.iter().map(|fact| fact.line()).collect();
     lines.dedup();
-    Some(found.told(sure, lines, fact.fix.clone()))
+    Some(found.told(confidence, lines, fact.fix.clone()))
 }
 
-/// The facts that are trusted.
-fn believed<'a>(analysis: &Analysis<'a>) -> impl Iterator<Item = &'a Fact> + use<'a> {
-    let doubted = contradiction(analysis).is_some();
-    analysis
-        .evidence
-        .local
-        .iter()
-        .filter(move |it| !doubted || matches!(it.kind, FactKind::Logged(_)))
+/// The facts that are trusted: all of them, or only log lines if a measurement contradicts the
+/// configuration.
+fn trusted<'a>(analysis: &Analysis<'a>) -> Vec<&'a Fact> {
+    let contradicted = contradiction(analysis).is_some();
+    let mut facts = Vec::new();
+    for fact in &analysis.evidence.local {
+        if !contradicted || matches!(fact.kind, FactKind::Logged(_)) {
+            facts.push(fact);
+        }
+    }
+    facts
 }

@@ -1,7 +1,5 @@
 //! From evidence to a diagnosis: tries all rules, drops guesses, and derives the verdict.
 
-use std::cmp::Ordering;
-
 use sendfile_evidence::{Evidence, Outcome};
 
 use crate::{
@@ -11,35 +9,34 @@ use crate::{
     choice::Choice,
     corroborate::corroborate,
     curl,
-    diagnosis::{Diagnosis, Finding, Layer, LayerResult, Verdict},
-    layers,
-    rule::{Confidence, Culprit, Match, Precedence, Remedy, Rule, Severity},
+    diagnosis::{Diagnosis, Finding, LayerResult, Verdict},
+    layers::Layers,
+    rule::{Confidence, Culprit, Precedence, Remedy, Rule, Severity},
 };
 
 /// Judges the evidence about a target.
 pub fn judge(evidence: &Evidence, choice: &Choice) -> Diagnosis {
     let analysis = Analysis::of(evidence);
-    let found = found(&analysis, choice);
-    let found = without_guesses(found);
-    let (findings, warnings): (Vec<_>, Vec<_>) =
-        found.into_iter().partition(|it| it.severity != Severity::Warning);
-    let (storage, app, direct, full) = layers::of(&analysis);
-    let verdict = match findings.first().map(|it| it.severity) {
-        Some(Severity::Exposed) => Verdict::Exposed,
-        Some(Severity::Degraded) => Verdict::Degraded,
-        Some(_) => Verdict::Broken,
-        None => {
-            // A layer with a warning that explains its state is not unknown.
-            let told = |culprit| warnings.iter().any(|it| it.rule.culprit == culprit);
-            let layers =
-                [(&storage, Culprit::Storage), (&app, Culprit::App), (&full, Culprit::Frontend)];
-            let untold = layers.into_iter().filter(|(_, culprit)| !told(*culprit));
-            without_finding(&analysis, untold.map(|(layer, _)| layer))
+    let mut findings = Vec::new();
+    let mut warnings = Vec::new();
+    for finding in without_guesses(found(&analysis, choice)) {
+        match finding.severity {
+            Severity::Warning => warnings.push(finding),
+            Severity::Broken | Severity::Exposed | Severity::Degraded => findings.push(finding),
         }
-    };
-    let deciding = deciding(&analysis, &findings);
-    let checks = checks::results(evidence, || findings.iter().chain(&warnings));
-    Diagnosis { verdict, findings, warnings, deciding, storage, app, direct, full, checks }
+    }
+    let layers = Layers::of(&analysis);
+    Diagnosis {
+        verdict: verdict(&analysis, &findings, &warnings, &layers),
+        deciding: deciding(&analysis, &findings),
+        checks: checks::results(evidence, &findings, &warnings),
+        findings,
+        warnings,
+        storage: layers.storage,
+        app: layers.app,
+        direct: layers.direct,
+        full: layers.full,
+    }
 }
 
 /// The findings of all rules that apply, the best explanation first.
@@ -48,70 +45,45 @@ fn found(analysis: &Analysis<'_>, choice: &Choice) -> Vec<Finding> {
         return Vec::new();
     }
     let all: Vec<Finding> = rules().filter_map(|rule| finding(rule, analysis)).collect();
+    let matching: Vec<&Rule> = all.iter().map(|finding| finding.rule).collect();
     let mut found = Vec::new();
-    let replaced = |finding: &Finding| all.iter().any(|other| other.rule.replaces(finding.rule));
-    let kept: Vec<bool> = all.iter().map(|finding| !replaced(finding)).collect();
-    for (finding, kept) in all.into_iter().zip(kept) {
-        if kept && choice.tries(finding.rule.id) {
+    for finding in all {
+        let replaced = matching.iter().any(|rule| rule.replaces(finding.rule));
+        if !replaced && choice.tries(finding.rule.id) {
             found.push(finding);
         }
     }
-    found.sort_by(order);
-    let mut i = 0;
-    while i < found.len() {
-        // A rule moves before those that it precedes, within the findings of equal rank.
-        let equal = |other: &Finding| rank(other) == rank(&found[i]);
-        let end = found.iter().rposition(equal).unwrap_or(i);
-        match (i + 1..=end).find(|later| found[*later].rule.precedes(found[i].rule)) {
-            Some(later) => found[i..=later].rotate_right(1),
-            None => i += 1,
-        }
-    }
-    found
+    found.sort_by_key(|finding| (rank(finding), finding.rule.culprit, finding.rule.id));
+    in_precedence(found)
 }
 
 fn rank(finding: &Finding) -> (Severity, Confidence, u8) {
     (finding.severity, finding.confidence, finding.basis.rank(finding.confidence))
 }
 
-fn order(a: &Finding, b: &Finding) -> Ordering {
-    let key = |finding: &Finding| (rank(finding), finding.rule.culprit, finding.rule.id);
-    key(a).cmp(&key(b))
-}
-
-/// The requests and files not used yet that would distinguish between several explanations.
-fn deciding(analysis: &Analysis<'_>, findings: &[Finding]) -> Option<String> {
-    let broken = findings.iter().filter(|it| it.severity == Severity::Broken);
-    let open = broken.filter(|it| it.confidence != Confidence::Sure).count() > 1;
-    let mut local = None;
-    if let Some(server) = analysis.server
-        && analysis.evidence.local.is_empty()
-        && let Some(flags) = server.local_flags()
-    {
-        local = Some(match server.remote_hint() {
-            Some(hint) => format!("{flags}, or {hint}"),
-            None => flags.to_owned(),
+/// Inserts each finding before the first one of equal rank that it precedes.
+fn in_precedence(sorted: Vec<Finding>) -> Vec<Finding> {
+    let mut ordered: Vec<Finding> = Vec::new();
+    for finding in sorted {
+        let later = ordered.iter().position(|earlier| {
+            rank(earlier) == rank(&finding) && finding.rule.precedes(earlier.rule)
         });
+        ordered.insert(later.unwrap_or(ordered.len()), finding);
     }
-    let skipped = |seen: bool, flag: &str| seen.then(|| flag.to_owned());
-    let evidence = analysis.evidence;
-    let asks = [
-        skipped(matches!(evidence.app.outcome, Outcome::Skipped(_)), "--app URL"),
-        skipped(matches!(evidence.direct.outcome, Outcome::Skipped(_)), "--direct URL"),
-        local,
-    ];
-    let asks: Vec<_> = asks.into_iter().flatten().collect();
-    (open && !asks.is_empty()).then(|| asks.join(", or "))
+    ordered
 }
 
 /// Drops guesses: a certain finding leaves no room for others, and a finding that names only the
 /// culprit is useless next to a cause.
 fn without_guesses(mut found: Vec<Finding>) -> Vec<Finding> {
-    let broken = |it: &Finding| it.severity == Severity::Broken;
-    if found.iter().any(|it| broken(it) && it.confidence == Confidence::Sure) {
-        found.retain(|it| !broken(it) || it.confidence == Confidence::Sure);
+    let certain = |finding: &Finding| {
+        finding.severity == Severity::Broken && finding.confidence == Confidence::Sure
+    };
+    if found.iter().any(certain) {
+        found.retain(|finding| finding.severity != Severity::Broken || certain(finding));
     }
-    if found.iter().filter(|it| broken(it)).count() > 1 {
+    let broken = found.iter().filter(|finding| finding.severity == Severity::Broken).count();
+    if broken > 1 {
         found.retain(|finding| !matches!(finding.rule.precedence, Precedence::Last));
     }
     found
@@ -120,47 +92,103 @@ fn without_guesses(mut found: Vec<Finding>) -> Vec<Finding> {
 fn finding(rule: &'static Rule, analysis: &Analysis<'_>) -> Option<Finding> {
     let measured = (rule.matches)(analysis);
     let found = corroborate(rule, measured, analysis)?;
-    let Match { confidence, because, shown_by, basis, fix } = found;
     let severity = match rule.severity {
         Severity::Degraded if !analysis.delivered => Severity::Broken,
         severity => severity,
     };
-    let asked = shown_by.and_then(|id| analysis.evidence.probed(id)).map(|it| &it.request);
-    let reproduce = asked.map_or_else(|| reproduce(analysis, rule.culprit), curl::line);
-    let remedy = fix.unwrap_or_else(|| remedy(analysis, &rule.remedy));
-    Some(Finding { rule, severity, confidence, basis, evidence: because, reproduce, remedy })
+    let mut reproduce = reproduce(analysis, rule.culprit);
+    if let Some(id) = found.shown_by
+        && let Some(probe) = analysis.evidence.probed(id)
+    {
+        reproduce = curl::line(&probe.request);
+    }
+    Some(Finding {
+        rule,
+        severity,
+        confidence: found.confidence,
+        basis: found.basis,
+        evidence: found.because,
+        reproduce,
+        remedy: found.fix.unwrap_or_else(|| remedy(analysis, &rule.remedy)),
+    })
+}
+
+fn verdict(
+    analysis: &Analysis<'_>,
+    findings: &[Finding],
+    warnings: &[Finding],
+    layers: &Layers,
+) -> Verdict {
+    match findings.first().map(|finding| finding.severity) {
+        Some(Severity::Exposed) => Verdict::Exposed,
+        Some(Severity::Degraded) => Verdict::Degraded,
+        Some(Severity::Broken | Severity::Warning) => Verdict::Broken,
+        None => without_finding(analysis, unknown_layer(warnings, layers)),
+    }
+}
+
+/// Why a layer is unknown, unless a warning explains its state.
+fn unknown_layer<'a>(warnings: &[Finding], layers: &'a Layers) -> Option<&'a str> {
+    for (layer, culprit) in [
+        (&layers.storage, Culprit::Storage),
+        (&layers.app, Culprit::App),
+        (&layers.full, Culprit::Frontend),
+    ] {
+        let explained = warnings.iter().any(|warning| warning.rule.culprit == culprit);
+        if let LayerResult::Unknown(reason) = &layer.result
+            && !explained
+        {
+            return Some(reason);
+        }
+    }
+    None
 }
 
 /// The verdict if no rule matched: healthy if everything checked was right, otherwise inconclusive.
-fn without_finding<'a>(
-    analysis: &Analysis<'_>,
-    layers: impl Iterator<Item = &'a Layer>,
-) -> Verdict {
-    if analysis.cut_by_limit() {
-        let reason = "the file is longer than the read limit; raise --max-bytes";
-        return Verdict::Inconclusive(reason.to_owned());
+fn without_finding(analysis: &Analysis<'_>, unknown: Option<&str>) -> Verdict {
+    let reason = if analysis.cut_by_limit() {
+        "the file is longer than the read limit; raise --max-bytes".to_owned()
+    } else if !analysis.evidence.has_reference() {
+        let reason = analysis.no_reference_reason();
+        format!("there is no reference copy to compare with: {reason}")
+    } else if let Some(reason) = unknown {
+        reason.to_owned()
+    } else if analysis.delivered {
+        return Verdict::Healthy;
+    } else if analysis.engaged().is_some() {
+        ENABLE_HINT.to_owned()
+    } else if analysis.app().is_some() && analysis.direct().is_some() {
+        "no rule explains the evidence".to_owned()
+    } else {
+        "the download fails; add --app and --direct to find the cause".to_owned()
+    };
+    Verdict::Inconclusive(reason)
+}
+
+/// The requests and files not used yet that would distinguish between several explanations.
+fn deciding(analysis: &Analysis<'_>, findings: &[Finding]) -> Option<String> {
+    let open = |finding: &&Finding| {
+        finding.severity == Severity::Broken && finding.confidence != Confidence::Sure
+    };
+    if findings.iter().filter(open).count() < 2 {
+        return None;
     }
-    if !analysis.evidence.has_reference() {
-        let reason = format!(
-            "there is no reference copy to compare with: {}",
-            analysis.no_reference_reason()
-        );
-        return Verdict::Inconclusive(reason);
+    let evidence = analysis.evidence;
+    let mut flags = Vec::new();
+    if matches!(evidence.app.outcome, Outcome::Skipped(_)) {
+        flags.push("--app URL");
     }
-    let unknown = layers.into_iter().find_map(|it| match &it.result {
-        LayerResult::Unknown(reason) => Some(reason.clone()),
-        _ => None,
-    });
-    let asked = analysis.app().is_some() && analysis.direct().is_some();
-    match unknown {
-        Some(reason) => Verdict::Inconclusive(reason),
-        None if analysis.delivered => Verdict::Healthy,
-        None if analysis.engaged().is_some() => Verdict::Inconclusive(ENABLE_HINT.to_owned()),
-        None if asked => Verdict::Inconclusive("no rule explains the evidence".to_owned()),
-        None => Verdict::Inconclusive(
-            "the download fails; add --app and --direct to find the cause".to_owned(),
-        ),
+    if matches!(evidence.direct.outcome, Outcome::Skipped(_)) {
+        flags.push("--direct URL");
     }
+    if let Some(server) = analysis.server
+        && evidence.local.is_empty()
+        && let Some(local) = server.local_flags()
+    {
+        flags.push(local);
+        flags.extend(server.remote_hint());
+    }
+    if flags.is_empty() { None } else { Some(flags.join(", or ")) }
 }
 
 /// The remedy in the terms of the server that was recognised.

@@ -1,6 +1,6 @@
 //! The result of each of the four layers.
 
-use sendfile_evidence::{Body, Evidence, Outcome, Probe, Response, dialect};
+use sendfile_evidence::{Body, Outcome, Probe, Response, dialect};
 
 use crate::{
     analysis::Analysis,
@@ -8,33 +8,46 @@ use crate::{
 };
 
 /// Why a layer that responded cannot be judged.
-const UNTOLD: &str = "there is no reference copy to compare with";
+const NO_REFERENCE: &str = "there is no reference copy to compare with";
 
-/// Returns the storage, app, direct and full layers.
-pub(crate) fn of(analysis: &Analysis<'_>) -> (Layer, Layer, Layer, Layer) {
-    let evidence = analysis.evidence;
-    let storage = layer(&evidence.storage, |body| storage_layer(analysis, body));
-    let app = layer(&evidence.app, |response| app_layer(analysis, response));
-    let direct = layer(&evidence.direct, |it| {
-        served(analysis, it, evidence.is_dummy(&it.body) && it.status == 200)
-    });
-    let full = match &evidence.full.outcome {
-        // A client that receives no response has no download, whatever the reason.
-        Outcome::Failed(failure) => {
-            Layer { result: LayerResult::Fail, seen: failure.chain.clone() }
-        }
-        _ => layer(&evidence.full, |it| served(analysis, it, evidence.delivered())),
-    };
-    (storage, app, direct, full)
+/// The four layers.
+pub(crate) struct Layers {
+    pub(crate) storage: Layer,
+    pub(crate) app: Layer,
+    pub(crate) direct: Layer,
+    pub(crate) full: Layer,
 }
 
-fn layer<T>(probed: &Probe<T>, judge: impl FnOnce(&T) -> Layer) -> Layer {
-    match &probed.outcome {
-        Outcome::Response(answer) => judge(answer),
+impl Layers {
+    /// Judges the layers.
+    pub(crate) fn of(analysis: &Analysis<'_>) -> Self {
+        let evidence = analysis.evidence;
+        Self {
+            storage: layer(&evidence.storage, |body| storage(analysis, body)),
+            app: layer(&evidence.app, |response| app(analysis, response)),
+            direct: layer(&evidence.direct, |response| {
+                let right = evidence.is_dummy(&response.body) && response.status == 200;
+                served(analysis, response, right)
+            }),
+            full: match &evidence.full.outcome {
+                // A client that receives no response has no download, whatever the reason.
+                Outcome::Failed(failure) => {
+                    Layer { result: LayerResult::Fail, seen: failure.chain.clone() }
+                }
+                Outcome::Response(_) | Outcome::Skipped(_) => layer(&evidence.full, |response| {
+                    served(analysis, response, evidence.delivered())
+                }),
+            },
+        }
+    }
+}
+
+fn layer<T>(probe: &Probe<T>, judge: impl FnOnce(&T) -> Layer) -> Layer {
+    match &probe.outcome {
+        Outcome::Response(response) => judge(response),
         Outcome::Failed(failure) => {
-            let url = &probed.request.url;
-            let reason = format!("`{url}` does not respond: {}", failure.chain);
-            Layer { seen: failure.chain.clone(), result: LayerResult::Unknown(reason) }
+            let reason = format!("`{}` does not respond: {}", probe.request.url, failure.chain);
+            Layer { result: LayerResult::Unknown(reason), seen: failure.chain.clone() }
         }
         Outcome::Skipped(reason) => {
             Layer { result: LayerResult::Skipped(reason.clone()), seen: reason.clone() }
@@ -42,34 +55,17 @@ fn layer<T>(probed: &Probe<T>, judge: impl FnOnce(&T) -> Layer) -> Layer {
     }
 }
 
-fn served(analysis: &Analysis<'_>, response: &Response, right: bool) -> Layer {
-    let result = match (right, &analysis.evidence.dummy) {
-        (true, _) if analysis.evidence.has_reference() => LayerResult::Pass,
-        (true, _) => LayerResult::Unknown(UNTOLD.to_owned()),
-        (false, Some(_)) => LayerResult::Fail,
-        (false, None) if response.status >= 400 => LayerResult::Fail,
-        (false, None) => LayerResult::Unknown(UNTOLD.to_owned()),
-    };
-    Layer { result, seen: analysis.describe(response) }
+fn storage(analysis: &Analysis<'_>, body: &Body) -> Layer {
+    let (file, size) = (analysis.evidence.file_is_called(), body.size);
+    if analysis.evidence.is_dummy(body) {
+        Layer { result: LayerResult::Pass, seen: format!("{file}, {size} bytes") }
+    } else {
+        let seen = format!("{size} bytes, which differ from {file}");
+        Layer { result: LayerResult::Fail, seen }
+    }
 }
 
-/// The result for the content of the storage.
-pub(crate) fn stored(evidence: &Evidence, body: &Body) -> LayerResult {
-    if evidence.is_dummy(body) { LayerResult::Pass } else { LayerResult::Fail }
-}
-
-/// The result of the storage layer.
-fn storage_layer(analysis: &Analysis<'_>, body: &Body) -> Layer {
-    let (it, size) = (analysis.evidence.file_is_called(), body.size);
-    let seen = match analysis.evidence.is_dummy(body) {
-        true => format!("{it}, {size} bytes"),
-        false => format!("{size} bytes, which differ from {it}"),
-    };
-    Layer { result: stored(analysis.evidence, body), seen }
-}
-
-/// The result of the app layer.
-fn app_layer(analysis: &Analysis<'_>, response: &Response) -> Layer {
+fn app(analysis: &Analysis<'_>, response: &Response) -> Layer {
     let result = if analysis.app_right() { LayerResult::Pass } else { LayerResult::Fail };
     let seen = match analysis.handoff() {
         Some((name, value)) => {
@@ -78,4 +74,16 @@ fn app_layer(analysis: &Analysis<'_>, response: &Response) -> Layer {
         None => format!("{}, no hand-off header", response.status),
     };
     Layer { result, seen }
+}
+
+fn served(analysis: &Analysis<'_>, response: &Response, right: bool) -> Layer {
+    let known = analysis.evidence.dummy.is_some();
+    let result = if right && analysis.evidence.has_reference() {
+        LayerResult::Pass
+    } else if !right && (known || response.status >= 400) {
+        LayerResult::Fail
+    } else {
+        LayerResult::Unknown(NO_REFERENCE.to_owned())
+    };
+    Layer { result, seen: analysis.describe(response) }
 }

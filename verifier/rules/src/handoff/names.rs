@@ -5,7 +5,7 @@ use sendfile_evidence::{Check, ExtraProbe, OddName, Outcome, ProbeId, Server};
 
 use crate::{
     analysis::Analysis,
-    checks::unanswered,
+    checks::inconclusive,
     rule::{Culprit, Match, Precedence, Remedy, Rule, Severity},
 };
 
@@ -75,7 +75,7 @@ fn lost<'a>(analysis: &Analysis<'a>) -> impl Iterator<Item = (OddName, &'a Extra
         ProbeId::Name(name) => Some((name, it)),
         _ => None,
     });
-    let wrong = |id| !analysis.returns_dummy(id) && unanswered(analysis.evidence, id).is_none();
+    let wrong = |id| !analysis.returns_dummy(id) && inconclusive(analysis.evidence, id).is_none();
     let lost: Vec<_> = named.filter(|(_, it)| analysis.delivered && wrong(it.id)).collect();
     lost.into_iter()
 }
