@@ -16,91 +16,110 @@ use crate::{
 /// How the configuration contradicts the measurements, if it does.
 pub(crate) fn contradiction(analysis: &Analysis<'_>) -> Option<Vec<String>> {
     let full = analysis.unexplained_failure()?;
-    let local = &analysis.evidence.local;
-    let says = |wanted: &FactKind| local.iter().find(|it| it.kind == *wanted);
     if has(analysis, &[FactKind::Unsure, FactKind::Unread]) {
         return None;
     }
+    let mut lines = contradicted(analysis, full)?;
+    let edited = analysis.evidence.local.iter().find(|fact| fact.kind == FactKind::Edited);
+    lines.extend(edited.map(Fact::line));
+    Some(lines)
+}
+
+fn contradicted(analysis: &Analysis<'_>, full: &Response) -> Option<Vec<String>> {
+    let paths = opened_paths(analysis);
+    if let Some(paths) = &paths
+        && paths.differ()
+        && has(analysis, &[FactKind::DownloadAsksApp])
+    {
+        return Some(vec![paths.configured.0.line(), paths.logged.0.line()]);
+    }
     // If the port is mapped, this may be another server's configuration.
-    let ours = !has(analysis, &[FactKind::ListensElsewhere]);
+    if has(analysis, &[FactKind::ListensElsewhere]) {
+        return None;
+    }
     // A request that an access rule rejects receives the server's own page, whatever the later
     // rules say.
-    let guarded = has(analysis, &[FactKind::Guarded]);
-    let by_rule = || other_rule(analysis, full).filter(|_| ours && !guarded);
-    let found = other_path(analysis).or_else(by_rule).or_else(|| {
-        // If an inner proxy was requested and drops the header, the others follow their
-        // configuration.
-        let asked = analysis.failed_after_app().is_some() && swallower(analysis).is_none();
-        let fine = says(&FactKind::Fine).filter(|_| ours && asked)?;
-        let own = analysis.own_page(full).is_some() && matches!(full.status, 403 | 404 | 500);
-        let again = matches!(analysis.reached, Reached::AppTwice(_));
-        let other = own || again || analysis.passed_on();
-        (other && !same_path(analysis)).then(|| vec![fine.line(), analysis.client_gets()])
-    })?;
-    let edited = says(&FactKind::Edited).map(Fact::line);
-    Some(found.into_iter().chain(edited).collect())
+    if !has(analysis, &[FactKind::Guarded])
+        && let Some(lines) = other_route(analysis, full)
+    {
+        return Some(lines);
+    }
+    // If the log names the configured path, the file is in force, whatever else prevents the file
+    // from being read.
+    if paths.is_some_and(|paths| !paths.differ()) {
+        return None;
+    }
+    should_work(analysis, full)
 }
 
-/// The log names another path than the configuration.
-fn other_path(analysis: &Analysis<'_>) -> Option<Vec<String>> {
-    let local = &analysis.evidence.local;
-    let asks = local.iter().any(|it| it.kind == FactKind::DownloadAsksApp);
-    let ((config, written), (log, logged)) = paths(analysis)?;
-    (asks && tidy(written) != tidy(logged)).then(|| vec![config.line(), log.line()])
+/// The configuration as it stands gives the client the file, but the proxy itself fails.
+fn should_work(analysis: &Analysis<'_>, full: &Response) -> Option<Vec<String>> {
+    let fine = analysis.evidence.local.iter().find(|fact| fact.kind == FactKind::Fine)?;
+    // If an inner proxy was requested and drops the header, the others follow their configuration.
+    if analysis.failed_after_app().is_none() || swallower(analysis).is_some() {
+        return None;
+    }
+    let own = analysis.own_page(full).is_some() && matches!(full.status, 403 | 404 | 500);
+    let again = matches!(analysis.reached, Reached::AppTwice(_));
+    if own || again || analysis.passed_on() {
+        return Some(vec![fine.line(), analysis.client_gets()]);
+    }
+    None
 }
 
-/// Whether the log names the same path as the configuration: then it is in force, whatever else
-/// prevents the file from being read.
-fn same_path(analysis: &Analysis<'_>) -> bool {
-    paths(analysis).is_some_and(|((_, written), (_, logged))| tidy(written) == tidy(logged))
+/// What the hand-off opens according to the configuration, and what it opened according to the log:
+/// a fact, and the path that it names.
+struct OpenedPaths<'a> {
+    configured: (&'a Fact, &'a str),
+    logged: (&'a Fact, &'a str),
+}
+
+impl OpenedPaths<'_> {
+    fn differ(&self) -> bool {
+        tidy(self.configured.1) != tidy(self.logged.1)
+    }
 }
 
 fn tidy(path: &str) -> String {
     path.replace("//", "/").trim_end_matches('/').to_owned()
 }
 
-/// A fact, and the path that it names.
-type Told<'a> = (&'a Fact, &'a str);
-
-/// What the hand-off opens according to the configuration, and what it opened according to the log.
-fn paths<'a>(analysis: &Analysis<'a>) -> Option<(Told<'a>, Told<'a>)> {
-    let local = &analysis.evidence.local;
-    let written = local.iter().find_map(|it| match &it.kind {
-        FactKind::TargetOpens { path, .. } => Some((it, path.as_str())),
-        _ => None,
-    });
-    let logged = local.iter().find_map(|it| match &it.kind {
-        FactKind::Logged(LogEntry { event, of: LogSubject::Download, what: Some(path) }) => {
-            let opened = matches!(event, LogEvent::Missing | LogEvent::Closed | LogEvent::Folder);
-            (opened && by_handoff(analysis, path)).then_some((it, path.as_str()))
+fn opened_paths<'a>(analysis: &Analysis<'a>) -> Option<OpenedPaths<'a>> {
+    let (mut configured, mut logged) = (None, None);
+    for fact in &analysis.evidence.local {
+        match &fact.kind {
+            FactKind::TargetOpens { path, .. } if configured.is_none() => {
+                configured = Some((fact, path.as_str()));
+            }
+            FactKind::Logged(LogEntry {
+                event: LogEvent::Missing | LogEvent::Closed | LogEvent::Folder,
+                of: LogSubject::Download,
+                what: Some(path),
+            }) if logged.is_none() && by_handoff(analysis, path) => {
+                logged = Some((fact, path.as_str()));
+            }
+            _ => {}
         }
-        _ => None,
-    });
-    written.zip(logged)
+    }
+    Some(OpenedPaths { configured: configured?, logged: logged? })
 }
 
 /// The configuration routes the download to another place than the measured one.
-fn other_rule(analysis: &Analysis<'_>, full: &Response) -> Option<Vec<String>> {
-    let local = &analysis.evidence.local;
-    let find = |wanted: &[FactKind]| local.iter().find(|it| wanted.contains(&it.kind));
-    let fact = match &analysis.reached {
-        // The server's own 5xx errors occur before the app is contacted, whatever the rules say.
-        Reached::NotReached(_) => find(&[FactKind::DownloadAsksApp]).filter(|_| {
-            full.status < 500
-                && analysis.own_page(full).is_some()
-                && analysis.own_page(full) == analysis.server
-        })?,
-        Reached::App(_) | Reached::AppTwice(_) | Reached::Misrouted(_) => {
-            find(&[FactKind::DownloadShadowed, FactKind::DownloadNotRouted])?
+fn other_route(analysis: &Analysis<'_>, full: &Response) -> Option<Vec<String>> {
+    let (how, wanted): (_, &[FactKind]) = match &analysis.reached {
+        Reached::NotReached(how) => {
+            // The server's own 5xx errors occur before the app is contacted, whatever the rules say.
+            let page = analysis.own_page(full);
+            if full.status >= 500 || page.is_none() || page != analysis.server {
+                return None;
+            }
+            (how, &[FactKind::DownloadAsksApp])
+        }
+        Reached::App(how) | Reached::AppTwice(how) | Reached::Misrouted(how) => {
+            (how, &[FactKind::DownloadShadowed, FactKind::DownloadNotRouted])
         }
         Reached::Unknown => return None,
     };
-    let how = match &analysis.reached {
-        Reached::App(how)
-        | Reached::AppTwice(how)
-        | Reached::Misrouted(how)
-        | Reached::NotReached(how) => (*how).to_owned(),
-        Reached::Unknown => String::new(),
-    };
+    let fact = analysis.evidence.local.iter().find(|fact| wanted.contains(&fact.kind))?;
     Some(vec![fact.line(), format!("Measured: {how}")])
 }
