@@ -2,7 +2,7 @@
 //! far the request got.
 
 use sendfile_evidence::{
-    Body, End, Evidence, Outcome, ProbeId, Response, Server, Source,
+    End, Evidence, Outcome, ProbeId, Response, Server, Source,
     dialect::{self, ValueFault, compare_values},
 };
 
@@ -23,25 +23,36 @@ pub struct Analysis<'a> {
     pub server: Option<Server>,
 }
 
+/// The hint for an app that was not requested as the proxy requests it.
+pub(crate) const ENABLE_HINT: &str = "the app sends a hand-off only if the request enables it: pass \
+                                      the headers that the proxy sends, X-Sendfile-Type and \
+                                      X-Accel-Mapping, with --app-header";
+
 impl<'a> Analysis<'a> {
     /// Interprets the evidence.
     pub fn of(evidence: &'a Evidence) -> Self {
-        let of = |it: Option<&Response>| it.and_then(Server::of);
-        let server = of(evidence.direct.response()).or_else(|| of(evidence.full.response()));
-        Self { evidence, delivered: evidence.delivered(), reached: Reached::of(evidence), server }
+        let direct = evidence.direct.response().and_then(Server::of);
+        let full = evidence.full.response().and_then(Server::of);
+        Self {
+            evidence,
+            delivered: evidence.delivered(),
+            reached: Reached::of(evidence),
+            server: direct.or(full),
+        }
     }
 
     /// The client's response, if the dummy did not arrive.
     pub fn wrong_full(&self) -> Option<&'a Response> {
-        let known = self.evidence.dummy.is_some();
-        self.evidence.full.response().filter(|it| !self.delivered && (known || it.status != 200))
+        let full = self.evidence.full.response()?;
+        let comparable = self.evidence.dummy.is_some() || full.status != 200;
+        if !self.delivered && comparable { Some(full) } else { None }
     }
 
     /// Whether the read limit truncated the download before the file's own size.
     pub fn cut_by_limit(&self) -> bool {
-        let size = self.evidence.dummy.as_ref().map_or(u64::MAX, |it| it.size);
-        let cut = |it: &Response| it.body.end == End::TooLong && it.body.size <= size;
-        self.evidence.full.response().is_some_and(cut)
+        let Some(full) = self.evidence.full.response() else { return false };
+        let size = self.evidence.dummy.as_ref().map_or(u64::MAX, |dummy| dummy.size);
+        full.body.end == End::TooLong && full.body.size <= size
     }
 
     /// Why there is no reference copy to compare with.
@@ -63,41 +74,41 @@ impl<'a> Analysis<'a> {
 
     /// The direct location's response.
     pub fn direct(&self) -> Option<&'a Response> {
-        self.evidence.direct.response().filter(|it| !self.by_app(it))
+        let direct = self.evidence.direct.response()?;
+        if self.by_app(direct) { None } else { Some(direct) }
     }
 
     /// Whether a wrong response of the direct location is the app's own page. Then no such location
     /// exists, and nothing is known about what the proxy reads.
     pub fn direct_by_app(&self) -> bool {
-        self.evidence.direct.response().is_some_and(|it| self.by_app(it))
+        self.evidence.direct.response().is_some_and(|direct| self.by_app(direct))
     }
 
     fn by_app(&self, response: &Response) -> bool {
-        let page = || matches!(body_class(self.evidence, response), BodyClass::AppPage);
-        response.header("x-sendfile-fixture").is_some() || page()
+        response.header("x-sendfile-fixture").is_some()
+            || matches!(body_class(self.evidence, response), BodyClass::AppPage)
     }
 
     /// Whether the direct location returns the dummy.
     pub fn direct_right(&self) -> bool {
-        let right = |it: &Response| it.status == 200 && self.evidence.is_dummy(&it.body);
-        self.direct().is_some_and(right)
+        let Some(direct) = self.direct() else { return false };
+        direct.status == 200 && self.evidence.is_dummy(&direct.body)
     }
 
     /// The direct location's response, if it is known not to be the dummy.
     pub fn direct_wrong(&self) -> Option<&'a Response> {
-        let known = self.evidence.dummy.is_some();
-        self.direct().filter(|it| !self.direct_right() && (known || it.status != 200))
+        let direct = self.direct()?;
+        let comparable = self.evidence.dummy.is_some() || direct.status != 200;
+        if !self.direct_right() && comparable { Some(direct) } else { None }
     }
 
     /// Whether nothing is known about what the proxy reads: its direct location was not requested,
     /// does not exist, or is as far from the place where the request ends as the download itself.
     pub fn direct_unknown(&self) -> bool {
-        let strayed = |direct: &Response| {
-            let elsewhere = self.probe(ProbeId::Elsewhere).is_some_and(|it| alike(it, direct));
-            let redirected = (300..=399).contains(&direct.status);
-            matches!(self.reached, Reached::NotReached(_)) && (elsewhere || redirected)
-        };
-        self.direct().is_none_or(strayed)
+        let Some(direct) = self.direct() else { return true };
+        let elsewhere = self.probe(ProbeId::Elsewhere).is_some_and(|page| alike(page, direct));
+        let redirected = (300..=399).contains(&direct.status);
+        matches!(self.reached, Reached::NotReached(_)) && (elsewhere || redirected)
     }
 
     /// Whether the storage was checked at all.
@@ -117,18 +128,24 @@ impl<'a> Analysis<'a> {
     /// Whether the storage is the culprit: it fails, and neither the proxy nor the client gets
     /// the dummy.
     pub fn storage_is_culprit(&self) -> bool {
-        let failure = self.evidence.storage.outcome.failure();
-        let denied = failure.is_some_and(|it| it.kind.is_of_the_key());
+        let denied = match self.evidence.storage.outcome.failure() {
+            Some(failure) => failure.kind.is_of_the_key(),
+            None => false,
+        };
+        if !self.storage_failed() || denied {
+            return false;
+        }
+        if self.by_contract() {
+            return !self.direct_right();
+        }
         // A 200 shows that the storage contains a file.
-        let served = self.direct().or(self.evidence.full.response()).map(|it| it.status);
-        let undisputed =
-            if self.by_contract() { !self.direct_right() } else { served != Some(200) };
-        self.storage_failed() && !denied && undisputed
+        let served = self.direct().or(self.evidence.full.response());
+        served.is_none_or(|response| response.status != 200)
     }
 
     /// Whether the reference copy comes from the fixture's contract.
     pub fn by_contract(&self) -> bool {
-        self.evidence.dummy.as_ref().is_some_and(|it| it.source == Source::Contract)
+        self.evidence.dummy.as_ref().is_some_and(|dummy| dummy.source == Source::Contract)
     }
 
     /// The app's hand-off, name and value: the intended header if it is there, else any known one.
@@ -138,32 +155,40 @@ impl<'a> Analysis<'a> {
 
     /// The hand-off's value as the app sends it or, if the app was not requested, as declared.
     pub fn value(&self) -> Option<&'a str> {
-        let sent = self.handoff().map(|(_, value)| value);
-        let meant = || self.evidence.intent.value.as_deref().filter(|_| self.app().is_none());
-        sent.or_else(meant)
+        match (self.handoff(), self.app()) {
+            (Some((_, value)), _) => Some(value),
+            (None, None) => self.evidence.intent.value.as_deref(),
+            (None, Some(_)) => None,
+        }
     }
 
     /// The hand-off that the app sends only on request, when requested as the proxy should do it.
     pub fn engaged(&self) -> Option<(&'a str, &'a str)> {
-        let told = self.probe(ProbeId::AppEngaged).filter(|_| self.handoff().is_none())?;
-        dialect::handoff_of(told, self.evidence.intent.header.as_deref())
+        if self.handoff().is_some() {
+            return None;
+        }
+        let response = self.probe(ProbeId::AppEngaged)?;
+        dialect::handoff_of(response, self.evidence.intent.header.as_deref())
     }
 
     /// The app's hand-off, if its header is the intended one or none was declared.
     pub fn intended_handoff(&self) -> Option<(&'a str, &'a str)> {
-        let intended = self.evidence.intent.header.as_deref();
-        self.handoff().filter(|(name, _)| intended.is_none_or(|it| it.eq_ignore_ascii_case(name)))
+        let (name, value) = self.handoff()?;
+        match &self.evidence.intent.header {
+            Some(intended) if !intended.eq_ignore_ascii_case(name) => None,
+            _ => Some((name, value)),
+        }
     }
 
     /// What is wrong with the value of the app's hand-off.
     pub fn value_fault(&self) -> Option<ValueFault> {
         let (name, value) = self.intended_handoff()?;
-        let meant = self.evidence.intent.value.as_deref();
+        let intended = self.evidence.intent.value.as_deref();
         // A value that delivers the file is right if none was declared.
-        if meant.is_none() && self.delivered {
+        if intended.is_none() && self.delivered {
             return None;
         }
-        compare_values(name, value, meant, self.stored_at(), self.server)
+        compare_values(name, value, intended, self.stored_at(), self.server)
     }
 
     /// The file's path on disk, if that is known.
@@ -174,54 +199,76 @@ impl<'a> Analysis<'a> {
     /// Whether the app works as intended, as far as it was checked.
     pub fn app_right(&self) -> bool {
         match &self.evidence.app.outcome {
-            Outcome::Response(it) => {
-                let strict = matches!(self.server, Some(Server::Apache | Server::Lighttpd));
-                // nginx acts on any status, but not where it intercepts errors.
-                let error = self.server == Some(Server::Nginx) && it.status >= 300;
-                let obeyed = it.status == 200 || !strict && (self.delivered || !error);
-                let right = self.understood().is_some() && self.value_fault().is_none();
-                right && obeyed && self.once() || self.engaged().is_some()
-            }
+            Outcome::Response(response) => self.hands_off(response) || self.engaged().is_some(),
             Outcome::Failed(_) => false,
             Outcome::Skipped(_) => true,
         }
     }
 
+    /// Whether the app's response is a hand-off that the server acts on.
+    fn hands_off(&self, response: &Response) -> bool {
+        let status = match self.server {
+            Some(Server::Apache | Server::Lighttpd) => response.status == 200,
+            // nginx acts on any status, but not where it intercepts errors.
+            Some(Server::Nginx) => self.delivered || response.status < 300,
+            _ => true,
+        };
+        status
+            && self.understood().is_some()
+            && self.value_fault().is_none()
+            && self.sends_one_header(response)
+    }
+
     /// The app's hand-off, if it is the intended one, or at least one that the server acts on.
     fn understood(&self) -> Option<(&'a str, &'a str)> {
-        let foreign = |name: &str| {
-            // A contract declares what the fixture sends, right or wrong.
-            let declared = self.evidence.intent.header.is_some() && !self.by_contract();
-            let foreign = self.server.is_some_and(|it| !it.acts_on(name));
-            !declared && foreign && self.passed_on() && !self.served_behind()
-        };
-        self.intended_handoff().filter(|(name, _)| !foreign(name))
+        let (name, value) = self.intended_handoff()?;
+        // A contract declares what the fixture sends, right or wrong.
+        let declared = self.evidence.intent.header.is_some() && !self.by_contract();
+        let foreign = self.server.is_some_and(|server| !server.acts_on(name));
+        if !declared && foreign && self.passed_on() && !self.served_behind() {
+            return None;
+        }
+        Some((name, value))
     }
 
     /// Whether the app sends its hand-off once: lighttpd and Caddy join two lines into an invalid
     /// value.
-    fn once(&self) -> bool {
-        let lines = |name: &str| self.app().map_or(0, |it| it.all(name).count());
-        self.handoff().is_none_or(|(name, _)| lines(name) < 2 || self.server == Some(Server::Nginx))
+    fn sends_one_header(&self, response: &Response) -> bool {
+        match self.handoff() {
+            Some((name, _)) => response.all(name).count() < 2 || self.server == Some(Server::Nginx),
+            None => true,
+        }
     }
 
     /// The client's wrong response, if storage, app and direct location are right as far as they
     /// were checked. What remains is the hand-off between app and proxy, or a component in front.
     pub fn unexplained_failure(&self) -> Option<&'a Response> {
+        let full = self.wrong_full()?;
         let direct = self.direct_unknown() || self.direct_right();
-        self.wrong_full().filter(|_| !self.storage_is_culprit() && self.app_right() && direct)
+        if direct && !self.storage_is_culprit() && self.app_right() { Some(full) } else { None }
     }
 
     /// The same, if the request reached the app: the hand-off itself fails.
     pub fn failed_after_app(&self) -> Option<&'a Response> {
-        let elsewhere = matches!(self.reached, Reached::NotReached(_) | Reached::Misrouted(_));
-        self.unexplained_failure().filter(|_| !elsewhere && !self.succeeds_otherwise())
+        match self.reached {
+            Reached::NotReached(_) | Reached::Misrouted(_) => None,
+            Reached::App(_) | Reached::AppTwice(_) | Reached::Unknown => self.fails_always(),
+        }
     }
 
     /// The same, if the request did not reach the app, or if that is unknown.
     pub fn failed_before_app(&self) -> Option<&'a Response> {
-        let app = !matches!(self.reached, Reached::NotReached(_) | Reached::Unknown);
-        self.unexplained_failure().filter(|_| !app && !self.succeeds_otherwise())
+        match self.reached {
+            Reached::NotReached(_) | Reached::Unknown => self.fails_always(),
+            Reached::App(_) | Reached::AppTwice(_) | Reached::Misrouted(_) => None,
+        }
+    }
+
+    /// The unexplained failure, unless the download succeeds at times or by bypassing a cache.
+    fn fails_always(&self) -> Option<&'a Response> {
+        let full = self.unexplained_failure()?;
+        let at_times = self.returns_dummy(ProbeId::FreshQuery) || self.retry_succeeds();
+        if at_times { None } else { Some(full) }
     }
 
     /// Whether the same request returned the file when it was repeated.
@@ -236,22 +283,22 @@ impl<'a> Analysis<'a> {
 
     /// Whether the site responds at all: at the direct location, or at any other path.
     pub fn site_answers(&self) -> bool {
-        let origin = |url: &str| url.split('/').take(3).map(str::to_owned).collect::<Vec<_>>();
         let site = origin(&self.evidence.full.request.url);
-        let others = self.evidence.probes.iter().map(|it| &it.probed);
-        let mut answered =
-            others.chain([&self.evidence.direct]).filter(|it| it.response().is_some());
-        answered.any(|it| it.request.unix_socket.is_none() && origin(&it.request.url) == site)
+        let extra = self.evidence.probes.iter().map(|extra| &extra.probed);
+        for probe in extra.chain([&self.evidence.direct]) {
+            if probe.response().is_some()
+                && probe.request.unix_socket.is_none()
+                && origin(&probe.request.url) == site
+            {
+                return true;
+            }
+        }
+        false
     }
 
     /// Whether the file is returned only by bypassing a cache.
     pub fn succeeds_past_cache(&self) -> bool {
         self.returns_dummy(ProbeId::FreshQuery) && !self.retry_succeeds()
-    }
-
-    /// Whether the download succeeds at times, or by bypassing a cache.
-    fn succeeds_otherwise(&self) -> bool {
-        self.returns_dummy(ProbeId::FreshQuery) || self.retry_succeeds()
     }
 
     /// The response to a further probe.
@@ -261,36 +308,46 @@ impl<'a> Analysis<'a> {
 
     /// Whether a further probe received the dummy.
     pub fn returns_dummy(&self, id: ProbeId) -> bool {
-        let Some(further) = self.evidence.probes.iter().find(|it| it.id == id) else {
+        let Some(extra) = self.evidence.probes.iter().find(|extra| extra.id == id) else {
             return false;
         };
-        let right = |body: &Body| {
-            let right = |it| it == body.sha256 && body.end == End::Whole;
-            further.wants.map_or_else(|| self.evidence.is_dummy(body), right)
+        let Some(response) = extra.probed.response() else { return false };
+        let right = match extra.wants {
+            Some(expected) => response.body.sha256 == expected && response.body.end == End::Whole,
+            None => self.evidence.is_dummy(&response.body),
         };
-        further
-            .probed
-            .response()
-            .is_some_and(|it| (200..300).contains(&it.status) && right(&it.body))
+        right && (200..300).contains(&response.status)
     }
 
     /// The inner proxies that responded.
-    pub fn inner(&self) -> impl Iterator<Item = (ProbeId, &'a Response)> {
-        let inner = self.evidence.probes.iter().filter(|it| matches!(it.id, ProbeId::Inner(_)));
-        inner.filter_map(|it| it.probed.response().map(|answer| (it.id, answer)))
+    pub fn inner(&self) -> Vec<(ProbeId, &'a Response)> {
+        let mut inner = Vec::new();
+        for extra in &self.evidence.probes {
+            if let ProbeId::Inner(_) = extra.id
+                && let Some(response) = extra.probed.response()
+            {
+                inner.push((extra.id, response));
+            }
+        }
+        inner
     }
 
     /// The proxy whose own error page the response is.
     pub fn own_page(&self, response: &Response) -> Option<Server> {
+        if dialect::store_refusal(response).is_some() {
+            return None;
+        }
         match body_class(self.evidence, response) {
-            _ if dialect::store_refusal(response).is_some() => None,
-            BodyClass::ProxyPage(product) => Some(product),
+            BodyClass::ProxyPage(server) => Some(server),
             BodyClass::Empty if response.status >= 400 => {
+                if let Some(server) = Server::by_error_page(response) {
+                    return Some(server);
+                }
                 // Caddy's own errors are empty, and keep a content type that was copied from the
                 // app.
                 let copied = self.app().map(Response::media_type) == Some(response.media_type());
-                let caddy = Server::of(response).filter(|it| *it == Server::Caddy && copied);
-                Server::by_error_page(response).or(caddy)
+                let server = Server::of(response)?;
+                if server == Server::Caddy && copied { Some(server) } else { None }
             }
             _ => None,
         }
@@ -302,10 +359,10 @@ impl<'a> Analysis<'a> {
         if response.status == 404 {
             return self.own_page(response);
         }
-        let outside = self.probe(ProbeId::TargetOutside).filter(|it| alike(it, response))?;
-        let everywhere = self.probe(ProbeId::Elsewhere).is_some_and(|it| alike(it, outside));
+        let outside = self.probe(ProbeId::TargetOutside)?;
+        let everywhere = self.probe(ProbeId::Elsewhere).is_some_and(|page| alike(page, outside));
         let masked = response.status == 200 && response.body.size > 0 && !everywhere;
-        Server::of(response).filter(|_| masked)
+        if masked && alike(outside, response) { Server::of(response) } else { None }
     }
 
     /// Describes a response in one line.
@@ -316,8 +373,10 @@ impl<'a> Analysis<'a> {
     /// Describes the client's response in one line.
     pub fn client_gets(&self) -> String {
         match &self.evidence.full.outcome {
-            Outcome::Response(it) => format!("The client gets {}", self.describe(it)),
-            Outcome::Failed(failure) => format!("The client gets no response: {}", failure.chain),
+            Outcome::Response(full) => format!("The client gets {}", self.describe(full)),
+            Outcome::Failed(failure) => {
+                format!("The client gets no response: {}", failure.chain)
+            }
             Outcome::Skipped(reason) => reason.clone(),
         }
     }
@@ -326,26 +385,39 @@ impl<'a> Analysis<'a> {
     /// directory.
     pub(crate) fn directory(&self) -> Option<String> {
         let path = self.stored_at()?;
-        let key = self.evidence.dummy.as_ref().and_then(|it| it.key.as_deref());
-        let root = key.and_then(|key| path.strip_suffix(key));
-        root.or_else(|| path.rfind('/').map(|at| &path[..=at])).map(str::to_owned)
+        if let Some(dummy) = &self.evidence.dummy
+            && let Some(key) = &dummy.key
+            && let Some(root) = path.strip_suffix(key.as_str())
+        {
+            return Some(root.to_owned());
+        }
+        let end = path.rfind('/')?;
+        Some(path[..=end].to_owned())
     }
 
     /// The prefix of the app's URIs and the directory that it maps to: the common end of the
     /// hand-off's path and the file's path is the file's name below both.
     pub(crate) fn mapped(&self) -> Option<(String, String)> {
-        let intended = self.evidence.intent.value.as_deref();
-        let value = intended.or(self.handoff().map(|(_, value)| value))?;
-        let uri = dialect::decoded(value.split('?').next().unwrap_or(value));
-        let uri: Vec<_> = uri.split('/').collect();
-        let path: Vec<_> = self.stored_at()?.split('/').collect();
-        let alike = uri.iter().rev().zip(path.iter().rev()).take_while(|(a, b)| a == b).count();
-        let (prefix, folder) = (uri.get(..uri.len() - alike)?, path.get(..path.len() - alike)?);
-        let known = alike > 0 && prefix.len() > 1 && folder.len() > 1;
-        known.then(|| (format!("{}/", prefix.join("/")), format!("{}/", folder.join("/"))))
+        let value = match &self.evidence.intent.value {
+            Some(intended) => intended.as_str(),
+            None => self.handoff()?.1,
+        };
+        let (path, _) = value.split_once('?').unwrap_or((value, ""));
+        let uri = dialect::decoded(path);
+        let uri: Vec<&str> = uri.split('/').collect();
+        let file: Vec<&str> = self.stored_at()?.split('/').collect();
+        let ends = uri.iter().rev().zip(file.iter().rev());
+        let common = ends.take_while(|(a, b)| a == b).count();
+        let prefix = &uri[..uri.len() - common];
+        let directory = &file[..file.len() - common];
+        if common == 0 || prefix.len() < 2 || directory.len() < 2 {
+            return None;
+        }
+        Some((format!("{}/", prefix.join("/")), format!("{}/", directory.join("/"))))
     }
 }
 
-/// The hint for an app that was not requested as the proxy requests it.
-pub(crate) const ENABLE_HINT: &str = "the app sends a hand-off only if the request enables it: pass the headers \
-                      that the proxy sends, X-Sendfile-Type and X-Accel-Mapping, with --app-header";
+/// A URL's scheme and authority.
+fn origin(url: &str) -> Vec<&str> {
+    url.split('/').take(3).collect()
+}

@@ -56,7 +56,7 @@ pub(crate) static BYPASSES_SERVING_PROXY: Rule = Rule {
         let came_out = full.header(name).is_some();
         let passed_on = came_out || full.body.size == 0 && (200..300).contains(&full.status);
         let name = dialect::spelling(name);
-        let inner = analysis.inner().find(|(id, _)| analysis.returns_dummy(*id));
+        let inner = analysis.inner().into_iter().find(|(id, _)| analysis.returns_dummy(*id));
         if let Some((id, _)) = inner.filter(|_| passed_on) {
             let gets = analysis.client_gets();
             return Some(Match::sure(format!("{gets}, with {name}; {id} returns the file")));

@@ -364,6 +364,6 @@ pub(crate) fn encoding(response: &Response) -> Option<&str> {
 
 /// Whether a different proxy serves the file than the one that responds to the client.
 fn serves_elsewhere(analysis: &Analysis<'_>) -> bool {
-    let by_inner = analysis.inner().any(|(id, _)| analysis.returns_dummy(id));
+    let by_inner = analysis.inner().into_iter().any(|(id, _)| analysis.returns_dummy(id));
     by_inner || analysis.direct_by_app() || analysis.another_front()
 }

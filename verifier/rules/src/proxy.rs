@@ -10,7 +10,7 @@ use sendfile_evidence::{
 
 use crate::{
     analysis::Analysis,
-    body_class::{BodyClass, body_class, told},
+    body_class::{BodyClass, body_class, described},
     config_evidence::{
         ConfigEvidence, another_disk, changes_bytes, closed, gateway_event, unresolved,
     },
@@ -236,7 +236,7 @@ pub(crate) static KEEPS_OLD_FILE: Rule = Rule {
         let because = format!(
             "The proxy serves an older content, {}; another dummy, placed with the new one, is \
                  current",
-            told(&line)
+            described(&line)
         );
         Some(Match::sure(because).shown_by(ProbeId::NoExtension))
     },

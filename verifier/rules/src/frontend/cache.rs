@@ -7,7 +7,7 @@ use sendfile_evidence::{
 
 use crate::{
     analysis::Analysis,
-    body_class::{BodyClass, alike, body_class, earlier, told},
+    body_class::{BodyClass, alike, body_class, described, earlier},
     config_evidence::ConfigEvidence,
     frontend::routing::{by_proxy, reaches_app, refused_by_app, treated_as_stranger},
     reached::Reached,
@@ -217,7 +217,7 @@ fn stale_for_visitors(analysis: &Analysis<'_>) -> Option<Match> {
     let because = format!(
         "With a fresh query, the current file arrives; without it, as clients request it, an older \
          version: {}",
-        told(&line)
+        described(&line)
     );
     let found = match asked {
         AskedApp::No => Match::sure(because).also("The fixture's request log has no such request"),

@@ -4,7 +4,7 @@ use sendfile_evidence::{Check, ProbeId, Response, Server, dummy_line::DummyLine}
 
 use crate::{
     analysis::Analysis,
-    body_class::{BodyClass, body_class, earlier, told},
+    body_class::{BodyClass, body_class, described, earlier},
     frontend::cache::{AskedApp, without_query},
     reached::Reached,
     rule::{Culprit, Match, Precedence, Remedy, Rule, Severity},
@@ -39,7 +39,7 @@ pub(crate) static TARGET_STALE: Rule = Rule {
             let because = format!(
                 "With a fresh query, the current file arrives; without it, the request reaches \
                      the app too, but an older version arrives: {}",
-                told(&line)
+                described(&line)
             );
             return Some(Match::sure(because).shown_by(ProbeId::WithoutQuery));
         }
@@ -47,8 +47,10 @@ pub(crate) static TARGET_STALE: Rule = Rule {
         let asked =
             matches!(analysis.reached, Reached::App(_)) && analysis.evidence.request_log.is_some();
         let line = earlier(analysis.evidence, &full.body.head).filter(|_| asked)?;
-        let because =
-            format!("The request reached the app, but an older version arrived: {}", told(&line));
+        let because = format!(
+            "The request reached the app, but an older version arrived: {}",
+            described(&line)
+        );
         match body_class(analysis.evidence, full) {
             BodyClass::Older(_) => Some(Match::sure(because)),
             // From an earlier fixture, whose files may also be in another directory.
@@ -91,7 +93,7 @@ pub(crate) static STALE_FOR_BROWSERS: Rule = Rule {
         let coding = answer.header("content-encoding").unwrap_or("identity");
         let because = format!(
             "With Accept-Encoding: gzip, the site returns an older version ({coding}): {}",
-            told(&line)
+            described(&line)
         );
         Some(Match::sure(because).shown_by(ProbeId::Gzip))
     },
