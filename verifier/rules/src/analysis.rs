@@ -24,8 +24,8 @@ pub struct Analysis<'a> {
 }
 
 /// The hint for an app that was not requested as the proxy requests it.
-pub(crate) const ENABLE_HINT: &str = "the app sends a hand-off only if the request enables it: pass \
-                                      the headers that the proxy sends, X-Sendfile-Type and \
+pub(crate) const ENABLE_HINT: &str = "the app sends a hand-off only if the request enables it: \
+                                      pass the headers that the proxy sends, X-Sendfile-Type and \
                                       X-Accel-Mapping, with --app-header";
 
 impl<'a> Analysis<'a> {

@@ -39,11 +39,11 @@ pub(crate) static UNREACHABLE: Rule = Rule {
     check: None,
     summary: "The app does not respond",
     meaning: "The check connected directly to the app's port or socket, without the proxy, and \
-                  received no response. The proxy connects to the same address, so it has nothing \
-                  to pass on.",
+              received no response. The proxy connects to the same address, so it has nothing to \
+              pass on.",
     remedy: Remedy::any(
         "Start the app. If it is running, compare its listen address with --app and with the \
-             proxy's upstream address",
+         proxy's upstream address",
     ),
     config: None,
     precedence: Precedence::Usual,
@@ -69,11 +69,11 @@ pub(crate) static WRONG_DIALECT: Rule = Rule {
     check: None,
     summary: "The app sends a hand-off header for a different server",
     meaning: "Each server acts on its own header: nginx on X-Accel-Redirect, Apache's \
-                  mod_xsendfile and lighttpd on X-Sendfile. Any other header is passed through or \
-                  dropped, and the body is empty.",
+              mod_xsendfile and lighttpd on X-Sendfile. Any other header is passed through or \
+              dropped, and the body is empty.",
     remedy: Remedy::any(
-        "Select the hand-off header for this proxy in the app's settings, or with the \
-             fixture's --dialect",
+        "Select the hand-off header for this proxy in the app's settings, or with the fixture's \
+         --dialect",
     ),
     config: None,
     precedence: Precedence::Usual,
@@ -97,10 +97,10 @@ pub(crate) static HEADER_MISSPELT: Rule = Rule {
     severity: Severity::Broken,
     check: None,
     summary: "The name of the hand-off header is misspelled",
-    meaning: "The app sends a header that no server recognises. Its name differs from a known \
-                  one by punctuation or one or two letters, or it shares a word with the declared \
-                  header and carries the declared value or the file's name. The proxy passes it \
-                  through to the client, and the body is empty.",
+    meaning: "The app sends a header that no server recognises. Its name differs from a known one \
+              by punctuation or one or two letters, or it shares a word with the declared header \
+              and carries the declared value or the file's name. The proxy passes it through to \
+              the client, and the body is empty.",
     remedy: Remedy::any("Spell the header name exactly as in the proxy's manual, with hyphens"),
     config: None,
     precedence: Precedence::Usual,
@@ -117,17 +117,17 @@ pub(crate) static FILESYSTEM_PATH_AS_URI: Rule = Rule {
     severity: Severity::Broken,
     check: None,
     summary: "The header contains a filesystem path, but the proxy expects a URI",
-    meaning: "X-Accel-Redirect takes a URI that a location of the proxy maps to a directory. \
-                  The app sends the file's path on disk, alone or after the prefix, and no file \
-                  exists there. Typical cause: a mapping that does not cover this file, so that \
-                  the framework sends the path unchanged.",
+    meaning: "X-Accel-Redirect takes a URI that a location of the proxy maps to a directory. The \
+              app sends the file's path on disk, alone or after the prefix, and no file exists \
+              there. Typical cause: a mapping that does not cover this file, so that the framework \
+              sends the path unchanged.",
     remedy: Remedy {
-        any: "In the app, send the URI that the proxy maps to the directory, not the path of \
-                 the directory",
+        any: "In the app, send the URI that the proxy maps to the directory, not the path of the \
+              directory",
         servers: &[(
             Server::Nginx,
             "In the app, send the URI of the internal location. With Rack or Symfony, add the \
-                 directory to the mapping: `proxy_set_header X-Accel-Mapping /FOLDER/=/PREFIX/;`",
+             directory to the mapping: `proxy_set_header X-Accel-Mapping /FOLDER/=/PREFIX/;`",
         )],
     },
     config: None,
@@ -143,8 +143,8 @@ pub(crate) static RELATIVE_PATH: Rule = Rule {
     severity: Severity::Broken,
     check: None,
     summary: "The header contains a relative path, but an absolute one is required",
-    meaning: "The proxy resolves a relative value against something that the app does not \
-                  know, such as the request's own path.",
+    meaning: "The proxy resolves a relative value against something that the app does not know, \
+              such as the request's own path.",
     remedy: Remedy::any("In the app, send the absolute path, or the URI with its leading slash"),
     config: None,
     precedence: Precedence::Usual,
@@ -159,9 +159,9 @@ pub(crate) static URI_NOT_ENCODED: Rule = Rule {
     severity: Severity::Broken,
     check: None,
     summary: "The header value lacks percent-encoding, or one layer of it",
-    meaning: "nginx since 1.5.9 and lighttpd decode the value. A raw % or ? in a file name \
-                  then has another meaning, and a name that is stored with percent signs must be \
-                  encoded once more.",
+    meaning: "nginx since 1.5.9 and lighttpd decode the value. A raw % or ? in a file name then \
+              has another meaning, and a name that is stored with percent signs must be encoded \
+              once more.",
     remedy: Remedy::any("Percent-encode each path segment when building the header"),
     config: None,
     precedence: Precedence::Usual,
@@ -177,9 +177,9 @@ pub(crate) static URI_WRONGLY_ENCODED: Rule = Rule {
     check: None,
     summary: "The header value is encoded in a way that the server does not decode",
     meaning: "mod_xsendfile 0.12 uses the value unchanged, and Caddy's rewrite takes the \
-                  placeholder's text as a decoded path. Percent signs then become part of the file \
-                  name. No server decodes the `+` that forms use for a space, HTML's `&amp;`, or \
-                  percent-encoded Latin-1 when the stored name is in UTF-8.",
+              placeholder's text as a decoded path. Percent signs then become part of the file \
+              name. No server decodes the `+` that forms use for a space, HTML's `&amp;`, or \
+              percent-encoded Latin-1 when the stored name is in UTF-8.",
     remedy: Remedy {
         any: "In the app, send the raw path, without percent-encoding",
         servers: &[(
@@ -209,10 +209,10 @@ pub(crate) static URI_TRUNCATED: Rule = Rule {
     severity: Severity::Broken,
     check: None,
     summary: "Part of the file name was lost when the app built the header value",
-    meaning: "The value is the beginning or the end of the intended one, or its last segment \
-                  lacks letters. Typical causes: a URL parser that cuts at # or ?, code that keeps \
-                  only the last path segment, or a basename function without a locale, such as \
-                  PHP's, which drops non-ASCII letters.",
+    meaning: "The value is the beginning or the end of the intended one, or its last segment lacks \
+              letters. Typical causes: a URL parser that cuts at # or ?, code that keeps only the \
+              last path segment, or a basename function without a locale, such as PHP's, which \
+              drops non-ASCII letters.",
     remedy: Remedy::any(
         "Encode # and ? before building the URL, and keep the directories of the path",
     ),
@@ -227,8 +227,8 @@ pub(crate) static WRONG_VALUE: Rule = Rule {
     severity: Severity::Broken,
     check: None,
     summary: "The hand-off names a different file than the declared one",
-    meaning: "The app sends the right hand-off header, but its value differs from the declared \
-                  one in a way that no common mistake explains.",
+    meaning: "The app sends the right hand-off header, but its value differs from the declared one \
+              in a way that no common mistake explains.",
     remedy: Remedy::any(
         "Compare the app's prefix or directory for hand-offs with the proxy's configuration",
     ),
@@ -246,11 +246,11 @@ pub(crate) static WRONG_STATUS: Rule = Rule {
     severity: Severity::Broken,
     check: None,
     summary: "The app sends its hand-off with a status that the proxy does not act on",
-    meaning: "mod_xsendfile acts only on 200: with 201, 206 or 404 the client gets the \
-                  app's own response, including the header. lighttpd sends the file and keeps the \
-                  status (measured with 0.12 and 1.4.69). nginx acts on any status, but with \
-                  proxy_intercept_errors it sends its own error page instead. Typical cause: a \
-                  framework that handles Range requests itself.",
+    meaning: "mod_xsendfile acts only on 200: with 201, 206 or 404 the client gets the app's own \
+              response, including the header. lighttpd sends the file and keeps the status \
+              (measured with 0.12 and 1.4.69). nginx acts on any status, but with \
+              proxy_intercept_errors it sends its own error page instead. Typical cause: a \
+              framework that handles Range requests itself.",
     remedy: Remedy::any("In the app, return 200 with the hand-off, and leave Range to the proxy"),
     config: None,
     precedence: Precedence::Usual,
@@ -274,8 +274,8 @@ pub(crate) static CANNOT_BUILD_HEADER: Rule = Rule {
     severity: Severity::Broken,
     check: None,
     summary: "The app fails while it builds the response",
-    meaning: "Requested directly, the app returns a server error. Frameworks most often fail \
-                  to build the header because of non-ASCII names, control characters or dates.",
+    meaning: "Requested directly, the app returns a server error. Frameworks most often fail to \
+              build the header because of non-ASCII names, control characters or dates.",
     remedy: Remedy::any("Check the app's log, and encode the value before setting the header"),
     config: None,
     precedence: Precedence::Usual,
@@ -291,8 +291,8 @@ pub(crate) static LOOKS_IN_WRONG_STORAGE: Rule = Rule {
     severity: Severity::Broken,
     check: None,
     summary: "The app does not find the file that is in the storage, so it sends no hand-off",
-    meaning: "The storage has the file, but the app reports that it does not exist. The app \
-                  looks in another place, or the URL is not that of this download.",
+    meaning: "The storage has the file, but the app reports that it does not exist. The app looks \
+              in another place, or the URL is not that of this download.",
     remedy: Remedy::any(
         "Compare the app's storage setting with --storage, and the URL with the app's routes",
     ),
@@ -312,12 +312,12 @@ pub(crate) static REFUSES: Rule = Rule {
     severity: Severity::Broken,
     check: None,
     summary: "The app denies access or requires a login",
-    meaning: "Requested directly, the app returns 401 or 403, or redirects. Either the check \
-                  does not send the client's credentials, or the app's permissions do not cover \
-                  this download.",
+    meaning: "Requested directly, the app returns 401 or 403, or redirects. Either the check does \
+              not send the client's credentials, or the app's permissions do not cover this \
+              download.",
     remedy: Remedy::any(
-        "Pass the credentials of an authorized client with --app-header and --full-header, \
-             then check the app's permissions",
+        "Pass the credentials of an authorized client with --app-header and --full-header, then \
+         check the app's permissions",
     ),
     config: None,
     precedence: Precedence::Usual,
@@ -333,11 +333,11 @@ pub(crate) static HANDOFF_MISSING: Rule = Rule {
     severity: Severity::Broken,
     check: None,
     summary: "The app responds without a hand-off header",
-    meaning: "The app returns success for the download, but sends neither a hand-off header \
-                  nor the file.",
+    meaning: "The app returns success for the download, but sends neither a hand-off header nor \
+              the file.",
     remedy: Remedy::any(
         "Enable X-Accel-Redirect or X-Sendfile in the app, and check that its rules cover this \
-             file",
+         file",
     ),
     config: None,
     precedence: Precedence::Usual,

@@ -44,9 +44,9 @@ pub(crate) static BYPASSES_SERVING_PROXY: Rule = Rule {
     severity: Severity::Broken,
     check: None,
     summary: "The app's response bypasses the proxy that supports the hand-off",
-    meaning: "The server that responds to the client does not support the hand-off and passes \
-                  the app's header on with an empty body, while another proxy serves the file when \
-                  requested directly.",
+    meaning: "The server that responds to the client does not support the hand-off and passes the \
+              app's header on with an empty body, while another proxy serves the file when \
+              requested directly.",
     remedy: Remedy::any("Forward the request to the serving proxy instead of directly to the app"),
     config: ConfigEvidence::explains(|_, fact| fact.kind == FactKind::Bypassed, passed_on),
     precedence: Precedence::Usual,
@@ -84,9 +84,9 @@ pub(crate) static LOCATION_SHADOWS_DOWNLOAD: Rule = Rule {
     severity: Severity::Broken,
     check: None,
     summary: "Another location handles the download's URL before the app",
-    meaning: "The request does not reach the app: the proxy responds itself, while other paths \
-                  of the site reach the app. Typical causes: an older rule, or a regex location \
-                  for the file's extension, takes precedence.",
+    meaning: "The request does not reach the app: the proxy responds itself, while other paths of \
+              the site reach the app. Typical causes: an older rule, or a regex location for the \
+              file's extension, takes precedence.",
     remedy: Remedy {
         any: "Move the download's rule before the one that handles its URL",
         servers: &[
@@ -134,8 +134,8 @@ pub(crate) static NOT_ROUTED_TO_APP: Rule = Rule {
     severity: Severity::Broken,
     check: None,
     summary: "No rule routes the URL to the app",
-    meaning: "The request does not reach the app: the client gets the page that any path of \
-                  the site returns, such as the fallback of a single-page application.",
+    meaning: "The request does not reach the app: the client gets the page that any path of the \
+              site returns, such as the fallback of a single-page application.",
     remedy: Remedy {
         any: "Route the download's path to the app, before the fallback",
         servers: &[
@@ -185,15 +185,15 @@ pub(crate) static PATH_REWRITTEN: Rule = Rule {
     severity: Severity::Broken,
     check: None,
     summary: "The proxy rewrites the request before it reaches the app",
-    meaning: "The client gets a page of the app, although the app, requested directly, hands \
-                  off. The path, the host or the method changes on the way: a trailing slash on \
-                  `proxy_pass` strips the prefix, or the app refuses a wrong Host.",
+    meaning: "The client gets a page of the app, although the app, requested directly, hands off. \
+              The path, the host or the method changes on the way: a trailing slash on \
+              `proxy_pass` strips the prefix, or the app refuses a wrong Host.",
     remedy: Remedy {
         any: "Forward the client's path and Host to the app unchanged",
         servers: &[(
             Server::Nginx,
             "Use `proxy_pass http://APP;` without a trailing slash or path, and add \
-                 `proxy_set_header Host $host;`",
+             `proxy_set_header Host $host;`",
         )],
     },
     config: ConfigEvidence::explains(|_, fact| fact.kind == FactKind::PathRewritten, app_page),
@@ -216,17 +216,16 @@ pub(crate) static APP_UNREACHABLE: Rule = Rule {
     severity: Severity::Broken,
     check: None,
     summary: "The proxy cannot reach the app, or does not understand its response",
-    meaning: "The proxy returns a gateway error for paths of the app, although the app \
-                  responds to this program. Typical causes: a different address or protocol in the \
-                  proxy's configuration (an HTTP port behind `fastcgi_pass` or `uwsgi_pass`), a \
-                  dead socket, or a header that exceeds the proxy's buffer.",
+    meaning: "The proxy returns a gateway error for paths of the app, although the app responds to \
+              this program. Typical causes: a different address or protocol in the proxy's \
+              configuration (an HTTP port behind `fastcgi_pass` or `uwsgi_pass`), a dead socket, \
+              or a header that exceeds the proxy's buffer.",
     remedy: Remedy {
-        any: "Compare the address and protocol in the proxy's configuration with those of the \
-                 app",
+        any: "Compare the address and protocol in the proxy's configuration with those of the app",
         servers: &[(
             Server::Nginx,
             "Compare `proxy_pass` (or `fastcgi_pass`, `uwsgi_pass`) with the app's address and \
-                 protocol. For a long header, raise `proxy_buffer_size`",
+             protocol. For a long header, raise `proxy_buffer_size`",
         )],
     },
     config: ConfigEvidence::explains(app_elsewhere, asked_elsewhere),
@@ -257,11 +256,11 @@ pub(crate) static UNAVAILABLE: Rule = Rule {
     check: None,
     summary: "The site returns the same error for every path",
     meaning: "The client's URL, the direct location, which needs no app, and an unknown path \
-                  return the same 500 or 503. Typical causes: a maintenance page, a request or \
-                  connection limit, or a frontend without an upstream.",
+              return the same 500 or 503. Typical causes: a maintenance page, a request or \
+              connection limit, or a frontend without an upstream.",
     remedy: Remedy::any(
         "Look for a maintenance switch, for limits (`limit_req`, `limit_conn`), and for this \
-             request in the error log",
+         request in the error log",
     ),
     config: None,
     precedence: Precedence::Usual,
@@ -278,7 +277,7 @@ pub(crate) static REDIRECTS: Rule = Rule {
     check: None,
     summary: "The site redirects instead of serving the file",
     meaning: "The download's URL returns a redirect that the app did not send: to https, to \
-                  another host, or to a path with a trailing slash. The redirect was not followed.",
+              another host, or to a path with a trailing slash. The redirect was not followed.",
     remedy: Remedy::any("Set --full to the final URL, or correct the redirect"),
     config: ConfigEvidence::confirms(|_, fact| fact.kind == FactKind::DownloadRedirected),
     precedence: Precedence::Usual,
@@ -321,11 +320,11 @@ pub(crate) static TLS_FAILS: Rule = Rule {
     severity: Severity::Broken,
     check: None,
     summary: "The site's TLS certificate is not trusted, or the TLS handshake fails",
-    meaning: "The connection is established, but TLS fails: the certificate is for another \
-                  name, has expired or has an unknown issuer, or the port does not speak TLS.",
+    meaning: "The connection is established, but TLS fails: the certificate is for another name, \
+              has expired or has an unknown issuer, or the port does not speak TLS.",
     remedy: Remedy::any(
-        "Renew the certificate or complete its chain. If it is self-signed or from a private \
-             CA, pass --cacert FILE",
+        "Renew the certificate or complete its chain. If it is self-signed or from a private CA, \
+         pass --cacert FILE",
     ),
     config: None,
     precedence: Precedence::Usual,
@@ -342,8 +341,8 @@ pub(crate) static CERTIFICATE_ENDS_SOON: Rule = Rule {
     severity: Severity::Warning,
     check: Some(Check::Tls),
     summary: "The TLS certificate expires soon",
-    meaning: "The site's certificate is valid for fewer days than --cert-days requires or, \
-                  with -k, has expired. After it expires, browsers refuse the download.",
+    meaning: "The site's certificate is valid for fewer days than --cert-days requires or, with \
+              -k, has expired. After it expires, browsers refuse the download.",
     remedy: Remedy::any(
         "Renew the certificate and reload the proxy; check why this was not automatic",
     ),
@@ -364,8 +363,8 @@ pub(crate) static PROTOCOLS_DIFFER: Rule = Rule {
     check: Some(Check::Protocol),
     summary: "HTTP/2 and HTTP/1.1 return different responses",
     meaning: "The file arrives over HTTP/1.1, but not over HTTP/2, which browsers use. Typical \
-                  causes: another server behind the same port, a condition on the protocol, or a \
-                  frame limit.",
+              causes: another server behind the same port, a condition on the protocol, or a frame \
+              limit.",
     remedy: Remedy {
         any: "Compare the configuration for HTTP/2 with that for HTTP/1.1",
         servers: &[(
@@ -396,8 +395,8 @@ pub(crate) static UNREACHABLE: Rule = Rule {
     severity: Severity::Broken,
     check: None,
     summary: "The site does not respond",
-    meaning: "The download's URL could not be requested at all. The cause is its host name, \
-                  its port, its certificate or the server behind it.",
+    meaning: "The download's URL could not be requested at all. The cause is its host name, its \
+              port, its certificate or the server behind it.",
     remedy: Remedy::any(
         "Start the proxy; if it runs, compare the name, port and certificate with the URL",
     ),

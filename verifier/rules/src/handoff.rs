@@ -39,10 +39,9 @@ pub(crate) static FEATURE_OFF: Rule = Rule {
     check: None,
     summary: "The proxy ignores the hand-off header",
     meaning: "The app hands off correctly, but the proxy passes the app's response on to the \
-                  client, which gets an empty body. Typical causes: in nginx, \
-                  `proxy_ignore_headers` lists the header; in Apache, `XSendFile` is off or set in \
-                  the wrong context; in lighttpd, `x-sendfile` is off; in Caddy, there is no \
-                  `handle_response`.",
+              client, which gets an empty body. Typical causes: in nginx, `proxy_ignore_headers` \
+              lists the header; in Apache, `XSendFile` is off or set in the wrong context; in \
+              lighttpd, `x-sendfile` is off; in Caddy, there is no `handle_response`.",
     remedy: Remedy {
         any: "Enable the hand-off in the proxy",
         servers: &[
@@ -105,11 +104,11 @@ pub(crate) static NOT_ENGAGED: Rule = Rule {
     severity: Severity::Degraded,
     check: Some(Check::HandoffUsed),
     summary: "The proxy does not ask the app to hand off, so the app sends the file itself",
-    meaning: "Rack, Symfony and similar frameworks hand off only if the proxy's request says \
-                  so (X-Sendfile-Type, and X-Accel-Mapping for nginx) and the mapping matches the \
-                  file. With those headers the app hands off. Through the site, the file arrives \
-                  without the ETag, the time or the range and conditional handling of the proxy's \
-                  own files: the app sent it, which occupies a worker for each download.",
+    meaning: "Rack, Symfony and similar frameworks hand off only if the proxy's request says so \
+              (X-Sendfile-Type, and X-Accel-Mapping for nginx) and the mapping matches the file. \
+              With those headers the app hands off. Through the site, the file arrives without the \
+              ETag, the time or the range and conditional handling of the proxy's own files: the \
+              app sent it, which occupies a worker for each download.",
     remedy: Remedy {
         any: "Configure the proxy to send the app the request headers that enable the hand-off",
         servers: &[
@@ -138,8 +137,8 @@ pub(crate) static NOT_ENGAGED: Rule = Rule {
         if let Some((because, (name, _))) = streamed.as_ref().zip(analysis.engaged()) {
             let name = spelling(name);
             let found = Match::sure(format!(
-                "{because}; the app sends the file itself, and sends {name} only if the \
-                     request asks for it"
+                "{because}; the app sends the file itself, and sends {name} only if the request \
+                 asks for it"
             ));
             return Some(found.shown_by(ProbeId::AppEngaged));
         }
@@ -158,17 +157,16 @@ pub(crate) static SWALLOWED_BETWEEN: Rule = Rule {
     severity: Severity::Broken,
     check: None,
     summary: "A proxy between the app and the serving proxy acts on the hand-off header",
-    meaning: "Requested directly, an inner proxy returns neither the file nor the app's \
-                  hand-off header: it acted on the header, so the serving proxy never receives it. \
-                  The fixture's hand-off to the direct location shows it too: the proxy that acts \
-                  on that hand-off has no such location, so it is not the proxy that clients \
-                  connect to.",
+    meaning: "Requested directly, an inner proxy returns neither the file nor the app's hand-off \
+              header: it acted on the header, so the serving proxy never receives it. The \
+              fixture's hand-off to the direct location shows it too: the proxy that acts on that \
+              hand-off has no such location, so it is not the proxy that clients connect to.",
     remedy: Remedy {
         any: "Configure the inner proxy to pass the hand-off header on without acting on it",
         servers: &[(
             Server::Nginx,
             "In the inner nginx, add `proxy_ignore_headers X-Accel-Redirect;` and \
-                 `proxy_pass_header X-Accel-Redirect;`",
+             `proxy_pass_header X-Accel-Redirect;`",
         )],
     },
     config: ConfigEvidence::explains_only(
@@ -189,14 +187,14 @@ pub(crate) static SWALLOWED_BETWEEN: Rule = Rule {
             let gets = analysis.describe(full);
             let serving = analysis.server.map_or("Another server", Server::name);
             return Some(Match::likely(format!(
-                "{serving} serves the file directly, but after the hand-off another server \
-                     refuses it: {gets}"
+                "{serving} serves the file directly, but after the hand-off another server refuses \
+                 it: {gets}"
             )));
         }
         swallowed(analysis).then(|| {
             Match::likely(
                 "A hand-off to the direct location's own URI ends at the app again, although \
-                     clients get the file there",
+                 clients get the file there",
             )
         })
     },
@@ -209,15 +207,15 @@ pub(crate) static BYTES_CHANGED: Rule = Rule {
     check: None,
     summary: "A filter changes the file on its way to the client",
     meaning: "The proxy's direct location returns the file unchanged, but the download arrives \
-                  changed. A filter acts at the hand-off's target: `sub_filter`, `ssi`, `charset`, \
-                  `add_before_body`, or a compression that the client did not ask for. Often the \
-                  app leaves its default type, text/html, on the response.",
+              changed. A filter acts at the hand-off's target: `sub_filter`, `ssi`, `charset`, \
+              `add_before_body`, or a compression that the client did not ask for. Often the app \
+              leaves its default type, text/html, on the response.",
     remedy: Remedy {
         any: "Turn off the filters at the hand-off's target",
         servers: &[(
             Server::Nginx,
-            "Turn off `sub_filter`, `ssi`, `charset`, addition and `gzip_static` in the \
-                 internal location, and send the file's own Content-Type from the app",
+            "Turn off `sub_filter`, `ssi`, `charset`, addition and `gzip_static` in the internal \
+             location, and send the file's own Content-Type from the app",
         )],
     },
     config: ConfigEvidence::confirms(|_, fact| fact.kind == FactKind::BytesChanged),
@@ -246,8 +244,8 @@ pub(crate) static WRONG_CONTENT_ENCODING: Rule = Rule {
     check: Some(Check::Headers),
     summary: "The response declares a Content-Encoding, but the body is not encoded",
     meaning: "The body is the expected file, but the response has a Content-Encoding header. A \
-                  browser tries to decode the body and shows an error. Only clients that do not \
-                  decode, such as this program, get the file.",
+              browser tries to decode the body and shows an error. Only clients that do not \
+              decode, such as this program, get the file.",
     remedy: Remedy {
         any: "Do not send Content-Encoding with a file that is not encoded",
         servers: &[(
@@ -272,9 +270,9 @@ pub(crate) static NOT_INTERNAL: Rule = Rule {
     severity: Severity::Exposed,
     check: Some(Check::Exposure),
     summary: "Clients can fetch the hand-off's target without the app",
-    meaning: "The URI that the app hands off to, or another URI that must be refused, returns \
-                  the file to any client without a permission check. The content was compared, not \
-                  only the status.",
+    meaning: "The URI that the app hands off to, or another URI that must be refused, returns the \
+              file to any client without a permission check. The content was compared, not only \
+              the status.",
     remedy: Remedy {
         any: "Restrict the location of the target to hand-offs",
         servers: &[
@@ -308,11 +306,10 @@ pub(crate) static DOES_NOT_FIT: Rule = Rule {
     severity: Severity::Broken,
     check: None,
     summary: "Storage, app and proxy each work, but the download fails",
-    meaning: "Each layer works when requested directly, and the request reached the app, but \
-                  the client gets a different response. No known cause explains it.",
+    meaning: "Each layer works when requested directly, and the request reached the app, but the \
+              client gets a different response. No known cause explains it.",
     remedy: Remedy::any(
-        "Check the proxy's error log for the download's request: it names the path or the \
-             reason",
+        "Check the proxy's error log for the download's request: it names the path or the reason",
     ),
     config: ConfigEvidence::confirms(|_, fact| fact.kind == FactKind::TargetRefused),
     precedence: Precedence::Last,

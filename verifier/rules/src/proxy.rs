@@ -45,13 +45,13 @@ pub(crate) static PERMISSION_DENIED: Rule = Rule {
     severity: Severity::Broken,
     check: None,
     summary: "The proxy's user cannot read the file or a directory above it",
-    meaning: "The storage has the file, but the proxy returns 403 when it is requested without \
-                  the app. The proxy's workers run as a separate user, which needs read permission \
-                  on the file and search permission on every directory above it. An error_page may \
-                  replace the 403 with another page, or with a redirect to a login.",
+    meaning: "The storage has the file, but the proxy returns 403 when it is requested without the \
+              app. The proxy's workers run as a separate user, which needs read permission on the \
+              file and search permission on every directory above it. An error_page may replace \
+              the 403 with another page, or with a redirect to a login.",
     remedy: Remedy {
         any: "Give the proxy's user read permission on the file and search permission on the \
-                 directories above it; `namei -l FILE` shows all modes",
+              directories above it; `namei -l FILE` shows all modes",
         servers: &[
             (
                 Server::Nginx,
@@ -77,8 +77,8 @@ pub(crate) static PERMISSION_DENIED: Rule = Rule {
         }
         if let Some(same) = analysis.masked() {
             let because = format!(
-                "After the hand-off, the client gets the same as from the direct location, \
-                     and from no other path: {}",
+                "After the hand-off, the client gets the same as from the direct location, and \
+                 from no other path: {}",
                 analysis.describe(same)
             );
             // A redirect to a login usually follows a refusal.
@@ -104,12 +104,12 @@ pub(crate) static STORAGE_NOT_MOUNTED: Rule = Rule {
     check: None,
     summary: "The proxy cannot find the file that is in the storage",
     meaning: "The storage has the file, but the proxy does not find it when it is requested \
-                  without the app. Typical causes: the proxy runs in a container or with its own \
-                  mount namespace (systemd's PrivateTmp), where the directory is a different one, \
-                  or its direct location names another directory.",
+              without the app. Typical causes: the proxy runs in a container or with its own mount \
+              namespace (systemd's PrivateTmp), where the directory is a different one, or its \
+              direct location names another directory.",
     remedy: Remedy::any(
-        "Mount the storage into the proxy's container at the path in the proxy's \
-             configuration; `ls -l /proc/PID/root/PATH` shows what the proxy can access",
+        "Mount the storage into the proxy's container at the path in the proxy's configuration; \
+         `ls -l /proc/PID/root/PATH` shows what the proxy can access",
     ),
     config: ConfigEvidence::confirms(another_disk),
     precedence: Precedence::Usual,
@@ -133,15 +133,14 @@ pub(crate) static NAME_NOT_RESOLVED: Rule = Rule {
     check: None,
     summary: "The proxy cannot resolve the storage's host name",
     meaning: "The proxy returns 502 instead of a response from the storage, while the storage \
-                  responds to this program. nginx resolves names in variables at run time and \
-                  needs a `resolver` for them. A name that is known only on one machine fails in \
-                  the same way.",
+              responds to this program. nginx resolves names in variables at run time and needs a \
+              `resolver` for them. A name that is known only on one machine fails in the same way.",
     remedy: Remedy {
         any: "Make sure that the proxy's machine can resolve the storage's host name",
         servers: &[(
             Server::Nginx,
-            "Add `resolver ADDRESS;` to the server block (the machine's is in \
-                 /etc/resolv.conf), or name the store in proxy_pass without variables",
+            "Add `resolver ADDRESS;` to the server block (the machine's is in /etc/resolv.conf), \
+             or name the store in proxy_pass without variables",
         )],
     },
     config: ConfigEvidence::explains(unresolved, bad_gateway),
@@ -167,12 +166,12 @@ pub(crate) static STORAGE_UNREACHABLE: Rule = Rule {
     severity: Severity::Broken,
     check: None,
     summary: "The proxy cannot reach the storage server",
-    meaning: "The storage responds to this program, but the proxy returns 502 or 504 when the \
-                  file is requested without the app. Typical causes: a different address, a \
-                  firewall, or TLS between the two.",
+    meaning: "The storage responds to this program, but the proxy returns 502 or 504 when the file \
+              is requested without the app. Typical causes: a different address, a firewall, or \
+              TLS between the two.",
     remedy: Remedy::any(
         "Request the file from the storage with curl on the proxy's machine, and compare the \
-             address with the one in the proxy's configuration",
+         address with the one in the proxy's configuration",
     ),
     config: ConfigEvidence::confirms(|_, fact| gateway_event(fact)),
     precedence: Precedence::Usual,
@@ -192,12 +191,12 @@ pub(crate) static STORE_REFUSES: Rule = Rule {
     severity: Severity::Broken,
     check: None,
     summary: "The store rejects the proxy's request",
-    meaning: "The file was requested from the proxy without the app, and the proxy passed on \
-                  the store's error. Typical causes: the signed query was dropped, or the request \
-                  was modified on the way.",
+    meaning: "The file was requested from the proxy without the app, and the proxy passed on the \
+              store's error. Typical causes: the signed query was dropped, or the request was \
+              modified on the way.",
     remedy: Remedy::any(
-        "Compare the request that the proxy sends with the one that was signed: Host, path, \
-             query and method",
+        "Compare the request that the proxy sends with the one that was signed: Host, path, query \
+         and method",
     ),
     config: None,
     precedence: Precedence::Usual,
@@ -217,11 +216,11 @@ pub(crate) static KEEPS_OLD_FILE: Rule = Rule {
     severity: Severity::Broken,
     check: Some(Check::Freshness),
     summary: "The proxy serves a cached copy of a file that was replaced",
-    meaning: "Requested without the app, the proxy returns the previous content of the file, \
-                  but the current content of another dummy that was placed at the same time. So \
-                  the proxy can access the storage, but caches single files. nginx's \
-                  open_file_cache keeps a file that was replaced by rename for \
-                  open_file_cache_valid, 60 s by default (measured).",
+    meaning: "Requested without the app, the proxy returns the previous content of the file, but \
+              the current content of another dummy that was placed at the same time. So the proxy \
+              can access the storage, but caches single files. nginx's open_file_cache keeps a \
+              file that was replaced by rename for open_file_cache_valid, 60 s by default \
+              (measured).",
     remedy: Remedy {
         any: "Disable the proxy's file cache, or give changed files a new name",
         servers: &[(
@@ -235,7 +234,7 @@ pub(crate) static KEEPS_OLD_FILE: Rule = Rule {
         let line = kept_file(analysis)?;
         let because = format!(
             "The proxy serves an older content, {}; another dummy, placed with the new one, is \
-                 current",
+             current",
             described(&line)
         );
         Some(Match::sure(because).shown_by(ProbeId::NoExtension))
@@ -248,16 +247,16 @@ pub(crate) static OTHER_BYTES: Rule = Rule {
     severity: Severity::Broken,
     check: None,
     summary: "The proxy serves different content than the storage contains",
-    meaning: "The proxy serves a file of that name, but its content differs from the one in \
-                  the storage. Typical causes: a replica that lags behind, a cache of open files, \
-                  a filter that changes the stream, or a different mount.",
+    meaning: "The proxy serves a file of that name, but its content differs from the one in the \
+              storage. Typical causes: a replica that lags behind, a cache of open files, a filter \
+              that changes the stream, or a different mount.",
     remedy: Remedy {
-        any: "Check the proxy for caches and filters, and compare the mount that it reads with \
-                 the storage",
+        any: "Check the proxy for caches and filters, and compare the mount that it reads with the \
+              storage",
         servers: &[(
             Server::Nginx,
             "Check the locations for open_file_cache, proxy_cache, sub_filter, gzip_static and \
-                 charset, and compare the mount with the storage",
+             charset, and compare the mount with the storage",
         )],
     },
     config: ConfigEvidence::confirms(|_, fact| changes_bytes(fact)),
@@ -273,8 +272,8 @@ pub(crate) static OTHER_BYTES: Rule = Rule {
         let because = format!("The proxy serves {}", analysis.describe(direct));
         let found = match body_class(analysis.evidence, direct) {
             BodyClass::OtherInstance(_) => Match::likely(because).also(
-                "Another fixture wrote it: this site reads another storage, or --fixture \
-                     belongs to another site",
+                "Another fixture wrote it: this site reads another storage, or --fixture belongs \
+                 to another site",
             ),
             _ if of_dummy => Match::sure(because),
             _ => Match::likely(because),
@@ -292,11 +291,11 @@ pub(crate) static NOT_RELOADED: Rule = Rule {
     severity: Severity::Broken,
     check: None,
     summary: "The running proxy does not behave as its configuration says",
-    meaning: "According to the configuration, the client would get the file, or the \
-                  request would go to another place than the one that was measured. Most often the \
-                  configuration was changed but not reloaded; otherwise the proxy uses another \
-                  file than --proxy-config names, or accesses a different disk. No cause is \
-                  derived from a configuration that is not in force.",
+    meaning: "According to the configuration, the client would get the file, or the request would \
+              go to another place than the one that was measured. Most often the configuration was \
+              changed but not reloaded; otherwise the proxy uses another file than --proxy-config \
+              names, or accesses a different disk. No cause is derived from a configuration that \
+              is not in force.",
     remedy: Remedy {
         any: "Reload the proxy's configuration, then check again",
         servers: &[
@@ -320,11 +319,11 @@ pub(crate) static CONFIGURATION_NOT_READ: Rule = Rule {
     severity: Severity::Warning,
     check: None,
     summary: "A configuration or error log could not be read completely",
-    meaning: "The files that --proxy-config and --error-log name are read as far as possible. \
-                  The missing part may contain the cause, so they do not make any finding certain.",
+    meaning: "The files that --proxy-config and --error-log name are read as far as possible. The \
+              missing part may contain the cause, so they do not make any finding certain.",
     remedy: Remedy::any(
-        "Give the user of this program read permission on the files, or pass the output of \
-             `nginx -T`",
+        "Give the user of this program read permission on the files, or pass the output of `nginx \
+         -T`",
     ),
     config: None,
     precedence: Precedence::Usual,
@@ -343,9 +342,9 @@ pub(crate) static STORAGE_PUBLIC: Rule = Rule {
     severity: Severity::Exposed,
     check: Some(Check::Exposure),
     summary: "The storage directory is published under a public path",
-    meaning: "The file is available, byte for byte, at a path of the site that maps to the \
-                  storage directory, like public media. Every client that knows or guesses a name \
-                  can download the file, and no permission is checked.",
+    meaning: "The file is available, byte for byte, at a path of the site that maps to the storage \
+              directory, like public media. Every client that knows or guesses a name can download \
+              the file, and no permission is checked.",
     remedy: Remedy {
         any: "Move protected files to a separate directory that is not published",
         servers: &[
@@ -371,15 +370,15 @@ pub(crate) static ALIAS_TRAVERSAL: Rule = Rule {
     severity: Severity::Exposed,
     check: Some(Check::Exposure),
     summary: "A public location exposes its parent directory (alias traversal)",
-    meaning: "If `alias` ends with a slash but its location does not, `/direct../x` resolves \
-                  to the parent directory, and everything next to the directory is public. The \
-                  file was downloaded in this way, byte for byte.",
+    meaning: "If `alias` ends with a slash but its location does not, `/direct../x` resolves to \
+              the parent directory, and everything next to the directory is public. The file was \
+              downloaded in this way, byte for byte.",
     remedy: Remedy {
         any: "End the location's path with a slash",
         servers: &[(
             Server::Nginx,
             "End the location with a slash, like the alias: `location ^~ /direct/ { alias \
-                 /FOLDER/; }`",
+             /FOLDER/; }`",
         )],
     },
     config: None,
@@ -393,8 +392,8 @@ pub(crate) static DIRECT_FAILS: Rule = Rule {
     severity: Severity::Broken,
     check: None,
     summary: "The proxy does not serve the file, even without the app",
-    meaning: "Storage and app work correctly. The location that serves the file without the \
-                  app returns a response that no known cause explains.",
+    meaning: "Storage and app work correctly. The location that serves the file without the app \
+              returns a response that no known cause explains.",
     remedy: Remedy::any("Check the proxy's error log for this request"),
     config: None,
     precedence: Precedence::Last,
@@ -413,9 +412,9 @@ pub(crate) static DIRECT_LOCATION_WRONG: Rule = Rule {
     severity: Severity::Warning,
     check: None,
     summary: "The direct location is wrong, so its result is not conclusive",
-    meaning: "The location at which this program requests the file from the proxy without the \
-                  app returns something else although the client gets the file, or its \
-                  response comes from the app. This is a mistake in the check, not in the product.",
+    meaning: "The location at which this program requests the file from the proxy without the app \
+              returns something else although the client gets the file, or its response comes from \
+              the app. This is a mistake in the check, not in the product.",
     remedy: Remedy::any(
         "Correct the direct location or --direct, so that the next diagnosis can rely on it",
     ),

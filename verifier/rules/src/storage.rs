@@ -36,12 +36,12 @@ pub(crate) static FILE_MISSING: Rule = Rule {
     severity: Severity::Broken,
     check: None,
     summary: "The storage does not contain the file",
-    meaning: "The storage was checked directly and has no file of that name, so app and proxy \
-                  have nothing to send. Known from the storage's own response, and from the proxy \
-                  not finding the file either.",
+    meaning: "The storage was checked directly and has no file of that name, so app and proxy have \
+              nothing to send. Known from the storage's own response, and from the proxy not \
+              finding the file either.",
     remedy: Remedy::any(
         "Restore the file, or point the app and the proxy to its current location. After a \
-             migration, check whether it was moved",
+         migration, check whether it was moved",
     ),
     config: None,
     precedence: Precedence::Usual,
@@ -67,12 +67,12 @@ pub(crate) static BUCKET_MISSING: Rule = Rule {
     severity: Severity::Broken,
     check: None,
     summary: "The bucket or container does not exist",
-    meaning: "The store responds, but has no bucket or container of that name. Either all \
-                  files in it are gone, not only this one, or the requests go to a different store \
-                  than the one that has them.",
+    meaning: "The store responds, but has no bucket or container of that name. Either all files in \
+              it are gone, not only this one, or the requests go to a different store than the one \
+              that has them.",
     remedy: Remedy::any(
-        "Create the bucket, or correct its name and the store's endpoint, in both the app and \
-             the proxy",
+        "Create the bucket, or correct its name and the store's endpoint, in both the app and the \
+         proxy",
     ),
     config: None,
     precedence: Precedence::Usual,
@@ -94,7 +94,7 @@ pub(crate) static NAME_NOT_RESOLVED: Rule = Rule {
     check: None,
     summary: "The storage's host name cannot be resolved",
     meaning: "DNS has no entry for the host in the storage's URL, and the file does not arrive \
-                  through the proxy either.",
+              through the proxy either.",
     remedy: Remedy::any("Correct the host in the storage's URL or endpoint, or the DNS records"),
     config: None,
     precedence: Precedence::Usual,
@@ -110,12 +110,11 @@ pub(crate) static TLS_REFUSED: Rule = Rule {
     severity: Severity::Broken,
     check: None,
     summary: "The TLS connection to the storage fails",
-    meaning: "The storage's server responds, but not with TLS that this program accepts: the \
-                  port does not speak TLS, or the certificate is not trusted or not valid for that \
-                  name.",
+    meaning: "The storage's server responds, but not with TLS that this program accepts: the port \
+              does not speak TLS, or the certificate is not trusted or not valid for that name.",
     remedy: Remedy::any(
         "Check whether the storage's URL should begin with http://, renew the certificate, or \
-             trust its issuer: with --cacert here, with the proxy's own setting there",
+         trust its issuer: with --cacert here, with the proxy's own setting there",
     ),
     config: None,
     precedence: Precedence::Usual,
@@ -132,7 +131,7 @@ pub(crate) static UNREACHABLE: Rule = Rule {
     check: None,
     summary: "The storage does not respond",
     meaning: "The storage server cannot be reached, neither by this program nor, as its error \
-                  shows, by the proxy.",
+              shows, by the proxy.",
     remedy: Remedy::any(
         "Start the storage server, or correct its address; then check the network in between",
     ),
@@ -153,12 +152,11 @@ pub(crate) static KEY_REFUSED: Rule = Rule {
     check: None,
     summary: "The storage rejects the access key or its signature",
     meaning: "The store rejects the access key itself, from this program and from the proxy. \
-                  Typical causes: a key that was revoked, replaced or misspelled, a wrong secret, \
-                  or a signed link that has expired. If only this program's key is rejected, this \
-                  does not affect the download.",
+              Typical causes: a key that was revoked, replaced or misspelled, a wrong secret, or a \
+              signed link that has expired. If only this program's key is rejected, this does not \
+              affect the download.",
     remedy: Remedy::any(
-        "Configure a valid access key with its own secret in the app, then sign the links \
-             again",
+        "Configure a valid access key with its own secret in the app, then sign the links again",
     ),
     config: None,
     precedence: Precedence::Usual,
@@ -171,13 +169,13 @@ pub(crate) static ACCESS_DENIED: Rule = Rule {
     severity: Severity::Broken,
     check: None,
     summary: "The storage accepts the access key, but denies read access to the file",
-    meaning: "The store denies access to the file, to this program and to the proxy. The \
-                  access key is valid; a policy, a firewall or the object's owner prevents the \
-                  access. S3 also returns this error for a missing file if the key has no \
-                  permission to list the bucket.",
+    meaning: "The store denies access to the file, to this program and to the proxy. The access \
+              key is valid; a policy, a firewall or the object's owner prevents the access. S3 \
+              also returns this error for a missing file if the key has no permission to list the \
+              bucket.",
     remedy: Remedy::any(
         "Grant the key read access below that prefix: check the bucket policy, the key's own \
-             policy, and the owner of the object",
+         policy, and the owner of the object",
     ),
     config: None,
     precedence: Precedence::Usual,
@@ -190,8 +188,8 @@ pub(crate) static WRONG_REGION: Rule = Rule {
     severity: Severity::Broken,
     check: None,
     summary: "The requests are signed for a different region than the bucket's",
-    meaning: "An S3 signature is valid for one region. The bucket is in a different region \
-                  than the one that this program, the app and the proxy use.",
+    meaning: "An S3 signature is valid for one region. The bucket is in a different region than \
+              the one that this program, the app and the proxy use.",
     remedy: Remedy::any("Set the bucket's region where links are signed: AWS_REGION, or `region`"),
     config: None,
     precedence: Precedence::Usual,
@@ -204,8 +202,7 @@ pub(crate) static CLOCK_SKEWED: Rule = Rule {
     severity: Severity::Broken,
     check: None,
     summary: "The clocks of the storage and the signer are too far apart",
-    meaning: "Stores reject signatures made more than 15 minutes before or after their own \
-                  time.",
+    meaning: "Stores reject signatures made more than 15 minutes before or after their own time.",
     remedy: Remedy::any(
         "Set the clock of the machine that is wrong, and keep it synchronised with NTP",
     ),
@@ -220,8 +217,8 @@ pub(crate) static REFUSES: Rule = Rule {
     severity: Severity::Broken,
     check: None,
     summary: "The storage returns an error",
-    meaning: "The storage server responds, but with neither the file nor an error that says \
-                  that the file is missing.",
+    meaning: "The storage server responds, but with neither the file nor an error that says that \
+              the file is missing.",
     remedy: Remedy::any("Check the storage server's log for the error that it returned"),
     config: None,
     precedence: Precedence::Usual,
@@ -237,12 +234,12 @@ pub(crate) static FILE_DIFFERS: Rule = Rule {
     severity: Severity::Broken,
     check: None,
     summary: "The storage contains different content than the fixture placed there",
-    meaning: "The fixture records the SHA-256 of every file that it places. The file of that \
-                  name in the storage has a different one. Typical causes: it was overwritten or \
-                  truncated, or this is not the storage that the fixture uses.",
+    meaning: "The fixture records the SHA-256 of every file that it places. The file of that name \
+              in the storage has a different one. Typical causes: it was overwritten or truncated, \
+              or this is not the storage that the fixture uses.",
     remedy: Remedy::any(
         "Check that --storage is the storage that the fixture uses; otherwise find out which \
-             program writes to the directory of dummies",
+         program writes to the directory of dummies",
     ),
     config: None,
     precedence: Precedence::Usual,
@@ -256,8 +253,8 @@ pub(crate) static FILE_DIFFERS: Rule = Rule {
         let other = matches!(seen(analysis, body), BodyClass::OtherInstance(_));
         let found = match other {
             true => Match::likely(because).also(
-                "Another fixture wrote it: two fixtures use this storage, or --fixture belongs \
-                     to another storage",
+                "Another fixture wrote it: two fixtures use this storage, or --fixture belongs to \
+                 another storage",
             ),
             false => Match::sure(because),
         };
@@ -272,17 +269,17 @@ pub(crate) static WRONG_RANGE: Rule = Rule {
     check: Some(Check::Ranges),
     summary: "The store itself responds incorrectly to range requests",
     meaning: "A range request for the download returns a wrong response, and so does the same \
-                  request sent to the store without app and proxy: other bytes than Content-Range \
-                  announces, a part with status 200 as if it were the whole file, or an error. \
-                  Resumed downloads fail or are corrupt.",
+              request sent to the store without app and proxy: other bytes than Content-Range \
+              announces, a part with status 200 as if it were the whole file, or an error. Resumed \
+              downloads fail or are corrupt.",
     remedy: Remedy {
         any: "Upgrade the store, if a fixed version exists; or remove Range and If-Range from \
-                 requests to it, and Accept-Ranges from responses to clients",
+              requests to it, and Accept-Ranges from responses to clients",
         servers: &[(
             Server::Nginx,
             "Upgrade the store, if a fixed version exists; or disable range requests in the \
-                 internal location: `proxy_set_header Range \"\"; proxy_set_header If-Range \"\"; \
-                 proxy_hide_header Accept-Ranges;`",
+             internal location: `proxy_set_header Range \"\"; proxy_set_header If-Range \"\"; \
+             proxy_hide_header Accept-Ranges;`",
         )],
     },
     config: None,
@@ -300,10 +297,9 @@ pub(crate) static RANGE_UNKNOWN: Rule = Rule {
     severity: Severity::Warning,
     check: Some(Check::Ranges),
     summary: "The store itself does not support every range request",
-    meaning: "The store does not support this form of Range, or it ignores If-Range, \
-                  regardless of the client. HTTP permits the former; the latter affects only \
-                  clients that hold the beginning of an earlier version of the file. App and proxy \
-                  are not the cause.",
+    meaning: "The store does not support this form of Range, or it ignores If-Range, regardless of \
+              the client. HTTP permits the former; the latter affects only clients that hold the \
+              beginning of an earlier version of the file. App and proxy are not the cause.",
     remedy: Remedy::any(
         "Use a store that supports Range and If-Range if interrupted downloads must resume",
     ),
@@ -321,9 +317,9 @@ pub(crate) static ANOTHER_STORAGE: Rule = Rule {
     severity: Severity::Warning,
     check: None,
     summary: "--storage is not the storage that serves the download",
-    meaning: "The client and the proxy get the file that the fixture placed, but the \
-                  storage named by --storage contains a different file, or none. This is a mistake \
-                  in the check, not in the product.",
+    meaning: "The client and the proxy get the file that the fixture placed, but the storage named \
+              by --storage contains a different file, or none. This is a mistake in the check, not \
+              in the product.",
     remedy: Remedy::any("Point --storage to the storage that the fixture uses, or omit it"),
     config: None,
     precedence: Precedence::Usual,
@@ -349,11 +345,10 @@ pub(crate) static CLOSED_TO_THE_CHECK: Rule = Rule {
     check: None,
     summary: "The user who runs this check cannot read the storage",
     meaning: "The fixture placed the file and the proxy serves it, but this program has no \
-                  permission to read it. This concerns the user who runs the check, not the \
-                  download.",
+              permission to read it. This concerns the user who runs the check, not the download.",
     remedy: Remedy::any(
         "Run the check as a user who can read the storage, or omit --storage: the fixture then \
-             reads the file back",
+         reads the file back",
     ),
     config: None,
     precedence: Precedence::Usual,

@@ -17,11 +17,11 @@ pub(crate) static LENGTH_WITHOUT_BODY: Rule = Rule {
     severity: Severity::Warning,
     check: Some(Check::HandoffUsed),
     summary: "The app announces the file's length with its hand-off, but sends no body",
-    meaning: "A framework that leaves the file's Content-Length on a hand-off violates HTTP: \
-                  the recipient waits for bytes that never arrive. nginx and lighttpd are not \
-                  affected. Apache's mod_proxy waits until the app closes the connection, which \
-                  delays every further request on the client's connection by that time: 2 s with \
-                  gunicorn (measured). Over HTTP/2, downloads may be cut off.",
+    meaning: "A framework that leaves the file's Content-Length on a hand-off violates HTTP: the \
+              recipient waits for bytes that never arrive. nginx and lighttpd are not affected. \
+              Apache's mod_proxy waits until the app closes the connection, which delays every \
+              further request on the client's connection by that time: 2 s with gunicorn \
+              (measured). Over HTTP/2, downloads may be cut off.",
     remedy: REMEDY,
     config: None,
     precedence: Precedence::Usual,
@@ -36,13 +36,12 @@ pub(crate) static LENGTH_BREAKS_HTTP2: Rule = Rule {
     culprit: Culprit::App,
     severity: Severity::Broken,
     check: Some(Check::Protocol),
-    summary: "Over HTTP/2 the download is cut off, because the app announces a length but \
-                  sends no body",
-    meaning: "If the app closes its connection after a hand-off with the file's \
-                  Content-Length, as gunicorn's sync workers do, Apache treats the response as \
-                  incomplete. Over HTTP/1.1 the file still arrives. Over HTTP/2, which browsers \
-                  use, Apache resets the stream before, during or after the file, depending on \
-                  timing (measured with 2.4.71).",
+    summary: "Over HTTP/2 the download is cut off, because the app announces a length but sends no \
+              body",
+    meaning: "If the app closes its connection after a hand-off with the file's Content-Length, as \
+              gunicorn's sync workers do, Apache treats the response as incomplete. Over HTTP/1.1 \
+              the file still arrives. Over HTTP/2, which browsers use, Apache resets the stream \
+              before, during or after the file, depending on timing (measured with 2.4.71).",
     remedy: REMEDY,
     config: None,
     precedence: Precedence::Usual,

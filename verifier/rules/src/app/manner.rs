@@ -27,13 +27,13 @@ pub(crate) static SETTING_UNKNOWN: Rule = Rule {
     severity: Severity::Degraded,
     check: Some(Check::HandoffUsed),
     summary: "The app sends the file itself: its hand-off is disabled",
-    meaning: "The app's response is the file without a hand-off header, although the request \
-                  had the headers that enable the hand-off. Typical causes: a misspelled setting, \
-                  or a rule that does not match this file. Neither causes an error, but each \
-                  download occupies a worker.",
+    meaning: "The app's response is the file without a hand-off header, although the request had \
+              the headers that enable the hand-off. Typical causes: a misspelled setting, or a \
+              rule that does not match this file. Neither causes an error, but each download \
+              occupies a worker.",
     remedy: Remedy::any(
-        "Check the spelling of the app's hand-off setting, and whether its rules cover this \
-             file: unknown settings are often ignored",
+        "Check the spelling of the app's hand-off setting, and whether its rules cover this file: \
+         unknown settings are often ignored",
     ),
     config: None,
     precedence: Precedence::Usual,
@@ -55,8 +55,7 @@ pub(crate) static WRONG_CONTENT_TYPE: Rule = Rule {
     check: Some(Check::Headers),
     summary: "The app sends a wrong Content-Type, which reaches the client",
     meaning: "The proxy keeps the app's Content-Type. Frameworks that set none fall back to a \
-                  default such as text/html, and browsers then display or save the file as a web \
-                  page.",
+              default such as text/html, and browsers then display or save the file as a web page.",
     remedy: Remedy::any("In the app, set the file's own Content-Type on the hand-off"),
     config: None,
     precedence: Precedence::Usual,
@@ -76,11 +75,11 @@ pub(crate) static WRONG_CONTENT_ENCODING: Rule = Rule {
     culprit: Culprit::App,
     severity: Severity::Broken,
     check: Some(Check::Headers),
-    summary: "The app sends a Content-Encoding for a file that is not compressed, and the \
-                  proxy keeps it",
+    summary: "The app sends a Content-Encoding for a file that is not compressed, and the proxy \
+              keeps it",
     meaning: "The app's hand-off carries a Content-Encoding, often from a middleware that \
-                  compresses responses. lighttpd and Caddy pass it on with the uncompressed file, \
-                  and browsers show an error.",
+              compresses responses. lighttpd and Caddy pass it on with the uncompressed file, and \
+              browsers show an error.",
     remedy: Remedy::any("Disable response compression for hand-offs in the app"),
     config: None,
     precedence: Precedence::Usual,
@@ -100,7 +99,7 @@ pub(crate) static HEAD_REFUSED: Rule = Rule {
     check: Some(Check::Head),
     summary: "The app responds to HEAD differently than to GET",
     meaning: "The app sends no hand-off for HEAD, or was not requested. Download managers and \
-                  players send HEAD first and learn nothing about the file.",
+              players send HEAD first and learn nothing about the file.",
     remedy: Remedy::any("In the app, respond to HEAD as to GET"),
     config: None,
     precedence: Precedence::Usual,
@@ -130,7 +129,7 @@ pub(crate) static WRONG_HEADER: Rule = Rule {
     check: Some(Check::Headers),
     summary: "A response header is already wrong in the app's response",
     meaning: "Requested directly, the app sends another value than the one declared with \
-                  --expect-header, or none.",
+              --expect-header, or none.",
     remedy: Remedy::any("Set the header in the app's response"),
     config: None,
     precedence: Precedence::Usual,
@@ -153,10 +152,10 @@ pub(crate) static DUPLICATE_HEADER: Rule = Rule {
     severity: Severity::Degraded,
     check: Some(Check::Headers),
     summary: "The app sends a header twice",
-    meaning: "Several Content-Disposition, Content-Type or Content-Length lines contradict \
-                  each other. The proxy passes them on, and Chrome rejects the response. Several \
-                  Cache-Control lines are combined into one and are allowed, unless one permits \
-                  every cache to store the file and another forbids it.",
+    meaning: "Several Content-Disposition, Content-Type or Content-Length lines contradict each \
+              other. The proxy passes them on, and Chrome rejects the response. Several \
+              Cache-Control lines are combined into one and are allowed, unless one permits every \
+              cache to store the file and another forbids it.",
     remedy: Remedy::any(
         "Set the header once; often a framework and the app's own code both add it",
     ),
@@ -179,11 +178,10 @@ pub(crate) static CONTRADICTORY_LENGTHS: Rule = Rule {
     severity: Severity::Degraded,
     check: Some(Check::Wire),
     summary: "The app sends an invalid Content-Length, or several that differ",
-    meaning: "Requested directly, the app sends a Content-Length that is not a number, or \
-                  several that differ. On a hand-off, nginx 1.22, Apache 2.4 and lighttpd 1.4.69 \
-                  ignore this, and Caddy 2.6 returns 502 (measured); readers of the body disagree \
-                  about its end. Typical cause: a framework and the app's own code both set the \
-                  header.",
+    meaning: "Requested directly, the app sends a Content-Length that is not a number, or several \
+              that differ. On a hand-off, nginx 1.22, Apache 2.4 and lighttpd 1.4.69 ignore this, \
+              and Caddy 2.6 returns 502 (measured); readers of the body disagree about its end. \
+              Typical cause: a framework and the app's own code both set the header.",
     remedy: Remedy::any(
         "In the app, set Content-Length once, to the length of the response's own body",
     ),
@@ -203,9 +201,9 @@ pub(crate) static BODY_BESIDE_HANDOFF: Rule = Rule {
     check: Some(Check::Wire),
     summary: "The app sends a body with its hand-off, and part of it follows the file",
     meaning: "More bytes than announced follow the file. If the app's body is longer than 8192 \
-                  bytes, mod_xsendfile sends the rest of it after the file; on a persistent \
-                  connection, a client takes these bytes for the next response (measured with 0.12 \
-                  and 1.0).",
+              bytes, mod_xsendfile sends the rest of it after the file; on a persistent \
+              connection, a client takes these bytes for the next response (measured with 0.12 and \
+              1.0).",
     remedy: Remedy::any("In the app, send the hand-off with an empty body and Content-Length: 0"),
     config: None,
     precedence: Precedence::Usual,
@@ -227,8 +225,8 @@ pub(crate) static OPEN_TO_ANYBODY: Rule = Rule {
     severity: Severity::Exposed,
     check: Some(Check::Refusal),
     summary: "The app sends the hand-off to clients without permission",
-    meaning: "With --private, the check requested the app without the client's own headers, \
-                  and the app sent the hand-off nevertheless.",
+    meaning: "With --private, the check requested the app without the client's own headers, and \
+              the app sent the hand-off nevertheless.",
     remedy: Remedy::any("In the app, check the client's permissions before the hand-off"),
     config: None,
     precedence: Precedence::Usual,
@@ -236,7 +234,7 @@ pub(crate) static OPEN_TO_ANYBODY: Rule = Rule {
         let app = analysis.probe(ProbeId::AppAnonymous)?;
         let open = dialect::handoff_of(app, analysis.evidence.intent.header.as_deref()).is_some();
         let because = "Without the client's headers, the app sends the hand-off and the site \
-                           returns the file";
+                       returns the file";
         let found = || Match::sure(because).shown_by(ProbeId::Anonymous);
         (open && analysis.returns_dummy(ProbeId::Anonymous)).then(found)
     },
@@ -248,9 +246,8 @@ pub(crate) static HANDOFF_DIFFERS: Rule = Rule {
     severity: Severity::Warning,
     check: None,
     summary: "The download succeeds, but the hand-off differs from the declared one",
-    meaning: "The client gets the file, but the app sends another header or value than \
-                  --handoff declares. The declaration is out of date, or the download works only \
-                  by coincidence.",
+    meaning: "The client gets the file, but the app sends another header or value than --handoff \
+              declares. The declaration is out of date, or the download works only by coincidence.",
     remedy: Remedy::any("Correct --handoff or the app's setting so that both agree"),
     config: None,
     precedence: Precedence::Usual,

@@ -70,17 +70,17 @@ pub(crate) static SIGNED_FOR_OTHER_METHOD: Rule = Rule {
               download managers and players fail too, because they send HEAD first.",
     remedy: Remedy {
         any: "Sign for the client's method in the app, or make the proxy always send GET to the \
-             store",
+              store",
         servers: &[
             (
                 Server::Nginx,
-                "Set `proxy_method GET;` in the internal location, or sign for the client's method in \
-             the app",
+                "Set `proxy_method GET;` in the internal location, or sign for the client's method \
+                 in the app",
             ),
             (
                 Server::Caddy,
-                "Set `method GET` in handle_response, before the reverse_proxy to the store, or sign \
-             for the client's method in the app",
+                "Set `method GET` in handle_response, before the reverse_proxy to the store, or \
+                 sign for the client's method in the app",
             ),
         ],
     },

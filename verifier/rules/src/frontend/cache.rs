@@ -24,18 +24,16 @@ pub(crate) static CACHED_ERROR: Rule = Rule {
     severity: Severity::Broken,
     check: None,
     summary: "A cache returns an old error",
-    meaning: "The client gets an error, but the same download with a fresh query arrives, or \
-                  the error's headers show that it comes from a cache. Or the app hands off now, \
-                  but the error page is neither the proxy's own nor the app's page for a sibling \
-                  URL: a cache whose key lacks the query. A cache in front stored the error when \
-                  it was correct.",
+    meaning: "The client gets an error, but the same download with a fresh query arrives, or the \
+              error's headers show that it comes from a cache. Or the app hands off now, but the \
+              error page is neither the proxy's own nor the app's page for a sibling URL: a cache \
+              whose key lacks the query. A cache in front stored the error when it was correct.",
     remedy: Remedy {
-        any: "Purge the cache, then keep errors of downloads out of it (Cache-Control: \
-                 no-store)",
+        any: "Purge the cache, then keep errors of downloads out of it (Cache-Control: no-store)",
         servers: &[(
             Server::Nginx,
             "Purge the cache, then remove 404 and 5xx from `proxy_cache_valid`, or set \
-                 `proxy_no_cache` for downloads",
+             `proxy_no_cache` for downloads",
         )],
     },
     config: ConfigEvidence::explains(
@@ -71,16 +69,16 @@ pub(crate) static CACHED_STALE: Rule = Rule {
     severity: Severity::Broken,
     check: Some(Check::Freshness),
     summary: "A cache serves a stale file",
-    meaning: "The client gets an older version of the file than the storage and the proxy's \
-                  direct location have. Or the older version arrives only without the fresh query, \
-                  which this program's URLs have and clients' do not: a cache in front responds \
-                  without forwarding to the app.",
+    meaning: "The client gets an older version of the file than the storage and the proxy's direct \
+              location have. Or the older version arrives only without the fresh query, which this \
+              program's URLs have and clients' do not: a cache in front responds without \
+              forwarding to the app.",
     remedy: Remedy {
         any: "Purge the cache, then revalidate downloads in it or keep them out of it",
         servers: &[(
             Server::Nginx,
-            "Purge the cache, then set `proxy_no_cache` and `proxy_cache_bypass` for \
-                 downloads, and remove `proxy_ignore_headers Cache-Control`",
+            "Purge the cache, then set `proxy_no_cache` and `proxy_cache_bypass` for downloads, \
+             and remove `proxy_ignore_headers Cache-Control`",
         )],
     },
     config: ConfigEvidence::confirms(|_, fact| fact.kind == FactKind::Cached),
@@ -103,12 +101,12 @@ pub(crate) static ANSWERS_DIFFER: Rule = Rule {
     severity: Severity::Broken,
     check: None,
     summary: "The same request sometimes returns the file and sometimes does not",
-    meaning: "The download failed, but the identical request, repeated, returned the file. \
-                  Typical causes: several proxies, apps or storages behind one name, not all of \
-                  them correct, or something that was just restarted, rotated or renewed.",
+    meaning: "The download failed, but the identical request, repeated, returned the file. Typical \
+              causes: several proxies, apps or storages behind one name, not all of them correct, \
+              or something that was just restarted, rotated or renewed.",
     remedy: Remedy::any(
         "Check each server behind the name separately (--resolve HOST:PORT:ADDRESS, or --inner \
-             URL), and repeat the check: a single failure may have been a restart",
+         URL), and repeat the check: a single failure may have been a restart",
     ),
     config: None,
     precedence: Precedence::Usual,
@@ -125,17 +123,15 @@ pub(crate) static CACHED_PRIVATE: Rule = Rule {
     severity: Severity::Exposed,
     check: Some(Check::Refusal),
     summary: "A cache serves a private file to other clients",
-    meaning: "With --private, the site was requested without the client's headers and returned \
-                  the file, although the app refuses such a client: something in front stores an \
-                  authorized client's response.",
+    meaning: "With --private, the site was requested without the client's headers and returned the \
+              file, although the app refuses such a client: something in front stores an \
+              authorized client's response.",
     remedy: Remedy {
-        any: "Keep private downloads out of shared caches: send `Cache-Control: private, \
-                 no-store`",
+        any: "Keep private downloads out of shared caches: send `Cache-Control: private, no-store`",
         servers: &[(
             Server::Nginx,
-            "Set `proxy_no_cache` and `proxy_cache_bypass` for downloads, or send \
-                 `Cache-Control: private, no-store` from the app and remove `proxy_ignore_headers \
-                 Cache-Control`",
+            "Set `proxy_no_cache` and `proxy_cache_bypass` for downloads, or send `Cache-Control: \
+             private, no-store` from the app and remove `proxy_ignore_headers Cache-Control`",
         )],
     },
     config: None,

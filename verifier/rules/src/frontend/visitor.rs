@@ -19,9 +19,9 @@ pub(crate) static REFUSES: Rule = Rule {
     severity: Severity::Broken,
     check: None,
     summary: "The proxy refuses the request before it reaches the app",
-    meaning: "The download's URL returns the proxy's own refusal, while other paths of the \
-                  site reach the app. Typical causes: an access rule, a condition on the Referer, \
-                  the User-Agent or the method, or a firewall.",
+    meaning: "The download's URL returns the proxy's own refusal, while other paths of the site \
+              reach the app. Typical causes: an access rule, a condition on the Referer, the \
+              User-Agent or the method, or a firewall.",
     remedy: Remedy {
         any: "Allow the download's path in the proxy's access rules",
         servers: &[
@@ -55,14 +55,14 @@ pub(crate) static RIGHTS_DROPPED: Rule = Rule {
     check: None,
     summary: "The proxy does not forward the Cookie or Authorization header to the app",
     meaning: "The app hands off to a client with these headers, and its response to a client \
-                  without them is the one that the site returns. Either the proxy strips the \
-                  Cookie or Authorization header, or the app takes it for another host's.",
+              without them is the one that the site returns. Either the proxy strips the Cookie or \
+              Authorization header, or the app takes it for another host's.",
     remedy: Remedy {
         any: "Forward the client's Cookie, Authorization and Host headers to the app",
         servers: &[(
             Server::Nginx,
             "Remove `proxy_set_header Cookie \"\";` and `proxy_set_header Authorization \"\";` \
-                 from the download's location, and set `proxy_set_header Host $host;`",
+             from the download's location, and set `proxy_set_header Host $host;`",
         )],
     },
     config: None,
@@ -84,10 +84,10 @@ pub(crate) static VISITOR_CHOOSES: Rule = Rule {
     severity: Severity::Exposed,
     check: Some(Check::Spoofing),
     summary: "The client's own request headers choose the hand-off",
-    meaning: "With X-Sendfile-Type and X-Accel-Mapping from the client, the app hands off what \
-                  the client chose, and the site no longer returns the file. A client that maps \
-                  the storage directory to another location bypasses the app's permissions (Rack, \
-                  CVE-2025-61780).",
+    meaning: "With X-Sendfile-Type and X-Accel-Mapping from the client, the app hands off what the \
+              client chose, and the site no longer returns the file. A client that maps the \
+              storage directory to another location bypasses the app's permissions (Rack, \
+              CVE-2025-61780).",
     remedy: Remedy {
         any: "Set X-Sendfile-Type and X-Accel-Mapping in the proxy, or strip them",
         servers: &[
@@ -136,9 +136,9 @@ pub(crate) static SPOOFABLE: Rule = Rule {
     severity: Severity::Warning,
     check: Some(Check::Spoofing),
     summary: "Client headers that choose a hand-off reach the app",
-    meaning: "The proxy forwards a client's X-Sendfile-Type, X-Accel-Mapping, X-Accel-Redirect \
-                  or X-Sendfile to the fixture, which ignores them. An app on Rack, Symfony or a \
-                  similar framework would obey the first two.",
+    meaning: "The proxy forwards a client's X-Sendfile-Type, X-Accel-Mapping, X-Accel-Redirect or \
+              X-Sendfile to the fixture, which ignores them. An app on Rack, Symfony or a similar \
+              framework would obey the first two.",
     remedy: Remedy {
         any: "Strip these headers in the proxy",
         servers: &[
@@ -173,9 +173,8 @@ pub(crate) static REFUSAL_MASKED: Rule = Rule {
     severity: Severity::Degraded,
     check: Some(Check::Refusal),
     summary: "Clients get a page with a success status where the app refuses",
-    meaning: "The fixture refuses with 403, but the client gets a success status: an error \
-                  page is sent with another status. Programs save that page as the file, and \
-                  caches store it.",
+    meaning: "The fixture refuses with 403, but the client gets a success status: an error page is \
+              sent with another status. Programs save that page as the file, and caches store it.",
     remedy: Remedy {
         any: "Keep the app's status on the error page",
         servers: &[(Server::Nginx, "Use `error_page 403 /page;` without `=200`")],

@@ -20,9 +20,9 @@ pub(crate) static HEAD_HAS_BODY: Rule = Rule {
     check: Some(Check::Head),
     summary: "The response to HEAD has a body",
     meaning: "A response to HEAD must end after its headers, but the file follows them. On a \
-                  keep-alive connection, the client takes the file for its next response. h2o \
-                  2.2.5 turns HEAD into GET, and so does Caddy 2.6.2 with `method GET` inside \
-                  `handle_response` (measured).",
+              keep-alive connection, the client takes the file for its next response. h2o 2.2.5 \
+              turns HEAD into GET, and so does Caddy 2.6.2 with `method GET` inside \
+              `handle_response` (measured).",
     remedy: Remedy {
         any: "Configure the proxy to keep the HEAD method when it acts on the hand-off",
         servers: &[(
@@ -46,10 +46,10 @@ pub(crate) static HEAD_DIFFERS: Rule = Rule {
     severity: Severity::Degraded,
     check: Some(Check::Head),
     summary: "HEAD returns a different status, length or type than GET",
-    meaning: "The app hands off for HEAD as it does for GET, but the site's responses differ \
-                  in status, length or type. Download managers and media players send HEAD first. \
-                  A store link that is signed for GET fails in the same way, if the store itself \
-                  cannot be probed.",
+    meaning: "The app hands off for HEAD as it does for GET, but the site's responses differ in \
+              status, length or type. Download managers and media players send HEAD first. A store \
+              link that is signed for GET fails in the same way, if the store itself cannot be \
+              probed.",
     remedy: Remedy {
         any: "Route HEAD requests in the same way as GET requests",
         servers: &[(
@@ -79,13 +79,13 @@ pub(crate) static BYTES_DIFFER_FOR_BROWSERS: Rule = Rule {
     severity: Severity::Broken,
     check: Some(Check::Encoding),
     summary: "Clients that accept compression get a different file",
-    meaning: "With `Accept-Encoding: gzip`, as browsers send it, the site returns a body that \
-                  does not decompress to the file, while the plain request returns the file. \
-                  Typical causes: another .gz beside the file (`gzip_static`, `precompressed`), or \
-                  a cache that stores the two variants separately.",
+    meaning: "With `Accept-Encoding: gzip`, as browsers send it, the site returns a body that does \
+              not decompress to the file, while the plain request returns the file. Typical \
+              causes: another .gz beside the file (`gzip_static`, `precompressed`), or a cache \
+              that stores the two variants separately.",
     remedy: Remedy {
         any: "Remove the compressed copy beside the file, or regenerate it whenever the file \
-                 changes",
+              changes",
         servers: &[
             (
                 Server::Nginx,
@@ -109,8 +109,8 @@ pub(crate) static BYTES_DIFFER_FOR_BROWSERS: Rule = Rule {
         let wrong = !same && unpacked(answer).is_some_and(|it| it != dummy.sha256);
         let because = match answer.header("content-encoding") {
             Some(coding) => format!(
-                "With Accept-Encoding: gzip, the site returns {coding} that does not decode to \
-                     the file"
+                "With Accept-Encoding: gzip, the site returns {coding} that does not decode to the \
+                 file"
             ),
             None => {
                 format!(
@@ -130,10 +130,9 @@ pub(crate) static HTML_CHANGED: Rule = Rule {
     severity: Severity::Degraded,
     check: Some(Check::Encoding),
     summary: "Files of type text/html do not arrive unchanged",
-    meaning: "The download is correct, but the same with type text/html and a name ending in \
-                  .html is not. Typical causes: a filter meant for pages (`sub_filter`, `ssi`, \
-                  `charset`, addition) also acts on files, or another location matches their \
-                  names.",
+    meaning: "The download is correct, but the same with type text/html and a name ending in .html \
+              is not. Typical causes: a filter meant for pages (`sub_filter`, `ssi`, `charset`, \
+              addition) also acts on files, or another location matches their names.",
     remedy: Remedy {
         any: "Exclude the download from filters and from rules for .html",
         servers: &[
@@ -172,9 +171,9 @@ pub(crate) static COMPRESSED_BINARY: Rule = Rule {
     severity: Severity::Warning,
     check: Some(Check::Encoding),
     summary: "A file in an already compressed format is compressed again on the fly",
-    meaning: "Clients that accept compression, such as browsers, get the file compressed on \
-                  the fly, without its length and without range support. They cannot show \
-                  progress, and an interrupted download starts over.",
+    meaning: "Clients that accept compression, such as browsers, get the file compressed on the \
+              fly, without its length and without range support. They cannot show progress, and an \
+              interrupted download starts over.",
     remedy: Remedy {
         any: "Compress only text types on the fly",
         servers: &[
@@ -198,8 +197,7 @@ pub(crate) static COMPRESSED_BINARY: Rule = Rule {
         let on_the_fly = analysis.evidence.full.response()?.header("content-encoding").is_none();
         let lost = answer.header("accept-ranges").is_none() && right && on_the_fly;
         let because = format!(
-            "The file ({kind}) arrives with Content-Encoding: {encoding} and without range \
-                 support"
+            "The file ({kind}) arrives with Content-Encoding: {encoding} and without range support"
         );
         (lost && is_packed(&kind)).then(|| Match::sure(because).shown_by(ProbeId::Gzip))
     },

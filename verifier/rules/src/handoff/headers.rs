@@ -23,9 +23,9 @@ pub(crate) static HEADERS_DROPPED: Rule = Rule {
     check: Some(Check::Headers),
     summary: "Headers that the app sends are dropped or changed",
     meaning: "The file arrives, but a header that the app sent with it is missing or changed. \
-                  nginx keeps Content-Type, Content-Disposition, Cache-Control, Expires and \
-                  Set-Cookie and drops the rest; h2o drops all; Caddy passes only the headers \
-                  named in `copy_response_headers`.",
+              nginx keeps Content-Type, Content-Disposition, Cache-Control, Expires and Set-Cookie \
+              and drops the rest; h2o drops all; Caddy passes only the headers named in \
+              `copy_response_headers`.",
     remedy: Remedy {
         any: "Pass the header on in the proxy, or set it where the file is served",
         servers: &[
@@ -66,15 +66,15 @@ pub(crate) static HEADERS_DOUBLED: Rule = Rule {
     severity: Severity::Degraded,
     check: Some(Check::Headers),
     summary: "A header that the app sends once reaches the client twice",
-    meaning: "The app's Content-Disposition or Content-Type arrives together with a second \
-                  one, from the proxy or from the store behind it. Chrome refuses a download with \
-                  two Content-Disposition headers; other browsers choose one.",
+    meaning: "The app's Content-Disposition or Content-Type arrives together with a second one, \
+              from the proxy or from the store behind it. Chrome refuses a download with two \
+              Content-Disposition headers; other browsers choose one.",
     remedy: Remedy {
         any: "Set the header in one component only",
         servers: &[(
             Server::Nginx,
             "Hide the store's own header with `proxy_hide_header` in the internal location, or \
-                 remove the `add_header` that repeats the app's",
+             remove the `add_header` that repeats the app's",
         )],
     },
     config: None,
@@ -94,9 +94,9 @@ pub(crate) static COOKIE_DROPPED: Rule = Rule {
     severity: Severity::Warning,
     check: Some(Check::Headers),
     summary: "The app's cookie does not reach the client",
-    meaning: "The app sets a cookie with its hand-off, such as a renewed session, but the \
-                  client does not get it. nginx keeps Set-Cookie, Caddy passes only the headers \
-                  named in `copy_response_headers`, h2o passes none.",
+    meaning: "The app sets a cookie with its hand-off, such as a renewed session, but the client \
+              does not get it. nginx keeps Set-Cookie, Caddy passes only the headers named in \
+              `copy_response_headers`, h2o passes none.",
     remedy: Remedy {
         any: "Pass Set-Cookie on in the proxy, if downloads are to renew sessions",
         servers: &[(
@@ -122,16 +122,16 @@ pub(crate) static PATH_LEAKS: Rule = Rule {
     severity: Severity::Degraded,
     check: Some(Check::Leak),
     summary: "A response exposes a path on the server",
-    meaning: "The download works, but a response to a client names where files are stored on \
-                  the server: in the hand-off header that the proxy must remove, in another \
-                  header, or in an error page. Such paths help attackers. mod_xsendfile removes \
-                  the header only from responses with status 200.",
+    meaning: "The download works, but a response to a client names where files are stored on the \
+              server: in the hand-off header that the proxy must remove, in another header, or in \
+              an error page. Such paths help attackers. mod_xsendfile removes the header only from \
+              responses with status 200.",
     remedy: Remedy {
         any: "Remove the header from every app response in the proxy",
         servers: &[(
             Server::Apache,
             "Add `Header always unset X-Sendfile`, and respond with status 200 from the app \
-                 whenever it hands off",
+             whenever it hands off",
         )],
     },
     config: None,
@@ -157,10 +157,10 @@ pub(crate) static LINK_LEAKS: Rule = Rule {
     severity: Severity::Degraded,
     check: Some(Check::Leak),
     summary: "The signed link to the store reaches the client",
-    meaning: "The download works, but the client gets the link that is meant for the proxy \
-                  alone, in the app's own header or in a copy. Until the link expires, anyone who \
-                  has it can fetch the file without the app. The link also reveals the store, the \
-                  bucket and the key.",
+    meaning: "The download works, but the client gets the link that is meant for the proxy alone, \
+              in the app's own header or in a copy. Until the link expires, anyone who has it can \
+              fetch the file without the app. The link also reveals the store, the bucket and the \
+              key.",
     remedy: Remedy {
         any: "Remove the header with the link from all responses to clients",
         servers: &[
@@ -195,9 +195,9 @@ pub(crate) static HEADER_LEAKS: Rule = Rule {
     severity: Severity::Warning,
     check: Some(Check::Leak),
     summary: "A hand-off header reaches the client",
-    meaning: "The download works, but the client gets the URI that the app hands off to. This \
-                  is harmless while the URI is internal. It shows that no component between app \
-                  and client removes the header.",
+    meaning: "The download works, but the client gets the URI that the app hands off to. This is \
+              harmless while the URI is internal. It shows that no component between app and \
+              client removes the header.",
     remedy: Remedy {
         any: "Remove the header where the file is served",
         servers: &[(

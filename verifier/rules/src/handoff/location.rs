@@ -35,17 +35,17 @@ pub(crate) static MAPPING_WRONG: Rule = Rule {
     severity: Severity::Broken,
     check: None,
     summary: "X-Accel-Mapping does not match the app's file path",
-    meaning: "With the mapping given in --app-header, the app hands off the correct URI, and \
-                  the proxy has a location for it. Through the site, the app gets a second request \
-                  with another URI: the mapping that the proxy sends does not match the path, and \
-                  frameworks then send the path unmapped.",
+    meaning: "With the mapping given in --app-header, the app hands off the correct URI, and the \
+              proxy has a location for it. Through the site, the app gets a second request with \
+              another URI: the mapping that the proxy sends does not match the path, and \
+              frameworks then send the path unmapped.",
     remedy: Remedy {
-        any: "Correct the mapping that the proxy sends to the app, with the directory as the \
-                 app opens it, symlinks resolved",
+        any: "Correct the mapping that the proxy sends to the app, with the directory as the app \
+              opens it, symlinks resolved",
         servers: &[(
             Server::Nginx,
             "Correct the mapping that nginx sends, with the directory as the app opens it, \
-                 symlinks resolved: `proxy_set_header X-Accel-Mapping /FOLDER/=/PREFIX/;`",
+             symlinks resolved: `proxy_set_header X-Accel-Mapping /FOLDER/=/PREFIX/;`",
         )],
     },
     config: ConfigEvidence::confirms(|_, fact| fact.kind == FactKind::MappingWrong),
@@ -70,15 +70,15 @@ pub(crate) static BACK_TO_APP: Rule = Rule {
     severity: Severity::Broken,
     check: None,
     summary: "The hand-off's location forwards to the app again instead of serving the file",
-    meaning: "A location matches the hand-off's URI, because clients are refused there. After \
-                  the hand-off, the app gets a request for that URI: the location forwards it \
-                  (`proxy_pass`), or does so if it finds no file (`try_files`, `error_page`).",
+    meaning: "A location matches the hand-off's URI, because clients are refused there. After the \
+              hand-off, the app gets a request for that URI: the location forwards it \
+              (`proxy_pass`), or does so if it finds no file (`try_files`, `error_page`).",
     remedy: Remedy {
         any: "Serve the file in the internal location, not through the app",
         servers: &[(
             Server::Nginx,
             "Serve the file in the internal location: `location ^~ /PREFIX/ { internal; alias \
-                 /FOLDER/; }`, without `proxy_pass` and without a `try_files` that ends at the app",
+             /FOLDER/; }`, without `proxy_pass` and without a `try_files` that ends at the app",
         )],
     },
     config: ConfigEvidence::explains_only(|_, fact| fact.kind == FactKind::TargetAsksApp, astray),
@@ -98,16 +98,16 @@ pub(crate) static URI_MATCHES_NO_LOCATION: Rule = Rule {
     severity: Severity::Broken,
     check: None,
     summary: "No location matches the hand-off's URI, so it falls through to a catch-all",
-    meaning: "After the hand-off, the proxy looks for a location for the new URI and finds \
-                  only the catch-all, which forwards to the app again or serves the site's own \
-                  directory. The app's configured prefix and the internal location's differ: \
-                  another name, a missing slash, different case, or a location with `=` or `@`.",
+    meaning: "After the hand-off, the proxy looks for a location for the new URI and finds only \
+              the catch-all, which forwards to the app again or serves the site's own directory. \
+              The app's configured prefix and the internal location's differ: another name, a \
+              missing slash, different case, or a location with `=` or `@`.",
     remedy: Remedy {
         any: "Give the internal location the prefix that the app sends",
         servers: &[(
             Server::Nginx,
             "Give the internal location the prefix that the app sends: `location ^~ /PREFIX/ { \
-                 internal; alias /FOLDER/; }`",
+             internal; alias /FOLDER/; }`",
         )],
     },
     config: ConfigEvidence::explains_only(
@@ -148,14 +148,14 @@ pub(crate) static WRONG_SERVER_BLOCK: Rule = Rule {
     check: None,
     summary: "The internal location is in a different server block",
     meaning: "A hand-off stays in the server block that received the request. If the internal \
-                  location is in another `server` block, the URI falls through as if the location \
-                  did not exist.",
+              location is in another `server` block, the URI falls through as if the location did \
+              not exist.",
     remedy: Remedy {
         any: "Move the internal location to the virtual host that serves this host name",
         servers: &[(
             Server::Nginx,
-            "Move the internal location to the server block that serves this host, or include \
-                 it in both",
+            "Move the internal location to the server block that serves this host, or include it \
+             in both",
         )],
     },
     config: ConfigEvidence::explains_only(
@@ -185,14 +185,14 @@ pub(crate) static CAPTURE_WRONG: Rule = Rule {
     check: None,
     summary: "A regex location captures too much or too little of the path",
     meaning: "nginx responds to the hand-off with a redirect to the same URI plus a trailing \
-                  slash, as it does for directories: the location's capture or alias leads to a \
-                  directory instead of the file.",
+              slash, as it does for directories: the location's capture or alias leads to a \
+              directory instead of the file.",
     remedy: Remedy {
         any: "Capture the whole name of the file",
         servers: &[(
             Server::Nginx,
-            "Use `location ^~ /PREFIX/ { internal; alias /FOLDER/; }`, or a regex that \
-                 captures the whole name",
+            "Use `location ^~ /PREFIX/ { internal; alias /FOLDER/; }`, or a regex that captures \
+             the whole name",
         )],
     },
     config: Some(ConfigEvidence {
@@ -230,17 +230,17 @@ pub(crate) static LOCATION_SHADOWS_REDIRECT: Rule = Rule {
     severity: Severity::Broken,
     check: None,
     summary: "Another location handles the hand-off's URI",
-    meaning: "nginx itself returns 404 after the hand-off, and an OPTIONS request from outside \
-                  to the hand-off's URI returns 405, as a public location does. Or a request from \
-                  outside to that URI returns what the download returned, while a sibling name \
-                  without an extension returns nginx's own 404. Another location, often a regex \
-                  for file extensions, takes precedence over the internal one.",
+    meaning: "nginx itself returns 404 after the hand-off, and an OPTIONS request from outside to \
+              the hand-off's URI returns 405, as a public location does. Or a request from outside \
+              to that URI returns what the download returned, while a sibling name without an \
+              extension returns nginx's own 404. Another location, often a regex for file \
+              extensions, takes precedence over the internal one.",
     remedy: Remedy {
         any: "Give the internal location precedence over the one that handles its URI",
         servers: &[(
             Server::Nginx,
-            "Write `^~` before the internal location's prefix, so that no regex location is \
-                 tried: `location ^~ /PREFIX/ { internal; … }`",
+            "Write `^~` before the internal location's prefix, so that no regex location is tried: \
+             `location ^~ /PREFIX/ { internal; … }`",
         )],
     },
     config: ConfigEvidence::explains_only(|_, fact| fact.kind == FactKind::TargetShadowed, astray),
@@ -264,9 +264,8 @@ pub(crate) static LOCATION_SHADOWS_REDIRECT: Rule = Rule {
                 analysis.describe(full)
             );
             return Some(Match::likely(because).also(
-                "A sibling name without an extension returns nginx's own 404: an internal \
-                     location handles that name, but a rule for extensions handles the hand-off's \
-                     URI",
+                "A sibling name without an extension returns nginx's own 404: an internal location \
+                 handles that name, but a rule for extensions handles the hand-off's URI",
             ));
         }
         let own = analysis.own_page(full) == Some(Server::Nginx);
@@ -286,16 +285,16 @@ pub(crate) static ROOT_FOR_ALIAS: Rule = Rule {
     severity: Severity::Broken,
     check: None,
     summary: "`root` is used instead of `alias`, so the prefix stays in the path",
-    meaning: "The internal location matches, but nginx looks for the file in the wrong \
-                  directory. With `root`, the location's prefix is part of the path below the \
-                  directory; with `alias`, the directory replaces it. The same happens in front of \
-                  a store: a `proxy_pass` without a path leaves the prefix in the key.",
+    meaning: "The internal location matches, but nginx looks for the file in the wrong directory. \
+              With `root`, the location's prefix is part of the path below the directory; with \
+              `alias`, the directory replaces it. The same happens in front of a store: a \
+              `proxy_pass` without a path leaves the prefix in the key.",
     remedy: Remedy {
         any: "Strip the prefix before looking up the file",
         servers: &[(
             Server::Nginx,
-            "Replace `root` with `alias /FOLDER/;`, with a trailing slash on both the location \
-                 and the alias",
+            "Replace `root` with `alias /FOLDER/;`, with a trailing slash on both the location and \
+             the alias",
         )],
     },
     config: ConfigEvidence::explains_only(
@@ -326,14 +325,14 @@ pub(crate) static ALIAS_WRONG_DIRECTORY: Rule = Rule {
     check: None,
     summary: "The location matches, but its directory is not the storage directory",
     meaning: "The internal location matches, but its alias leads elsewhere. Typical causes: a \
-                  missing trailing slash (directory and file name are then joined), another \
-                  directory, or a directory that was moved.",
+              missing trailing slash (directory and file name are then joined), another directory, \
+              or a directory that was moved.",
     remedy: Remedy {
         any: "Map the prefix to the storage directory",
         servers: &[(
             Server::Nginx,
             "Point `alias` to the storage directory, with a trailing slash if the location's \
-                 prefix has one: `location ^~ /PREFIX/ { internal; alias /FOLDER/; }`",
+             prefix has one: `location ^~ /PREFIX/ { internal; alias /FOLDER/; }`",
         )],
     },
     config: ConfigEvidence::explains_only(
@@ -343,15 +342,15 @@ pub(crate) static ALIAS_WRONG_DIRECTORY: Rule = Rule {
     precedence: Precedence::Usual,
     matches: |analysis| {
         if back_to_app(analysis).is_some() {
-            let because = "A location matches the hand-off's URI; it may look in another \
-                               directory and forward missing files to the app";
+            let because = "A location matches the hand-off's URI; it may look in another directory \
+                           and forward missing files to the app";
             return Some(Match::possible(because));
         }
         let because = inside_location(analysis)?;
         if without_slash(analysis) {
             return Some(Match::sure(
-                "Requested with a double slash after the prefix, the file is served: `alias` \
-                     is missing its trailing slash",
+                "Requested with a double slash after the prefix, the file is served: `alias` is \
+                 missing its trailing slash",
             ));
         }
         Some(ranked(analysis, because))
@@ -365,13 +364,13 @@ pub(crate) static VALUE_NOT_READ: Rule = Rule {
     check: None,
     summary: "The proxy's rule reads the wrong variable",
     meaning: "The proxy acts on the header by a custom rule, but its path placeholder does not \
-                  contain the header's value. A misspelt placeholder is empty.",
+              contain the header's value. A misspelt placeholder is empty.",
     remedy: Remedy {
         any: "Build the path from the header that the app sends",
         servers: &[(
             Server::Caddy,
             "Use `rewrite * {rp.header.X-Accel-Redirect}` with the exact header that the app \
-                 sends, inside `handle_response`",
+             sends, inside `handle_response`",
         )],
     },
     config: ConfigEvidence::explains_only(|_, fact| fact.kind == FactKind::ValueNotRead, astray),
@@ -390,11 +389,11 @@ pub(crate) static PATH_VARIABLE_WRONG: Rule = Rule {
     severity: Severity::Broken,
     check: None,
     summary: "The path is built from a variable with the wrong value",
-    meaning: "The internal location matches, but its path is built from a variable, such as an \
-                  app header or a capture, that does not contain the intended value.",
+    meaning: "The internal location matches, but its path is built from a variable, such as an app \
+              header or a capture, that does not contain the intended value.",
     remedy: Remedy::any(
-        "Log the variable (nginx: `log_format` with `$request_filename`) and correct it, or \
-             write the directory out",
+        "Log the variable (nginx: `log_format` with `$request_filename`) and correct it, or write \
+         the directory out",
     ),
     config: ConfigEvidence::explains_only(
         |analysis, fact| {

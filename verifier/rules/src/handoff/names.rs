@@ -17,16 +17,16 @@ pub(crate) static NAME_NOT_SERVED: Rule = Rule {
     severity: Severity::Degraded,
     check: Some(Check::ValueKind),
     summary: "Files with unusual names do not arrive",
-    meaning: "The download arrives, but the fixture's files with unusual names do not, \
-                  although this proxy serves such names if nothing rewrites them. Typical causes: \
-                  a regex that excludes them, a rule that decodes once too often or merges \
-                  slashes, or a length limit.",
+    meaning: "The download arrives, but the fixture's files with unusual names do not, although \
+              this proxy serves such names if nothing rewrites them. Typical causes: a regex that \
+              excludes them, a rule that decodes once too often or merges slashes, or a length \
+              limit.",
     remedy: Remedy {
         any: "Look for the rule that parses such names differently",
         servers: &[(
             Server::Nginx,
-            "Look for a regex location or a rewrite that matches such names, and for variables \
-                 in `alias` or `proxy_pass`: `$uri` is already decoded",
+            "Look for a regex location or a rewrite that matches such names, and for variables in \
+             `alias` or `proxy_pass`: `$uri` is already decoded",
         )],
     },
     config: None,
@@ -53,9 +53,9 @@ pub(crate) static NAME_LIMITS: Rule = Rule {
     severity: Severity::Warning,
     check: Some(Check::ValueKind),
     summary: "The proxy cannot serve files with some unusual names",
-    meaning: "The proxy parses the header's value in a way that breaks such names: Caddy takes \
-                  it for a URI, and 2.6 decodes nothing, 2.11 everything; mod_xsendfile decodes \
-                  since 1.0. This site is not misconfigured.",
+    meaning: "The proxy parses the header's value in a way that breaks such names: Caddy takes it \
+              for a URI, and 2.6 decodes nothing, 2.11 everything; mod_xsendfile decodes since \
+              1.0. This site is not misconfigured.",
     remedy: Remedy::any(
         "Store files under plain names, and send the user's own name in Content-Disposition",
     ),

@@ -27,12 +27,12 @@ pub(crate) static RANGES_LOST: Rule = Rule {
     check: Some(Check::Ranges),
     summary: "The download cannot be resumed: range requests return the whole file",
     meaning: "A range request returns the whole file, although the server supports ranges for \
-                  other files or says that it does. Interrupted downloads start over, and media \
-                  players cannot seek. A filter that could change the length turns ranges off, \
-                  even if it changes nothing.",
+              other files or says that it does. Interrupted downloads start over, and media \
+              players cannot seek. A filter that could change the length turns ranges off, even if \
+              it changes nothing.",
     remedy: Remedy {
-        any: "Forward the Range header to the server that sends the file, and remove filters \
-                 from the response",
+        any: "Forward the Range header to the server that sends the file, and remove filters from \
+              the response",
         servers: &[
             (
                 Server::Nginx,
@@ -66,8 +66,8 @@ pub(crate) static NO_RANGES: Rule = Rule {
     check: Some(Check::Ranges),
     summary: "The download does not support range requests",
     meaning: "A range request returns the whole file, which HTTP allows: an app that sends the \
-                  file itself, a store or a cache may not support ranges. Interrupted downloads \
-                  start over, and media players cannot seek.",
+              file itself, a store or a cache may not support ranges. Interrupted downloads start \
+              over, and media players cannot seek.",
     remedy: Remedy::any("Serve the file from a server that supports the Range header"),
     config: None,
     precedence: Precedence::Usual,
@@ -82,8 +82,8 @@ pub(crate) static NO_RANGES: Rule = Rule {
             analysis.repeated(ProbeId::RangeIfSame).filter(|it| is_whole(analysis, it))?;
         let unmoved = Some(unmoved).filter(|_| !store_ignores(analysis, Part::IfSame))?;
         let part = analysis.repeated(ProbeId::Range).is_some_and(|it| it.status == 206);
-        let because = "A plain range request works, but with If-Range and the file's own ETag, \
-                           as browsers send to resume, the whole file is returned";
+        let because = "A plain range request works, but with If-Range and the file's own ETag, as \
+                       browsers send to resume, the whole file is returned";
         let found = || Match::sure(because).shown_by(ProbeId::RangeIfSame);
         (part && unmoved.status == 200).then(found)
     },
@@ -95,14 +95,13 @@ pub(crate) static WRONG_RANGE: Rule = Rule {
     severity: Severity::Degraded,
     check: Some(Check::Ranges),
     summary: "A range request returns the wrong response",
-    meaning: "The whole file is correct, but a range of it is not: other bytes than \
-                  Content-Range declares, an error, or a range of this file for a client that \
-                  holds the beginning of another. Resumed downloads fail or are corrupt. Typical \
-                  cause: an app or a cache that processes Range itself, in front of or behind a \
-                  server that does so too.",
+    meaning: "The whole file is correct, but a range of it is not: other bytes than Content-Range \
+              declares, an error, or a range of this file for a client that holds the beginning of \
+              another. Resumed downloads fail or are corrupt. Typical cause: an app or a cache \
+              that processes Range itself, in front of or behind a server that does so too.",
     remedy: Remedy::any(
-        "Process Range only in the server that sends the file; in the app, respond with status \
-             200 and the hand-off",
+        "Process Range only in the server that sends the file; in the app, respond with status 200 \
+         and the hand-off",
     ),
     config: None,
     precedence: Precedence::Usual,
@@ -122,8 +121,8 @@ pub(crate) static ETAG_OF_ANOTHER_FILE: Rule = Rule {
     check: Some(Check::Conditions),
     summary: "Conditional requests with another file's validator get 304 Not Modified",
     meaning: "With the ETag of another file, or with a date long ago, the site returns 304 Not \
-                  Modified. After a file changes, clients keep the old version forever. Behind \
-                  mod_proxy, mod_xsendfile 0.12 and 1.0 give every file the ETag \"0\" (measured).",
+              Modified. After a file changes, clients keep the old version forever. Behind \
+              mod_proxy, mod_xsendfile 0.12 and 1.0 give every file the ETag \"0\" (measured).",
     remedy: Remedy {
         any: "Derive the ETag from the file's time and size in the server that sends the file",
         servers: &[(
@@ -148,8 +147,8 @@ pub(crate) static ETAG_CONSTANT: Rule = Rule {
     check: Some(Check::Conditions),
     summary: "The ETag seems to be the same for all files",
     meaning: "Behind mod_proxy, mod_xsendfile gives every file the ETag \"0\". A client that \
-                  revalidates an old version of the file is told that it is current. With the \
-                  fixture, a second file proves this.",
+              revalidates an old version of the file is told that it is current. With the fixture, \
+              a second file proves this.",
     remedy: Remedy::any(
         "Set `FileETag None` for the app's location (`Header unset ETag` does not help)",
     ),
@@ -169,11 +168,9 @@ pub(crate) static CONDITIONS_IGNORED: Rule = Rule {
     culprit: Culprit::Handoff,
     severity: Severity::Warning,
     check: Some(Check::Conditions),
-    summary: "Conditional requests are ignored: clients with a cached copy download the file \
-                  again",
-    meaning: "The response has an ETag or Last-Modified, but a conditional request with it \
-                  returns the whole file instead of 304 Not Modified. The only harm is the wasted \
-                  transfer.",
+    summary: "Conditional requests are ignored: clients with a cached copy download the file again",
+    meaning: "The response has an ETag or Last-Modified, but a conditional request with it returns \
+              the whole file instead of 304 Not Modified. The only harm is the wasted transfer.",
     remedy: Remedy::any(
         "Forward If-None-Match and If-Modified-Since to the server that sends the file",
     ),

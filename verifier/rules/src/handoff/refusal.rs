@@ -25,11 +25,10 @@ pub(crate) static REFUSAL_IGNORED: Rule = Rule {
     severity: Severity::Exposed,
     check: Some(Check::Refusal),
     summary: "A client that the app refuses gets the file",
-    meaning: "The fixture refuses with 403 and does not hand off, but the site returns the \
-                  file anyway: from a cache, or by a rule that does not forward to the app.",
+    meaning: "The fixture refuses with 403 and does not hand off, but the site returns the file \
+              anyway: from a cache, or by a rule that does not forward to the app.",
     remedy: Remedy::any(
-        "Forward every request for the download to the app, and keep its responses out of \
-             caches",
+        "Forward every request for the download to the app, and keep its responses out of caches",
     ),
     config: None,
     precedence: Precedence::Usual,
@@ -46,21 +45,21 @@ pub(crate) static ALIAS_TRAVERSAL: Rule = Rule {
     check: Some(Check::Exposure),
     summary: "A hand-off with `..` leaves the internal location's directory",
     meaning: "In a location without a trailing slash, an `alias` with one resolves \
-                  `/protected../x` to the parent directory. Clients cannot request that URI, but \
-                  an app that builds its value from user input can be made to hand it off.",
+              `/protected../x` to the parent directory. Clients cannot request that URI, but an \
+              app that builds its value from user input can be made to hand it off.",
     remedy: Remedy {
         any: "Add a trailing slash to the location's path",
         servers: &[(
             Server::Nginx,
-            "Add a trailing slash to the location, as the alias has one: `location ^~ /PREFIX/ \
-                 { internal; alias /FOLDER/; }`",
+            "Add a trailing slash to the location, as the alias has one: `location ^~ /PREFIX/ { \
+             internal; alias /FOLDER/; }`",
         )],
     },
     config: None,
     precedence: Precedence::Usual,
     matches: |analysis| {
-        let because = "A hand-off whose path leaves the storage directory and reenters it \
-                           returns the file";
+        let because = "A hand-off whose path leaves the storage directory and reenters it returns \
+                       the file";
         let found = || Match::sure(because).shown_by(ProbeId::Parent);
         analysis.returns_dummy(ProbeId::Parent).then(found)
     },
@@ -72,17 +71,17 @@ pub(crate) static NO_ANSWER: Rule = Rule {
     severity: Severity::Broken,
     check: None,
     summary: "After the hand-off, the proxy sends no response or times out",
-    meaning: "Storage, app and direct location respond, and so do other paths of the site, but \
-                  the download gets no response. Typical causes: a rate limit that is too low \
-                  (`limit_rate`, X-Accel-Limit-Rate), a pipe or a dead mount in the file's path, \
-                  or a worker that crashes.",
+    meaning: "Storage, app and direct location respond, and so do other paths of the site, but the \
+              download gets no response. Typical causes: a rate limit that is too low \
+              (`limit_rate`, X-Accel-Limit-Rate), a pipe or a dead mount in the file's path, or a \
+              worker that crashes.",
     remedy: Remedy {
         any: "Check the proxy's error log for this request",
         servers: &[(
             Server::Nginx,
-            "Check nginx's error log for this request, `limit_rate` in the internal location \
-                 and X-Accel-Limit-Rate in the app's response. If the download is meant to be \
-                 slow, raise --timeout",
+            "Check nginx's error log for this request, `limit_rate` in the internal location and \
+             X-Accel-Limit-Rate in the app's response. If the download is meant to be slow, raise \
+             --timeout",
         )],
     },
     config: None,
@@ -108,12 +107,12 @@ pub(crate) static OVERRIDE_FORBIDDEN: Rule = Rule {
     severity: Severity::Broken,
     check: None,
     summary: "A directive is not allowed in its context",
-    meaning: "Apache returns its own error 500. At run time it does so only for what it reads \
-                  at run time: a .htaccess with a directive that `AllowOverride` does not permit \
-                  (`XSendFile` requires FileInfo) or that no module defines.",
+    meaning: "Apache returns its own error 500. At run time it does so only for what it reads at \
+              run time: a .htaccess with a directive that `AllowOverride` does not permit \
+              (`XSendFile` requires FileInfo) or that no module defines.",
     remedy: Remedy::any(
-        "Move `XSendFile On` from .htaccess to the virtual host, or set `AllowOverride \
-             FileInfo` for its directory",
+        "Move `XSendFile On` from .htaccess to the virtual host, or set `AllowOverride FileInfo` \
+         for its directory",
     ),
     config: ConfigEvidence::explains(|_, fact| forbids(fact), own_500),
     precedence: Precedence::Usual,
@@ -131,9 +130,8 @@ pub(crate) static PATH_NOT_ALLOWED: Rule = Rule {
     check: None,
     summary: "The file's path is outside the allowed directories",
     meaning: "The server acts on the header, but sends only files below the configured \
-                  directories: `XSendFilePath` in Apache (a refusal is a 404), \
-                  `x-sendfile-docroot` in lighttpd (a 403). A symlink in the path counts as its \
-                  target.",
+              directories: `XSendFilePath` in Apache (a refusal is a 404), `x-sendfile-docroot` in \
+              lighttpd (a 403). A symlink in the path counts as its target.",
     remedy: Remedy {
         any: "Add the storage directory to the list of allowed directories",
         servers: &[
@@ -156,8 +154,7 @@ pub(crate) static PATH_NOT_ALLOWED: Rule = Rule {
         let server = analysis.server.map_or("the server", Server::name);
         let because = || match analysis.direct_right() {
             true => format!(
-                "The direct location returns the file, but after the hand-off {server} refuses \
-                     it"
+                "The direct location returns the file, but after the hand-off {server} refuses it"
             ),
             false => {
                 format!("After the hand-off, {server} returns {}", analysis.describe(full))
@@ -185,8 +182,8 @@ pub(crate) static PATH_NOT_ALLOWED: Rule = Rule {
             analysis.stored_at().filter(|it| dialect::decoded(value) != *it && value != *it);
         Some(match elsewhere {
             Some(path) => found.also(format!(
-                "The hand-off names {value}, but the storage that was read has the file at \
-                     {path}: check that the server uses the same directory"
+                "The hand-off names {value}, but the storage that was read has the file at {path}: \
+                 check that the server uses the same directory"
             )),
             None => found,
         })
@@ -199,15 +196,15 @@ pub(crate) static ACCESS_DENIED: Rule = Rule {
     severity: Severity::Broken,
     check: None,
     summary: "An access rule denies the hand-off's target",
-    meaning: "The proxy can read the file and the app hands off, but the proxy itself returns \
-                  401 or 403. Typical causes: `deny`, `auth_basic`, `auth_request` or `return` in \
-                  the internal location. `internal` alone is enough to block clients.",
+    meaning: "The proxy can read the file and the app hands off, but the proxy itself returns 401 \
+              or 403. Typical causes: `deny`, `auth_basic`, `auth_request` or `return` in the \
+              internal location. `internal` alone is enough to block clients.",
     remedy: Remedy {
         any: "Remove the access rules from the location of the target",
         servers: &[(
             Server::Nginx,
-            "Remove `deny`, `auth_basic`, `auth_request` and `return` from the internal \
-                 location: `internal;` already blocks clients",
+            "Remove `deny`, `auth_basic`, `auth_request` and `return` from the internal location: \
+             `internal;` already blocks clients",
         )],
     },
     config: ConfigEvidence::explains_only(
@@ -239,11 +236,10 @@ pub(crate) static LINK_REFUSED: Rule = Rule {
     check: None,
     summary: "The proxy does not follow a symbolic link in the file's path",
     meaning: "After the hand-off, the proxy refuses this file but not another name beside it, \
-                  while its direct location returns the file. nginx does so for links under \
-                  `disable_symlinks`, lighttpd without `server.follow-symlink`. If a parent \
-                  directory is the link, nginx reports the file as missing instead, and only its \
-                  error log shows the cause. A copy of the directory that the proxy's user cannot \
-                  read looks the same.",
+              while its direct location returns the file. nginx does so for links under \
+              `disable_symlinks`, lighttpd without `server.follow-symlink`. If a parent directory \
+              is the link, nginx reports the file as missing instead, and only its error log shows \
+              the cause. A copy of the directory that the proxy's user cannot read looks the same.",
     remedy: Remedy {
         any: "Allow the proxy to follow the link, or use a storage path without symlinks",
         servers: &[

@@ -16,16 +16,16 @@ pub(crate) static RELAY_FOR_ANYBODY: Rule = Rule {
     severity: Severity::Exposed,
     check: Some(Check::Exposure),
     summary: "Open proxy (SSRF): clients choose the upstream host",
-    meaning: "The location that fetches from the store is public and takes the upstream host \
-                  from the request. A client that writes another host into the URL gets that \
-                  host's response, from within the proxy's network: the local machine, \
-                  neighbouring hosts, a cloud's metadata address.",
+    meaning: "The location that fetches from the store is public and takes the upstream host from \
+              the request. A client that writes another host into the URL gets that host's \
+              response, from within the proxy's network: the local machine, neighbouring hosts, a \
+              cloud's metadata address.",
     remedy: Remedy {
         any: "Block clients from the location, and restrict the upstream to the one store",
         servers: &[(
             Server::Nginx,
-            "Add `internal;` to the location, and write the store's host into `proxy_pass`, \
-                 with variables only after the host",
+            "Add `internal;` to the location, and write the store's host into `proxy_pass`, with \
+             variables only after the host",
         )],
     },
     config: ConfigEvidence::explains(
@@ -36,7 +36,7 @@ pub(crate) static RELAY_FOR_ANYBODY: Rule = Rule {
     matches: |analysis| {
         analysis.probe(ProbeId::RelayOutside).filter(astray)?;
         let because = "Requested with the fixture's address in place of the store's, the site \
-                           returns the fixture's page";
+                       returns the fixture's page";
         Some(Match::sure(because).shown_by(ProbeId::RelayOutside))
     },
 };
@@ -48,9 +48,9 @@ pub(crate) static OPEN_RELAY: Rule = Rule {
     check: Some(Check::Exposure),
     summary: "Open proxy (SSRF): a hand-off chooses the upstream host",
     meaning: "The proxy sends a request to any host that the app names in a hand-off. Clients \
-                  cannot choose it directly, but an app that builds the link from user input can \
-                  be made to name the local machine, neighbouring hosts or a cloud's metadata \
-                  address. The client then gets their response.",
+              cannot choose it directly, but an app that builds the link from user input can be \
+              made to name the local machine, neighbouring hosts or a cloud's metadata address. \
+              The client then gets their response.",
     remedy: Remedy {
         any: "Restrict the upstream to the one store, and refuse links to anything else",
         servers: &[
@@ -67,7 +67,7 @@ pub(crate) static OPEN_RELAY: Rule = Rule {
     matches: |analysis| {
         analysis.probe(ProbeId::Relay).filter(astray)?;
         let because = "A hand-off whose link leads to the fixture itself returns the fixture's \
-                           page";
+                       page";
         Some(Match::sure(because).shown_by(ProbeId::Relay))
     },
 };

@@ -18,18 +18,17 @@ pub(crate) static TARGET_STALE: Rule = Rule {
     severity: Severity::Broken,
     check: Some(Check::Freshness),
     summary: "The hand-off's target serves a stale file",
-    meaning: "The app got the request and handed off, and the proxy's direct location returns \
-                  the current file, but the client gets an older version: the internal location \
-                  has its own cache. nginx's `open_file_cache` keeps a file that was replaced by \
-                  rename for `open_file_cache_valid`, 60 s by default; `proxy_cache` before a \
-                  store keeps it for its configured time (measured). Or its directory is an \
-                  outdated copy.",
+    meaning: "The app got the request and handed off, and the proxy's direct location returns the \
+              current file, but the client gets an older version: the internal location has its \
+              own cache. nginx's `open_file_cache` keeps a file that was replaced by rename for \
+              `open_file_cache_valid`, 60 s by default; `proxy_cache` before a store keeps it for \
+              its configured time (measured). Or its directory is an outdated copy.",
     remedy: Remedy {
         any: "Turn off file caches at the hand-off's target, or give changed files another name",
         servers: &[(
             Server::Nginx,
-            "Set `open_file_cache off;` and `proxy_cache off;` in the internal location, or \
-                 give changed files another name",
+            "Set `open_file_cache off;` and `proxy_cache off;` in the internal location, or give \
+             changed files another name",
         )],
     },
     config: None,
@@ -37,8 +36,8 @@ pub(crate) static TARGET_STALE: Rule = Rule {
     matches: |analysis| {
         if let Some((_, line, AskedApp::Yes)) = without_query(analysis) {
             let because = format!(
-                "With a fresh query, the current file arrives; without it, the request reaches \
-                     the app too, but an older version arrives: {}",
+                "With a fresh query, the current file arrives; without it, the request reaches the \
+                 app too, but an older version arrives: {}",
                 described(&line)
             );
             return Some(Match::sure(because).shown_by(ProbeId::WithoutQuery));
@@ -66,13 +65,13 @@ pub(crate) static STALE_FOR_BROWSERS: Rule = Rule {
     severity: Severity::Broken,
     check: Some(Check::Freshness),
     summary: "Clients that accept compression get a stale file",
-    meaning: "With `Accept-Encoding: gzip`, as browsers send it, the site returns an older \
-                  version of the file, while the plain request returns the current one. Typical \
-                  causes: a .gz beside the file that was not regenerated (`gzip_static`, \
-                  `precompressed`), or a cache that stores the two variants separately.",
+    meaning: "With `Accept-Encoding: gzip`, as browsers send it, the site returns an older version \
+              of the file, while the plain request returns the current one. Typical causes: a .gz \
+              beside the file that was not regenerated (`gzip_static`, `precompressed`), or a \
+              cache that stores the two variants separately.",
     remedy: Remedy {
         any: "Remove the compressed copy beside the file, or regenerate it whenever the file \
-                 changes",
+              changes",
         servers: &[
             (
                 Server::Nginx,

@@ -29,17 +29,16 @@ pub(crate) static UPSTREAM_UNREACHABLE: Rule = Rule {
     severity: Severity::Broken,
     check: None,
     summary: "The proxy cannot reach the upstream that serves the hand-off's target",
-    meaning: "The app handed off, then the proxy returned its own gateway error: the location \
-                  of the hand-off's target forwards to a server, a store or an app, that does not \
-                  respond or whose name does not resolve. nginx keeps the app's \
-                  Content-Disposition on that error, which distinguishes it from an app that \
-                  cannot be reached.",
+    meaning: "The app handed off, then the proxy returned its own gateway error: the location of \
+              the hand-off's target forwards to a server, a store or an app, that does not respond \
+              or whose name does not resolve. nginx keeps the app's Content-Disposition on that \
+              error, which distinguishes it from an app that cannot be reached.",
     remedy: Remedy {
         any: "Correct the upstream address of the hand-off's location",
         servers: &[(
             Server::Nginx,
             "Correct `proxy_pass` in the internal location; if it contains variables, add a \
-                 `resolver`",
+             `resolver`",
         )],
     },
     config: None,
@@ -61,16 +60,16 @@ pub(crate) static LINK_NOT_ALLOWED: Rule = Rule {
     severity: Severity::Broken,
     check: None,
     summary: "The app's link leads to a store that the proxy does not allow",
-    meaning: "The app sends the proxy a whole link to the store, in a header beside the \
-                  hand-off, and the proxy requests only what its list allows. The link begins \
-                  differently (another host, port, bucket or prefix), or the proxy reads another \
-                  header than the one that the app sends.",
+    meaning: "The app sends the proxy a whole link to the store, in a header beside the hand-off, \
+              and the proxy requests only what its list allows. The link begins differently \
+              (another host, port, bucket or prefix), or the proxy reads another header than the \
+              one that the app sends.",
     remedy: Remedy {
         any: "Allow what the app's links begin with, and nothing more",
         servers: &[(
             Server::Nginx,
-            "In the internal location, make the pattern and `proxy_pass` begin as the app's \
-                 links do, and read the header that the app sends: `$upstream_http_NAME`",
+            "In the internal location, make the pattern and `proxy_pass` begin as the app's links \
+             do, and read the header that the app sends: `$upstream_http_NAME`",
         )],
     },
     config: None,
@@ -91,11 +90,11 @@ pub(crate) static CLIENT_AUTH_FORWARDED: Rule = Rule {
     culprit: Culprit::Handoff,
     severity: Severity::Broken,
     check: None,
-    summary: "The proxy forwards the client's Authorization header to the store, in addition \
-                  to the signed query",
+    summary: "The proxy forwards the client's Authorization header to the store, in addition to \
+              the signed query",
     meaning: "Stores accept one authentication method per request. For a signed query plus an \
-                  Authorization header, S3 returns 400 InvalidArgument (\"Only one auth mechanism \
-                  allowed\").",
+              Authorization header, S3 returns 400 InvalidArgument (\"Only one auth mechanism \
+              allowed\").",
     remedy: Remedy {
         any: "Remove Authorization and Cookie from the request to the store",
         servers: &[
@@ -147,14 +146,14 @@ pub(crate) static DECODED_FOR_UPSTREAM: Rule = Rule {
     check: None,
     summary: "The proxy sends the store a decoded path",
     meaning: "The hand-off's path has percent-escapes. A `proxy_pass` with variables sends the \
-                  decoded path, including raw spaces, so the store finds no such key or cannot \
-                  parse the request.",
+              decoded path, including raw spaces, so the store finds no such key or cannot parse \
+              the request.",
     remedy: Remedy {
         any: "Encode the path again before it is sent to the store",
         servers: &[(
             Server::Nginx,
-            "Use `proxy_pass http://STORE/BUCKET/;` without variables: nginx then encodes the \
-                 path again",
+            "Use `proxy_pass http://STORE/BUCKET/;` without variables: nginx then encodes the path \
+             again",
         )],
     },
     config: ConfigEvidence::explains(
@@ -187,7 +186,7 @@ pub(crate) static UPSTREAM_HOST_WRONG: Rule = Rule {
     check: None,
     summary: "The proxy sends the store a different Host header than the signed one",
     meaning: "The signature of a link covers the Host header. The store calculates a different \
-                  signature (SignatureDoesNotMatch) if the proxy forwards the site's own Host.",
+              signature (SignatureDoesNotMatch) if the proxy forwards the site's own Host.",
     remedy: Remedy {
         any: "Send the store the Host that the link was signed for",
         servers: &[
@@ -222,8 +221,8 @@ pub(crate) static QUERY_DROPPED: Rule = Rule {
     severity: Severity::Broken,
     check: None,
     summary: "The signed query does not reach the store",
-    meaning: "The app hands off with a signed query, but the store responds as if there were \
-                  none (AccessDenied).",
+    meaning: "The app hands off with a signed query, but the store responds as if there were none \
+              (AccessDenied).",
     remedy: Remedy {
         any: "Forward the query to the store",
         servers: &[
@@ -263,8 +262,8 @@ pub(crate) static STORE_REFUSES: Rule = Rule {
     severity: Severity::Broken,
     check: None,
     summary: "The store refuses the proxy's request after the hand-off",
-    meaning: "The store returns an error to the hand-off's request, but returns the file to \
-                  the direct location's.",
+    meaning: "The store returns an error to the hand-off's request, but returns the file to the \
+              direct location's.",
     remedy: Remedy::any(
         "Compare the two requests in the store's log: Host, path, query, method, Authorization",
     ),

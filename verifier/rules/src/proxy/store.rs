@@ -18,19 +18,18 @@ pub(crate) static BREAKS_OFF: Rule = Rule {
     severity: Severity::Broken,
     check: None,
     summary: "The proxy closes the connection in the middle of a file from the store",
-    meaning: "The store returns the whole file to this program. Through the proxy its \
-                  beginning is right, but the connection closes before the announced length. A \
-                  proxy that reads faster than the client buffers the rest on disk: if that disk \
-                  is full or the directory is not writable, small files arrive and large ones are \
-                  cut off.",
+    meaning: "The store returns the whole file to this program. Through the proxy its beginning is \
+              right, but the connection closes before the announced length. A proxy that reads \
+              faster than the client buffers the rest on disk: if that disk is full or the \
+              directory is not writable, small files arrive and large ones are cut off.",
     remedy: Remedy {
         any: "Check the proxy's error log, and the disk on which it buffers responses for slow \
-                 clients",
+              clients",
         servers: &[(
             Server::Nginx,
-            "Check the error log. Give nginx's user write permission on proxy_temp_path and \
-                 free disk space there, or disable disk buffering with `proxy_max_temp_file_size \
-                 0;` in the location that passes requests to the store",
+            "Check the error log. Give nginx's user write permission on proxy_temp_path and free \
+             disk space there, or disable disk buffering with `proxy_max_temp_file_size 0;` in the \
+             location that passes requests to the store",
         )],
     },
     config: None,
@@ -52,9 +51,9 @@ pub(crate) static STORE_NOT_TRUSTED: Rule = Rule {
     check: None,
     summary: "The proxy does not trust the store's certificate",
     meaning: "The proxy connects to the store over TLS and rejects its certificate. Typical \
-                  causes: an issuer that the proxy does not trust, a certificate for another name \
-                  than the one that the proxy verifies, or an expired certificate. nginx returns \
-                  502 and gives the reason only in its error log.",
+              causes: an issuer that the proxy does not trust, a certificate for another name than \
+              the one that the proxy verifies, or an expired certificate. nginx returns 502 and \
+              gives the reason only in its error log.",
     remedy: Remedy {
         any: "Configure the proxy to trust the authority that signs the store's certificates",
         servers: &[
