@@ -90,7 +90,7 @@ pub(crate) static FEATURE_OFF: Rule = Rule {
                 Some(Match { fix: header_of_another(analysis, name), ..Match::sure(because) })
             }
             Some(_) => None,
-            None if location::taken_for_its_ending(analysis, full) => None,
+            None if location::matched_by_extension(analysis, full) => None,
             None => Some(Match::likely(
                 "The client gets an empty body and no hand-off header".to_owned(),
             )),

@@ -51,16 +51,14 @@ pub(crate) static MAPPING_WRONG: Rule = Rule {
     config: ConfigEvidence::confirms(|_, fact| fact.kind == FactKind::MappingWrong),
     precedence: Precedence::Usual,
     matches: |analysis| {
-        let full = analysis.failed_after_app().filter(|it| fell_through(analysis, it))?;
-        let located = analysis
-            .probe(ProbeId::TargetOutside)
-            .is_some_and(|it| analysis.own_page(it).is_some());
-        (mapped(analysis) && located).then(|| {
-            Match::sure(format!(
-                "The correct URI has a location, but the client gets {}",
-                analysis.describe(full)
-            ))
-        })
+        let full = analysis.failed_after_app()?;
+        let outside = analysis.probe(ProbeId::TargetOutside)?;
+        let located = analysis.own_page(outside).is_some();
+        if !fell_through(analysis, full) || !mapping_given(analysis) || !located {
+            return None;
+        }
+        let got = analysis.describe(full);
+        Some(Match::sure(format!("The correct URI has a location, but the client gets {got}")))
     },
 };
 
@@ -116,28 +114,27 @@ pub(crate) static URI_MATCHES_NO_LOCATION: Rule = Rule {
     ),
     precedence: Precedence::Usual,
     matches: |analysis| {
-        let full = analysis
-            .failed_after_app()
-            .filter(|_| hands_over_uri(analysis) && back_to_app(analysis).is_none())?;
+        let full = analysis.failed_after_app()?;
+        if !sends_uri(analysis) || back_to_app(analysis).is_some() {
+            return None;
+        }
         if full.status == 502 && full.body.head.starts_with(UNHANDLED) {
             return Some(Match::sure("The Caddy snippet responds that no rule handles this value"));
         }
         if fell_through(analysis, full) {
-            let because = match &analysis.reached {
-                Reached::AppTwice(how) => (*how).to_owned(),
-                _ => "The client gets the app's response for the hand-off's URI".to_owned(),
-            };
-            return Some(Match::likely(because));
+            return Some(Match::likely(match analysis.reached {
+                Reached::AppTwice(how) => how,
+                _ => "The client gets the app's response for the hand-off's URI",
+            }));
         }
-        let general = analysis.probe(ProbeId::Elsewhere).filter(|it| alike(it, full))?;
+        let unknown_path = analysis.probe(ProbeId::Elsewhere)?;
         let by_proxy = analysis.own_page(full).is_some()
             || matches!(body_class(analysis.evidence, full), BodyClass::Other);
-        by_proxy.then(|| {
-            Match::likely(format!(
-                "An unknown path of the site returns the same: {}",
-                analysis.describe(general)
-            ))
-        })
+        if !by_proxy || !alike(unknown_path, full) {
+            return None;
+        }
+        let got = analysis.describe(unknown_path);
+        Some(Match::likely(format!("An unknown path of the site returns the same: {got}")))
     },
 };
 
@@ -164,17 +161,23 @@ pub(crate) static WRONG_SERVER_BLOCK: Rule = Rule {
     ),
     precedence: Precedence::Usual,
     matches: |analysis| {
-        let fallen = |it: &&Response| fell_through(analysis, it) && back_to_app(analysis).is_none();
-        let full =
-            analysis.failed_after_app().filter(|it| hands_over_uri(analysis) && fallen(it))?;
-        let other_host = analysis.direct_right()
-            && authority(&analysis.evidence.direct.request.url)
-                != authority(&analysis.evidence.full.request.url);
+        let full = analysis.failed_after_app()?;
+        if !sends_uri(analysis) || !fell_through(analysis, full) || back_to_app(analysis).is_some()
+        {
+            return None;
+        }
         let because = format!(
             "The hand-off's URI falls through: {}; its location may be in another server block",
             analysis.describe(full)
         );
-        Some(if other_host { Match::likely(because) } else { Match::possible(because) })
+        let evidence = analysis.evidence;
+        let other_host =
+            authority(&evidence.direct.request.url) != authority(&evidence.full.request.url);
+        Some(if other_host && analysis.direct_right() {
+            Match::likely(because)
+        } else {
+            Match::possible(because)
+        })
     },
 };
 
@@ -208,19 +211,17 @@ pub(crate) static CAPTURE_WRONG: Rule = Rule {
     }),
     precedence: Precedence::Usual,
     matches: |analysis| {
-        let redirect =
-            |it: &&Response| (300..=399).contains(&it.status) && !fell_through(analysis, it);
-        if let Some(full) = analysis.failed_after_app().filter(redirect) {
-            let value = analysis.value().filter(|it| it.starts_with('/'))?;
-            let folder = format!("{}/", value.split('?').next().unwrap_or(value));
-            let location = full
-                .header("location")
-                .filter(|it| it.split('?').next().is_some_and(|it| it.ends_with(&folder)))?;
+        if let Some(full) = analysis.failed_after_app()
+            && (300..=399).contains(&full.status)
+            && !fell_through(analysis, full)
+        {
+            let location = redirect_to_directory(analysis, full)?;
             return Some(Match::sure(format!("Redirect to a directory: {location}")));
         }
-        inside_location(analysis)
-            .filter(|_| analysis.server == Some(Server::Nginx))
-            .map(Match::possible)
+        if analysis.server != Some(Server::Nginx) {
+            return None;
+        }
+        inside_location(analysis).map(Match::possible)
     },
 };
 
@@ -246,36 +247,36 @@ pub(crate) static LOCATION_SHADOWS_REDIRECT: Rule = Rule {
     config: ConfigEvidence::explains_only(|_, fact| fact.kind == FactKind::TargetShadowed, astray),
     precedence: Precedence::Usual,
     matches: |analysis| {
+        let full = analysis.failed_after_app()?;
         // An older version of the file, or its beginning, comes from the correct location.
-        let of_file = |it: &Response| {
-            let held = body_class(analysis.evidence, it);
-            matches!(held, BodyClass::Older(_) | BodyClass::OtherInstance(_) | BodyClass::Truncated)
-        };
-        let full =
-            analysis.failed_after_app().filter(|it| hands_over_uri(analysis) && !of_file(it))?;
-        if for_its_ending(analysis) {
+        let of_file = matches!(
+            body_class(analysis.evidence, full),
+            BodyClass::Older(_) | BodyClass::OtherInstance(_) | BodyClass::Truncated
+        );
+        if !sends_uri(analysis) || of_file {
+            return None;
+        }
+        if extension_matters(analysis) {
             return Some(Match::sure(
                 "A name without an extension works, so a rule for extensions takes precedence",
             ));
         }
-        if taken_for_its_ending(analysis, full) {
-            let because = format!(
-                "From outside, the hand-off's URI also returns {}",
-                analysis.describe(full)
-            );
+        if matched_by_extension(analysis, full) {
+            let got = analysis.describe(full);
+            let because = format!("From outside, the hand-off's URI also returns {got}");
             return Some(Match::likely(because).also(
-                "A sibling name without an extension returns nginx's own 404: an internal location \
-                 handles that name, but a rule for extensions handles the hand-off's URI",
+                "A sibling name without an extension returns nginx's own 404: an internal \
+                 location handles that name, but a rule for extensions handles the hand-off's \
+                 URI",
             ));
         }
-        let own = analysis.own_page(full) == Some(Server::Nginx);
-        let open = analysis.probe(ProbeId::TargetOptions).filter(|it| own && it.status == 405)?;
-        let general = analysis.probe(ProbeId::Elsewhere).is_some_and(|it| alike(it, full));
-        let because = format!(
-            "An OPTIONS request from outside to the hand-off's URI returns {}",
-            open.status
-        );
-        Some(if general { Match::possible(because) } else { Match::likely(because) })
+        let options = analysis.probe(ProbeId::TargetOptions)?;
+        if options.status != 405 || analysis.own_page(full) != Some(Server::Nginx) {
+            return None;
+        }
+        let because = "An OPTIONS request from outside to the hand-off's URI returns 405";
+        let everywhere = analysis.probe(ProbeId::Elsewhere).is_some_and(|page| alike(page, full));
+        Some(if everywhere { Match::possible(because) } else { Match::likely(because) })
     },
 };
 
@@ -306,15 +307,20 @@ pub(crate) static ROOT_FOR_ALIAS: Rule = Rule {
     ),
     precedence: Precedence::Before(&[&ALIAS_WRONG_DIRECTORY, &PATH_VARIABLE_WRONG]),
     matches: |analysis| {
-        if let Some(key) = analysis.failed_after_app().and_then(|it| twin(analysis, it)) {
+        if let Some(full) = analysis.failed_after_app()
+            && let Some(key) = decoy(analysis, full)
+        {
             return Some(Match::sure(format!(
-                "The client gets the twin file placed at {key}, where `root` leads"
+                "The client gets the decoy file placed at {key}, where `root` leads"
             )));
         }
-        // If the fixture placed the twin and it did not arrive, `root` is not the cause.
-        let excluded =
-            without_slash(analysis) || analysis.evidence.dummy.as_ref().is_some_and(|it| it.decoy);
-        inside_location(analysis).filter(|_| !excluded).map(|because| ranked(analysis, because))
+        // If the fixture placed the decoy and it did not arrive, `root` is not the cause.
+        let placed = analysis.evidence.dummy.as_ref().is_some_and(|dummy| dummy.decoy);
+        if placed || slash_is_missing(analysis) {
+            return None;
+        }
+        let because = inside_location(analysis)?;
+        Some(ranked(analysis, because))
     },
 };
 
@@ -342,12 +348,13 @@ pub(crate) static ALIAS_WRONG_DIRECTORY: Rule = Rule {
     precedence: Precedence::Usual,
     matches: |analysis| {
         if back_to_app(analysis).is_some() {
-            let because = "A location matches the hand-off's URI; it may look in another directory \
-                           and forward missing files to the app";
-            return Some(Match::possible(because));
+            return Some(Match::possible(
+                "A location matches the hand-off's URI; it may look in another directory and \
+                 forward missing files to the app",
+            ));
         }
         let because = inside_location(analysis)?;
-        if without_slash(analysis) {
+        if slash_is_missing(analysis) {
             return Some(Match::sure(
                 "Requested with a double slash after the prefix, the file is served: `alias` is \
                  missing its trailing slash",
@@ -376,10 +383,12 @@ pub(crate) static VALUE_NOT_READ: Rule = Rule {
     config: ConfigEvidence::explains_only(|_, fact| fact.kind == FactKind::ValueNotRead, astray),
     precedence: Precedence::Before(&[&PATH_VARIABLE_WRONG]),
     matches: |analysis| {
-        let full = analysis.failed_after_app().filter(|it| it.status == 404)?;
-        let caddy = analysis.own_page(full) == Some(Server::Caddy);
-        let because = || format!("After the hand-off, Caddy returns {}", analysis.describe(full));
-        caddy.then(|| Match::possible(because()))
+        let full = analysis.failed_after_app()?;
+        if full.status != 404 || analysis.own_page(full) != Some(Server::Caddy) {
+            return None;
+        }
+        let got = analysis.describe(full);
+        Some(Match::possible(format!("After the hand-off, Caddy returns {got}")))
     },
 };
 
@@ -409,95 +418,129 @@ pub(crate) static PATH_VARIABLE_WRONG: Rule = Rule {
 /// The body that the Caddy snippet returns for a hand-off that none of its rules handles.
 const UNHANDLED: &[u8] = b"unhandled X-Accel-Redirect";
 
-/// Whether the app is told how to map paths to URIs.
-fn mapped(analysis: &Analysis<'_>) -> bool {
-    let asked = &analysis.evidence.app.request.headers;
-    asked.iter().any(|(name, _)| name.eq_ignore_ascii_case("x-accel-mapping"))
+/// Whether the request to the app says how paths map to URIs.
+fn mapping_given(analysis: &Analysis<'_>) -> bool {
+    let headers = &analysis.evidence.app.request.headers;
+    headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("x-accel-mapping"))
 }
 
 /// The app's page for the hand-off's URI, if an internal location matches that URI: a client that
 /// requests it gets the proxy's own 404, but gets a page of the app for other paths.
 fn back_to_app<'a>(analysis: &Analysis<'a>) -> Option<&'a Response> {
-    let full = analysis
-        .failed_after_app()
-        .filter(|it| hands_over_uri(analysis) && fell_through(analysis, it))?;
+    let full = analysis.failed_after_app()?;
     let outside = analysis.probe(ProbeId::TargetOutside)?;
-    let (site, app) =
-        analysis.probe(ProbeId::Elsewhere).zip(analysis.probe(ProbeId::AppElsewhere))?;
+    let elsewhere = analysis.probe(ProbeId::Elsewhere)?;
+    let app_elsewhere = analysis.probe(ProbeId::AppElsewhere)?;
     let refused = outside.status == 404 && analysis.own_page(outside).is_some();
-    let general = alike(site, app) && analysis.own_page(site).is_none();
-    (refused && general && !mapped(analysis)).then_some(full)
+    let by_app = alike(elsewhere, app_elsewhere) && analysis.own_page(elsewhere).is_none();
+    if refused
+        && by_app
+        && sends_uri(analysis)
+        && fell_through(analysis, full)
+        && !mapping_given(analysis)
+    {
+        return Some(full);
+    }
+    None
 }
 
 /// Whether the client got what the app returns for the hand-off's own URI.
 fn fell_through(analysis: &Analysis<'_>, full: &Response) -> bool {
-    let redirect = full.header("location").is_some();
-    let same = |it: &&Response| alike(it, full) && it.header("location") == full.header("location");
-    let page = analysis.probe(ProbeId::AppTarget).filter(same).is_some();
-    let fallen = matches!(analysis.reached, Reached::AppTwice(_));
-    let fallen = fallen || page && (full.body.size > 0 || redirect);
-    fallen && !swallowed(analysis) && !taken_for_its_ending(analysis, full)
+    let by_app = matches!(analysis.reached, Reached::AppTwice(_)) || is_target_page(analysis, full);
+    by_app && !swallowed(analysis) && !matched_by_extension(analysis, full)
+}
+
+/// Whether the response is the app's page for the hand-off's URI.
+fn is_target_page(analysis: &Analysis<'_>, full: &Response) -> bool {
+    let Some(page) = analysis.probe(ProbeId::AppTarget) else { return false };
+    let location = full.header("location");
+    let distinctive = full.body.size > 0 || location.is_some();
+    distinctive && alike(page, full) && page.header("location") == location
 }
 
 /// Whether a public location handles the hand-off's URI, and an internal one its sibling without an
 /// extension.
-pub(crate) fn taken_for_its_ending(analysis: &Analysis<'_>, full: &Response) -> bool {
-    let bare = analysis.probe(ProbeId::TargetBare).filter(|it| it.status == 404);
-    let Some(bare) = bare.filter(|it| analysis.own_page(it) == Some(Server::Nginx)) else {
+pub(crate) fn matched_by_extension(analysis: &Analysis<'_>, full: &Response) -> bool {
+    let (Some(bare), Some(elsewhere), Some(outside)) = (
+        analysis.probe(ProbeId::TargetBare),
+        analysis.probe(ProbeId::Elsewhere),
+        analysis.probe(ProbeId::TargetOutside),
+    ) else {
         return false;
     };
-    let general = analysis.probe(ProbeId::Elsewhere).is_none_or(|it| alike(it, bare));
-    !general && analysis.probe(ProbeId::TargetOutside).is_some_and(|it| alike(it, full))
+    bare.status == 404
+        && analysis.own_page(bare) == Some(Server::Nginx)
+        && !alike(elsewhere, bare)
+        && alike(outside, full)
+}
+
+/// The redirect by which nginx adds a slash to the hand-off's URI, as it does for directories.
+fn redirect_to_directory<'a>(analysis: &Analysis<'_>, full: &'a Response) -> Option<&'a str> {
+    let uri = path(analysis.value()?);
+    let location = full.header("location")?;
+    let directory = format!("{uri}/");
+    if uri.starts_with('/') && path(location).ends_with(&directory) { Some(location) } else { None }
+}
+
+/// A URI without its query.
+fn path(uri: &str) -> &str {
+    uri.split_once('?').map_or(uri, |(path, _)| path)
 }
 
 /// Evidence of the proxy's own 404 after a hand-off whose URI an internal location matches: the
 /// proxy looked for the file in the wrong place.
 fn inside_location(analysis: &Analysis<'_>) -> Option<String> {
-    let full = analysis
-        .failed_after_app()
-        .filter(|_| hands_over_uri(analysis) && !for_its_ending(analysis))?;
+    let full = analysis.failed_after_app()?;
+    if !sends_uri(analysis) || extension_matters(analysis) {
+        return None;
+    }
     let server = analysis.file_not_found(full)?;
-    let maps = matches!(server, Server::Nginx | Server::Caddy | Server::BuiltIn);
-    let open = analysis.probe(ProbeId::TargetOptions).is_some_and(|it| it.status == 405);
-    let name = server.name();
-    (maps && !open).then(|| match analysis.direct_right() {
-        true => format!(
-            "{name} does not find the file after the hand-off, but the direct location returns it"
-        ),
-        false => format!("{name} does not find the file after the hand-off"),
-    })
+    let public = analysis.probe(ProbeId::TargetOptions).is_some_and(|page| page.status == 405);
+    if public || !matches!(server, Server::Nginx | Server::Caddy | Server::BuiltIn) {
+        return None;
+    }
+    let because = format!("{} does not find the file after the hand-off", server.name());
+    if analysis.direct_right() {
+        return Some(format!("{because}, but the direct location returns it"));
+    }
+    Some(because)
 }
 
 /// Whether the fixture's probe without an extension gets its file while the download fails.
-fn for_its_ending(analysis: &Analysis<'_>) -> bool {
+fn extension_matters(analysis: &Analysis<'_>) -> bool {
     analysis.returns_dummy(ProbeId::NoExtension) && !analysis.passed_on()
 }
 
-/// The key of the twin that only `root` instead of `alias` leads to, if the client got it.
-fn twin(analysis: &Analysis<'_>, full: &Response) -> Option<String> {
+/// The key of the decoy that only `root` instead of `alias` leads to, if the client got it.
+fn decoy(analysis: &Analysis<'_>, full: &Response) -> Option<String> {
     let BodyClass::OtherDummy(line) = body_class(analysis.evidence, full) else { return None };
     let (_, value) = analysis.handoff()?;
     let key = dialect::decoded(&line.key);
-    dialect::decoded(value).ends_with(&format!("/{key}")).then_some(key)
+    if dialect::decoded(value).ends_with(&format!("/{key}")) { Some(key) } else { None }
 }
 
 /// Whether the fixture's probe with a double slash gets the file.
-fn without_slash(analysis: &Analysis<'_>) -> bool {
+fn slash_is_missing(analysis: &Analysis<'_>) -> bool {
     analysis.returns_dummy(ProbeId::DoubleSlash)
 }
 
 /// On nginx, a wrong `root` and a wrong `alias` look the same and are equally likely.
 fn ranked(analysis: &Analysis<'_>, because: String) -> Match {
-    let nginx = analysis.server == Some(Server::Nginx);
-    if nginx { Match::likely(because) } else { Match::possible(because) }
+    if analysis.server == Some(Server::Nginx) {
+        Match::likely(because)
+    } else {
+        Match::possible(because)
+    }
 }
 
-fn hands_over_uri(analysis: &Analysis<'_>) -> bool {
-    analysis.handoff().is_some_and(|(name, _)| {
-        dialect::header_named(name).is_none_or(|it| it.names == ValueKind::Uri)
-    })
+/// Whether the value of the app's hand-off is a URI, not a path on disk.
+fn sends_uri(analysis: &Analysis<'_>) -> bool {
+    let Some((name, _)) = analysis.handoff() else { return false };
+    dialect::header_named(name).is_none_or(|header| header.names == ValueKind::Uri)
 }
 
+/// The host and port in a URL.
 fn authority(url: &str) -> &str {
-    url.split("://").nth(1).and_then(|it| it.split('/').next()).unwrap_or(url)
+    let (_, rest) = url.split_once("://").unwrap_or(("", url));
+    rest.split_once('/').map_or(rest, |(authority, _)| authority)
 }
