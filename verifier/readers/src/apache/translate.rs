@@ -316,7 +316,7 @@ impl<'a> Site<'a> {
                 Outcome::Nothing => {}
                 Outcome::Path(new) => {
                     let end = End::Unknown(format!(
-                        "The rules in {folder} rewrite to {new}, which is not followed"
+                        "The rules in {folder} rewrite to {new}, which cannot be evaluated"
                     ));
                     return Found { end, scope, forbidden };
                 }
@@ -328,7 +328,7 @@ impl<'a> Site<'a> {
         }
         let fallback = scope.last("fallbackresource").is_some_and(|it| it.arg(0) != "disabled");
         if fallback && self.disk.look(&file) == super::super::Look::Missing {
-            let end = End::Unknown("`FallbackResource` is not followed".to_owned());
+            let end = End::Unknown("Cannot evaluate `FallbackResource`".to_owned());
             return Found { end, scope, forbidden };
         }
         Found { end: End::Opens(file, by), scope, forbidden }
@@ -361,7 +361,7 @@ fn is_default(handler: &str) -> bool {
 /// A program responds, which may be the app.
 fn beyond(by: &Directive) -> End {
     let by = by.place();
-    End::Unknown(format!("{by} runs a program, which is not supported"))
+    End::Unknown(format!("{by} runs a program, which cannot be evaluated"))
 }
 
 /// Whether the first word of a Redirect is a status.

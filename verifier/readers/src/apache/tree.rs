@@ -152,7 +152,7 @@ impl Loader<'_> {
             }
             "serverroot" => self.root = directive.arg(0).trim_end_matches('/').to_owned(),
             "loadmodule" => self.modules.push(directive.arg(0).to_owned()),
-            "use" => self.files.unsure("Macros are not supported"),
+            "use" => self.files.unsure("Cannot evaluate macros (`Use`)"),
             _ => now.push(directive),
         }
     }
@@ -167,7 +167,7 @@ impl Loader<'_> {
             "ifdefine" => self.variables.contains_key(name),
             "ifversion" => true,
             "ifdirective" | "iffile" | "ifsection" | "if" | "else" | "elseif" => {
-                self.files.unsure(&format!("{}> is not supported", head.spelled));
+                self.files.unsure(&format!("Cannot evaluate `{}>`", head.spelled));
                 return Section::Skipped;
             }
             _ => return Section::Kept,

@@ -307,7 +307,7 @@ impl<'a> Walk<'a> {
                     *path = path.replace(word, to);
                 }
             }
-            _ => self.unsure = Some(format!("`uri {verb}` is not supported")),
+            _ => self.unsure = Some(format!("Cannot evaluate `uri {verb}`")),
         }
     }
 
@@ -327,6 +327,6 @@ impl<'a> Walk<'a> {
     /// The effect of a directive is known only at run time.
     fn beyond(&mut self, directive: &Directive) {
         let at = directive.place().line();
-        self.unsure = Some(format!("`{}` at {at} is not supported", directive.name));
+        self.unsure = Some(format!("Cannot evaluate `{}` at {at}", directive.name));
     }
 }

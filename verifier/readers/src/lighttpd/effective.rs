@@ -109,7 +109,7 @@ impl<'a> Settings<'a> {
         };
         let mut first = at(path);
         if let Some(key) = LEFT_ALONE.iter().find(|it| first.value(it).is_some()) {
-            first.unsure = Some(format!("`{key}` is not supported"));
+            first.unsure = Some(format!("Cannot evaluate `{key}`"));
         }
         let Some(new) = first.rewritten() else { return Some(first) };
         let new = uri::normalised(new.split('?').next().unwrap_or(&new), uri::Slashes::Merged)?;

@@ -99,7 +99,7 @@ impl Loader<'_> {
             return self.read("conf-enabled/*.conf", depth + 1);
         }
         if !is("create-mime") && !is("use-ipv6") {
-            self.files.not_read(command, "it is the output of a command");
+            self.files.not_read(command, "output of a command");
         }
         Vec::new()
     }

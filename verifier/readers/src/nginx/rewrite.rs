@@ -58,7 +58,7 @@ fn run<'a>(block: &'a Directive, route: &mut Route<'a>, walk: &Walk<'_>, depth: 
             | "rewrite_by_lua_file"
             | "access_by_lua_block"
             | "access_by_lua_file" => {
-                route.unsure = Some(format!("`{}` is not supported", directive.name));
+                route.unsure = Some(format!("Cannot evaluate `{}`", directive.name));
                 Flow::On
             }
             _ => Flow::On,
@@ -205,7 +205,7 @@ fn rewrite<'a>(directive: &'a Directive, route: &mut Route<'a>, walk: &Walk<'_>)
         }
         Err(_) => {
             let at = directive.place().line();
-            route.unsure = Some(format!("The pattern at {at} is not supported"));
+            route.unsure = Some(format!("Cannot evaluate the pattern at {at}"));
             return Flow::On;
         }
     };

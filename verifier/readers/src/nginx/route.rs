@@ -158,7 +158,7 @@ impl<'a> Walk<'a> {
         }
         route.scope = Scope(vec![self.http, self.server]);
         let Ok(found) = location::find(self.server, &route.env.uri, self.matcher) else {
-            route.unsure = Some("A location's regular expression is not supported".to_owned());
+            route.unsure = Some("Cannot evaluate a location's regular expression".to_owned());
             return Next::End(End::Unknown);
         };
         for captured in found.captured {
@@ -189,12 +189,12 @@ impl<'a> Walk<'a> {
         }
         let own = || route.scope.own().iter().rev().flat_map(|it| it.inside());
         if let Some(handler) = own().find(|it| answers_beyond(it)) {
-            route.unsure = Some(format!("`{}` is not supported", handler.name));
+            route.unsure = Some(format!("Cannot evaluate `{}`", handler.name));
             return Next::End(End::Unknown);
         }
         let pass = own().find(|it| PASSES.contains(&it.name.as_str()));
         if pass.is_none() && route.scope.is_on("passenger_enabled").is_some() {
-            route.unsure = Some("Passenger is not supported".to_owned());
+            route.unsure = Some("Cannot evaluate Passenger".to_owned());
             return Next::End(End::Unknown);
         }
         // An `if` that holds has no try_files, even if its location has one.
@@ -242,15 +242,13 @@ impl<'a> Walk<'a> {
                 found if found == wanted => {
                     if opened.by == PathRule::Captures {
                         route.unsure = Some(
-                            "`try_files` with captures in an `alias` is not supported".to_owned(),
+                            "Cannot evaluate `try_files` with captures in an `alias`".to_owned(),
                         );
                     }
                     route.env.uri = uri;
                     return None;
                 }
-                Look::Unknown => {
-                    route.unsure = Some(format!("`{}` cannot be inspected", opened.path))
-                }
+                Look::Unknown => route.unsure = Some(format!("Cannot inspect `{}`", opened.path)),
                 _ => {}
             }
             route.tried.get_or_insert((opened, by, route.scope.clone()));

@@ -108,7 +108,7 @@ impl Loader<'_> {
         found.sort();
         found.dedup_by(|a, b| a.0 == b.0);
         if found.is_empty() && !pattern.contains(['*', '?', '[']) {
-            self.files.not_read(pattern, "it is not in the dump");
+            self.files.not_read(pattern, "not in the dump");
         }
         found
     }
@@ -131,7 +131,7 @@ mod tests {
         let mut unread = Vec::new();
         let tree = read("/etc/nginx/nginx.conf", &mut disk, &mut unread);
         assert_eq!(shape(&tree), "http{server{};server{listen|1;root|/x}}");
-        assert_eq!(unread[0].detail, "`/etc/nginx/gone` could not be read: no such file");
+        assert_eq!(unread[0].detail, "Cannot read `/etc/nginx/gone`: no such file");
         let root = &tree[0].inside()[1].inside()[1];
         assert_eq!(root.place().line(), "/etc/nginx/c:1");
     }
@@ -155,7 +155,7 @@ mod tests {
             unread.iter().map(|it| it.detail.clone()).collect::<Vec<_>>()
         };
         let lacks = "# configuration file /n.conf:\ninclude gone.conf; include m/*;\n";
-        assert_eq!(read(lacks), ["`/gone.conf` could not be read: it is not in the dump"]);
+        assert_eq!(read(lacks), ["Cannot read `/gone.conf`: not in the dump"]);
         let repeats = format!(
             "# configuration file /n.conf:\n{}\n# configuration file /a:\n{}\n",
             "include a;".repeat(400),

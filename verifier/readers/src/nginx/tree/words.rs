@@ -302,10 +302,10 @@ mod tests {
 
     #[test]
     fn odd_input_is_no_panic() {
-        assert_eq!(shape("a } b;"), "b !line 1: a directive without `;`");
-        assert_eq!(shape("a { b;"), "a{b} !the block of line 1 is not closed");
-        assert_eq!(shape("} a;"), "a !line 1: a `}` too many");
-        assert_eq!(shape("; a \"b"), " !line 1: an empty directive");
+        assert_eq!(shape("a } b;"), "b !line 1: directive without `;`");
+        assert_eq!(shape("a { b;"), "a{b} !the block at line 1 is not closed");
+        assert_eq!(shape("} a;"), "a !line 1: unexpected `}`");
+        assert_eq!(shape("; a \"b"), " !line 1: empty directive");
         let deep = "a{".repeat(100_000);
         assert!(shape(&deep).contains("too deep"));
         for text in
