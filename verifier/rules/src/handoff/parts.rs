@@ -1,7 +1,7 @@
 //! Range and conditional requests that are ignored or get the wrong response.
 
 use sendfile_evidence::{
-    Check, End, Part, ProbeId, Response, Same, Server,
+    Check, End, Part, ProbeId, Response, Same, Server, Sha256,
     dialect::store_status,
     partial::{self, ContentRange},
 };
@@ -52,8 +52,10 @@ pub(crate) static RANGES_LOST: Rule = Rule {
     config: None,
     precedence: Precedence::Usual,
     matches: |analysis| {
-        let whole = range_ignored(analysis)
-            .filter(|_| gives_parts(analysis) && !ignored_before(analysis))?;
+        let whole = range_ignored(analysis)?;
+        if !supports_ranges(analysis) || ignored_before(analysis) {
+            return None;
+        }
         let because = format!("A range request returns {}", analysis.describe(whole));
         Some(Match::sure(because).shown_by(ProbeId::Range))
     },
@@ -72,20 +74,25 @@ pub(crate) static NO_RANGES: Rule = Rule {
     config: None,
     precedence: Precedence::Usual,
     matches: |analysis| {
-        let told = !store_ignores(analysis, Part::Middle)
-            && (!gives_parts(analysis) || ignored_before(analysis));
-        if let Some(whole) = range_ignored(analysis).filter(|_| told) {
+        let optional = !supports_ranges(analysis) || ignored_before(analysis);
+        if let Some(whole) = range_ignored(analysis)
+            && optional
+            && !store_ignores(analysis, Part::Middle)
+        {
             let because = format!("A range request returns {}", analysis.describe(whole));
             return Some(Match::sure(because).shown_by(ProbeId::Range));
         }
-        let unmoved =
-            analysis.repeated(ProbeId::RangeIfSame).filter(|it| is_whole(analysis, it))?;
-        let unmoved = Some(unmoved).filter(|_| !store_ignores(analysis, Part::IfSame))?;
-        let part = analysis.repeated(ProbeId::Range).is_some_and(|it| it.status == 206);
+        let unchanged = analysis.repeated(ProbeId::RangeIfSame)?;
+        let plain = analysis.repeated(ProbeId::Range)?;
+        if !is_whole(analysis, unchanged)
+            || plain.status != 206
+            || store_ignores(analysis, Part::IfSame)
+        {
+            return None;
+        }
         let because = "A plain range request works, but with If-Range and the file's own ETag, as \
                        browsers send to resume, the whole file is returned";
-        let found = || Match::sure(because).shown_by(ProbeId::RangeIfSame);
-        (part && unmoved.status == 200).then(found)
+        Some(Match::sure(because).shown_by(ProbeId::RangeIfSame))
     },
 };
 
@@ -106,11 +113,14 @@ pub(crate) static WRONG_RANGE: Rule = Rule {
     config: None,
     precedence: Precedence::Usual,
     matches: |analysis| {
-        let flaw = |it: Part| {
-            wrong_part(analysis, it).filter(|_| !by_store(analysis, it)).map(|flaw| (it, flaw))
-        };
-        let (part, flaw) = Part::all().find_map(flaw)?;
-        Some(Match::sure(flaw).shown_by(part.of_site()))
+        for part in Part::all() {
+            if let Some(flaw) = wrong_part(analysis, part)
+                && !by_store(analysis, part)
+            {
+                return Some(Match::sure(flaw).shown_by(part.of_site()));
+            }
+        }
+        None
     },
 };
 
@@ -133,10 +143,12 @@ pub(crate) static ETAG_OF_ANOTHER_FILE: Rule = Rule {
     config: None,
     precedence: Precedence::Usual,
     matches: |analysis| {
-        let kept =
-            |id: &&(ProbeId, &str)| analysis.repeated(id.0).is_some_and(|it| it.status == 304);
-        let (id, because) = OTHER_FILES.iter().find(kept)?;
-        Some(Match::sure(*because).shown_by(*id))
+        for (id, because) in OTHER_FILES {
+            if analysis.repeated(id).is_some_and(|response| response.status == 304) {
+                return Some(Match::sure(because).shown_by(id));
+            }
+        }
+        None
     },
 };
 
@@ -155,11 +167,14 @@ pub(crate) static ETAG_CONSTANT: Rule = Rule {
     config: None,
     precedence: Precedence::Usual,
     matches: |analysis| {
-        let full = analysis.evidence.full.response().filter(|_| analysis.delivered)?;
+        let full = analysis.evidence.full.response()?;
+        let tag = full.header("etag")?;
+        let by_app = analysis.app().and_then(|app| app.header("etag")) == Some(tag);
         let proved = analysis.probe(ProbeId::Empty).is_some();
-        let own = analysis.app().and_then(|it| it.header("etag")) == full.header("etag");
-        let constant = full.header("etag") == Some("\"0\"") && !own && !proved;
-        constant.then(|| Match::likely("The download's ETag is \"0\", and the app did not send it"))
+        if !analysis.delivered || tag != "\"0\"" || by_app || proved {
+            return None;
+        }
+        Some(Match::likely("The download's ETag is \"0\", and the app did not send it"))
     },
 };
 
@@ -195,24 +210,30 @@ const OTHER_FILES: [(ProbeId, &str); 3] = [
 
 /// The whole file as the response to a range request.
 fn range_ignored<'a>(analysis: &Analysis<'a>) -> Option<&'a Response> {
-    analysis.repeated(ProbeId::Range).filter(|it| is_whole(analysis, it))
+    let response = analysis.repeated(ProbeId::Range)?;
+    if is_whole(analysis, response) { Some(response) } else { None }
 }
 
 /// The whole file as the response to a client that holds it and may cache it.
 fn given_again<'a>(analysis: &Analysis<'a>) -> Option<&'a Response> {
     let full = analysis.evidence.full.response()?;
-    let kept = full.all("cache-control").all(|it| !it.contains("no-store"));
-    analysis.repeated(ProbeId::NotModified).filter(|it| kept && is_whole(analysis, it))
+    let response = analysis.repeated(ProbeId::NotModified)?;
+    let may_cache = full.all("cache-control").all(|value| !value.contains("no-store"));
+    if may_cache && is_whole(analysis, response) { Some(response) } else { None }
 }
 
 /// How the download differs from a file that the proxy sends itself, if it lacks that file's ETag.
 /// The missing ETag alone proves nothing: a location may send none.
 pub(crate) fn unlike_a_file(analysis: &Analysis<'_>) -> Option<String> {
-    let whole = match (range_ignored(analysis), given_again(analysis)) {
-        _ if !analysis.delivered || !analysis.evidence.lacks_etag() => return None,
-        (Some(_), _) => "range requests return the whole file",
-        (None, Some(_)) => "conditional requests return the whole file",
-        (None, None) => return None,
+    if !analysis.delivered || !analysis.evidence.lacks_etag() {
+        return None;
+    }
+    let whole = if range_ignored(analysis).is_some() {
+        "range requests return the whole file"
+    } else if given_again(analysis).is_some() {
+        "conditional requests return the whole file"
+    } else {
+        return None;
     };
     Some(format!("The file arrives without the ETag of the proxy's own files, and {whole}"))
 }
@@ -220,25 +241,28 @@ pub(crate) fn unlike_a_file(analysis: &Analysis<'_>) -> Option<String> {
 /// Whether a response is the whole file, or its beginning if no more was read.
 fn is_whole(analysis: &Analysis<'_>, response: &Response) -> bool {
     let body = &response.body;
-    let (Some(Same::Exactly(same) | Same::AtLeast(same)), End::TooLong) = (body.same, &body.end)
-    else {
-        return response.status == 200 && analysis.evidence.is_dummy(body);
+    let same = match (body.same, &body.end) {
+        (Some(Same::Exactly(same) | Same::AtLeast(same)), End::TooLong) => {
+            same > 0 && same >= body.size / 2
+        }
+        _ => analysis.evidence.is_dummy(body),
     };
-    response.status == 200 && same > 0 && same >= body.size / 2
+    response.status == 200 && same
 }
 
 /// Whether the server is known to support ranges: it says so, or it does so by default and the file
 /// came from disk by a hand-off.
-fn gives_parts(analysis: &Analysis<'_>) -> bool {
-    let says = |it: Option<&Response>| {
-        let mut values = it.into_iter().flat_map(|it| it.all("accept-ranges"));
-        values.any(|it| it.eq_ignore_ascii_case("bytes"))
-    };
-    says(analysis.evidence.full.response())
-        || says(analysis.direct().filter(|_| analysis.handoff().is_some()))
-        || of_disk(analysis)
+fn supports_ranges(analysis: &Analysis<'_>) -> bool {
+    let direct = if analysis.handoff().is_some() { analysis.direct() } else { None };
+    for response in [analysis.evidence.full.response(), direct].into_iter().flatten() {
+        if response.all("accept-ranges").any(|value| value.eq_ignore_ascii_case("bytes")) {
+            return true;
+        }
+    }
+    of_disk(analysis)
 }
 
+/// Whether a known server sends the file from disk, by a hand-off.
 fn of_disk(analysis: &Analysis<'_>) -> bool {
     let by_handoff = analysis.handoff().is_some() && !analysis.evidence.streamed();
     let known = matches!(
@@ -251,20 +275,21 @@ fn of_disk(analysis: &Analysis<'_>) -> bool {
 /// Whether ranges are lost before the hand-off: the store itself ignores them or, if that is not
 /// known, the direct location does. A file server supports them unless configured otherwise.
 fn ignored_before(analysis: &Analysis<'_>) -> bool {
-    let store = analysis.probe(ProbeId::AtStore(Part::Middle)).filter(|it| it.status < 400);
-    let by_direct = || {
-        let whole = analysis.probe(ProbeId::DirectRange).is_some_and(|it| is_whole(analysis, it));
-        whole && !of_disk(analysis)
-    };
-    store.map_or_else(by_direct, |it| is_whole(analysis, it))
+    match analysis.probe(ProbeId::AtStore(Part::Middle)) {
+        Some(store) if store.status < 400 => is_whole(analysis, store),
+        _ => match analysis.probe(ProbeId::DirectRange) {
+            Some(direct) => is_whole(analysis, direct) && !of_disk(analysis),
+            None => false,
+        },
+    }
 }
 
 /// The form of Range that the store itself, probed without the proxy, does not support: HTTP makes
 /// it optional (RFC 9110 §14.2).
 pub(crate) fn unknown_to_store(analysis: &Analysis<'_>) -> Option<(Part, String)> {
-    Part::all().find_map(|part| {
-        let site = analysis.repeated(part.of_site())?;
-        let told = match part {
+    for part in Part::all() {
+        let Some(site) = analysis.repeated(part.of_site()) else { continue };
+        let because = match part {
             Part::Middle if is_whole(analysis, site) && store_ignores(analysis, part) => {
                 "The store itself returns the whole file for a range request"
             }
@@ -279,28 +304,34 @@ pub(crate) fn unknown_to_store(analysis: &Analysis<'_>) -> Option<(Part, String)
             Part::Suffix if refused(site) && by_store(analysis, part) => {
                 "The store itself refuses a range that is counted from the end"
             }
-            _ => return None,
+            _ => continue,
         };
-        Some((part, told.to_owned()))
-    })
+        return Some((part, because.to_owned()));
+    }
+    None
 }
 
 /// A range flaw of the store itself, probed without the proxy: the range, and what is wrong.
 pub(crate) fn flaw_of_store(analysis: &Analysis<'_>) -> Option<(Part, String)> {
-    let unknown = |part: Part| match part {
-        Part::IfOther => true,
-        Part::Suffix => analysis.probe(part.of_site()).is_some_and(refused),
-        _ => false,
-    };
-    let flaw = |it: Part| {
-        wrong_part(analysis, it).filter(|_| by_store(analysis, it)).map(|flaw| (it, flaw))
-    };
-    Part::all().filter(|it| !unknown(*it)).find_map(flaw)
+    for part in Part::all() {
+        let optional = match part {
+            Part::IfOther => true,
+            Part::Suffix => analysis.probe(part.of_site()).is_some_and(refused),
+            _ => false,
+        };
+        if !optional
+            && let Some(flaw) = wrong_part(analysis, part)
+            && by_store(analysis, part)
+        {
+            return Some((part, flaw));
+        }
+    }
+    None
 }
 
 /// Whether a range request is refused, by any server.
-fn refused(site: &Response) -> bool {
-    site.status >= 400
+fn refused(response: &Response) -> bool {
+    response.status >= 400
 }
 
 /// Whether a range request is refused without a server failure: a proxy may replace the store's
@@ -311,15 +342,15 @@ fn not_understood(response: &Response) -> bool {
 
 /// Whether the store itself returns the whole file for a range request.
 fn store_ignores(analysis: &Analysis<'_>, part: Part) -> bool {
-    analysis.probe(ProbeId::AtStore(part)).is_some_and(|it| is_whole(analysis, it))
+    let store = analysis.probe(ProbeId::AtStore(part));
+    store.is_some_and(|response| is_whole(analysis, response))
 }
 
 /// Whether the store itself responds to a range request as wrongly as the site.
 fn by_store(analysis: &Analysis<'_>, part: Part) -> bool {
     let id = ProbeId::AtStore(part);
-    let Some((site, store)) = analysis.probe(part.of_site()).zip(analysis.probe(id)) else {
-        return false;
-    };
+    let Some(site) = analysis.probe(part.of_site()) else { return false };
+    let Some(store) = analysis.probe(id) else { return false };
     match store.status {
         // This program's own key may be refused.
         401 | 403 => false,
@@ -335,31 +366,32 @@ fn wrong_part(analysis: &Analysis<'_>, part: Part) -> Option<String> {
 }
 
 fn flaw(analysis: &Analysis<'_>, part: Part, id: ProbeId) -> Option<String> {
-    let response = analysis.probe(id)?;
-    let further = analysis.evidence.probes.iter().find(|it| it.id == id)?;
-    let range = further.probed.request.headers.iter().find(|(name, _)| name == "range")?;
-    let wrong = |what: &str| Some(format!("Range {}: {what}", range.1));
-    match (response.status, part) {
-        (206, Part::Beyond) => wrong("206 for a range beyond the end of the file"),
-        (206, Part::IfOther) => wrong("206 although If-Range contains another file's ETag"),
-        (206, Part::Several) => wrong(&wrong_parts(analysis, response)?),
-        (206, _) => wrong(&wrong_slice(analysis, response, &range.1, further.wants)?),
+    let extra = analysis.evidence.probes.iter().find(|extra| extra.id == id)?;
+    let response = extra.probed.response()?;
+    let headers = &extra.probed.request.headers;
+    let (_, range) = headers.iter().find(|(name, _)| name == "range")?;
+    let flaw = match (response.status, part) {
+        (206, Part::Beyond) => "206 for a range beyond the end of the file".to_owned(),
+        (206, Part::IfOther) => "206 although If-Range contains another file's ETag".to_owned(),
+        (206, Part::Several) => wrong_parts(analysis, response)?,
+        (206, _) => wrong_slice(analysis, response, range, extra.wants)?,
         (200, _) if !is_whole(analysis, response) && response.header("content-range").is_some() => {
-            wrong("the range arrives with status 200 instead of 206")
+            "the range arrives with status 200 instead of 206".to_owned()
         }
         // Few clients request several ranges at once, and a server need not support them.
-        (400.., Part::Beyond | Part::Several) if not_understood(response) => None,
-        (400.., _) => wrong(&format!("{}, although the whole file is served", response.status)),
-        _ => None,
-    }
+        (400.., Part::Beyond | Part::Several) if not_understood(response) => return None,
+        (400.., _) => format!("{}, although the whole file is served", response.status),
+        _ => return None,
+    };
+    Some(format!("Range {range}: {flaw}"))
 }
 
 /// What is wrong with a single range, if anything is.
 fn wrong_slice(
     analysis: &Analysis<'_>,
     response: &Response,
-    range: &str,
-    wants: Option<sendfile_evidence::Sha256>,
+    requested: &str,
+    expected: Option<Sha256>,
 ) -> Option<String> {
     if partial::boundary(response.header("content-type").unwrap_or_default()).is_some() {
         return None;
@@ -368,47 +400,55 @@ fn wrong_slice(
         return Some("206 without Content-Range".to_owned());
     };
     let size = analysis.evidence.dummy.as_ref()?.size;
-    let (first, last) = partial::asked(range, size)?;
-    let Some(said) = ContentRange::read(value) else {
+    let (first, last) = partial::asked(requested, size)?;
+    let Some(range) = ContentRange::read(value) else {
         return Some(format!("206 with an invalid Content-Range: {value}"));
     };
     let body = &response.body;
     // A server may return less than was requested; a range of another file is a different matter.
-    let fits = said.first == first && said.last <= last && said.total.is_none_or(|it| it == size);
-    match () {
-        () if !fits => Some(format!("Content-Range is {value}, for a file of {size} bytes")),
-        () if body.end == End::Whole && body.size != said.size() => {
-            Some(format!("{} bytes arrived with Content-Range: {value}", body.size))
-        }
-        () if body.end != End::Whole => Some(analysis.describe(response)),
-        () if said.last == last && wants.is_some_and(|it| it != body.sha256) => {
-            Some(format!("the {} bytes that arrived differ from the file", body.size))
-        }
-        () => None,
+    let fits = range.first == first && range.last <= last;
+    if !fits || range.total.is_some_and(|total| total != size) {
+        return Some(format!("Content-Range is {value}, for a file of {size} bytes"));
     }
+    if body.end != End::Whole {
+        return Some(analysis.describe(response));
+    }
+    if body.size != range.size() {
+        return Some(format!("{} bytes arrived with Content-Range: {value}", body.size));
+    }
+    let differs = expected.is_some_and(|expected| expected != body.sha256);
+    if range.last == last && differs {
+        return Some(format!("the {} bytes that arrived differ from the file", body.size));
+    }
+    None
 }
 
 /// What is wrong with several ranges, as far as the evidence keeps their bytes.
 fn wrong_parts(analysis: &Analysis<'_>, response: &Response) -> Option<String> {
-    let whole = &analysis.evidence.full.response()?.body.head;
+    let file = &analysis.evidence.full.response()?.body.head;
     let head = &response.body.head;
-    let kind = response.header("content-type").unwrap_or_default();
-    let all = response.body.size == head.len() as u64;
-    let parts = match (partial::boundary(kind), response.header("content-range")) {
-        (Some(_), _) if !all => return None,
-        (Some(boundary), _) => match partial::parts(head, boundary) {
+    let boundary = partial::boundary(response.header("content-type").unwrap_or_default());
+    let parts = if let Some(boundary) = boundary {
+        let complete = response.body.size == head.len() as u64;
+        if !complete {
+            return None;
+        }
+        match partial::parts(head, boundary) {
             Some(parts) if !parts.is_empty() => parts,
             _ => return Some("206 with several parts that cannot be parsed".to_owned()),
-        },
+        }
+    } else if let Some(value) = response.header("content-range") {
         // A server may join ranges, or return one of them.
-        (None, Some(value)) => vec![(ContentRange::read(value)?, &head[..])],
-        (None, None) => return Some("206 without Content-Range".to_owned()),
+        vec![(ContentRange::read(value)?, &head[..])]
+    } else {
+        return Some("206 without Content-Range".to_owned());
     };
-    let wrong = parts.into_iter().find(|(range, part)| {
-        let (first, last) = (range.first as usize, range.last as usize);
-        whole.get(first..=last).is_some_and(|it| it != *part)
-    });
-    wrong.map(|(it, _)| {
-        format!("the bytes {}-{} that arrived differ from the file", it.first, it.last)
-    })
+    for (range, part) in parts {
+        let bytes = file.get(range.first as usize..=range.last as usize);
+        if bytes.is_some_and(|bytes| bytes != part) {
+            let (first, last) = (range.first, range.last);
+            return Some(format!("the bytes {first}-{last} that arrived differ from the file"));
+        }
+    }
+    None
 }
