@@ -71,30 +71,33 @@ pub(crate) static FEATURE_OFF: Rule = Rule {
     config: ConfigEvidence::confirms(|_, fact| fact.kind == FactKind::FeatureOff),
     precedence: Precedence::Usual,
     matches: |analysis| {
-        // A response that is passed on keeps the app's status.
-        let passed_on = |it: &&Response| {
-            it.body.size == 0 && analysis.app().is_some_and(|app| app.status == it.status)
-        };
-        let full = analysis
-            .failed_after_app()
-            .filter(passed_on)
-            .filter(|it| (200..300).contains(&it.status))?;
+        let full = analysis.failed_after_app()?;
         let (name, _) = analysis.handoff()?;
-        match full.header(name) {
-            Some(_) if analysis.obeys_others() => Some(Match::possible(
-                "The proxy acts on other hand-offs, but passes this one on to the client",
-            )),
-            Some(_) if !serves_elsewhere(analysis) => {
-                let because =
-                    format!("The client gets an empty body and the header {}", spelling(name));
-                Some(Match { fix: header_of_another(analysis, name), ..Match::sure(because) })
-            }
-            Some(_) => None,
-            None if location::matched_by_extension(analysis, full) => None,
-            None => Some(Match::likely(
-                "The client gets an empty body and no hand-off header".to_owned(),
-            )),
+        // A response that is passed on keeps the app's status.
+        let passed_on = full.body.size == 0
+            && (200..300).contains(&full.status)
+            && analysis.app()?.status == full.status;
+        if !passed_on {
+            return None;
         }
+        if full.header(name).is_none() {
+            if location::matched_by_extension(analysis, full) {
+                return None;
+            }
+            return Some(Match::likely("The client gets an empty body and no hand-off header"));
+        }
+        if analysis.obeys_others() {
+            return Some(Match::possible(
+                "The proxy acts on other hand-offs, but passes this one on to the client",
+            ));
+        }
+        if serves_elsewhere(analysis) {
+            return None;
+        }
+        let name = spelling(name);
+        let mut found = Match::sure(format!("The client gets an empty body and the header {name}"));
+        found.fix = header_of_another(analysis, name);
+        Some(found)
     },
 };
 
@@ -132,22 +135,27 @@ pub(crate) static NOT_ENGAGED: Rule = Rule {
     config: ConfigEvidence::confirms(|_, fact| fact.kind == FactKind::NotAnnounced),
     precedence: Precedence::Usual,
     matches: |analysis| {
-        let streamed = analysis.evidence.streamed().then_some(NOT_OF_THE_PROXY.to_owned());
-        let streamed = streamed.filter(|_| analysis.delivered);
-        if let Some((because, (name, _))) = streamed.as_ref().zip(analysis.engaged()) {
-            let name = spelling(name);
+        let by_app = analysis.delivered && analysis.evidence.streamed();
+        if let Some((name, _)) = analysis.engaged()
+            && by_app
+        {
             let found = Match::sure(format!(
-                "{because}; the app sends the file itself, and sends {name} only if the request \
-                 asks for it"
+                "{NOT_OF_THE_PROXY}; the app sends the file itself, and sends {} only if the \
+                 request asks for it",
+                spelling(name)
             ));
             return Some(found.shown_by(ProbeId::AppEngaged));
         }
-        let because = streamed.or_else(|| parts::unlike_a_file(analysis))?;
-        (analysis.handoff().is_some() && analysis.returns_dummy(ProbeId::AppBare)).then(|| {
-            Match::sure(format!(
-                "{because}; without the --app-header headers, the app sends the file itself"
-            ))
-        })
+        let because = match by_app {
+            true => NOT_OF_THE_PROXY.to_owned(),
+            false => parts::unlike_a_file(analysis)?,
+        };
+        if analysis.handoff().is_none() || !analysis.returns_dummy(ProbeId::AppBare) {
+            return None;
+        }
+        Some(Match::sure(format!(
+            "{because}; without the --app-header headers, the app sends the file itself"
+        )))
     },
 };
 
@@ -177,26 +185,27 @@ pub(crate) static SWALLOWED_BETWEEN: Rule = Rule {
     matches: |analysis| {
         let full = analysis.failed_after_app()?;
         let (name, _) = analysis.handoff()?;
-        if let Some((id, it)) = swallower(analysis) {
-            let gives = analysis.describe(it);
+        if let Some((id, response)) = swallower(analysis) {
+            let got = analysis.describe(response);
             return Some(Match::sure(format!(
-                "Requested directly, {id} returns {gives}, without {name}"
+                "Requested directly, {id} returns {got}, without {name}"
             )));
         }
         if analysis.refused_between(full) {
-            let gets = analysis.describe(full);
+            let got = analysis.describe(full);
             let serving = analysis.server.map_or("Another server", Server::name);
             return Some(Match::likely(format!(
                 "{serving} serves the file directly, but after the hand-off another server refuses \
-                 it: {gets}"
+                 it: {got}"
             )));
         }
-        swallowed(analysis).then(|| {
-            Match::likely(
-                "A hand-off to the direct location's own URI ends at the app again, although \
-                 clients get the file there",
-            )
-        })
+        if !swallowed(analysis) {
+            return None;
+        }
+        Some(Match::likely(
+            "A hand-off to the direct location's own URI ends at the app again, although clients \
+             get the file there",
+        ))
     },
 };
 
@@ -221,9 +230,8 @@ pub(crate) static BYTES_CHANGED: Rule = Rule {
     config: ConfigEvidence::confirms(|_, fact| fact.kind == FactKind::BytesChanged),
     precedence: Precedence::Usual,
     matches: |analysis| {
-        let full = analysis
-            .unexplained_failure()
-            .filter(|it| it.status == 200 && it.body.end == End::Whole)?;
+        let full = analysis.unexplained_failure()?;
+        let complete = full.status == 200 && full.body.end == End::Whole;
         let changed = match body_class(analysis.evidence, full) {
             BodyClass::Changed(_) | BodyClass::Gzip | BodyClass::Longer | BodyClass::Truncated => {
                 true
@@ -231,9 +239,11 @@ pub(crate) static BYTES_CHANGED: Rule = Rule {
             BodyClass::Older(_) | BodyClass::OtherInstance(_) => false,
             _ => contains_dummy(analysis, full),
         };
-        let other_times = analysis.succeeds_past_cache() || analysis.retry_succeeds();
-        (changed && !other_times && analysis.direct_right())
-            .then(|| Match::likely(analysis.client_gets()))
+        let at_times = analysis.succeeds_past_cache() || analysis.retry_succeeds();
+        if !complete || !changed || at_times || !analysis.direct_right() {
+            return None;
+        }
+        Some(Match::likely(analysis.client_gets()))
     },
 };
 
@@ -256,11 +266,12 @@ pub(crate) static WRONG_CONTENT_ENCODING: Rule = Rule {
     config: None,
     precedence: Precedence::Usual,
     matches: |analysis| {
-        let coding = encoding(analysis.evidence.full.response().filter(|_| analysis.delivered)?)?;
+        let coding = encoding(analysis.evidence.full.response()?)?;
         let by_app = analysis.app().and_then(encoding).is_some();
-        (!by_app).then(|| {
-            Match::sure(format!("content-encoding: {coding}, but the body is the unencoded file"))
-        })
+        if !analysis.delivered || by_app {
+            return None;
+        }
+        Some(Match::sure(format!("content-encoding: {coding}, but the body is the unencoded file")))
     },
 };
 
@@ -293,10 +304,14 @@ pub(crate) static NOT_INTERNAL: Rule = Rule {
     config: ConfigEvidence::confirms(|_, fact| fact.kind == FactKind::NotInternal),
     precedence: Precedence::Usual,
     matches: |analysis| {
-        let mut probes = analysis.evidence.probes.iter().filter(|it| leads_to_target(it.id));
-        let open = probes.find(|it| analysis.returns_dummy(it.id))?;
-        let because = format!("Any client gets the file at {}", open.probed.request.url);
-        Some(Match::sure(because).shown_by(open.id))
+        for extra in &analysis.evidence.probes {
+            if leads_to_target(extra.id) && analysis.returns_dummy(extra.id) {
+                let url = &extra.probed.request.url;
+                let because = format!("Any client gets the file at {url}");
+                return Some(Match::sure(because).shown_by(extra.id));
+            }
+        }
+        None
     },
 };
 
@@ -314,13 +329,17 @@ pub(crate) static DOES_NOT_FIT: Rule = Rule {
     config: ConfigEvidence::confirms(|_, fact| fact.kind == FactKind::TargetRefused),
     precedence: Precedence::Last,
     matches: |analysis| {
-        let full = analysis
-            .failed_after_app()
-            .filter(|_| matches!(analysis.reached, Reached::App(_) | Reached::AppTwice(_)))?;
-        let asked = analysis.direct_right() && analysis.app().is_some();
-        let found = || Match::possible(format!("A client gets {}", analysis.describe(full)));
-        asked
-            .then(|| if analysis.engaged().is_some() { found().also(ENABLE_HINT) } else { found() })
+        let full = analysis.failed_after_app()?;
+        analysis.app()?;
+        let reached_app = matches!(analysis.reached, Reached::App(_) | Reached::AppTwice(_));
+        if !reached_app || !analysis.direct_right() {
+            return None;
+        }
+        let found = Match::possible(format!("A client gets {}", analysis.describe(full)));
+        Some(match analysis.engaged() {
+            Some(_) => found.also(ENABLE_HINT),
+            None => found,
+        })
     },
 };
 
@@ -330,7 +349,10 @@ const NOT_OF_THE_PROXY: &str =
 
 /// The remedy if the recognised server acts on a different header than the app sends.
 fn header_of_another(analysis: &Analysis<'_>, name: &str) -> Option<String> {
-    let server = analysis.server.filter(|it| !it.acts_on(name))?;
+    let server = analysis.server?;
+    if server.acts_on(name) {
+        return None;
+    }
     Some(format!(
         "Send {1} from the app, the only hand-off header that {0} acts on, or enable the hand-off \
          in the server behind {0}",
@@ -348,15 +370,15 @@ fn leads_to_target(id: ProbeId) -> bool {
 /// Whether the beginning of a dummy appears somewhere in the beginning of a body.
 fn contains_dummy(analysis: &Analysis<'_>, full: &Response) -> bool {
     let mark = b"sendfile-fixture/1 dummy ";
-    analysis.by_contract() && full.body.head.windows(mark.len()).any(|it| it == mark)
+    analysis.by_contract() && full.body.head.windows(mark.len()).any(|bytes| bytes == mark)
 }
 
 /// The coding that a response declares, unless it is `identity`.
 pub(crate) fn encoding(response: &Response) -> Option<&str> {
     // An object that was stored compressed declares its coding correctly.
-    let packed = response.body.head.starts_with(&[0x1f, 0x8b]);
-    let coding = response.header("content-encoding").filter(|_| !packed)?;
-    (!coding.trim().eq_ignore_ascii_case("identity")).then_some(coding)
+    let compressed = response.body.head.starts_with(&[0x1f, 0x8b]);
+    let coding = response.header("content-encoding")?;
+    if compressed || coding.trim().eq_ignore_ascii_case("identity") { None } else { Some(coding) }
 }
 
 /// Whether a different proxy serves the file than the one that responds to the client.

@@ -41,22 +41,13 @@ pub(crate) static HEADERS_DROPPED: Rule = Rule {
     precedence: Precedence::Usual,
     matches: |analysis| {
         let (app, full) = handed_over(analysis)?;
-        let lost = |(name, value): &&(String, String)| {
-            same_in(app, name, value) && !same_in(full, name, value)
-        };
-        let declared = analysis.evidence.intent.expect.iter().find(lost);
-        let declared = declared.map(|(name, value)| (name.as_str(), value.as_str()));
-        let disposition = || {
-            let sent = app.header("content-disposition")?;
-            let came = full.header("content-disposition");
-            came.is_none().then_some(("content-disposition", sent))
-        };
-        let privacy = || Some(("cache-control", privacy_lost(app, full)?));
-        let (name, value) = declared.or_else(disposition).or_else(privacy)?;
-        let came = full.header(name).unwrap_or("none");
-        let found = Match::sure(format!("The app sends {name}: {value}; the client gets {came}"));
-        let known = known_to_drop(analysis.server, name);
-        Some(known.into_iter().fold(found, Match::also))
+        let (name, value) = dropped(analysis, app, full)?;
+        let got = full.header(name).unwrap_or("none");
+        let found = Match::sure(format!("The app sends {name}: {value}; the client gets {got}"));
+        Some(match known_to_drop(analysis.server, name) {
+            Some(note) => found.also(note),
+            None => found,
+        })
     },
 };
 
@@ -81,10 +72,14 @@ pub(crate) static HEADERS_DOUBLED: Rule = Rule {
     precedence: Precedence::Usual,
     matches: |analysis| {
         let (app, full) = handed_over(analysis)?;
-        let doubled = |name: &&str| full.all(name).count() > 1 && app.all(name).count() < 2;
-        let name = ["content-disposition", "content-type"].into_iter().find(doubled)?;
-        let values: Vec<_> = full.all(name).collect();
-        Some(Match::sure(format!("The client gets {name}: {}", values.join(" and "))))
+        for name in ["content-disposition", "content-type"] {
+            let values: Vec<_> = full.all(name).collect();
+            if values.len() > 1 && app.all(name).count() < 2 {
+                let values = values.join(" and ");
+                return Some(Match::sure(format!("The client gets {name}: {values}")));
+            }
+        }
+        None
     },
 };
 
@@ -110,9 +105,12 @@ pub(crate) static COOKIE_DROPPED: Rule = Rule {
         let (app, full) = handed_over(analysis)?;
         let lost = app.header("set-cookie").is_some() && full.header("set-cookie").is_none();
         // A client that sends a cookie may not need another one.
-        let brings = |it: &Probe<Response>| it.request.headers.iter().any(|it| it.0 == "cookie");
-        let alike = brings(&analysis.evidence.app) == brings(&analysis.evidence.full);
-        (lost && alike).then(|| Match::sure("The app sends Set-Cookie; the client gets none"))
+        let evidence = analysis.evidence;
+        let alike = sends_cookie(&evidence.app) == sends_cookie(&evidence.full);
+        if !lost || !alike {
+            return None;
+        }
+        Some(Match::sure("The app sends Set-Cookie; the client gets none"))
     },
 };
 
@@ -137,17 +135,17 @@ pub(crate) static PATH_LEAKS: Rule = Rule {
     config: None,
     precedence: Precedence::Usual,
     matches: |analysis| {
-        let named = |it: &Response| {
-            let handoff = leaked(it).filter(|(name, value)| is_path(analysis, name, value));
-            let (name, value) = handoff.or_else(|| naming(analysis, it))?;
-            Some(format!("{name}: {value}"))
-        };
-        let in_page = |it: &Response| {
-            let folder = folder(analysis).filter(|_| it.status >= 400)?;
-            let page = String::from_utf8_lossy(&it.body.head);
-            page.contains(&folder).then(|| format!("a page that names {folder}"))
-        };
-        told(analysis, |it| named(it).or_else(|| in_page(it)))
+        first_leak(analysis, |response| {
+            if let Some((name, value)) = path_in_header(analysis, response) {
+                return Some(format!("{name}: {value}"));
+            }
+            let directory = long_directory(analysis)?;
+            let page = String::from_utf8_lossy(&response.body.head);
+            if response.status < 400 || !page.contains(&directory) {
+                return None;
+            }
+            Some(format!("a page that names {directory}"))
+        })
     },
 };
 
@@ -179,12 +177,16 @@ pub(crate) static LINK_LEAKS: Rule = Rule {
     precedence: Precedence::Usual,
     matches: |analysis| {
         let app = analysis.app()?;
-        let links = app.headers.iter().filter_map(|(_, value)| signed_link(value));
-        let links: Vec<_> = links.collect();
-        told(analysis, |it| {
-            let ours = |value: &str| signed_link(value).is_some_and(|it| links.contains(&it));
-            let (name, value) = it.headers.iter().find(|(_, value)| ours(value))?;
-            Some(format!("{name}: {value}"))
+        let sent: Vec<_> = app.headers.iter().filter_map(|(_, value)| signed_link(value)).collect();
+        first_leak(analysis, |response| {
+            for (name, value) in &response.headers {
+                if let Some(link) = signed_link(value)
+                    && sent.contains(&link)
+                {
+                    return Some(format!("{name}: {value}"));
+                }
+            }
+            None
         })
     },
 };
@@ -208,10 +210,11 @@ pub(crate) static HEADER_LEAKS: Rule = Rule {
     config: None,
     precedence: Precedence::Usual,
     matches: |analysis| {
-        told(analysis, |it| {
-            let plain = |value: &str| signed_link(value).is_none();
-            let (name, value) = leaked(it)
-                .filter(|(name, value)| !is_path(analysis, name, value) && plain(value))?;
+        first_leak(analysis, |response| {
+            let (name, value) = handoff_header(response)?;
+            if is_path(analysis, name, value) || signed_link(value).is_some() {
+                return None;
+            }
             Some(format!("{name}: {value}"))
         })
     },
@@ -219,24 +222,55 @@ pub(crate) static HEADER_LEAKS: Rule = Rule {
 
 /// The app's response and the client's, if the file arrives by a hand-off.
 fn handed_over<'a>(analysis: &Analysis<'a>) -> Option<(&'a Response, &'a Response)> {
-    let full = analysis.evidence.full.response().filter(|_| analysis.delivered)?;
-    analysis.app().filter(|_| analysis.handoff().is_some()).map(|app| (app, full))
+    let full = analysis.evidence.full.response()?;
+    let app = analysis.app()?;
+    if analysis.delivered && analysis.handoff().is_some() { Some((app, full)) } else { None }
 }
 
-fn same_in(response: &Response, name: &str, value: &str) -> bool {
+/// A header of the app that does not reach the client: one that must, or one that matters to every
+/// download.
+fn dropped<'a>(
+    analysis: &Analysis<'a>,
+    app: &'a Response,
+    full: &Response,
+) -> Option<(&'a str, &'a str)> {
+    for (name, value) in &analysis.evidence.intent.expect {
+        if has_header(app, name, value) && !has_header(full, name, value) {
+            return Some((name, value));
+        }
+    }
+    if let Some(sent) = app.header("content-disposition")
+        && full.header("content-disposition").is_none()
+    {
+        return Some(("content-disposition", sent));
+    }
+    let sent = app.header("cache-control")?;
+    if restricts_caching(app) && !restricts_caching(full) {
+        return Some(("cache-control", sent));
+    }
+    None
+}
+
+fn has_header(response: &Response, name: &str, value: &str) -> bool {
     match name {
         "content-type" => response.media_type() == Some(media_type(value)),
-        _ => response.all(name).any(|it| it == value),
+        _ => response.all(name).any(|sent| sent == value),
     }
 }
 
-/// The app's Cache-Control, if it restricts caching and the client's does not.
-fn privacy_lost<'a>(app: &'a Response, full: &Response) -> Option<&'a str> {
-    let closed = |it: &Response| {
-        let mut values = it.all("cache-control").flat_map(|it| it.split(','));
-        values.any(|it| matches!(it.trim(), "private" | "no-store" | "no-cache"))
-    };
-    app.header("cache-control").filter(|_| closed(app) && !closed(full))
+fn restricts_caching(response: &Response) -> bool {
+    for value in response.all("cache-control") {
+        for directive in value.split(',') {
+            if matches!(directive.trim(), "private" | "no-store" | "no-cache") {
+                return true;
+            }
+        }
+    }
+    false
+}
+
+fn sends_cookie(probe: &Probe<Response>) -> bool {
+    probe.request.headers.iter().any(|(name, _)| name == "cookie")
 }
 
 /// A note if the proxy is known to drop this app header, whatever its configuration says about the
@@ -258,39 +292,66 @@ fn known_to_drop(server: Option<Server>, name: &str) -> Option<&'static str> {
     }
 }
 
-/// A match for the first response to a client for which `what` returns a text.
-fn told(analysis: &Analysis<'_>, what: impl Fn(&Response) -> Option<String>) -> Option<Match> {
-    let full = analysis.evidence.full.response().filter(|_| analysis.delivered)?;
-    if let Some(text) = what(full) {
-        return Some(Match::sure(format!("The client gets {text}")));
+/// A match for the first response to a client that leaks something: `leak` describes it.
+fn first_leak(
+    analysis: &Analysis<'_>,
+    leak: impl Fn(&Response) -> Option<String>,
+) -> Option<Match> {
+    let full = analysis.evidence.full.response()?;
+    if !analysis.delivered {
+        return None;
     }
-    let mut probes = analysis.evidence.probes.iter().filter(|it| it.id.at_site());
-    let (id, status, text) = probes.find_map(|it| {
-        let answer = it.probed.response()?;
-        Some((it.id, answer.status, what(answer)?))
-    })?;
-    Some(Match::sure(format!("For `{id}`, the client gets {status}, {text}")).shown_by(id))
+    if let Some(leaked) = leak(full) {
+        return Some(Match::sure(format!("The client gets {leaked}")));
+    }
+    for extra in &analysis.evidence.probes {
+        if extra.id.at_site()
+            && let Some(response) = extra.probed.response()
+            && let Some(leaked) = leak(response)
+        {
+            let (id, status) = (extra.id, response.status);
+            let because = format!("For `{id}`, the client gets {status}, {leaked}");
+            return Some(Match::sure(because).shown_by(id));
+        }
+    }
+    None
+}
+
+/// A header that names a path on the server: the hand-off, or any other.
+fn path_in_header<'a>(
+    analysis: &Analysis<'_>,
+    response: &'a Response,
+) -> Option<(&'a str, &'a str)> {
+    if let Some((name, value)) = handoff_header(response)
+        && is_path(analysis, name, value)
+    {
+        return Some((name, value));
+    }
+    let directory = long_directory(analysis)?;
+    let (name, value) = response.headers.iter().find(|(_, value)| value.contains(&directory))?;
+    Some((name, value))
 }
 
 /// A hand-off header in its usual spelling, and its value.
-fn leaked(response: &Response) -> Option<(&'static str, &str)> {
-    dialect::HEADERS.iter().find_map(|it| Some((it.name, response.header(it.name)?)))
+fn handoff_header(response: &Response) -> Option<(&'static str, &str)> {
+    for header in &dialect::HEADERS {
+        if let Some(value) = response.header(header.name) {
+            return Some((header.name, value));
+        }
+    }
+    None
 }
 
 fn is_path(analysis: &Analysis<'_>, name: &str, value: &str) -> bool {
-    let names_path = dialect::header_named(name).is_some_and(|it| it.names == ValueKind::Path);
-    value.starts_with('/')
-        && (names_path || folder(analysis).is_some_and(|it| value.starts_with(&it)))
-}
-
-/// Any header that names the storage directory.
-fn naming<'a>(analysis: &Analysis<'_>, response: &'a Response) -> Option<(&'a str, &'a str)> {
-    let folder = folder(analysis)?;
-    let names = |(_, value): &&(String, String)| value.contains(&folder);
-    response.headers.iter().find(names).map(|(name, value)| (name.as_str(), value.as_str()))
+    let names_path =
+        dialect::header_named(name).is_some_and(|header| header.names == ValueKind::Path);
+    let below_storage =
+        long_directory(analysis).is_some_and(|directory| value.starts_with(&directory));
+    value.starts_with('/') && (names_path || below_storage)
 }
 
 /// The storage directory, if its path is long enough to be significant in a text.
-fn folder(analysis: &Analysis<'_>) -> Option<String> {
-    analysis.directory().filter(|it| it.matches('/').count() > 2)
+fn long_directory(analysis: &Analysis<'_>) -> Option<String> {
+    let directory = analysis.directory()?;
+    if directory.matches('/').count() > 2 { Some(directory) } else { None }
 }
