@@ -33,7 +33,7 @@ pub enum Check {
     /// Clients that accept compression receive the expected content.
     Encoding,
     /// Files with special characters in their names are served.
-    ValueKind,
+    Names,
     /// The site's TLS certificate does not expire soon.
     Tls,
     /// HTTP/2 and HTTP/1.1 return the same response.
@@ -105,7 +105,7 @@ const CHECKS: [Row; 15] = [
         question: "clients that accept compression receive the expected content; HTML is unchanged",
     },
     Row {
-        check: Check::ValueKind,
+        check: Check::Names,
         name: "names",
         question: "files with special characters in their names are served",
     },

@@ -33,10 +33,13 @@ pub(crate) static HEAD_HAS_BODY: Rule = Rule {
     config: None,
     precedence: Precedence::Usual,
     matches: |analysis| {
-        let head = analysis.repeated(ProbeId::Head).filter(|it| it.status < 300)?;
+        let head = analysis.repeated(ProbeId::Head)?;
         let more = head.body.size + head.body.beyond;
+        if head.status >= 300 || more == 0 {
+            return None;
+        }
         let because = format!("{more} bytes follow the headers of the HEAD response");
-        (more > 0).then(|| Match::sure(because).shown_by(ProbeId::Head))
+        Some(Match::sure(because).shown_by(ProbeId::Head))
     },
 };
 
@@ -61,15 +64,15 @@ pub(crate) static HEAD_DIFFERS: Rule = Rule {
     precedence: Precedence::Usual,
     matches: |analysis| {
         let (head, difference) = head_differs(analysis)?;
-        let handed_over = |it: &&Response| {
-            dialect::handoff_of(it, analysis.evidence.intent.header.as_deref()).is_some()
-        };
-        let app = analysis.probe(ProbeId::AppHead).filter(handed_over)?;
+        let app = analysis.probe(ProbeId::AppHead)?;
+        dialect::handoff_of(app, analysis.evidence.intent.header.as_deref())?;
+        let obeyed = app.status == 200 || head.status == app.status;
+        if !obeyed || for_get(analysis).is_some() {
+            return None;
+        }
         let because =
             format!("HEAD returns {}, but {difference}; the app hands off for HEAD", head.status);
-        let obeyed = app.status == 200 || head.status == app.status;
-        (obeyed && for_get(analysis).is_none())
-            .then(|| Match::sure(because).shown_by(ProbeId::Head))
+        Some(Match::sure(because).shown_by(ProbeId::Head))
     },
 };
 
@@ -103,24 +106,23 @@ pub(crate) static BYTES_DIFFER_FOR_BROWSERS: Rule = Rule {
     precedence: Precedence::Usual,
     matches: |analysis| {
         let dummy = analysis.evidence.dummy.as_ref()?;
-        let answer = analysis.repeated(ProbeId::Gzip).filter(|it| it.status == 200)?;
+        let response = analysis.repeated(ProbeId::Gzip)?;
+        let decoded = decoded_content(response)?;
         // A wrong Content-Encoding that every client gets belongs to another rule.
-        let same = answer.body.sha256 == dummy.sha256;
-        let wrong = !same && unpacked(answer).is_some_and(|it| it != dummy.sha256);
-        let because = match answer.header("content-encoding") {
-            Some(coding) => format!(
-                "With Accept-Encoding: gzip, the site returns {coding} that does not decode to the \
-                 file"
-            ),
-            None => {
-                format!(
-                    "With Accept-Encoding: gzip, the site returns {}",
-                    analysis.describe(answer)
-                )
-            }
+        let encoding_alone = response.body.sha256 == dummy.sha256;
+        if response.status != 200
+            || decoded == dummy.sha256
+            || encoding_alone
+            || for_browsers(analysis).is_some()
+        {
+            return None;
+        }
+        let got = match response.header("content-encoding") {
+            Some(coding) => format!("{coding} that does not decode to the file"),
+            None => analysis.describe(response),
         };
-        let older = for_browsers(analysis).is_some();
-        (wrong && !older).then(|| Match::sure(because).shown_by(ProbeId::Gzip))
+        let because = format!("With Accept-Encoding: gzip, the site returns {got}");
+        Some(Match::sure(because).shown_by(ProbeId::Gzip))
     },
 };
 
@@ -151,17 +153,19 @@ pub(crate) static HTML_CHANGED: Rule = Rule {
     config: None,
     precedence: Precedence::Usual,
     matches: |analysis| {
-        let wants = analysis.evidence.probes.iter().find(|it| it.id == ProbeId::Html)?.wants?;
-        let answer = analysis.repeated(ProbeId::Html).filter(|_| analysis.delivered)?;
-        // A login page or a rate limit does not mean that the file is changed.
-        let taken = matches!(answer.status, 403 | 404);
-        let changed = answer.status == 200 && unpacked(answer).is_some_and(|it| it != wants);
-        let came = match answer.status {
-            200 => format!("a changed body of {} bytes", answer.body.size),
-            _ => analysis.describe(answer),
+        let extra = analysis.evidence.probes.iter().find(|extra| extra.id == ProbeId::Html)?;
+        let expected = extra.wants?;
+        let response = analysis.repeated(ProbeId::Html)?;
+        let got = match response.status {
+            200 if decoded_content(response)? != expected => {
+                format!("a changed body of {} bytes", response.body.size)
+            }
+            // A login page or a rate limit does not mean that the file is changed.
+            403 | 404 => analysis.describe(response),
+            _ => return None,
         };
-        let because = format!("For the dummy of type text/html, the site returns {came}");
-        (changed || taken).then(|| Match::sure(because).shown_by(ProbeId::Html))
+        let because = format!("For the dummy of type text/html, the site returns {got}");
+        Some(Match::sure(because).shown_by(ProbeId::Html))
     },
 };
 
@@ -189,54 +193,70 @@ pub(crate) static COMPRESSED_BINARY: Rule = Rule {
     config: None,
     precedence: Precedence::Usual,
     matches: |analysis| {
-        let answer = analysis.repeated(ProbeId::Gzip).filter(|it| it.status == 200)?;
-        let encoding = answer.header("content-encoding").filter(|it| *it != "identity")?;
-        let kind = answer.media_type()?;
+        let response = analysis.repeated(ProbeId::Gzip)?;
+        let encoding = response.header("content-encoding")?;
+        let kind = response.media_type()?;
         let dummy = analysis.evidence.dummy.as_ref()?;
-        let right = unpacked(answer).is_none_or(|it| it == dummy.sha256);
-        let on_the_fly = analysis.evidence.full.response()?.header("content-encoding").is_none();
-        let lost = answer.header("accept-ranges").is_none() && right && on_the_fly;
+        let full = analysis.evidence.full.response()?;
+        let right = decoded_content(response).is_none_or(|content| content == dummy.sha256);
+        let on_the_fly = full.header("content-encoding").is_none();
+        if response.status != 200
+            || encoding == "identity"
+            || !right
+            || !on_the_fly
+            || response.header("accept-ranges").is_some()
+            || !is_incompressible(&kind)
+        {
+            return None;
+        }
         let because = format!(
             "The file ({kind}) arrives with Content-Encoding: {encoding} and without range support"
         );
-        (lost && is_packed(&kind)).then(|| Match::sure(because).shown_by(ProbeId::Gzip))
+        Some(Match::sure(because).shown_by(ProbeId::Gzip))
     },
 };
 
 /// How the response to HEAD differs from the response to GET, if it does.
 fn head_differs<'a>(analysis: &Analysis<'a>) -> Option<(&'a Response, String)> {
-    let full = analysis.evidence.full.response().filter(|_| analysis.delivered)?;
+    let full = analysis.evidence.full.response()?;
     let head = analysis.repeated(ProbeId::Head)?;
-    let differs = |name: &str, read: fn(&str) -> String| {
-        let (of_head, of_get) = (head.header(name)?, full.header(name)?);
-        let differ = read(of_head) != read(of_get);
-        differ.then(|| format!("{name} is {of_head} (GET: {of_get})"))
-    };
-    let status = || {
-        let text = format!("GET returns {}", full.status);
-        (head.status != full.status).then_some(text)
-    };
-    let length = || differs("content-length", str::to_owned);
-    let difference = status().or_else(length);
-    Some((head, difference.or_else(|| differs("content-type", media_type))?))
+    if head.status != full.status {
+        return Some((head, format!("GET returns {}", full.status)));
+    }
+    for name in ["content-length", "content-type"] {
+        let (Some(of_head), Some(of_get)) = (head.header(name), full.header(name)) else {
+            continue;
+        };
+        let differ = match name {
+            "content-type" => media_type(of_head) != media_type(of_get),
+            _ => of_head != of_get,
+        };
+        if differ {
+            return Some((head, format!("{name} is {of_head} (GET: {of_get})")));
+        }
+    }
+    None
 }
 
 /// The SHA-256 of a body as a browser decodes it; `None` if that is unknown.
-fn unpacked(answer: &Response) -> Option<Sha256> {
-    let body = &answer.body;
-    match (answer.header("content-encoding"), &body.end, &body.gunzipped) {
-        (None | Some("identity"), End::Whole, _) => Some(body.sha256),
-        (Some("gzip" | "x-gzip"), End::Whole, Some(it)) => Some(it.sha256),
+fn decoded_content(response: &Response) -> Option<Sha256> {
+    let body = &response.body;
+    if body.end != End::Whole {
+        return None;
+    }
+    match (response.header("content-encoding"), &body.gunzipped) {
+        (None | Some("identity"), _) => Some(body.sha256),
+        (Some("gzip" | "x-gzip"), Some(content)) => Some(content.sha256),
         // It declares gzip but is not compressed.
-        (Some("gzip" | "x-gzip"), End::Whole, None) if !body.head.starts_with(&[0x1f, 0x8b]) => {
+        (Some("gzip" | "x-gzip"), None) if !body.head.starts_with(&[0x1f, 0x8b]) => {
             Some(body.sha256)
         }
         _ => None,
     }
 }
 
-/// Media types that compression does not shrink and whose length matters to users.
-fn is_packed(kind: &str) -> bool {
+/// Whether compression does not shrink files of this media type, and their length matters to users.
+fn is_incompressible(kind: &str) -> bool {
     let (family, name) = kind.split_once('/').unwrap_or((kind, ""));
     match family {
         "audio" | "video" => true,

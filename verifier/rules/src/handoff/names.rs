@@ -15,7 +15,7 @@ pub(crate) static NAME_NOT_SERVED: Rule = Rule {
     id: "handoff.name-not-served",
     culprit: Culprit::Handoff,
     severity: Severity::Degraded,
-    check: Some(Check::ValueKind),
+    check: Some(Check::Names),
     summary: "Files with unusual names do not arrive",
     meaning: "The download arrives, but the fixture's files with unusual names do not, although \
               this proxy serves such names if nothing rewrites them. Typical causes: a regex that \
@@ -32,18 +32,23 @@ pub(crate) static NAME_NOT_SERVED: Rule = Rule {
     config: None,
     precedence: Precedence::Usual,
     matches: |analysis| {
-        let mut lost =
-            lost(analysis).filter(|(name, _)| !known(analysis, *name)).map(|(name, it)| {
-                let came = match &it.probed.outcome {
-                    Outcome::Response(answer) => analysis.describe(answer),
-                    Outcome::Failed(failure) => failure.chain.clone(),
-                    Outcome::Skipped(reason) => reason.clone(),
-                };
-                (it.id, format!("For a name with {}, the client gets {came}", name))
+        let mut found: Option<Match> = None;
+        for (name, extra) in lost(analysis) {
+            if is_known(analysis, name) {
+                continue;
+            }
+            let got = match &extra.probed.outcome {
+                Outcome::Response(response) => analysis.describe(response),
+                Outcome::Failed(failure) => failure.chain.clone(),
+                Outcome::Skipped(reason) => reason.clone(),
+            };
+            let because = format!("For a name with {name}, the client gets {got}");
+            found = Some(match found {
+                Some(found) => found.also(because),
+                None => Match::sure(because).shown_by(extra.id),
             });
-        let (id, first) = lost.next()?;
-        let found = Match::sure(first).shown_by(id);
-        Some(lost.fold(found, |found, (_, line)| found.also(line)))
+        }
+        found
     },
 };
 
@@ -51,7 +56,7 @@ pub(crate) static NAME_LIMITS: Rule = Rule {
     id: "handoff.name-limits",
     culprit: Culprit::Handoff,
     severity: Severity::Warning,
-    check: Some(Check::ValueKind),
+    check: Some(Check::Names),
     summary: "The proxy cannot serve files with some unusual names",
     meaning: "The proxy parses the header's value in a way that breaks such names: Caddy takes it \
               for a URI, and 2.6 decodes nothing, 2.11 everything; mod_xsendfile decodes since \
@@ -62,24 +67,37 @@ pub(crate) static NAME_LIMITS: Rule = Rule {
     config: None,
     precedence: Precedence::Usual,
     matches: |analysis| {
-        let mut lost = lost(analysis).filter(|(name, _)| known(analysis, *name));
-        let (first, probe) = lost.next()?;
-        let names = lost.fold(first.to_string(), |all, (it, _)| format!("{all}, {it}"));
-        Some(Match::sure(format!("Names with {names} are lost")).shown_by(probe.id))
+        let mut names = Vec::new();
+        let mut shown_by = None;
+        for (name, extra) in lost(analysis) {
+            if is_known(analysis, name) {
+                names.push(name.to_string());
+                shown_by = shown_by.or(Some(extra.id));
+            }
+        }
+        let because = format!("Names with {} are lost", names.join(", "));
+        Some(Match::sure(because).shown_by(shown_by?))
     },
 };
 
 /// The names that were requested and did not arrive.
-fn lost<'a>(analysis: &Analysis<'a>) -> impl Iterator<Item = (OddName, &'a ExtraProbe)> {
-    let named = analysis.evidence.probes.iter().filter_map(|it| match it.id {
-        ProbeId::Name(name) => Some((name, it)),
-        _ => None,
-    });
-    let wrong = |id| !analysis.returns_dummy(id) && inconclusive(analysis.evidence, id).is_none();
-    let lost: Vec<_> = named.filter(|(_, it)| analysis.delivered && wrong(it.id)).collect();
-    lost.into_iter()
+fn lost<'a>(analysis: &Analysis<'a>) -> Vec<(OddName, &'a ExtraProbe)> {
+    let mut lost = Vec::new();
+    if !analysis.delivered {
+        return lost;
+    }
+    for extra in &analysis.evidence.probes {
+        if let ProbeId::Name(name) = extra.id
+            && !analysis.returns_dummy(extra.id)
+            && inconclusive(analysis.evidence, extra.id).is_none()
+        {
+            lost.push((name, extra));
+        }
+    }
+    lost
 }
 
-fn known(analysis: &Analysis<'_>, name: OddName) -> bool {
-    analysis.server.is_some_and(|it| it.mangles(name))
+/// Whether the server mangles such names in some version, whatever its configuration.
+fn is_known(analysis: &Analysis<'_>, name: OddName) -> bool {
+    analysis.server.is_some_and(|server| server.mangles(name))
 }

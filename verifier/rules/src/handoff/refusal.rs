@@ -33,8 +33,11 @@ pub(crate) static REFUSAL_IGNORED: Rule = Rule {
     config: None,
     precedence: Precedence::Usual,
     matches: |analysis| {
-        let found = || Match::sure("The site returns the file although the app returns 403");
-        analysis.returns_dummy(ProbeId::Denied).then(|| found().shown_by(ProbeId::Denied))
+        if !analysis.returns_dummy(ProbeId::Denied) {
+            return None;
+        }
+        let because = "The site returns the file although the app returns 403";
+        Some(Match::sure(because).shown_by(ProbeId::Denied))
     },
 };
 
@@ -58,10 +61,12 @@ pub(crate) static ALIAS_TRAVERSAL: Rule = Rule {
     config: None,
     precedence: Precedence::Usual,
     matches: |analysis| {
+        if !analysis.returns_dummy(ProbeId::Parent) {
+            return None;
+        }
         let because = "A hand-off whose path leaves the storage directory and reenters it returns \
                        the file";
-        let found = || Match::sure(because).shown_by(ProbeId::Parent);
-        analysis.returns_dummy(ProbeId::Parent).then(found)
+        Some(Match::sure(because).shown_by(ProbeId::Parent))
     },
 };
 
@@ -91,11 +96,13 @@ pub(crate) static NO_ANSWER: Rule = Rule {
         let silent = matches!(failure.kind, FailureKind::TimedOut | FailureKind::Closed);
         let others =
             !analysis.storage_is_culprit() && analysis.app_right() && analysis.direct_right();
-        let because = || format!("A client gets no response: {}", failure.chain);
-        match &analysis.reached {
-            _ if !(silent && others && analysis.site_answers()) => None,
-            Reached::App(how) | Reached::AppTwice(how) => Some(Match::likely(because()).also(*how)),
-            Reached::Unknown => Some(Match::possible(because())),
+        if !silent || !others || !analysis.site_answers() {
+            return None;
+        }
+        let because = format!("A client gets no response: {}", failure.chain);
+        match analysis.reached {
+            Reached::App(how) | Reached::AppTwice(how) => Some(Match::likely(because).also(how)),
+            Reached::Unknown => Some(Match::possible(because)),
             Reached::NotReached(_) | Reached::Misrouted(_) => None,
         }
     },
@@ -117,9 +124,11 @@ pub(crate) static OVERRIDE_FORBIDDEN: Rule = Rule {
     config: ConfigEvidence::explains(|_, fact| forbids(fact), own_500),
     precedence: Precedence::Usual,
     matches: |analysis| {
-        let full = analysis.unexplained_failure().filter(|it| it.status == 500)?;
-        (analysis.own_page(full) == Some(Server::Apache))
-            .then(|| Match::likely("Apache itself returns 500, before the request reaches the app"))
+        let full = analysis.unexplained_failure()?;
+        if full.status != 500 || analysis.own_page(full) != Some(Server::Apache) {
+            return None;
+        }
+        Some(Match::likely("Apache itself returns 500, before the request reaches the app"))
     },
 };
 
@@ -151,41 +160,36 @@ pub(crate) static PATH_NOT_ALLOWED: Rule = Rule {
     precedence: Precedence::Usual,
     matches: |analysis| {
         let full = analysis.failed_after_app()?;
-        let server = analysis.server.map_or("the server", Server::name);
-        let because = || match analysis.direct_right() {
-            true => format!(
-                "The direct location returns the file, but after the hand-off {server} refuses it"
-            ),
-            false => {
-                format!("After the hand-off, {server} returns {}", analysis.describe(full))
-            }
-        };
-        if analysis.refused_between(full) {
+        let page = analysis.own_page(full)?;
+        let (_, value) = analysis.handoff()?;
+        // lighttpd checks the directory first: if another name is not refused, the directory is
+        // allowed.
+        let allowed = page == Server::Lighttpd
+            && analysis.probe(ProbeId::Missing).is_some_and(|missing| missing.status == 404);
+        if allowed || analysis.refused_between(full) {
             return None;
         }
-        let found = match (analysis.own_page(full)?, full.status) {
-            // lighttpd checks the directory first: if another name is not refused, the
-            // directory is allowed.
-            (Server::Lighttpd, 403)
-                if analysis.probe(ProbeId::Missing).is_some_and(|it| it.status == 404) =>
-            {
-                return None;
-            }
-            (Server::Lighttpd, 403) if analysis.direct_right() => Match::sure(because()),
-            (Server::Apache, 404) if analysis.direct_right() => Match::likely(because()),
+        let server = analysis.server.map_or("the server", Server::name);
+        let because = if analysis.direct_right() {
+            format!(
+                "The direct location returns the file, but after the hand-off {server} refuses it"
+            )
+        } else {
+            format!("After the hand-off, {server} returns {}", analysis.describe(full))
+        };
+        let found = match (page, full.status) {
+            (Server::Lighttpd, 403) if analysis.direct_right() => Match::sure(because),
+            (Server::Apache, 404) if analysis.direct_right() => Match::likely(because),
             // A file that the server's user cannot read looks the same.
-            (Server::Lighttpd, 403) | (Server::Apache, 404) => Match::possible(because()),
+            (Server::Lighttpd, 403) | (Server::Apache, 404) => Match::possible(because),
             _ => return None,
         };
-        let (_, value) = analysis.handoff()?;
-        let elsewhere =
-            analysis.stored_at().filter(|it| dialect::decoded(value) != *it && value != *it);
-        Some(match elsewhere {
-            Some(path) => found.also(format!(
+        Some(match analysis.stored_at() {
+            Some(path) if value != path && dialect::decoded(value) != path => found.also(format!(
                 "The hand-off names {value}, but the storage that was read has the file at {path}: \
                  check that the server uses the same directory"
             )),
-            None => found,
+            _ => found,
         })
     },
 };
@@ -216,16 +220,21 @@ pub(crate) static ACCESS_DENIED: Rule = Rule {
     ),
     precedence: Precedence::Usual,
     matches: |analysis| {
-        let full = analysis.failed_after_app().filter(|it| matches!(it.status, 401 | 403))?;
-        let server = analysis.own_page(full).filter(|it| *it != Server::Lighttpd)?;
+        let full = analysis.failed_after_app()?;
+        let server = analysis.own_page(full)?;
         // If a missing file is not refused, the rule is about this file.
-        let only_this = analysis.probe(ProbeId::Missing).is_some_and(|it| it.status != full.status);
-        let reached =
-            matches!(analysis.reached, Reached::App(_)) && analysis.direct_right() && !only_this;
-        let because = || {
-            format!("After the hand-off, {} refuses: {}", server.name(), analysis.describe(full))
-        };
-        reached.then(|| Match::likely(because()))
+        let missing = analysis.probe(ProbeId::Missing);
+        let only_this = missing.is_some_and(|missing| missing.status != full.status);
+        if !matches!(full.status, 401 | 403)
+            || server == Server::Lighttpd
+            || !matches!(analysis.reached, Reached::App(_))
+            || !analysis.direct_right()
+            || only_this
+        {
+            return None;
+        }
+        let (server, got) = (server.name(), analysis.describe(full));
+        Some(Match::likely(format!("After the hand-off, {server} refuses: {got}")))
     },
 };
 
@@ -257,10 +266,12 @@ pub(crate) static LINK_REFUSED: Rule = Rule {
     config: ConfigEvidence::explains(refuses_link, inside),
     precedence: Precedence::Usual,
     matches: |analysis| {
-        let full =
-            analysis.failed_after_app().filter(|it| it.status == 403 && analysis.direct_right())?;
+        let full = analysis.failed_after_app()?;
         let server = analysis.own_page(full)?;
-        let missing = analysis.probe(ProbeId::Missing).filter(|it| it.status == 404)?;
+        let missing = analysis.probe(ProbeId::Missing)?;
+        if full.status != 403 || missing.status != 404 || !analysis.direct_right() {
+            return None;
+        }
         Some(Match::likely(format!(
             "After the hand-off, {} refuses the file, but for a missing file it returns {}",
             server.name(),

@@ -34,7 +34,9 @@ pub(crate) static RELAY_FOR_ANYBODY: Rule = Rule {
     ),
     precedence: Precedence::Before(&[&crate::handoff::NOT_INTERNAL]),
     matches: |analysis| {
-        analysis.probe(ProbeId::RelayOutside).filter(astray)?;
+        if !reaches_fixture(analysis.probe(ProbeId::RelayOutside)?) {
+            return None;
+        }
         let because = "Requested with the fixture's address in place of the store's, the site \
                        returns the fixture's page";
         Some(Match::sure(because).shown_by(ProbeId::RelayOutside))
@@ -65,7 +67,9 @@ pub(crate) static OPEN_RELAY: Rule = Rule {
     config: ConfigEvidence::explains(|_, fact| fact.kind == FactKind::Relays, comes_by_handoff),
     precedence: Precedence::Usual,
     matches: |analysis| {
-        analysis.probe(ProbeId::Relay).filter(astray)?;
+        if !reaches_fixture(analysis.probe(ProbeId::Relay)?) {
+            return None;
+        }
         let because = "A hand-off whose link leads to the fixture itself returns the fixture's \
                        page";
         Some(Match::sure(because).shown_by(ProbeId::Relay))
@@ -75,6 +79,6 @@ pub(crate) static OPEN_RELAY: Rule = Rule {
 /// The body that the fixture returns to requests that only an open proxy makes.
 const ASTRAY: &[u8] = b"sendfile-fixture astray";
 
-fn astray(answer: &&Response) -> bool {
-    answer.body.head.starts_with(ASTRAY)
+fn reaches_fixture(response: &Response) -> bool {
+    response.body.head.starts_with(ASTRAY)
 }

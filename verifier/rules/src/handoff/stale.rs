@@ -35,21 +35,23 @@ pub(crate) static TARGET_STALE: Rule = Rule {
     precedence: Precedence::Usual,
     matches: |analysis| {
         if let Some((_, line, AskedApp::Yes)) = without_query(analysis) {
+            let version = described(&line);
             let because = format!(
                 "With a fresh query, the current file arrives; without it, the request reaches the \
-                 app too, but an older version arrives: {}",
-                described(&line)
+                 app too, but an older version arrives: {version}"
             );
             return Some(Match::sure(because).shown_by(ProbeId::WithoutQuery));
         }
-        let full = analysis.failed_after_app().filter(|_| analysis.direct_right())?;
-        let asked =
+        let full = analysis.failed_after_app()?;
+        let line = earlier(analysis.evidence, &full.body.head)?;
+        let logged =
             matches!(analysis.reached, Reached::App(_)) && analysis.evidence.request_log.is_some();
-        let line = earlier(analysis.evidence, &full.body.head).filter(|_| asked)?;
-        let because = format!(
-            "The request reached the app, but an older version arrived: {}",
-            described(&line)
-        );
+        if !logged || !analysis.direct_right() {
+            return None;
+        }
+        let version = described(&line);
+        let because =
+            format!("The request reached the app, but an older version arrived: {version}");
         match body_class(analysis.evidence, full) {
             BodyClass::Older(_) => Some(Match::sure(because)),
             // From an earlier fixture, whose files may also be in another directory.
@@ -88,8 +90,8 @@ pub(crate) static STALE_FOR_BROWSERS: Rule = Rule {
     config: None,
     precedence: Precedence::Usual,
     matches: |analysis| {
-        let (answer, line) = for_browsers(analysis)?;
-        let coding = answer.header("content-encoding").unwrap_or("identity");
+        let (response, line) = for_browsers(analysis)?;
+        let coding = response.header("content-encoding").unwrap_or("identity");
         let because = format!(
             "With Accept-Encoding: gzip, the site returns an older version ({coding}): {}",
             described(&line)
@@ -101,7 +103,13 @@ pub(crate) static STALE_FOR_BROWSERS: Rule = Rule {
 /// The response to a request that accepts compression, and its first line, if it is an older
 /// version.
 pub(crate) fn for_browsers<'a>(analysis: &Analysis<'a>) -> Option<(&'a Response, DummyLine)> {
-    let answer = analysis.repeated(ProbeId::Gzip).filter(|it| it.status == 200)?;
-    let head = answer.body.gunzipped.as_ref().map_or(&answer.body.head, |it| &it.head);
-    Some((answer, earlier(analysis.evidence, head)?))
+    let response = analysis.repeated(ProbeId::Gzip)?;
+    if response.status != 200 {
+        return None;
+    }
+    let head = match &response.body.gunzipped {
+        Some(content) => &content.head,
+        None => &response.body.head,
+    };
+    Some((response, earlier(analysis.evidence, head)?))
 }

@@ -44,13 +44,15 @@ pub(crate) static UPSTREAM_UNREACHABLE: Rule = Rule {
     config: None,
     precedence: Precedence::Usual,
     matches: |analysis| {
-        let asked = |it: &&Response| matches!(it.status, 502 | 504) && !link_not_allowed(it);
-        let full = analysis.failed_after_app().filter(asked)?;
-        let kept = analysis.app().and_then(|it| it.header("content-disposition"));
-        let handed_over = kept.is_some() && full.header("content-disposition") == kept;
-        (handed_over && analysis.own_page(full).is_some()).then(|| {
-            Match::likely(format!("After the hand-off, a client gets {}", analysis.describe(full)))
-        })
+        let full = analysis.failed_after_app()?;
+        let sent = analysis.app()?.header("content-disposition")?;
+        let handed_over = full.header("content-disposition") == Some(sent);
+        let gateway_error = matches!(full.status, 502 | 504) && !link_not_allowed(full);
+        if !gateway_error || !handed_over || analysis.own_page(full).is_none() {
+            return None;
+        }
+        let got = analysis.describe(full);
+        Some(Match::likely(format!("After the hand-off, a client gets {got}")))
     },
 };
 
@@ -75,10 +77,13 @@ pub(crate) static LINK_NOT_ALLOWED: Rule = Rule {
     config: None,
     precedence: Precedence::Usual,
     matches: |analysis| {
-        let full = analysis.failed_after_app().filter(|it| link_not_allowed(it))?;
+        let full = analysis.failed_after_app()?;
+        let app = analysis.app()?;
+        if !link_not_allowed(full) {
+            return None;
+        }
         let because = format!("The proxy returns {} without a request to any store", full.status);
-        let link = analysis.app().map(link_of)?;
-        Some(Match::sure(because).also(match link {
+        Some(Match::sure(because).also(match link_of(app) {
             Some((name, link)) => format!("The app sends {name}: {link}"),
             None => "The app sends no signed link beside its hand-off".to_owned(),
         }))
@@ -117,25 +122,24 @@ pub(crate) static CLIENT_AUTH_FORWARDED: Rule = Rule {
     precedence: Precedence::Usual,
     matches: |analysis| {
         let full = analysis.failed_after_app()?;
-        let visitor = analysis
-            .evidence
-            .full
-            .request
-            .headers
-            .iter()
-            .any(|(name, _)| name.eq_ignore_ascii_case("authorization"));
-        if visitor && analysis.returns_dummy(ProbeId::WithoutAuthorization) {
+        let headers = &analysis.evidence.full.request.headers;
+        if !headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("authorization")) {
+            return None;
+        }
+        if analysis.returns_dummy(ProbeId::WithoutAuthorization) {
             return Some(Match::sure(
                 "Without the client's Authorization header, the file arrives",
             ));
         }
         let code = store_error(&full.body)?;
         let one_mechanism = String::from_utf8_lossy(&full.body.head).contains("auth mechanism");
-        let because = format!(
+        if !one_mechanism && full.status != 400 {
+            return None;
+        }
+        Some(Match::sure(format!(
             "The store returns {} {code} to a client with an Authorization header",
             full.status
-        );
-        (visitor && (one_mechanism || full.status == 400)).then(|| Match::sure(because))
+        )))
     },
 };
 
@@ -164,18 +168,22 @@ pub(crate) static DECODED_FOR_UPSTREAM: Rule = Rule {
     matches: |analysis| {
         let full = analysis.failed_after_app()?;
         let (_, value) = analysis.handoff()?;
-        let escaped = value.split('?').next().is_some_and(|path| path.contains('%'));
-        let code = store_error(&full.body).or_else(|| {
-            (full.status == 400 && analysis.own_page(full).is_none())
-                .then(|| "Bad Request".to_owned())
-        })?;
+        let (path, _) = value.split_once('?').unwrap_or((value, ""));
+        let code = match store_error(&full.body) {
+            Some(code) => code,
+            None if full.status == 400 && analysis.own_page(full).is_none() => {
+                "Bad Request".to_owned()
+            }
+            None => return None,
+        };
         let plain = matches!(code.as_str(), "AccessDenied" | "InvalidArgument");
-        (escaped && !plain).then(|| {
-            Match::likely(format!(
-                "The hand-off's path is encoded, and the store returns {} {code}",
-                full.status
-            ))
-        })
+        if plain || !path.contains('%') {
+            return None;
+        }
+        Some(Match::likely(format!(
+            "The hand-off's path is encoded, and the store returns {} {code}",
+            full.status
+        )))
     },
 };
 
@@ -200,17 +208,20 @@ pub(crate) static UPSTREAM_HOST_WRONG: Rule = Rule {
     config: ConfigEvidence::explains(
         |_, fact| fact.kind == FactKind::HostWrong,
         |analysis| {
-            refused_by_store(analysis, &["InvalidArgument", "AccessDenied", "NoSuchKey"])
-                .or_else(|| inside_unlike_direct(analysis))
+            let refused = ["InvalidArgument", "AccessDenied", "NoSuchKey"];
+            refused_by_store(analysis, &refused).or_else(|| inside_unlike_direct(analysis))
         },
     ),
     precedence: Precedence::Before(&[&QUERY_DROPPED]),
     matches: |analysis| {
         let full = analysis.failed_after_app()?;
-        if let Some(status) = unexplained(analysis, full) {
-            return Some(Match::possible(status));
+        if let Some(because) = unexplained(analysis, full) {
+            return Some(Match::possible(because));
         }
-        let code = store_error(&full.body).filter(|it| it == "SignatureDoesNotMatch")?;
+        let code = store_error(&full.body)?;
+        if code != "SignatureDoesNotMatch" {
+            return None;
+        }
         Some(Match::likely(format!("The store returns {} {code}", full.status)))
     },
 };
@@ -245,14 +256,16 @@ pub(crate) static QUERY_DROPPED: Rule = Rule {
     precedence: Precedence::Usual,
     matches: |analysis| {
         let full = analysis.failed_after_app()?;
-        if let Some(status) = unexplained(analysis, full) {
-            return Some(Match::possible(status));
+        if let Some(because) = unexplained(analysis, full) {
+            return Some(Match::possible(because));
         }
-        let code = store_error(&full.body).filter(|it| it == "AccessDenied")?;
+        let code = store_error(&full.body)?;
+        let (_, value) = analysis.handoff()?;
         let expired = String::from_utf8_lossy(&full.body.head).contains("expired");
-        let signed = analysis.handoff().is_some_and(|(_, value)| value.contains('?'));
-        (signed && !expired)
-            .then(|| Match::likely(format!("The store returns {} {code}", full.status)))
+        if code != "AccessDenied" || expired || !value.contains('?') {
+            return None;
+        }
+        Some(Match::likely(format!("The store returns {} {code}", full.status)))
     },
 };
 
@@ -271,24 +284,27 @@ pub(crate) static STORE_REFUSES: Rule = Rule {
     precedence: Precedence::Usual,
     matches: |analysis| {
         let full = analysis.failed_after_app()?;
-        let answer = match (store_error(&full.body), store_refusal(full)) {
-            (Some(code), _) => format!("{} {code}", full.status),
-            (None, Some(status)) => status.to_string(),
-            (None, None) => return None,
-        };
-        let because = format!("The store returns {answer}");
-        Some(match store_refusal(full) {
+        match (store_refusal(full), store_error(&full.body)) {
+            (None, Some(code)) => {
+                Some(Match::possible(format!("The store returns {} {code}", full.status)))
+            }
             // The proxy does not show which of the store's reasons it was.
-            Some(_) => Match::likely(because),
-            None => Match::possible(because),
-        })
+            (Some(_), Some(code)) => {
+                Some(Match::likely(format!("The store returns {} {code}", full.status)))
+            }
+            (Some(status), None) => Some(Match::likely(format!("The store returns {status}"))),
+            (None, None) => None,
+        }
     },
 };
 
 /// The evidence that a store refuses a signed request, if the proxy hides the store's reason.
 fn unexplained(analysis: &Analysis<'_>, full: &Response) -> Option<String> {
     let (_, value) = analysis.handoff()?;
-    let status = store_refusal(full).filter(|it| matches!(it, 400 | 401 | 403 | 404 | 409))?;
-    let hidden = value.contains('?') && store_error(&full.body).is_none();
-    hidden.then(|| format!("The store returns {status}, and the proxy hides its reason"))
+    let status = store_refusal(full)?;
+    let refusal = matches!(status, 400 | 401 | 403 | 404 | 409);
+    if !refusal || !value.contains('?') || store_error(&full.body).is_some() {
+        return None;
+    }
+    Some(format!("The store returns {status}, and the proxy hides its reason"))
 }
