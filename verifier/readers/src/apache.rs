@@ -83,23 +83,20 @@ impl Apache {
         query: &Query,
         scope: &Scope<'_>,
         upstream: &Upstream,
-        virtual_host: Option<&Directive>,
+        host: &SourceLine,
     ) -> Vec<Fact> {
         let mut facts = Vec::new();
         let Some(app) = &query.app else { return facts };
         let is_loaded = self.tree.loads("headers_module");
         let module = if is_loaded { "" } else { " and load mod_headers (`a2enmod headers`)" };
-        let place = match virtual_host {
-            Some(virtual_host) => virtual_host.place().line(),
-            None => upstream.by.line(),
-        };
         for (name, value) in &app.headers {
             if !is_switch(name) || is_loaded && sets_request_header(scope, name) {
                 continue;
             }
             let name = spelled(name);
             let suggestion = format!(
-                "In the virtual host at {place}, add `RequestHeader set {name} {value}`{module}"
+                "In the virtual host at {}, add `RequestHeader set {name} {value}`{module}",
+                host.line()
             );
             let detail = format!("{name} is not sent to the app");
             let fact = Fact::at(FactKind::NotAnnounced, upstream.by.clone(), detail);
@@ -169,37 +166,32 @@ impl Reader for Apache {
         let router = self.router(&query.site, disk);
         let Some(route) = router.route(&query.site) else { return analysis };
         add_download(&router, &route, query, &mut analysis);
-        let upstream = match &route.outcome {
-            RouteOutcome::Proxied(upstream) => Some(upstream),
-            _ => None,
-        };
         let scope = &route.scope;
-        let forbidden = route.forbidden.clone();
-        if let Some(upstream) = upstream
-            && query.hands_over_by("X-Sendfile")
-        {
-            let virtual_host = router.virtual_host;
-            let xsendfile = XSendFile { tree: &self.tree, scope, upstream, virtual_host };
-            let state = xsendfile.state();
-            if state.kind == FactKind::HeaderObeyed && forbidden.is_none() {
-                analysis.fate = HeaderFate::Obeyed;
+        let mut missing_headers = Vec::new();
+        if let RouteOutcome::Proxied(upstream) = &route.outcome {
+            let host = match router.virtual_host {
+                Some(virtual_host) => virtual_host.place(),
+                None => upstream.by.clone(),
+            };
+            missing_headers = self.missing_request_headers(query, scope, upstream, &host);
+            if query.hands_over_by("X-Sendfile") {
+                let xsendfile = XSendFile { tree: &self.tree, scope, upstream, host: &host };
+                let state = xsendfile.state();
+                if state.kind == FactKind::HeaderObeyed && route.forbidden.is_none() {
+                    analysis.fate = HeaderFate::Obeyed;
+                }
+                analysis.header.push(state);
+                analysis.target = xsendfile.target(query, disk, worker);
             }
-            analysis.header.push(state);
-            analysis.header.extend(forbidden);
-            analysis.target = xsendfile.target(query, disk, worker);
-        } else {
-            analysis.header.extend(forbidden);
         }
+        analysis.header.extend(route.forbidden.clone());
         if analysis.fate == HeaderFate::Passed
             && let Some(removed) = self.removed_header(query, scope)
         {
             analysis.header.push(removed);
             analysis.fate = HeaderFate::Dropped;
         }
-        if let Some(upstream) = upstream {
-            let missing = self.missing_request_headers(query, scope, upstream, router.virtual_host);
-            analysis.header.extend(missing);
-        }
+        analysis.header.extend(missing_headers);
         if let Some(direct) = &query.direct {
             analysis.direct.extend(self.direct(direct, query, disk, worker));
         }

@@ -222,12 +222,8 @@ fn add_sockets(items: &[Item], listeners: &mut Vec<Address>) {
 
 /// The host that is the app, else the first one.
 fn app_or_first<'h, 'a>(hosts: &'h [Host<'a>], query: &Query) -> Option<&'h Host<'a>> {
-    for host in hosts {
-        if query.is_app(&host.address) == Some(true) {
-            return Some(host);
-        }
-    }
-    hosts.first()
+    let app = hosts.iter().find(|host| query.is_app(&host.address) == Some(true));
+    app.or(hosts.first())
 }
 
 /// The facts about a download URL that is passed to one of these hosts.
@@ -332,11 +328,8 @@ fn target(query: &Query, host: &Host<'_>, disk: &dyn Disk, worker: &Worker) -> V
         facts.push(not_allowed(&path, host, disk));
     }
     let (state, detail, fix) = opened::seen(&path, disk, worker);
-    let is_right_file = match query.file.as_deref() {
-        Some(file) => opened::same(&path, file, disk),
-        None => true,
-    };
-    if is_right_file {
+    let is_other_file = query.file.as_deref().is_some_and(|file| !opened::same(&path, file, disk));
+    if !is_other_file {
         let kind = FactKind::TargetOpens { path, state, wrong: None };
         let fact = Fact::at(kind, host.place(), format!("the hand-off opens {detail}"));
         facts.push(Fact { fix, ..fact });

@@ -125,7 +125,7 @@ fn apply<'a>(
     if flags.has(&["P", "PROXY"]) {
         return Step::End(Rewrite::Proxy(target, rule));
     }
-    if target.contains("://") || flags.redirect() {
+    if target.contains("://") || flags.has_redirect() {
         return Step::End(Rewrite::Redirect(target, rule));
     }
     let new = if rule.arg(1) == "-" { path.to_owned() } else { without_query(target) };
@@ -175,13 +175,10 @@ impl Flags {
         self.0.iter().any(|flag| names.contains(&flag.as_str()))
     }
 
-    fn redirect(&self) -> bool {
-        for flag in &self.0 {
-            if flag == "R" || flag.starts_with("R=") || flag.starts_with("REDIRECT") {
-                return true;
-            }
-        }
-        false
+    fn has_redirect(&self) -> bool {
+        self.0
+            .iter()
+            .any(|flag| flag == "R" || flag.starts_with("R=") || flag.starts_with("REDIRECT"))
     }
 
     fn case(&self) -> Case {

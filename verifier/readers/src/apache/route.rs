@@ -1,6 +1,6 @@
 //! From a URL to what handles it, in Apache's order: rewrite rules of the server, ProxyPass,
-//! Redirect, Alias, DocumentRoot, then the directory's own rules. It judges nothing: whether the
-//! route is the right one is not known here.
+//! Redirect, Alias, DocumentRoot, then the directory's own rules. It does not know which route would
+//! be right.
 
 use sendfile_evidence::{
     fact::{Fact, SourceLine},
@@ -44,6 +44,12 @@ pub(super) enum RouteOutcome {
     Unknown(String),
 }
 
+/// The path on disk that a URL is mapped to, and the directive that does it.
+struct MappedFile {
+    path: String,
+    by: Option<SourceLine>,
+}
+
 /// The servers of one request, and what is needed to evaluate their directives.
 #[derive(Clone, Copy)]
 pub(super) struct Router<'a> {
@@ -67,7 +73,7 @@ impl<'a> Router<'a> {
         };
         let mut rewritten_file = None;
         if rewrite::is_on(rules) {
-            match rewrite::run(rules, &self.subject(request, &path, &path, None)) {
+            match rewrite::run(rules, &self.subject(request, &path, &path)) {
                 Rewrite::Unchanged => {}
                 Rewrite::Path(new) if self.is_on_disk(&new) => rewritten_file = Some(new),
                 Rewrite::Path(new) => path = new,
@@ -78,14 +84,26 @@ impl<'a> Router<'a> {
             }
         }
         scope.locations = sections::locations(&scope.servers, &path, self.matcher);
-        if let Some(outcome) = self.before_files(&scope, &path, rewritten_file.is_some()) {
+        // The rules of a section are evaluated after all rules that map to a file, but before the
+        // request is proxied.
+        let mut outcome = self.redirected_in_locations(&scope, &path);
+        if outcome.is_none() && rewritten_file.is_none() {
+            outcome = self.proxied(&scope, &path);
+        }
+        if outcome.is_none() {
+            outcome = self.redirected_in_servers(&path);
+        }
+        if outcome.is_none() {
+            outcome = self.run_as_program(&path);
+        }
+        if let Some(outcome) = outcome {
             return Some(Route { outcome, scope, forbidden: None });
         }
-        let (file, by) = match rewritten_file {
-            Some(file) => (file, None),
-            None => self.on_disk(&path),
+        let file = match rewritten_file {
+            Some(file) => MappedFile { path: file, by: None },
+            None => self.map_to_disk(&path),
         };
-        Some(self.in_directory(request, &path, file, by, scope))
+        Some(self.in_directory(request, &path, file, scope))
     }
 
     /// The blocks of the server, the main one first.
@@ -117,14 +135,9 @@ impl<'a> Router<'a> {
         directives
     }
 
-    fn subject<'s>(
-        &'s self,
-        request: &'s Request,
-        path: &'s str,
-        file: &'s str,
-        directory: Option<&'s str>,
-    ) -> Subject<'s> {
-        Subject { request, path, file, directory, disk: self.disk, matcher: self.matcher }
+    /// The input of the rewrite rules of a server.
+    fn subject<'s>(&'s self, request: &'s Request, path: &'s str, file: &'s str) -> Subject<'s> {
+        Subject { request, path, file, directory: None, disk: self.disk, matcher: self.matcher }
     }
 
     /// Whether the first segment of a rewritten path exists on disk: then mod_rewrite treats the
@@ -151,15 +164,8 @@ impl<'a> Router<'a> {
         }
     }
 
-    /// What handles a path before it is mapped to a file.
-    fn before_files(
-        &self,
-        scope: &Scope<'_>,
-        path: &str,
-        is_rewritten_to_file: bool,
-    ) -> Option<RouteOutcome> {
-        // The rules of a section are evaluated after all rules that map to a file, but before the
-        // request is proxied.
+    /// The outcome of the redirects in the sections of locations.
+    fn redirected_in_locations(&self, scope: &Scope<'_>, path: &str) -> Option<RouteOutcome> {
         for location in &scope.locations {
             for rule in location.inside() {
                 if let Some(outcome) = self.redirected(rule, path) {
@@ -167,16 +173,17 @@ impl<'a> Router<'a> {
                 }
             }
         }
-        if !is_rewritten_to_file && let Some(upstream) = self.proxied(scope, path) {
-            return Some(RouteOutcome::Proxied(upstream));
-        }
+        None
+    }
+
+    /// The outcome of the redirects outside of sections.
+    fn redirected_in_servers(&self, path: &str) -> Option<RouteOutcome> {
         for rule in self.virtual_host_first() {
             if let Some(outcome) = self.redirected(rule, path) {
                 return Some(outcome);
             }
         }
-        let program = self.program(path)?;
-        Some(runs_program(program))
+        None
     }
 
     /// The outcome of a `Redirect` or a `RedirectMatch`, if it matches a path.
@@ -205,9 +212,8 @@ impl<'a> Router<'a> {
         }
     }
 
-    /// The upstream of the first ProxyPass that matches a path, those of locations before all
-    /// others.
-    fn proxied(&self, scope: &Scope<'_>, path: &str) -> Option<Upstream> {
+    /// The outcome of the first ProxyPass that matches a path, those of locations before all others.
+    fn proxied(&self, scope: &Scope<'_>, path: &str) -> Option<RouteOutcome> {
         for location in scope.locations.iter().rev() {
             let Some(pass) = location.child("proxypass") else { continue };
             if pass.args.len() != 1 && pass.arg(0).starts_with('/') {
@@ -215,56 +221,55 @@ impl<'a> Router<'a> {
             }
             let url = pass.arg(0);
             return match (location.name.as_str(), location.arg(0)) {
-                ("locationmatch", pattern) => self.upstream_of_match(pass, pattern, url, path),
-                (_, "~") => self.upstream_of_match(pass, location.arg(1), url, path),
+                ("locationmatch", pattern) => self.proxied_match(pass, pattern, url, path),
+                (_, "~") => self.proxied_match(pass, location.arg(1), url, path),
                 (_, prefix) => {
                     let rest = path.strip_prefix(prefix).unwrap_or_default();
-                    self.upstream(pass, url, rest)
+                    self.proxied_to(pass, url, rest)
                 }
             };
         }
         for pass in self.main_first() {
-            match pass.name.as_str() {
-                "proxypass" => {
-                    if let Some(rest) = below(path, pass.arg(0)) {
-                        return self.upstream(pass, pass.arg(1), rest);
-                    }
-                }
-                "proxypassmatch" => {
-                    if self.matcher.matches(pass.arg(0), Case::Matters, path) == Ok(true) {
-                        return self.upstream_of_match(pass, pass.arg(0), pass.arg(1), path);
-                    }
-                }
-                _ => {}
+            if pass.name == "proxypass"
+                && let Some(rest) = below(path, pass.arg(0))
+            {
+                return self.proxied_to(pass, pass.arg(1), rest);
+            }
+            if pass.name == "proxypassmatch"
+                && self.matcher.matches(pass.arg(0), Case::Matters, path) == Ok(true)
+            {
+                return self.proxied_match(pass, pass.arg(0), pass.arg(1), path);
             }
         }
         None
     }
 
-    /// The upstream of a URL with `$1` for a path that the pattern matches; without captures, the
-    /// path is appended.
-    fn upstream_of_match(
+    /// The outcome of a URL with `$1` for a path that the pattern matches; without captures, the path
+    /// is appended.
+    fn proxied_match(
         &self,
         pass: &Directive,
         pattern: &str,
         url: &str,
         path: &str,
-    ) -> Option<Upstream> {
+    ) -> Option<RouteOutcome> {
         let captured = self.matcher.captures(pattern, Case::Matters, path).ok()??;
         let rest = if url.contains('$') { "" } else { path };
-        self.upstream(pass, &captured.filled(url).ok()?, rest)
+        self.proxied_to(pass, &captured.filled(url).ok()?, rest)
     }
 
-    /// The upstream of a URL and the rest of a path; `None` for `!`, which excludes the path.
-    fn upstream(&self, pass: &Directive, url: &str, rest: &str) -> Option<Upstream> {
+    /// The outcome of a URL and the rest of a path; `None` for `!`, which excludes the path.
+    fn proxied_to(&self, pass: &Directive, url: &str, rest: &str) -> Option<RouteOutcome> {
         if url == "!" {
             return None;
         }
-        Upstream::parse(&format!("{url}{rest}"), pass.place(), self.main)
+        let upstream = Upstream::parse(&format!("{url}{rest}"), pass.place(), self.main)?;
+        Some(RouteOutcome::Proxied(upstream))
     }
 
-    /// The directive that runs a program inside Apache for a path: CGI, mod_wsgi, Passenger.
-    fn program(&self, path: &str) -> Option<&'a Directive> {
+    /// The outcome of a directive that runs a program inside Apache for a path: CGI, mod_wsgi,
+    /// Passenger.
+    fn run_as_program(&self, path: &str) -> Option<RouteOutcome> {
         for directive in self.virtual_host_first() {
             let is_program = match directive.name.as_str() {
                 "alias" if below(path, directive.arg(0)).is_some() => return None,
@@ -277,27 +282,27 @@ impl<'a> Router<'a> {
                 _ => false,
             };
             if is_program {
-                return Some(directive);
+                return Some(runs_program(directive));
             }
         }
         None
     }
 
     /// The path on disk: from an Alias, or below the DocumentRoot.
-    fn on_disk(&self, path: &str) -> (String, Option<SourceLine>) {
+    fn map_to_disk(&self, path: &str) -> MappedFile {
         let directives = self.virtual_host_first();
         for directive in &directives {
-            if let Some(file) = self.aliased(directive, path) {
-                return (file, Some(directive.place()));
+            if let Some(path) = self.aliased(directive, path) {
+                return MappedFile { path, by: Some(directive.place()) };
             }
         }
         for directive in directives {
             if directive.name == "documentroot" {
                 let root = directive.arg(0).trim_end_matches('/');
-                return (format!("{root}{path}"), Some(directive.place()));
+                return MappedFile { path: format!("{root}{path}"), by: Some(directive.place()) };
             }
         }
-        (path.to_owned(), None)
+        MappedFile { path: path.to_owned(), by: None }
     }
 
     /// The path on disk that an `Alias` or an `AliasMatch` leads to, if it matches a path.
@@ -321,22 +326,23 @@ impl<'a> Router<'a> {
         &self,
         request: &Request,
         path: &str,
-        file: String,
-        by: Option<SourceLine>,
+        file: MappedFile,
         mut scope: Scope<'a>,
     ) -> Route<'a> {
-        scope.directories = sections::directories(&scope.servers, &file, self.matcher);
+        scope.directories = sections::directories(&scope.servers, &file.path, self.matcher);
         let (htaccess, forbidden) =
-            sections::htaccess(&scope.servers, &file, self.matcher, self.disk);
+            sections::htaccess(&scope.servers, &file.path, self.matcher, self.disk);
         scope.htaccess = htaccess;
-        let outcome = if let Some(outcome) = self.handled(&scope, path, &file) {
-            outcome
-        } else if let Some(outcome) = self.rewritten_in_directory(request, path, &file, &scope) {
-            outcome
-        } else if has_fallback(&scope) && self.disk.look(&file) == Look::Missing {
-            RouteOutcome::Unknown("`FallbackResource` is not followed".to_owned())
-        } else {
-            RouteOutcome::Opens(file, by)
+        let mut outcome = self.handled(&scope, path, &file.path);
+        if outcome.is_none() {
+            outcome = self.rewritten_in_directory(request, path, &file.path, &scope);
+        }
+        let outcome = match outcome {
+            Some(outcome) => outcome,
+            None if has_fallback(&scope) && self.disk.look(&file.path) == Look::Missing => {
+                RouteOutcome::Unknown("`FallbackResource` is not followed".to_owned())
+            }
+            None => RouteOutcome::Opens(file.path, file.by),
         };
         Route { outcome, scope, forbidden }
     }
@@ -377,7 +383,8 @@ impl<'a> Router<'a> {
             return None;
         }
         let directory = format!("{}/", directory.trim_end_matches('/'));
-        match rewrite::run(rules, &self.subject(request, path, file, Some(&directory))) {
+        let subject = self.subject(request, path, file);
+        match rewrite::run(rules, &Subject { directory: Some(&directory), ..subject }) {
             Rewrite::Unchanged => None,
             Rewrite::Path(new) => {
                 let reason =
@@ -445,12 +452,8 @@ fn adds_handler(directive: &Directive, file: &str) -> bool {
     if directive.name != "addhandler" && !directive.arg(0).contains("httpd-php") {
         return false;
     }
-    for extension in directive.args.iter().skip(1) {
-        if file.ends_with(&format!(".{}", extension.trim_start_matches('.'))) {
-            return true;
-        }
-    }
-    false
+    let mut extensions = directive.args.iter().skip(1);
+    extensions.any(|extension| file.ends_with(&format!(".{}", extension.trim_start_matches('.'))))
 }
 
 /// The last directory section or .htaccess file with rewrite rules: its directory and directives.
@@ -479,8 +482,5 @@ fn has_rewrite_rules(directives: &[Directive]) -> bool {
 }
 
 fn has_fallback(scope: &Scope<'_>) -> bool {
-    match scope.last("fallbackresource") {
-        Some(fallback) => fallback.arg(0) != "disabled",
-        None => false,
-    }
+    scope.last("fallbackresource").is_some_and(|fallback| fallback.arg(0) != "disabled")
 }

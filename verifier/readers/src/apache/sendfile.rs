@@ -20,16 +20,14 @@ pub(super) struct XSendFile<'a> {
     pub(super) tree: &'a Tree,
     pub(super) scope: &'a Scope<'a>,
     pub(super) upstream: &'a Upstream,
-    pub(super) virtual_host: Option<&'a Directive>,
+    /// The virtual host, for suggestions.
+    pub(super) host: &'a SourceLine,
 }
 
 impl XSendFile<'_> {
     /// Whether it acts on the header.
     pub(super) fn state(&self) -> Fact {
-        let host = match self.virtual_host {
-            Some(virtual_host) => virtual_host.place(),
-            None => self.upstream.by.clone(),
-        };
+        let host = self.host;
         if !self.tree.loads("xsendfile_module") {
             let suggestion = format!(
                 "Run `a2enmod xsendfile` (or add `LoadModule xsendfile_module …`), and add \
@@ -37,9 +35,9 @@ impl XSendFile<'_> {
                 host.line()
             );
             let detail = "mod_xsendfile is not loaded";
-            return Fact::at(FactKind::FeatureOff, host, detail).mended_by(suggestion);
+            return Fact::at(FactKind::FeatureOff, host.clone(), detail).mended_by(suggestion);
         }
-        let Some(switch) = self.scope.last("xsendfile") else { return self.not_enabled(host) };
+        let Some(switch) = self.scope.last("xsendfile") else { return self.not_enabled() };
         let at = switch.place();
         if switch.arg(0).eq_ignore_ascii_case("on") {
             let detail = "acts on X-Sendfile in the app's responses";
@@ -50,11 +48,12 @@ impl XSendFile<'_> {
     }
 
     /// `XSendFile On` is set where it does not apply, or nowhere.
-    fn not_enabled(&self, host: SourceLine) -> Fact {
+    fn not_enabled(&self) -> Fact {
+        let host = self.host;
         let suggestion = format!("In the virtual host at {}, add `XSendFile On`", host.line());
         let Some((elsewhere, section)) = first_anywhere(&self.tree.main, "xsendfile", "") else {
             let detail = "`XSendFile On` is not set anywhere";
-            return Fact::at(FactKind::FeatureOff, host, detail).mended_by(suggestion);
+            return Fact::at(FactKind::FeatureOff, host.clone(), detail).mended_by(suggestion);
         };
         let at = elsewhere.place();
         let detail = match section {
@@ -84,10 +83,7 @@ impl XSendFile<'_> {
             facts.push(self.not_allowed(path, &allowed, at.clone()));
         }
         let (state, detail, fix) = seen(path, disk, worker);
-        let is_other_file = match query.file.as_deref() {
-            Some(file) => !same(path, file, disk),
-            None => false,
-        };
+        let is_other_file = query.file.as_deref().is_some_and(|file| !same(path, file, disk));
         if !is_other_file {
             let kind = FactKind::TargetOpens { path: path.to_owned(), state, wrong: None };
             let fact = Fact::at(kind, at, format!("the hand-off opens {detail}"));

@@ -107,10 +107,7 @@ fn find_balancer<'a>(url: &str, main: &'a [Directive]) -> Option<&'a Directive> 
 }
 
 fn balancer_in<'a>(directives: &'a [Directive], url: &str) -> Option<&'a Directive> {
-    for directive in directives {
-        if directive.name == "proxy" && directive.arg(0).trim_end_matches('/') == url {
-            return Some(directive);
-        }
-    }
-    None
+    directives.iter().find(|directive| {
+        directive.name == "proxy" && directive.arg(0).trim_end_matches('/') == url
+    })
 }

@@ -107,12 +107,7 @@ fn has_name(virtual_host: &Directive, host: &str) -> bool {
 
 /// Whether the server listens on an address.
 pub(super) fn listens(main: &[Directive], address: &Address) -> bool {
-    for directive in main {
-        if directive.name == "listen" && is_for(directive.arg(0), address) {
-            return true;
-        }
-    }
-    false
+    main.iter().any(|directive| directive.name == "listen" && is_for(directive.arg(0), address))
 }
 
 /// Whether the argument of `Listen`, a port or an address, includes an address.

@@ -1,5 +1,5 @@
 //! What handles a request, by the settings that apply to it: a redirect, a refusal, an upstream host
-//! or a file. It judges nothing: whether the route is the right one is not known here.
+//! or a file. It does not know which route would be right.
 
 use sendfile_evidence::{fact::SourceLine, request::Address};
 
@@ -53,7 +53,7 @@ pub(super) struct Host<'a> {
 
 impl<'a> Host<'a> {
     /// Reads a host's entry in a setting.
-    fn of(setting: &'a Setting, entry: &Value, http: bool) -> Self {
+    fn of(setting: &'a Setting, entry: &Value) -> Self {
         let mut directories = Vec::new();
         if let Some(docroot) = entry.named("x-sendfile-docroot") {
             for (_, directory) in docroot.entries() {
@@ -61,6 +61,7 @@ impl<'a> Host<'a> {
             }
         }
         let sendfile = is_enabled(entry, "x-sendfile") || is_enabled(entry, "allow-x-send-file");
+        let http = setting.key == "proxy.server";
         Self { setting, address: address_of(entry), http, sendfile, directories }
     }
 
@@ -77,8 +78,7 @@ impl<'a> Host<'a> {
 
 fn address_of(entry: &Value) -> Address {
     let host = entry.named_text("host").unwrap_or_default();
-    let socket = entry.named_text("socket");
-    if let Some(path) = socket {
+    if let Some(path) = entry.named_text("socket") {
         return Address { host: path.to_owned(), port: 0 };
     }
     if host.starts_with('/') {
@@ -159,7 +159,7 @@ fn hosts<'a>(settings: &Settings<'a>, key: &str) -> Vec<Host<'a>> {
         }
         for (_, entry) in list.entries() {
             if matches!(entry, Value::List(_)) {
-                hosts.push(Host::of(setting, entry, key == "proxy.server"));
+                hosts.push(Host::of(setting, entry));
             }
         }
         break;
