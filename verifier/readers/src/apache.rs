@@ -1,40 +1,38 @@
 //! Apache httpd with mod_xsendfile: its configuration, and the facts that it contains about one
-//! download.
+//! download. It knows nothing of other proxies, and of the app only what the query contains.
 
 use sendfile_evidence::{
     Server,
-    fact::{Fact, FactKind},
+    fact::{Fact, FactKind, SourceLine},
     request::{Address, Request},
 };
 
-use super::{
+use crate::{
     directive::Directive,
+    disk::{Disk, Worker},
+    opened,
     pattern::Matcher,
-    question::{is_switch, spelled},
+    question::{Query, is_switch, spelled},
+    reader::{HeaderFate, Reader, RouteAnalysis},
     uri::decoded,
 };
-use crate::{
-    disk::{Disk, Worker},
-    question::Query,
-    reader::{HeaderFate, Reader, RouteAnalysis},
-};
 
-mod asked;
 mod rewrite;
+mod route;
 mod sections;
 mod sendfile;
-mod server;
 #[cfg(test)]
 mod tests;
-mod translate;
 mod tree;
+mod upstream;
+mod virtual_host;
 
 use self::{
-    asked::RequestRecord,
+    route::{Route, RouteOutcome, Router},
     sections::Scope,
     sendfile::XSendFile,
-    translate::{End, Found, Site},
     tree::Tree,
+    upstream::Upstream,
 };
 
 /// An Apache configuration.
@@ -49,181 +47,247 @@ impl Apache {
         Self { tree: tree::read(path, disk, unread), matcher: Matcher::default() }
     }
 
-    /// A directive that removes the app's hand-off header. `Header always` uses a separate table,
-    /// which does not contain the headers of an upstream.
-    fn unset(&self, question: &Query, scope: &Scope<'_>) -> Option<Fact> {
-        let name = question.header.as_deref()?;
-        let by = scope.all("header").find(|it| {
-            let words = it.args.iter().map(String::as_str);
-            let mut words = words.skip_while(|it| it.eq_ignore_ascii_case("onsuccess"));
-            let unsets = words.next().is_some_and(|it| it.eq_ignore_ascii_case("unset"));
-            unsets
-                && words.next().is_some_and(|it| it.eq_ignore_ascii_case(name))
-                && words.next().is_none()
-        })?;
-        self.loads("headers_module").then(|| {
-            let fix = format!("In {}, remove `{}`", by.place().line(), by.place().text);
-            Fact::at(FactKind::FeatureOff, by.place(), format!("removes {}", spelled(name)))
-                .mended_by(fix)
-        })
+    /// The argument of a directive of the main server, unless it contains a variable.
+    fn main_argument(&self, name: &str) -> Option<String> {
+        for directive in self.tree.main.iter().rev() {
+            if directive.name == name {
+                let argument = directive.arg(0);
+                return if argument.contains('$') { None } else { Some(argument.to_owned()) };
+            }
+        }
+        None
     }
 
-    /// Whether a module is loaded. Without any `LoadModule`, all are assumed to be.
-    fn loads(&self, module: &str) -> bool {
-        self.tree.modules.is_empty() || self.tree.modules.iter().any(|it| it == module)
-    }
-
-    fn site<'a>(&'a self, request: &Request, disk: &'a dyn Disk) -> Site<'a> {
+    fn router<'a>(&'a self, request: &Request, disk: &'a dyn Disk) -> Router<'a> {
         let main = &self.tree.main;
-        let host = server::choose(main, &request.address, &request.host());
-        Site { main, host, disk, matcher: &self.matcher }
+        let virtual_host = virtual_host::choose(main, &request.address, &request.host());
+        Router { main, virtual_host, disk, matcher: &self.matcher }
     }
 
-    /// Headers that enable the app's hand-off but are not sent.
-    fn announced(
+    /// A directive that removes the app's hand-off header.
+    fn removed_header(&self, query: &Query, scope: &Scope<'_>) -> Option<Fact> {
+        let name = query.header.as_deref()?;
+        let headers = scope.all("header");
+        let by = headers.into_iter().find(|header| removes(header, name))?.place();
+        if !self.tree.loads("headers_module") {
+            return None;
+        }
+        let suggestion = format!("In {}, remove `{}`", by.line(), by.text);
+        let detail = format!("removes {}", spelled(name));
+        Some(Fact::at(FactKind::FeatureOff, by, detail).mended_by(suggestion))
+    }
+
+    /// Request headers that enable the app's hand-off but are not sent.
+    fn missing_request_headers(
         &self,
-        question: &Query,
-        found: &Found<'_>,
-        asked: &RequestRecord,
-        host: Option<&Directive>,
+        query: &Query,
+        scope: &Scope<'_>,
+        upstream: &Upstream,
+        host: &SourceLine,
     ) -> Vec<Fact> {
-        let Some(app) = &question.app else { return Vec::new() };
-        let loaded = self.loads("headers_module");
-        let sets = |name: &str| {
-            found.scope.all("requestheader").any(|it| {
-                let verb = it.arg(0).to_ascii_lowercase();
-                matches!(verb.as_str(), "set" | "add" | "append" | "setifempty")
-                    && it.arg(1).trim_end_matches(':').eq_ignore_ascii_case(name)
-            })
-        };
-        let missing =
-            app.headers.iter().filter(|(name, _)| is_switch(name) && !(sets(name) && loaded));
-        missing
-            .map(|(name, value)| {
-                let at = asked.by.clone();
-                let line = format!("RequestHeader set {} {value}", spelled(name));
-                let place = host.map_or_else(|| at.line(), |it| it.place().line());
-                let module = if loaded { "" } else { " and load mod_headers (`a2enmod headers`)" };
-                let detail = format!("{} is not sent to the app", spelled(name));
-                Fact::at(FactKind::NotAnnounced, at, detail)
-                    .mended_by(format!("In the virtual host at {place}, add `{line}`{module}"))
-            })
-            .collect()
+        let mut facts = Vec::new();
+        let Some(app) = &query.app else { return facts };
+        let is_loaded = self.tree.loads("headers_module");
+        let module = if is_loaded { "" } else { " and load mod_headers (`a2enmod headers`)" };
+        for (name, value) in &app.headers {
+            if !is_switch(name) || is_loaded && sets_request_header(scope, name) {
+                continue;
+            }
+            let name = spelled(name);
+            let suggestion = format!(
+                "In the virtual host at {}, add `RequestHeader set {name} {value}`{module}",
+                host.line()
+            );
+            let detail = format!("{name} is not sent to the app");
+            let fact = Fact::at(FactKind::NotAnnounced, upstream.by.clone(), detail);
+            facts.push(fact.mended_by(suggestion));
+        }
+        facts
     }
 
+    /// The file that the direct location opens.
     fn direct(
         &self,
         direct: &Request,
-        question: &Query,
+        query: &Query,
         disk: &dyn Disk,
         worker: &Worker,
     ) -> Option<Fact> {
-        let found = self.site(direct, disk).find(direct)?;
-        let End::Opens(path, Some(at)) = found.end else { return None };
-        Some(super::opened::direct(&path, at, question, disk, worker))
+        let route = self.router(direct, disk).route(direct)?;
+        let RouteOutcome::Opens(path, Some(at)) = route.outcome else { return None };
+        Some(opened::direct(&path, at, query, disk, worker))
     }
+}
+
+/// Whether a `Header` directive removes a response header. `Header always` uses a separate table,
+/// which does not contain the headers of an upstream.
+fn removes(directive: &Directive, header: &str) -> bool {
+    let mut words = directive.args.as_slice();
+    while let [first, rest @ ..] = words
+        && first.eq_ignore_ascii_case("onsuccess")
+    {
+        words = rest;
+    }
+    match words {
+        [verb, name] => verb.eq_ignore_ascii_case("unset") && name.eq_ignore_ascii_case(header),
+        _ => false,
+    }
+}
+
+/// Whether a `RequestHeader` directive sets a header of the request to the app.
+fn sets_request_header(scope: &Scope<'_>, header: &str) -> bool {
+    for directive in scope.all("requestheader") {
+        let verb = directive.arg(0).to_ascii_lowercase();
+        if matches!(verb.as_str(), "set" | "add" | "append" | "setifempty")
+            && directive.arg(1).trim_end_matches(':').eq_ignore_ascii_case(header)
+        {
+            return true;
+        }
+    }
+    false
 }
 
 impl Reader for Apache {
     fn worker(&self) -> Worker {
-        let word = |name: &str| {
-            let found = self.tree.main.iter().rev().find(|it| it.name == name)?;
-            Some(found.arg(0).to_owned()).filter(|it| !it.contains('$'))
-        };
         Worker {
             server: Server::Apache.name(),
-            user: word("user"),
-            group: word("group"),
-            pid_file: word("pidfile"),
+            user: self.main_argument("user"),
+            group: self.main_argument("group"),
+            pid_file: self.main_argument("pidfile"),
         }
     }
 
     fn listens(&self, address: &Address) -> bool {
-        server::listens(&self.tree.main, address)
+        virtual_host::listens(&self.tree.main, address)
     }
 
-    fn analysis(&self, question: &Query, disk: &dyn Disk, worker: &Worker) -> RouteAnalysis {
-        let mut treatment = RouteAnalysis::default();
-        let site = self.site(&question.site, disk);
-        let Some(found) = site.find(&question.site) else { return treatment };
-        download(&site, &found, question, &mut treatment);
-        let obeys = question.hands_over_by("X-Sendfile");
-        if let (End::Asks(asked), true) = (&found.end, obeys) {
-            let xsendfile = XSendFile { tree: &self.tree, found: &found, asked, site: &site };
-            treatment.header.extend(xsendfile.state());
-            treatment.header.extend(found.forbidden.clone());
-            let on = treatment.header.iter().all(|it| it.kind == FactKind::HeaderObeyed);
-            treatment.fate = if on { HeaderFate::Obeyed } else { HeaderFate::Passed };
-            treatment.target = xsendfile.target(question, disk, worker);
-        } else if let Some(forbidden) = &found.forbidden {
-            treatment.header.push(forbidden.clone());
+    fn analysis(&self, query: &Query, disk: &dyn Disk, worker: &Worker) -> RouteAnalysis {
+        let mut analysis = RouteAnalysis::default();
+        let router = self.router(&query.site, disk);
+        let Some(route) = router.route(&query.site) else { return analysis };
+        add_download(&router, &route, query, &mut analysis);
+        let scope = &route.scope;
+        let mut missing_headers = Vec::new();
+        if let RouteOutcome::Proxied(upstream) = &route.outcome {
+            let host = match router.virtual_host {
+                Some(virtual_host) => virtual_host.place(),
+                None => upstream.by.clone(),
+            };
+            missing_headers = self.missing_request_headers(query, scope, upstream, &host);
+            if query.hands_over_by("X-Sendfile") {
+                let xsendfile = XSendFile { tree: &self.tree, scope, upstream, host: &host };
+                let state = xsendfile.state();
+                if state.kind == FactKind::HeaderObeyed && route.forbidden.is_none() {
+                    analysis.fate = HeaderFate::Obeyed;
+                }
+                analysis.header.push(state);
+                analysis.target = xsendfile.target(query, disk, worker);
+            }
         }
-        let passed = treatment.fate == HeaderFate::Passed;
-        if let Some(unset) = self.unset(question, &found.scope).filter(|_| passed) {
-            treatment.header.push(unset);
-            treatment.fate = HeaderFate::Dropped;
+        analysis.header.extend(route.forbidden.clone());
+        if analysis.fate == HeaderFate::Passed
+            && let Some(removed) = self.removed_header(query, scope)
+        {
+            analysis.header.push(removed);
+            analysis.fate = HeaderFate::Dropped;
         }
-        if let End::Asks(asked) = &found.end {
-            treatment.header.extend(self.announced(question, &found, asked, site.host));
+        analysis.header.extend(missing_headers);
+        if let Some(direct) = &query.direct {
+            analysis.direct.extend(self.direct(direct, query, disk, worker));
         }
-        if let Some(direct) = &question.direct {
-            treatment.direct.extend(self.direct(direct, question, disk, worker));
-        }
-        treatment
+        analysis
     }
 }
 
 /// Records how the download URL is handled.
-fn download(site: &Site<'_>, found: &Found<'_>, question: &Query, treatment: &mut RouteAnalysis) {
-    let path = decoded(&question.site.path);
-    let fact = match &found.end {
-        End::Asks(asked) => {
-            treatment.asks = asked.addresses.last().cloned();
-            let detail = format!("matches the download URL and passes it to {}", asked.shown());
-            treatment.download.extend(wrongly_asked(asked, question));
-            treatment.download.extend(guarded(&found.scope));
-            Fact::at(FactKind::DownloadAsksApp, asked.by.clone(), detail)
+fn add_download(
+    router: &Router<'_>,
+    route: &Route<'_>,
+    query: &Query,
+    analysis: &mut RouteAnalysis,
+) {
+    let path = decoded(&query.site.path);
+    let fact = match &route.outcome {
+        RouteOutcome::Proxied(upstream) => {
+            analysis.asks = upstream.addresses.last().cloned();
+            analysis.download.extend(wrong_upstream(upstream, query));
+            analysis.download.extend(guarded(&route.scope));
+            let detail = format!("matches the download URL and passes it to {}", upstream.shown());
+            Fact::at(FactKind::DownloadAsksApp, upstream.by.clone(), detail)
         }
-        End::Redirects(to, by) => Fact::at(
-            FactKind::DownloadRedirected,
-            by.clone(),
-            format!("redirects the client to {to}"),
-        ),
-        End::Unknown(reason) => {
-            treatment.unsure = true;
+        RouteOutcome::Redirects(to, by) => {
+            let detail = format!("redirects the client to {to}");
+            Fact::at(FactKind::DownloadRedirected, by.clone(), detail)
+        }
+        RouteOutcome::Unknown(reason) => {
+            analysis.unsure = true;
             Fact::of(FactKind::Unsure, reason.clone())
         }
-        End::Answers(status, by) => {
-            let what = format!("matches the download URL and returns {status}");
-            not_asking(site, &path, &what, Some(by.clone()))
+        RouteOutcome::Responds(status, by) => {
+            let outcome = format!("matches the download URL and returns {status}");
+            not_proxied(router, &path, &outcome, Some(by.clone()))
         }
-        End::Opens(file, by) => {
-            let what = format!("matches the download URL and opens {file}");
-            not_asking(site, &path, &what, by.clone())
+        RouteOutcome::Opens(file, by) => {
+            let outcome = format!("matches the download URL and opens {file}");
+            not_proxied(router, &path, &outcome, by.clone())
         }
     };
-    treatment.download.push(fact);
+    analysis.download.push(fact);
 }
 
-/// An access rule: whom it admits is known only at run time.
+/// An upstream address, protocol or path other than the app's.
+fn wrong_upstream(upstream: &Upstream, query: &Query) -> Vec<Fact> {
+    let mut facts = Vec::new();
+    let Some(app) = &query.app else { return facts };
+    let at = &upstream.by;
+    let is_https = upstream.scheme == "https";
+    let is_http = is_https || upstream.scheme == "http";
+    if !upstream.is_at(&app.address) {
+        let detail =
+            format!("passes requests to {}, but the app is at {}", upstream.shown(), app.address);
+        let suggestion = format!("In {}, set the app's address: http://{}", at.line(), app.address);
+        let fact = Fact::at(FactKind::AppElsewhere, at.clone(), detail);
+        facts.push(fact.mended_by(suggestion));
+    } else if !is_http || is_https != app.https {
+        let expected = if app.https { "HTTPS" } else { "HTTP" };
+        let detail =
+            format!("uses {} with {}, which expects {expected}", upstream.scheme, app.address);
+        facts.push(Fact::at(FactKind::AppElsewhere, at.clone(), detail));
+    }
+    if is_http && decoded(&upstream.path) != decoded(&app.path) {
+        let detail = format!("requests {} from the app; expected {}", upstream.path, app.path);
+        let suggestion = format!(
+            "In {}, end both the path and the URL with a slash, or neither (now {})",
+            at.line(),
+            upstream.written
+        );
+        let fact = Fact::at(FactKind::PathRewritten, at.clone(), detail);
+        facts.push(fact.mended_by(suggestion));
+    }
+    facts
+}
+
+/// An access rule: which clients it admits is known only at run time.
 fn guarded(scope: &Scope<'_>) -> Option<Fact> {
-    let open = |it: &&Directive| it.arg(0) == "all" && it.arg(1) == "granted";
-    let denies = ["deny", "authtype", "secruleengine"].into_iter().flat_map(|it| scope.all(it));
-    let by = scope.all("require").filter(|it| !open(it)).chain(denies).next()?;
-    Some(Fact::at(FactKind::Guarded, by.place(), "may refuse a request"))
+    for name in ["require", "deny", "authtype", "secruleengine"] {
+        for rule in scope.all(name) {
+            let admits_all = rule.arg(0) == "all" && rule.arg(1) == "granted";
+            if name != "require" || !admits_all {
+                return Some(Fact::at(FactKind::Guarded, rule.place(), "may refuse a request"));
+            }
+        }
+    }
+    None
 }
 
-/// A rule that does not pass the request to the app: does it override one that would?
-fn not_asking(
-    site: &Site<'_>,
-    path: &str,
-    what: &str,
-    by: Option<sendfile_evidence::fact::SourceLine>,
-) -> Fact {
-    let here = || site.host.map(Directive::place);
-    if let (Some(excluded), Some(pass)) = (site.excluded(path), site.other_pass(path)) {
+/// A rule that does not pass the request to the app: either it overrides one that would, or there is
+/// none.
+fn not_proxied(router: &Router<'_>, path: &str, outcome: &str, by: Option<SourceLine>) -> Fact {
+    if let Some(excluded) = router.excluded(path)
+        && let Some(pass) = router.other_pass(path)
+    {
         let (at, pass) = (excluded.place(), pass.place());
-        let fix = format!(
+        let suggestion = format!(
             "In {}, narrow `{}` so that `{}` ({}) matches the download",
             at.line(),
             at.text,
@@ -231,45 +295,23 @@ fn not_asking(
             pass.line()
         );
         let detail = format!(
-            "{what}; without it, `{}` ({}) would pass the request to the app",
+            "{outcome}; without it, `{}` ({}) would pass the request to the app",
             pass.text,
             pass.line()
         );
-        return Fact::at(FactKind::DownloadShadowed, at, detail).mended_by(fix);
+        return Fact::at(FactKind::DownloadShadowed, at, detail).mended_by(suggestion);
     }
-    let fix = here().map(|it| {
-        format!("In the virtual host at {}, add a `ProxyPass` for the download path", it.line())
-    });
-    let detail = format!("{what}; no `ProxyPass` or `RewriteRule` passes it to the app");
-    Fact { kind: FactKind::DownloadNotRouted, at: by.or_else(here), detail, fix }
-}
-
-/// An upstream address, protocol or path other than the app's.
-fn wrongly_asked(asked: &RequestRecord, question: &Query) -> Vec<Fact> {
-    let Some(app) = &question.app else { return Vec::new() };
-    let at = || asked.by.clone();
-    let mut facts = Vec::new();
-    let https = asked.scheme == "https";
-    let http = https || asked.scheme == "http";
-    if !asked.is_at(&app.address) {
-        let detail =
-            format!("passes requests to {}, but the app is at {}", asked.shown(), app.address);
-        let fix = format!("In {}, set the app's address: http://{}", at().line(), app.address);
-        facts.push(Fact::at(FactKind::AppElsewhere, at(), detail).mended_by(fix));
-    } else if !http || https != app.https {
-        let speaks = &asked.scheme;
-        let answers = if app.https { "HTTPS" } else { "HTTP" };
-        let detail = format!("uses {speaks} with {}, which expects {answers}", app.address);
-        facts.push(Fact::at(FactKind::AppElsewhere, at(), detail));
+    let detail = format!("{outcome}; no `ProxyPass` or `RewriteRule` passes it to the app");
+    let mut fact = Fact { at: by, ..Fact::of(FactKind::DownloadNotRouted, detail) };
+    if let Some(virtual_host) = router.virtual_host {
+        let place = virtual_host.place();
+        fact.fix = Some(format!(
+            "In the virtual host at {}, add a `ProxyPass` for the download path",
+            place.line()
+        ));
+        if fact.at.is_none() {
+            fact.at = Some(place);
+        }
     }
-    if http && decoded(&asked.path) != decoded(&app.path) {
-        let detail = format!("requests {} from the app; expected {}", asked.path, app.path);
-        let fix = format!(
-            "In {}, end both the path and the URL with a slash, or neither (now {})",
-            at().line(),
-            asked.written
-        );
-        facts.push(Fact::at(FactKind::PathRewritten, at(), detail).mended_by(fix));
-    }
-    facts
+    fact
 }

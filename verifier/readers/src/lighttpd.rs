@@ -1,31 +1,32 @@
-//! lighttpd: its configuration, and the facts that it contains about one download.
+//! lighttpd: its configuration, and the facts that it contains about one download. It knows nothing
+//! of other proxies, and of the app only what the query contains.
 
 use sendfile_evidence::{
     Server,
-    fact::{Fact, FactKind},
+    fact::{Fact, FactKind, SourceLine},
     request::{Address, Request},
 };
 
-use super::{
-    opened::{direct, same, seen},
-    pattern::Matcher,
-    question::{is_switch, spelled},
-    uri::{self, decoded, is_below},
-};
 use crate::{
     disk::{Disk, Worker},
-    question::Query,
+    opened,
+    pattern::Matcher,
+    question::{Query, is_switch, spelled},
     reader::{HeaderFate, Reader, RouteAnalysis},
+    uri::{self, decoded, is_below},
 };
 
-mod effective;
+mod route;
+mod settings;
 #[cfg(test)]
 mod tests;
 mod tree;
+mod value;
 
 use self::{
-    effective::{End, Host, Settings},
-    tree::{Branch, Item},
+    route::{Host, RouteOutcome, any_gateway, route, upstream_path},
+    settings::Settings,
+    value::Item,
 };
 
 /// A lighttpd configuration.
@@ -40,59 +41,87 @@ impl Lighttpd {
         Self { items: tree::read(path, disk, unread), matcher: Matcher::default() }
     }
 
-    fn word(&self, key: &str) -> Option<String> {
-        let found = self.items.iter().rev().find_map(|it| match it {
-            Item::Set(it) if it.key == key => Some(it.value.text().to_owned()),
-            _ => None,
-        });
-        found.filter(|it| !it.is_empty())
+    /// The text of a setting outside of all conditions; `None` if it is empty or missing.
+    fn main_setting(&self, key: &str) -> Option<String> {
+        for item in self.items.iter().rev() {
+            if let Item::Set(setting) = item
+                && setting.key == key
+            {
+                let text = setting.value.text();
+                return if text.is_empty() { None } else { Some(text.to_owned()) };
+            }
+        }
+        None
     }
 
     fn settings<'a>(&'a self, request: &'a Request) -> Option<Settings<'a>> {
         Settings::of(&self.items, request, &self.matcher)
     }
 
-    fn download(&self, end: &End<'_>, settings: &Settings<'_>, question: &Query) -> Vec<Fact> {
-        let fact = match end {
-            End::Asks(hosts) => {
-                let Some(host) = meant(hosts, question) else { return Vec::new() };
-                let detail = format!("matches the download URL and passes it to {}", host.address);
-                let mut facts = wrongly_asked(host, settings, question);
-                facts.push(Fact::at(FactKind::DownloadAsksApp, host.place(), detail));
-                facts.extend(guarded(settings));
-                return facts;
+    /// The addresses that the server listens on.
+    fn listeners(&self) -> Vec<Address> {
+        let port = match self.main_setting("server.port") {
+            Some(port) => port.parse().unwrap_or(80),
+            None => 80,
+        };
+        let bind = self.main_setting("server.bind").unwrap_or_default();
+        let mut main = Address::of(&bind, port);
+        // A Unix socket has no port.
+        if main.port != 0 {
+            main.port = port;
+        }
+        let mut listeners = vec![main];
+        add_sockets(&self.items, &mut listeners);
+        listeners
+    }
+
+    /// The facts about how the download URL is handled.
+    fn download(
+        &self,
+        outcome: &RouteOutcome<'_>,
+        settings: &Settings<'_>,
+        query: &Query,
+    ) -> Vec<Fact> {
+        let fact = match outcome {
+            RouteOutcome::Proxied(hosts) => return proxied(hosts, settings, query),
+            RouteOutcome::Redirects(to, at) => {
+                let detail = format!("redirects the client to {to}");
+                Fact::at(FactKind::DownloadRedirected, at.clone(), detail)
             }
-            End::Redirects(to, at) => Fact::at(
-                FactKind::DownloadRedirected,
-                at.clone(),
-                format!("redirects the client to {to}"),
-            ),
-            End::Login(at) => Fact::at(
-                FactKind::LoginAsked,
-                at.clone(),
-                "requires a login before the request reaches the app",
-            ),
-            End::Answers(status, at) => {
+            RouteOutcome::Login(at) => {
+                let detail = "requires a login before the request reaches the app";
+                Fact::at(FactKind::LoginAsked, at.clone(), detail)
+            }
+            RouteOutcome::Responds(status, at) => {
                 let detail = format!("matches the download URL and returns {status}");
                 Fact::at(FactKind::DownloadShadowed, at.clone(), detail)
             }
-            End::Opens(path, at) => {
-                let what = format!("matches the download URL and opens {path}");
-                let gateway = effective::any_gateway(&self.items, &settings.path);
-                let lacking = gateway.and_then(|it| settings.lacks(&it.key));
-                let (detail, fix) = match (gateway.map(tree::Setting::place), lacking) {
-                    (Some(there), Some(module)) => (
+            RouteOutcome::Opens(path, at) => self.not_proxied(path, at, settings),
+            RouteOutcome::Unknown => return Vec::new(),
+        };
+        vec![fact]
+    }
+
+    /// The download URL is mapped to a file: a gateway that would match it has no effect, or there
+    /// is none.
+    fn not_proxied(&self, file: &str, at: &SourceLine, settings: &Settings<'_>) -> Fact {
+        let outcome = format!("matches the download URL and opens {file}");
+        let (reason, suggestion) = match any_gateway(&self.items, &settings.path) {
+            Some(gateway) => {
+                let there = gateway.place();
+                match settings.missing_module(&gateway.key) {
+                    Some(module) => (
                         format!(
-                            "{what}; `{}` ({}) has no effect without {module}, which is not in \
+                            "`{}` ({}) has no effect without {module}, which is not in \
                              `server.modules`",
                             there.text,
                             there.line()
                         ),
                         format!("Add \"{module}\" to `server.modules`"),
                     ),
-                    (Some(there), None) => (
+                    None => (
                         format!(
-                            "{what}; the condition around `{}` ({}) does not match it",
+                            "the condition around `{}` ({}) does not match it",
                             there.text,
                             there.line()
                         ),
@@ -101,18 +130,28 @@ impl Lighttpd {
                             there.line()
                         ),
                     ),
-                    (None, _) => (
-                        format!(
-                            "{what}; no `proxy.server` or `fastcgi.server` passes it to the app"
-                        ),
-                        "Add a `proxy.server` for the download path".to_owned(),
-                    ),
-                };
-                Fact::at(FactKind::DownloadNotRouted, at.clone(), detail).mended_by(fix)
+                }
             }
-            End::Unknown => return Vec::new(),
+            None => (
+                "no `proxy.server` or `fastcgi.server` passes it to the app".to_owned(),
+                "Add a `proxy.server` for the download path".to_owned(),
+            ),
         };
-        vec![fact]
+        let detail = format!("{outcome}; {reason}");
+        Fact::at(FactKind::DownloadNotRouted, at.clone(), detail).mended_by(suggestion)
+    }
+
+    /// The file that the direct location opens.
+    fn direct(
+        &self,
+        direct: &Request,
+        query: &Query,
+        disk: &dyn Disk,
+        worker: &Worker,
+    ) -> Option<Fact> {
+        let settings = self.settings(direct)?;
+        let RouteOutcome::Opens(path, at) = route(&settings, disk) else { return None };
+        Some(opened::direct(&path, at, query, disk, worker))
     }
 }
 
@@ -120,192 +159,215 @@ impl Reader for Lighttpd {
     fn worker(&self) -> Worker {
         Worker {
             server: Server::Lighttpd.name(),
-            user: self.word("server.username"),
-            group: self.word("server.groupname"),
-            pid_file: self.word("server.pid-file"),
+            user: self.main_setting("server.username"),
+            group: self.main_setting("server.groupname"),
+            pid_file: self.main_setting("server.pid-file"),
         }
     }
 
     fn listens(&self, address: &Address) -> bool {
-        let port = self.word("server.port").and_then(|it| it.parse().ok()).unwrap_or(80);
-        let main = Address::of(&self.word("server.bind").unwrap_or_default(), port);
-        let mut all = vec![Address { port: if main.port == 0 { 0 } else { port }, ..main }];
-        sockets(&self.items, &mut all);
-        all.iter().any(|it| {
-            let any = matches!(it.host.as_str(), "" | "*" | "0.0.0.0" | "::");
-            it.port == address.port && (any || it.is(address) || !address.is_number())
-        })
-    }
-
-    fn analysis(&self, question: &Query, disk: &dyn Disk, worker: &Worker) -> RouteAnalysis {
-        let mut treatment = RouteAnalysis::default();
-        let Some(settings) = self.settings(&question.site) else { return treatment };
-        let end = settings.end(disk);
-        if let Some(reason) = &settings.unsure {
-            treatment.unsure = true;
-            treatment.download.push(Fact::of(FactKind::Unsure, reason.clone()));
-        }
-        treatment.download.extend(self.download(&end, &settings, question));
-        if let End::Asks(hosts) = &end
-            && let Some(host) = meant(hosts, question)
-        {
-            treatment.asks = Some(host.address.clone());
-            treatment.header.extend(announced(question, &settings, host));
-            if question.hands_over_by("X-Sendfile") {
-                let (fate, fact) = acts(host, question);
-                treatment.fate = fate;
-                treatment.header.push(fact);
-                treatment.target = target(question, host, disk, worker);
+        for listener in self.listeners() {
+            let any = matches!(listener.host.as_str(), "" | "*" | "0.0.0.0" | "::");
+            let is_host = any || listener.is(address) || !address.is_number();
+            if listener.port == address.port && is_host {
+                return true;
             }
         }
-        let asked = question.direct.as_ref();
-        if let Some(End::Opens(path, at)) = asked.and_then(|it| Some(self.settings(it)?.end(disk)))
-        {
-            treatment.direct.push(direct(&path, at, question, disk, worker));
+        false
+    }
+
+    fn analysis(&self, query: &Query, disk: &dyn Disk, worker: &Worker) -> RouteAnalysis {
+        let mut analysis = RouteAnalysis::default();
+        let Some(settings) = self.settings(&query.site) else { return analysis };
+        let outcome = route(&settings, disk);
+        if let Some(reason) = &settings.unsure {
+            analysis.unsure = true;
+            analysis.download.push(Fact::of(FactKind::Unsure, reason.clone()));
         }
-        treatment
+        analysis.download.extend(self.download(&outcome, &settings, query));
+        if let RouteOutcome::Proxied(hosts) = &outcome
+            && let Some(host) = app_or_first(hosts, query)
+        {
+            analysis.asks = Some(host.address.clone());
+            analysis.header.extend(missing_request_headers(query, &settings, host));
+            if query.hands_over_by("X-Sendfile") {
+                let (fate, fact) = sendfile(host, query);
+                analysis.fate = fate;
+                analysis.header.push(fact);
+                analysis.target = target(query, host, disk, worker);
+            }
+        }
+        if let Some(direct) = &query.direct {
+            analysis.direct.extend(self.direct(direct, query, disk, worker));
+        }
+        analysis
+    }
+}
+
+/// Adds the addresses of all conditions on `$SERVER["socket"]`.
+fn add_sockets(items: &[Item], listeners: &mut Vec<Address>) {
+    for item in items {
+        let Item::If(branches) = item else { continue };
+        for branch in branches {
+            if let Some(condition) = &branch.condition
+                && condition.variable == "SERVER"
+                && condition.key == "socket"
+            {
+                listeners.push(Address::of(&condition.value, 80));
+            }
+            add_sockets(&branch.items, listeners);
+        }
     }
 }
 
 /// The host that is the app, else the first one.
-fn meant<'h, 'a>(hosts: &'h [Host<'a>], question: &Query) -> Option<&'h Host<'a>> {
-    hosts.iter().find(|it| question.is_app(&it.address) == Some(true)).or(hosts.first())
+fn app_or_first<'h, 'a>(hosts: &'h [Host<'a>], query: &Query) -> Option<&'h Host<'a>> {
+    let app = hosts.iter().find(|host| query.is_app(&host.address) == Some(true));
+    app.or(hosts.first())
 }
 
-/// A login whose credentials the client may have: known only at run time.
-fn guarded(settings: &Settings<'_>) -> Option<Fact> {
-    let by = settings.setting("auth.require")?;
-    Some(Fact::at(FactKind::Guarded, by.place(), "may refuse a request"))
-}
-
-fn sockets(items: &[Item], all: &mut Vec<Address>) {
-    for item in items {
-        let Item::If(branches) = item else { continue };
-        for Branch { condition, items } in branches {
-            if let Some(socket) =
-                condition.as_ref().filter(|it| it.of == "SERVER" && it.key == "socket")
-            {
-                all.push(Address::of(&socket.value, 80));
-            }
-            sockets(items, all);
-        }
-    }
-}
-
-/// Whether the host's entry acts on the header.
-fn acts(host: &Host<'_>, question: &Query) -> (HeaderFate, Fact) {
-    let at = host.place();
-    let value = question.value.as_deref().unwrap_or_default();
-    let folder = value.rsplit_once('/').map_or("/DIRECTORY", |(folder, _)| folder);
-    match host.sends {
-        true => {
-            let fact =
-                Fact::at(FactKind::HeaderObeyed, at, "acts on X-Sendfile in the app's responses");
-            (HeaderFate::Obeyed, fact)
-        }
-        false => {
-            let fix = format!(
-                "In {}, add `\"x-sendfile\" => \"enable\", \"x-sendfile-docroot\" => ( \
-                 \"{folder}/\" )` to the host's entry",
-                at.line()
-            );
-            let fact = Fact::at(
-                FactKind::FeatureOff,
-                at,
-                "no `\"x-sendfile\" => \"enable\"` for this host",
-            );
-            (HeaderFate::Dropped, fact.mended_by(fix))
-        }
-    }
-}
-
-/// What the header's path refers to: decoded, and below one of the directories if any are set.
-fn target(question: &Query, host: &Host<'_>, disk: &dyn Disk, worker: &Worker) -> Vec<Fact> {
-    let Some(value) = question.value.as_deref().filter(|it| it.starts_with('/')) else {
-        return Vec::new();
-    };
-    let Some(path) = uri::normalised(&decoded(value), uri::Slashes::Merged) else {
-        return Vec::new();
-    };
-    let mut facts = Vec::new();
-    let folders = &host.folders;
-    if !folders.is_empty() && !folders.iter().any(|it| is_below(&path, it)) {
-        let at = host.place_of("x-sendfile-docroot");
-        let folder = path.rsplit_once('/').map_or("/", |(folder, _)| folder);
-        let through =
-            folders.iter().find(|it| disk.real(it).is_some_and(|it| is_below(&path, &it)));
-        let (detail, wanted) = match through.and_then(|it| Some((it, disk.real(it)?))) {
-            Some((link, real)) => (
-                format!(
-                    "{path} is outside {}: {link} is a symbolic link to {real}, and links are not \
-                     resolved",
-                    folders.join(", ")
-                ),
-                real,
-            ),
-            None => (format!("{path} is outside {}", folders.join(", ")), folder.to_owned()),
-        };
-        let fix = format!(
-            "In {}, add \"{}/\" to `x-sendfile-docroot`",
-            at.line(),
-            wanted.trim_end_matches('/')
-        );
-        facts.push(Fact::at(FactKind::PathNotAllowed, at, detail).mended_by(fix));
-    }
-    let (state, detail, fix) = seen(&path, disk, worker);
-    if question.file.as_deref().is_none_or(|it| same(&path, it, disk)) {
-        let says = FactKind::TargetOpens { path, state, wrong: None };
-        facts.push(Fact {
-            fix,
-            ..Fact::at(says, host.place(), format!("the hand-off opens {detail}"))
-        });
+/// The facts about a download URL that is passed to one of these hosts.
+fn proxied(hosts: &[Host<'_>], settings: &Settings<'_>, query: &Query) -> Vec<Fact> {
+    let Some(host) = app_or_first(hosts, query) else { return Vec::new() };
+    let mut facts = wrong_upstream(host, settings, query);
+    let detail = format!("matches the download URL and passes it to {}", host.address);
+    facts.push(Fact::at(FactKind::DownloadAsksApp, host.place(), detail));
+    // Whether a client has the credentials for a login is known only at run time.
+    if let Some(login) = settings.setting("auth.require") {
+        facts.push(Fact::at(FactKind::Guarded, login.place(), "may refuse a request"));
     }
     facts
 }
 
-/// Headers that enable the app's hand-off but are not sent.
-fn announced(question: &Query, settings: &Settings<'_>, host: &Host<'_>) -> Vec<Fact> {
-    let Some(app) = &question.app else { return Vec::new() };
-    let set = |name: &str| {
-        ["setenv.add-request-header", "setenv.set-request-header"].iter().any(|key| {
-            let found = settings.value(key).into_iter().flat_map(|it| {
-                it.entries().into_iter().map(|(n, _)| n.map(str::to_owned)).collect::<Vec<_>>()
-            });
-            found.flatten().any(|it| it.eq_ignore_ascii_case(name))
-        })
-    };
-    let missing = app.headers.iter().filter(|(name, _)| is_switch(name) && !set(name));
-    missing
-        .map(|(name, value)| {
-            let name = spelled(name);
-            let fix = format!(
-                "Before {}, add `setenv.add-request-header = ( \"{name}\" => \"{value}\" )` \
-                 (requires mod_setenv)",
-                host.place().line()
-            );
-            let detail = format!("{name} is not sent to the app");
-            Fact::at(FactKind::NotAnnounced, host.place(), detail).mended_by(fix)
-        })
-        .collect()
-}
-
-fn wrongly_asked(host: &Host<'_>, settings: &Settings<'_>, question: &Query) -> Vec<Fact> {
-    let Some(app) = &question.app else { return Vec::new() };
-    let at = host.place();
+/// An upstream address, protocol or path other than the app's.
+fn wrong_upstream(host: &Host<'_>, settings: &Settings<'_>, query: &Query) -> Vec<Fact> {
     let mut facts = Vec::new();
+    let Some(app) = &query.app else { return facts };
+    let at = host.place();
     if !host.address.is(&app.address) {
         let detail =
             format!("passes requests to {}, but the app is at {}", host.address, app.address);
-        let fix = format!("In {}, set the app's address: {}", at.line(), app.address);
-        facts.push(Fact::at(FactKind::AppElsewhere, at.clone(), detail).mended_by(fix));
+        let suggestion = format!("In {}, set the app's address: {}", at.line(), app.address);
+        let fact = Fact::at(FactKind::AppElsewhere, at.clone(), detail);
+        facts.push(fact.mended_by(suggestion));
     } else if !host.http {
         let detail = format!("uses FastCGI with {}, which expects HTTP", app.address);
         facts.push(Fact::at(FactKind::AppElsewhere, at.clone(), detail));
     }
-    let asked = settings.sent_path();
-    if host.http && asked != decoded(&app.path) {
-        let detail = format!("requests {asked} from the app; expected {}", app.path);
+    let path = upstream_path(settings);
+    if host.http && path != decoded(&app.path) {
+        let detail = format!("requests {path} from the app; expected {}", app.path);
         facts.push(Fact::at(FactKind::PathRewritten, at, detail));
     }
     facts
+}
+
+/// Request headers that enable the app's hand-off but are not sent.
+fn missing_request_headers(query: &Query, settings: &Settings<'_>, host: &Host<'_>) -> Vec<Fact> {
+    let mut facts = Vec::new();
+    let Some(app) = &query.app else { return facts };
+    for (name, value) in &app.headers {
+        if !is_switch(name) || sets_request_header(settings, name) {
+            continue;
+        }
+        let name = spelled(name);
+        let suggestion = format!(
+            "Before {}, add `setenv.add-request-header = ( \"{name}\" => \"{value}\" )` (requires \
+             mod_setenv)",
+            host.place().line()
+        );
+        let detail = format!("{name} is not sent to the app");
+        let fact = Fact::at(FactKind::NotAnnounced, host.place(), detail);
+        facts.push(fact.mended_by(suggestion));
+    }
+    facts
+}
+
+fn sets_request_header(settings: &Settings<'_>, header: &str) -> bool {
+    for key in ["setenv.add-request-header", "setenv.set-request-header"] {
+        for (name, _) in settings.entries(key) {
+            if let Some(name) = name
+                && name.eq_ignore_ascii_case(header)
+            {
+                return true;
+            }
+        }
+    }
+    false
+}
+
+/// Whether the host's entry enables X-Sendfile.
+fn sendfile(host: &Host<'_>, query: &Query) -> (HeaderFate, Fact) {
+    let at = host.place();
+    if host.sendfile {
+        let detail = "acts on X-Sendfile in the app's responses";
+        return (HeaderFate::Obeyed, Fact::at(FactKind::HeaderObeyed, at, detail));
+    }
+    let directory = match query.value.as_deref().unwrap_or_default().rsplit_once('/') {
+        Some((directory, _)) => directory,
+        None => "/DIRECTORY",
+    };
+    let suggestion = format!(
+        "In {}, add `\"x-sendfile\" => \"enable\", \"x-sendfile-docroot\" => ( \"{directory}/\" )` \
+         to the host's entry",
+        at.line()
+    );
+    let detail = "no `\"x-sendfile\" => \"enable\"` for this host";
+    let fact = Fact::at(FactKind::FeatureOff, at, detail);
+    (HeaderFate::Dropped, fact.mended_by(suggestion))
+}
+
+/// Determines what the header's path refers to: lighttpd decodes it, and restricts it to the
+/// host's directories if any are set.
+fn target(query: &Query, host: &Host<'_>, disk: &dyn Disk, worker: &Worker) -> Vec<Fact> {
+    let mut facts = Vec::new();
+    let Some(path) = target_path(query) else { return facts };
+    let directories = &host.directories;
+    let is_allowed = directories.iter().any(|directory| is_below(&path, directory));
+    if !directories.is_empty() && !is_allowed {
+        facts.push(not_allowed(&path, host, disk));
+    }
+    let (state, detail, fix) = opened::seen(&path, disk, worker);
+    let is_other_file = query.file.as_deref().is_some_and(|file| !opened::same(&path, file, disk));
+    if !is_other_file {
+        let kind = FactKind::TargetOpens { path, state, wrong: None };
+        let fact = Fact::at(kind, host.place(), format!("the hand-off opens {detail}"));
+        facts.push(Fact { fix, ..fact });
+    }
+    facts
+}
+
+fn target_path(query: &Query) -> Option<String> {
+    let value = query.value.as_deref()?;
+    if !value.starts_with('/') {
+        return None;
+    }
+    uri::normalised(&decoded(value), uri::Slashes::Merged)
+}
+
+/// A path that is outside the directories of `x-sendfile-docroot`.
+fn not_allowed(path: &str, host: &Host<'_>, disk: &dyn Disk) -> Fact {
+    let at = host.place_of("x-sendfile-docroot");
+    let mut detail = format!("{path} is outside {}", host.directories.join(", "));
+    let mut wanted = match path.rsplit_once('/') {
+        Some((directory, _)) => directory.to_owned(),
+        None => "/".to_owned(),
+    };
+    for directory in &host.directories {
+        if let Some(real) = disk.real(directory)
+            && is_below(path, &real)
+        {
+            detail = format!(
+                "{detail}: {directory} is a symbolic link to {real}, and links are not resolved"
+            );
+            wanted = real;
+            break;
+        }
+    }
+    let suggestion = format!(
+        "In {}, add \"{}/\" to `x-sendfile-docroot`",
+        at.line(),
+        wanted.trim_end_matches('/')
+    );
+    Fact::at(FactKind::PathNotAllowed, at, detail).mended_by(suggestion)
 }

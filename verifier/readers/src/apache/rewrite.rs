@@ -1,27 +1,28 @@
-//! mod_rewrite, as far as a configuration and a request determine it.
+//! mod_rewrite, as far as a configuration and a request determine it: conditions, rules and their
+//! flags. It knows nothing of the modules that handle the rewritten request.
 
 use sendfile_evidence::request::Request;
 
-use super::super::{
+use crate::{
     directive::Directive,
+    disk::{Disk, Look},
     pattern::{Captured, Case, Matcher},
     uri::LONGEST,
 };
-use crate::disk::{Disk, Look};
 
 /// The result of the rules.
 #[derive(Debug)]
-pub(super) enum Outcome<'a> {
+pub(super) enum Rewrite<'a> {
     /// No rule applies.
-    Nothing,
+    Unchanged,
     /// Another path.
     Path(String),
     /// The request is proxied to this URL.
     Proxy(String, &'a Directive),
     /// A redirect.
     Redirect(String, &'a Directive),
-    /// Apache responds itself.
-    Answers(u16, &'a Directive),
+    /// Apache responds itself with this status.
+    Status(u16, &'a Directive),
     /// It depends on something known only at run time.
     Unknown(&'a Directive),
 }
@@ -35,21 +36,25 @@ pub(super) struct Subject<'a> {
     /// The path on disk.
     pub(super) file: &'a str,
     /// For per-directory rules, the directory with a trailing slash, which the rules do not see.
-    pub(super) folder: Option<&'a str>,
+    pub(super) directory: Option<&'a str>,
     pub(super) disk: &'a dyn Disk,
     pub(super) matcher: &'a Matcher,
 }
 
 /// Whether the rules of a block are enabled.
 pub(super) fn is_on(directives: &[Directive]) -> bool {
-    let engine = directives.iter().rev().find(|it| it.name == "rewriteengine");
-    engine.is_some_and(|it| it.arg(0).eq_ignore_ascii_case("on"))
+    for directive in directives.iter().rev() {
+        if directive.name == "rewriteengine" {
+            return directive.arg(0).eq_ignore_ascii_case("on");
+        }
+    }
+    false
 }
 
 /// Runs the rules of a block.
-pub(super) fn run<'a>(directives: &'a [Directive], subject: &Subject<'_>) -> Outcome<'a> {
-    let before = match subject.folder {
-        Some(folder) => subject.file.strip_prefix(folder).unwrap_or(subject.file),
+pub(super) fn run<'a>(directives: &'a [Directive], subject: &Subject<'_>) -> Rewrite<'a> {
+    let before = match subject.directory {
+        Some(directory) => subject.file.strip_prefix(directory).unwrap_or(subject.file),
         None => subject.path,
     };
     let mut path = before.to_owned();
@@ -58,151 +63,199 @@ pub(super) fn run<'a>(directives: &'a [Directive], subject: &Subject<'_>) -> Out
         match directive.name.as_str() {
             "rewritecond" => conditions.push(directive),
             "rewriterule" => {
-                let asked = std::mem::take(&mut conditions);
-                match rule(directive, &asked, &path, subject) {
-                    Step::GoesOn => {}
-                    Step::Is(new) => path = new,
+                let conditions = std::mem::take(&mut conditions);
+                match apply(directive, &conditions, &path, subject) {
+                    Step::Skip => {}
+                    Step::Continue(new) => path = new,
                     Step::Last(new) => {
                         path = new;
                         break;
                     }
-                    Step::Ends(outcome) => return outcome,
+                    Step::End(result) => return result,
                 }
             }
             _ => {}
         }
     }
-    if path == before { Outcome::Nothing } else { Outcome::Path(path) }
+    if path == before { Rewrite::Unchanged } else { Rewrite::Path(path) }
 }
 
+/// The result of one rule.
 enum Step<'a> {
-    GoesOn,
-    Is(String),
+    /// The rule does not apply.
+    Skip,
+    /// The next rule continues with this path.
+    Continue(String),
+    /// This path is final.
     Last(String),
-    Ends(Outcome<'a>),
+    /// The rule ends the processing.
+    End(Rewrite<'a>),
 }
 
-fn rule<'a>(
+/// Applies a `RewriteRule` with the conditions before it.
+fn apply<'a>(
     rule: &'a Directive,
     conditions: &[&Directive],
     path: &str,
     subject: &Subject<'_>,
 ) -> Step<'a> {
-    let flags = flags(rule.arg(2));
-    let has = |names: &[&str]| flags.iter().any(|it| names.contains(&it.as_str()));
-    let case = if has(&["NC", "NOCASE"]) { Case::Ignored } else { Case::Matters };
-    let (not, pattern) = match rule.arg(0).strip_prefix('!') {
+    let flags = Flags::parse(rule.arg(2));
+    let (negated, pattern) = without_negation(rule.arg(0));
+    let Ok(found) = subject.matcher.captures(pattern, flags.case(), path) else {
+        return Step::End(Rewrite::Unknown(rule));
+    };
+    if found.is_some() == negated {
+        return Step::Skip;
+    }
+    let mut captures = Captures { rule: found.unwrap_or_default(), ..Captures::default() };
+    match all_hold(conditions, &captures.rule, subject) {
+        Test::Holds(condition) => captures.condition = condition,
+        Test::Fails => return Step::Skip,
+        Test::Unknown => return Step::End(Rewrite::Unknown(rule)),
+    }
+    let Some(target) = expand(rule.arg(1), &captures, subject) else {
+        return Step::End(Rewrite::Unknown(rule));
+    };
+    if flags.has(&["F", "FORBIDDEN"]) {
+        return Step::End(Rewrite::Status(403, rule));
+    }
+    if flags.has(&["G", "GONE"]) {
+        return Step::End(Rewrite::Status(410, rule));
+    }
+    if flags.has(&["P", "PROXY"]) {
+        return Step::End(Rewrite::Proxy(target, rule));
+    }
+    if target.contains("://") || flags.has_redirect() {
+        return Step::End(Rewrite::Redirect(target, rule));
+    }
+    let new = if rule.arg(1) == "-" { path.to_owned() } else { without_query(target) };
+    if flags.has(&["L", "LAST", "END", "PT", "PASSTHROUGH"]) {
+        Step::Last(new)
+    } else {
+        Step::Continue(new)
+    }
+}
+
+/// Whether a pattern is negated with `!`, and the pattern itself.
+fn without_negation(pattern: &str) -> (bool, &str) {
+    match pattern.strip_prefix('!') {
         Some(pattern) => (true, pattern),
-        None => (false, rule.arg(0)),
-    };
-    let Ok(found) = subject.matcher.captures(pattern, case, path) else {
-        return Step::Ends(Outcome::Unknown(rule));
-    };
-    if found.is_some() == not {
-        return Step::GoesOn;
+        None => (false, pattern),
     }
-    let captured = found.unwrap_or_default();
-    let last = match holds(conditions, &captured, subject) {
-        Some(Some(last)) => last,
-        Some(None) => return Step::GoesOn,
-        None => return Step::Ends(Outcome::Unknown(rule)),
-    };
-    let target = rule.arg(1);
-    let Some(filled) = filled(target, &captured, &last, subject) else {
-        return Step::Ends(Outcome::Unknown(rule));
-    };
-    if has(&["F", "FORBIDDEN"]) {
-        return Step::Ends(Outcome::Answers(403, rule));
-    }
-    if has(&["G", "GONE"]) {
-        return Step::Ends(Outcome::Answers(410, rule));
-    }
-    if has(&["P", "PROXY"]) {
-        return Step::Ends(Outcome::Proxy(filled, rule));
-    }
-    let absolute = filled.contains("://");
-    if absolute
-        || flags.iter().any(|it| it == "R" || it.starts_with("R=") || it.starts_with("REDIRECT"))
-    {
-        return Step::Ends(Outcome::Redirect(filled, rule));
-    }
-    let new = match target {
-        "-" => path.to_owned(),
-        _ => filled.split('?').next().unwrap_or(&filled).to_owned(),
-    };
-    if has(&["L", "LAST", "END", "PT", "PASSTHROUGH"]) { Step::Last(new) } else { Step::Is(new) }
 }
 
-/// The flags in brackets, in upper case up to their `=`.
-fn flags(text: &str) -> Vec<String> {
-    let inside = text.trim().trim_start_matches('[').trim_end_matches(']');
-    let flag = |it: &str| match it.trim().split_once('=') {
-        Some((name, value)) => format!("{}={value}", name.to_ascii_uppercase()),
-        None => it.trim().to_ascii_uppercase(),
-    };
-    inside.split(',').map(flag).filter(|it| !it.is_empty()).collect()
+fn without_query(target: String) -> String {
+    match target.split_once('?') {
+        Some((path, _)) => path.to_owned(),
+        None => target,
+    }
 }
 
-/// Whether all conditions hold, with the captures of the last one; `None` if unknown.
-fn holds(
-    conditions: &[&Directive],
-    rule: &Captured,
-    subject: &Subject<'_>,
-) -> Option<Option<Captured>> {
-    let mut last = Captured::default();
-    let mut any = false;
-    let mut or = false;
+/// The flags of a rule or a condition, in upper case up to their `=`.
+struct Flags(Vec<String>);
+
+impl Flags {
+    /// Parses flags in brackets.
+    fn parse(text: &str) -> Self {
+        let mut flags = Vec::new();
+        for flag in text.trim().trim_start_matches('[').trim_end_matches(']').split(',') {
+            let flag = match flag.trim().split_once('=') {
+                Some((name, value)) => format!("{}={value}", name.to_ascii_uppercase()),
+                None => flag.trim().to_ascii_uppercase(),
+            };
+            if !flag.is_empty() {
+                flags.push(flag);
+            }
+        }
+        Self(flags)
+    }
+
+    /// Whether any of the names of a flag is set.
+    fn has(&self, names: &[&str]) -> bool {
+        self.0.iter().any(|flag| names.contains(&flag.as_str()))
+    }
+
+    fn has_redirect(&self) -> bool {
+        self.0
+            .iter()
+            .any(|flag| flag == "R" || flag.starts_with("R=") || flag.starts_with("REDIRECT"))
+    }
+
+    fn case(&self) -> Case {
+        if self.has(&["NC", "NOCASE"]) { Case::Ignored } else { Case::Matters }
+    }
+}
+
+/// The captures that a text may refer to.
+#[derive(Default)]
+struct Captures {
+    /// Those of the rule's pattern, `$1`.
+    rule: Captured,
+    /// Those of the last condition with captures, `%1`.
+    condition: Captured,
+}
+
+/// The result of one condition, or of all.
+enum Test {
+    /// It holds, with these captures.
+    Holds(Captured),
+    Fails,
+    /// It depends on something known only at run time.
+    Unknown,
+}
+
+/// Whether all conditions hold, with the captures of the last one that has any.
+fn all_hold(conditions: &[&Directive], rule: &Captured, subject: &Subject<'_>) -> Test {
+    let mut captures = Captures { rule: rule.clone(), ..Captures::default() };
+    let mut any_holds = conditions.is_empty();
+    let mut is_alternative = false;
     for condition in conditions {
-        let flags = flags(condition.arg(2));
-        let found = one(condition, &flags, rule, &last, subject)?;
-        let is = found.is_some();
-        if let Some(captured) = found.filter(|it| !it.groups.is_empty()) {
-            last = captured;
-        }
-        any = if or { any || is } else { is };
-        or = flags.iter().any(|it| it == "OR" || it == "ORNEXT");
-        if !any && !or {
-            return Some(None);
+        let flags = Flags::parse(condition.arg(2));
+        let holds = match test(condition, &flags, &captures, subject) {
+            Test::Holds(captured) => {
+                if !captured.groups.is_empty() {
+                    captures.condition = captured;
+                }
+                true
+            }
+            Test::Fails => false,
+            Test::Unknown => return Test::Unknown,
+        };
+        any_holds = holds || is_alternative && any_holds;
+        is_alternative = flags.has(&["OR", "ORNEXT"]);
+        if !any_holds && !is_alternative {
+            return Test::Fails;
         }
     }
-    Some((any || conditions.is_empty()).then_some(last))
+    if any_holds { Test::Holds(captures.condition) } else { Test::Fails }
 }
 
-fn one(
-    condition: &Directive,
-    flags: &[String],
-    rule: &Captured,
-    last: &Captured,
-    subject: &Subject<'_>,
-) -> Option<Option<Captured>> {
-    let text = filled(condition.arg(0), rule, last, subject)?;
-    let (not, test) = match condition.arg(1).strip_prefix('!') {
-        Some(test) => (true, test),
-        None => (false, condition.arg(1)),
+/// Evaluates a `RewriteCond`.
+fn test(condition: &Directive, flags: &Flags, captures: &Captures, subject: &Subject<'_>) -> Test {
+    let Some(text) = expand(condition.arg(0), captures, subject) else { return Test::Unknown };
+    let (negated, test) = without_negation(condition.arg(1));
+    let holds = match test {
+        "-f" | "-s" | "-d" => {
+            let wanted = if test == "-d" { Look::Folder } else { Look::File };
+            match subject.disk.look(&text) {
+                Look::Unknown => return Test::Unknown,
+                found => found == wanted,
+            }
+        }
+        _ if test.starts_with('-') && test.len() > 1 => return Test::Unknown,
+        _ if test.starts_with('=') => text == test[1..].trim_matches('"'),
+        _ => match subject.matcher.captures(test, flags.case(), &text) {
+            Ok(Some(captured)) if !negated => return Test::Holds(captured),
+            Ok(found) => found.is_some(),
+            Err(_) => return Test::Unknown,
+        },
     };
-    let holds = |is: bool| Some((is != not).then(Captured::default));
-    match test {
-        "-f" | "-s" => return holds(known(subject.disk.look(&text))? == Look::File),
-        "-d" => return holds(known(subject.disk.look(&text))? == Look::Folder),
-        it if it.starts_with('-') && it.len() > 1 => return None,
-        it if it.starts_with('=') => return holds(text == it[1..].trim_matches('"')),
-        _ => {}
-    }
-    let nocase = flags.iter().any(|it| it == "NC" || it == "NOCASE");
-    let case = if nocase { Case::Ignored } else { Case::Matters };
-    let found = subject.matcher.captures(test, case, &text).ok()?;
-    match not {
-        true => Some(found.is_none().then(Captured::default)),
-        false => Some(found),
-    }
+    if holds == negated { Test::Fails } else { Test::Holds(Captured::default()) }
 }
 
-fn known(look: Look) -> Option<Look> {
-    (look != Look::Unknown).then_some(look)
-}
-
-/// `$1` of the rule, `%1` of the condition, and `%{NAME}` of the request.
-fn filled(text: &str, rule: &Captured, last: &Captured, subject: &Subject<'_>) -> Option<String> {
+/// Replaces `$1` of the rule, `%1` of the condition, and `%{NAME}` of the request; `None` if
+/// something is known only at run time, or the result is too long.
+fn expand(text: &str, captures: &Captures, subject: &Subject<'_>) -> Option<String> {
     let mut whole = String::new();
     let mut rest = text;
     while let Some(at) = rest.find(['$', '%', '\\']) {
@@ -212,25 +265,30 @@ fn filled(text: &str, rule: &Captured, last: &Captured, subject: &Subject<'_>) -
         let (before, behind) = rest.split_at(at);
         whole.push_str(before);
         let (sign, after) = (&behind[..1], &behind[1..]);
-        let digit = after.chars().next().and_then(|it| it.to_digit(10));
-        let braced = after.strip_prefix('{').and_then(|it| it.split_once('}'));
-        match (sign, digit, braced) {
-            ("\\", _, _) => {
-                let next = after.chars().next().map_or(0, char::len_utf8);
-                whole.push_str(&after[..next]);
-                rest = &after[next..];
-                continue;
+        let mut next = after.chars();
+        let first = next.next();
+        match (sign, first) {
+            ("\\", None) => rest = "",
+            ("\\", Some(escaped)) => {
+                whole.push(escaped);
+                rest = next.as_str();
             }
-            (_, Some(n), _) => {
-                let groups = if sign == "$" { &rule.groups } else { &last.groups };
-                whole.push_str(groups.get(n as usize).map_or("", String::as_str));
-                rest = &after[1..];
+            (_, Some(digit @ '0'..='9')) => {
+                let captured = if sign == "$" { &captures.rule } else { &captures.condition };
+                let number = usize::from(digit as u8 - b'0');
+                if let Some(group) = captured.groups.get(number) {
+                    whole.push_str(group);
+                }
+                rest = next.as_str();
             }
-            ("%", None, Some((name, behind))) => {
+            (_, Some('{')) if let Some((name, behind)) = next.as_str().split_once('}') => {
+                // `${…}` is a RewriteMap.
+                if sign == "$" {
+                    return None;
+                }
                 whole.push_str(&variable(name, subject)?);
                 rest = behind;
             }
-            ("$", None, Some(_)) => return None,
             _ => {
                 whole.push_str(sign);
                 rest = after;
@@ -240,14 +298,15 @@ fn filled(text: &str, rule: &Captured, last: &Captured, subject: &Subject<'_>) -
     Some(whole + rest)
 }
 
+/// The value of a server variable; `None` if it is known only at run time.
 fn variable(name: &str, subject: &Subject<'_>) -> Option<String> {
     let request = subject.request;
     if let Some(header) = name.strip_prefix("HTTP:") {
-        return Some(request.header(header).unwrap_or_default().to_owned());
+        return Some(header_of(request, header));
     }
-    Some(match name.to_ascii_uppercase().as_str() {
+    let value = match name.to_ascii_uppercase().as_str() {
         "REQUEST_URI" => subject.path.to_owned(),
-        "REQUEST_FILENAME" | "SCRIPT_FILENAME" => match subject.folder {
+        "REQUEST_FILENAME" | "SCRIPT_FILENAME" => match subject.directory {
             Some(_) => subject.file.to_owned(),
             // In per-server rules it is still the URL path.
             None => subject.path.to_owned(),
@@ -258,7 +317,15 @@ fn variable(name: &str, subject: &Subject<'_>) -> Option<String> {
         "REQUEST_SCHEME" => if request.https { "https" } else { "http" }.to_owned(),
         "HTTPS" => if request.https { "on" } else { "off" }.to_owned(),
         "SERVER_PORT" => request.address.port.to_string(),
-        "HTTP_COOKIE" => request.header("cookie").unwrap_or_default().to_owned(),
+        "HTTP_COOKIE" => header_of(request, "cookie"),
         _ => return None,
-    })
+    };
+    Some(value)
+}
+
+fn header_of(request: &Request, name: &str) -> String {
+    match request.header(name) {
+        Some(value) => value.to_owned(),
+        None => String::new(),
+    }
 }

@@ -1,8 +1,9 @@
 //! Compares the reader with what the real Apache 2.4 does with the same configuration.
 
-use super::{super::paper::InMemoryDisk, *};
-use crate::ProxyConfig;
 use sendfile_evidence::fact::FileState;
+
+use super::*;
+use crate::{ProxyConfig, chain, paper::InMemoryDisk};
 
 /// Two virtual hosts on one address; the app is on port 18997.
 const SITES: &str = r#"
@@ -45,25 +46,25 @@ ProxyPass /first http://127.0.0.1:18997/main
 "#;
 
 /// Host, target, and what handles it: the app's path, a file, or a redirect.
-const ANSWERED: [(&str, &str, &str); 20] = [
+const OUTCOMES: [(&str, &str, &str); 20] = [
     ("a.test", "/x", "opens /srv/a/x"),
     ("www.a.test", "/x", "opens /srv/a/x"),
     ("nobody.test", "/x", "opens /srv/a/x"),
     ("old.a.test", "/x", "-> http://new.test/x"),
-    ("a.test", "/re/w1", "asks /rewritten/w1"),
-    ("a.test", "/moved/x", "asks /v1/x"),
+    ("a.test", "/re/w1", "proxied to /rewritten/w1"),
+    ("a.test", "/moved/x", "proxied to /v1/x"),
     ("a.test", "/gone/x", "-> http://new.test/there/x"),
-    ("a.test", "/api/x", "asks /v1/x"),
+    ("a.test", "/api/x", "proxied to /v1/x"),
     ("a.test", "/api/static/x", "opens /srv/a/api/static/x"),
-    ("a.test", "/bare/x", "asks /x/x"),
+    ("a.test", "/bare/x", "proxied to /x/x"),
     ("a.test", "/barefoot", "opens /srv/a/barefoot"),
-    ("a.test", "/num/12", "asks /n/12"),
-    ("a.test", "/loc/x", "asks /in-location/x"),
-    ("a.test", "/lm/12", "asks /m/12"),
+    ("a.test", "/num/12", "proxied to /n/12"),
+    ("a.test", "/loc/x", "proxied to /in-location/x"),
+    ("a.test", "/lm/12", "proxied to /m/12"),
     ("a.test", "/files/a%20b", "opens /srv/files/a b"),
     ("a.test", "/am/c.x", "opens /srv/am/c.y"),
-    ("b.test", "/x", "asks /b/x"),
-    ("a.test", "/first/x", "asks /main/x"),
+    ("b.test", "/x", "proxied to /b/x"),
+    ("a.test", "/first/x", "proxied to /main/x"),
     ("a.test", "/away/x", "-> http://new.test/away/x"),
     ("a.test", "/cgi/x", "unknown"),
 ];
@@ -74,59 +75,64 @@ fn apache(config: &str) -> Apache {
 }
 
 #[test]
-fn answers_are_those_of_apache() {
+fn outcomes_are_those_of_apache() {
     let apache = apache(SITES);
     let disk = InMemoryDisk::default();
-    for (host, target, expected) in ANSWERED {
+    for (host, target, expected) in OUTCOMES {
         let request = Request {
             address: Address { host: host.to_owned(), port: 18998 },
             ..Request::get(&format!("http://127.0.0.1:18998{target}")).expect("a URL")
         };
-        let answered = match apache.site(&request, &disk).find(&request).expect("a path").end {
-            End::Asks(asked) => format!("asks {}", asked.path),
-            End::Opens(path, _) => format!("opens {path}"),
-            End::Redirects(to, _) => format!("-> {to}"),
-            End::Answers(status, _) => status.to_string(),
-            End::Unknown(_) => "unknown".to_owned(),
+        let route = apache.router(&request, &disk).route(&request).expect("a path");
+        let outcome = match route.outcome {
+            RouteOutcome::Proxied(upstream) => format!("proxied to {}", upstream.path),
+            RouteOutcome::Opens(path, _) => format!("opens {path}"),
+            RouteOutcome::Redirects(to, _) => format!("-> {to}"),
+            RouteOutcome::Responds(status, _) => status.to_string(),
+            RouteOutcome::Unknown(_) => "unknown".to_owned(),
         };
-        assert_eq!(answered, expected, "{host} {target}");
+        assert_eq!(outcome, expected, "{host} {target}");
     }
 }
 
+const PASS: &str = "ProxyPass / http://127.0.0.1:8000/";
+
 /// The facts about a hand-off of `/srv/files/a.bin` in a virtual host.
-fn told(host: &str, more: &[(&str, &str)]) -> Vec<Fact> {
+fn facts_of(host: &str, files: &[(&str, &str)]) -> Vec<Fact> {
     let config = format!(
         "LoadModule proxy_module m\nLoadModule xsendfile_module m\nListen 80\n\
          <VirtualHost *:80>\nDocumentRoot /web\n{host}\n</VirtualHost>"
     );
     let mut disk = InMemoryDisk::default().with("/a.conf", &config).with("/srv/files/a.bin", "");
-    for (path, text) in more {
+    for (path, text) in files {
         disk = disk.with(path, text);
     }
     let config = ProxyConfig::read(Server::Apache, "/a.conf", &mut disk);
-    let get = |url| Request::get(url).expect("a URL");
-    let question = Query {
-        site: get("http://h.test/download/1"),
-        app: Some(get("http://127.0.0.1:8000/download/1")),
+    let query = Query {
+        site: Request::get("http://h.test/download/1").expect("a URL"),
+        app: Request::get("http://127.0.0.1:8000/download/1"),
         header: Some("X-Sendfile".to_owned()),
         value: Some("/srv/files/a.bin".to_owned()),
         file: Some("/srv/files/a.bin".to_owned()),
         ..Query::default()
     };
-    super::super::chain::facts(&[config], &question, &disk)
+    chain::facts(&[config], &query, &disk)
 }
 
-const PASS: &str = "ProxyPass / http://127.0.0.1:8000/";
+fn has(facts: &[Fact], kind: &FactKind) -> bool {
+    facts.iter().any(|fact| fact.kind == *kind)
+}
 
-fn check(host: &str, says: &FactKind, at: &str) {
-    let facts = told(&format!("{host}\n{PASS}"), &[]);
-    let found = facts.iter().find(|it| it.kind == *says);
-    let found = found.unwrap_or_else(|| panic!("{says:?} is none of {facts:#?}"));
-    assert_eq!(found.at.as_ref().map(|it| it.text.as_str()), Some(at), "{host}");
+/// Checks that a virtual host that proxies all requests has a fact of a kind at a directive.
+fn check(host: &str, kind: &FactKind, at: &str) {
+    let facts = facts_of(&format!("{host}\n{PASS}"), &[]);
+    let found = facts.iter().find(|fact| fact.kind == *kind);
+    let found = found.unwrap_or_else(|| panic!("{kind:?} is none of {facts:#?}"));
+    assert_eq!(found.at.as_ref().map(|line| line.text.as_str()), Some(at), "{host}");
 }
 
 #[test]
-fn where_xsendfile_holds() {
+fn where_xsendfile_applies() {
     let opens = FactKind::TargetOpens {
         path: "/srv/files/a.bin".to_owned(),
         state: FileState::Readable,
@@ -151,50 +157,51 @@ fn where_xsendfile_holds() {
 
 #[test]
 fn a_program_inside_apache_may_be_the_app() {
-    let program = |host: &str| {
-        let facts = told(host, &[]);
-        let says = |wanted: FactKind| facts.iter().any(|it| it.kind == wanted);
-        assert!(says(FactKind::Unsure) && !says(FactKind::DownloadNotRouted), "{host}: {facts:#?}");
-    };
-    program("WSGIScriptAlias / /app/wsgi.py");
-    program("PassengerEnabled on");
-    program("<FilesMatch 1>\nSetHandler application/x-httpd-php\n</FilesMatch>");
-    let facts = told("Alias /download /web\nWSGIScriptAlias / /app/wsgi.py", &[]);
-    assert!(facts.iter().any(|it| it.kind == FactKind::DownloadNotRouted), "an Alias comes first");
+    for host in [
+        "WSGIScriptAlias / /app/wsgi.py",
+        "PassengerEnabled on",
+        "<FilesMatch 1>\nSetHandler application/x-httpd-php\n</FilesMatch>",
+    ] {
+        let facts = facts_of(host, &[]);
+        assert!(has(&facts, &FactKind::Unsure), "{host}: {facts:#?}");
+        assert!(!has(&facts, &FactKind::DownloadNotRouted), "{host}: {facts:#?}");
+    }
+    let facts = facts_of("Alias /download /web\nWSGIScriptAlias / /app/wsgi.py", &[]);
+    assert!(has(&facts, &FactKind::DownloadNotRouted), "an Alias comes first");
 }
 
 #[test]
-fn who_is_let_in_is_not_known() {
+fn which_clients_are_admitted_is_unknown() {
     let fine = "XSendFile On\nXSendFilePath /srv";
     let guard = "<Location />\nRequire ip 10.0.0.0/8\n</Location>";
-    let facts = told(&format!("{fine}\n{guard}\n{PASS}"), &[]);
-    assert!(facts.iter().any(|it| it.kind == FactKind::Guarded), "{facts:#?}");
-    assert!(!facts.iter().any(|it| it.kind == FactKind::Fine));
+    let facts = facts_of(&format!("{fine}\n{guard}\n{PASS}"), &[]);
+    assert!(has(&facts, &FactKind::Guarded), "{facts:#?}");
+    assert!(!has(&facts, &FactKind::Fine));
 }
 
 #[test]
 fn any_member_of_a_balancer_may_be_the_app() {
     let balancer = "<Proxy balancer://b>\nBalancerMember http://127.0.0.1:8000\n\
                     BalancerMember http://127.0.0.1:8001\n</Proxy>\nProxyPass / balancer://b/";
-    let facts = told(balancer, &[]);
-    assert!(facts.iter().any(|it| it.kind == FactKind::DownloadAsksApp), "{facts:#?}");
-    assert!(!facts.iter().any(|it| it.kind == FactKind::AppElsewhere), "{facts:#?}");
+    let facts = facts_of(balancer, &[]);
+    assert!(has(&facts, &FactKind::DownloadAsksApp), "{facts:#?}");
+    assert!(!has(&facts, &FactKind::AppElsewhere), "{facts:#?}");
 }
 
 #[test]
 fn a_htaccess_is_read_where_apache_reads_it() {
-    let rules = |allow: &str| {
-        format!(
-            "XSendFilePath /srv\n<Directory /web>\nAllowOverride {allow}\nRewriteEngine On\n\
+    for (allowed, kind) in [
+        ("AuthConfig", FactKind::OverrideForbidden),
+        ("FileInfo", FactKind::Fine),
+        ("All", FactKind::Fine),
+        // It is not read at all.
+        ("None", FactKind::FeatureOff),
+    ] {
+        let host = format!(
+            "XSendFilePath /srv\n<Directory /web>\nAllowOverride {allowed}\nRewriteEngine On\n\
              RewriteRule ^(.*)$ http://127.0.0.1:8000/$1 [P]\n</Directory>"
-        )
-    };
-    let says = |allow: &str, wanted: &FactKind| {
-        let facts = told(&rules(allow), &[("/web/.htaccess", "XSendFile On\n")]);
-        facts.iter().any(|it| it.kind == *wanted)
-    };
-    assert!(says("AuthConfig", &FactKind::OverrideForbidden));
-    assert!(says("FileInfo", &FactKind::Fine));
-    assert!(says("All", &FactKind::Fine));
-    assert!(says("None", &FactKind::FeatureOff), "it is not read at all");
+        );
+        let facts = facts_of(&host, &[("/web/.htaccess", "XSendFile On\n")]);
+        assert!(has(&facts, &kind), "AllowOverride {allowed}: {facts:#?}");
+    }
 }

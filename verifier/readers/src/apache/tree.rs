@@ -1,5 +1,5 @@
-//! Parses Apache's configuration into a tree of directives: lines, quotes, sections, variables,
-//! includes.
+//! Parses Apache's configuration into a tree of directives: lines, quotes, sections, variables and
+//! includes. It knows the syntax, but the meaning only of directives that act while Apache parses.
 //!
 //! `<IfModule>`, `<IfDefine>` and `<IfVersion>` are resolved while parsing, as in Apache.
 
@@ -7,69 +7,93 @@ use std::{collections::HashMap, rc::Rc};
 
 use sendfile_evidence::fact::Fact;
 
-use super::super::{
+use crate::{
     directive::Directive,
+    disk::{Disk, Look, Text},
     files::{Files, TOO_LARGE},
     uri::LONGEST,
 };
-use crate::disk::{Disk, Look};
 
 /// Maximum depth of nested sections and includes.
 const DEEPEST: usize = 24;
 
-/// A parsed configuration.
-pub(super) struct Tree {
-    /// The directives outside of all sections, and the sections.
-    pub(super) main: Vec<Directive>,
-    /// The names of the loaded modules; empty if there is no LoadModule.
-    pub(super) modules: Vec<String>,
-}
+/// Modules that every server has.
+const BUILT_IN: [&str; 6] = [
+    "core_module",
+    "so_module",
+    "http_module",
+    "version_module",
+    "unixd_module",
+    "log_config_module",
+];
 
 /// Reads a file with all its includes.
 pub(super) fn read(path: &str, disk: &mut dyn Disk, unread: &mut Vec<Fact>) -> Tree {
-    let folder = path.rsplit_once('/').map_or("", |(folder, _)| folder).to_owned();
+    let root = match path.rsplit_once('/') {
+        Some((directory, _)) => directory.to_owned(),
+        None => String::new(),
+    };
     let mut loader = Loader {
-        variables: environment(&folder, disk),
+        variables: environment(&root, disk),
         files: Files::new(disk, unread),
-        root: folder,
+        root,
         modules: Vec::new(),
     };
     let main = loader.read(path, 0);
     Tree { main, modules: loader.modules }
 }
 
-/// The directives and sections of a text, without includes.
+/// The directives of a text without its sections and includes: the content of a .htaccess file.
 pub(super) fn plain(path: &str, text: &str) -> Vec<Directive> {
     let file: Rc<str> = Rc::from(path);
-    let plain = lines(text).into_iter().filter(|(_, text)| !text.starts_with('<'));
-    plain.filter_map(|(line, text)| written(&file, line, &text)).collect()
+    let mut directives = Vec::new();
+    for (line, text) in lines(text) {
+        if text.starts_with('<') {
+            continue;
+        }
+        if let Some(directive) = parse_directive(&file, line, &text) {
+            directives.push(directive);
+        }
+    }
+    directives
 }
 
-/// The variables that Debian's apachectl exports before it starts Apache.
-fn environment(folder: &str, disk: &mut dyn Disk) -> HashMap<String, String> {
-    let text = disk.read(&format!("{folder}/envvars")).into_iter().next();
-    let Some(Ok(text)) = text.map(|it| it.text) else { return HashMap::new() };
-    let exported = text.lines().filter_map(|line| line.trim().strip_prefix("export "));
-    let pairs = exported.filter_map(|it| it.split_once('='));
-    let value = |it: &str| it.trim().trim_matches(['"', '\'']).replace("$SUFFIX", "");
-    pairs.map(|(name, it)| (name.trim().to_owned(), value(it))).collect()
+/// A parsed configuration.
+pub(super) struct Tree {
+    /// The directives outside of all sections, and the sections.
+    pub(super) main: Vec<Directive>,
+    /// The names of the loaded modules; empty if there is no `LoadModule`.
+    modules: Vec<String>,
 }
 
+impl Tree {
+    /// Whether a module is loaded. Without any `LoadModule`, this is part of a configuration, and
+    /// all modules are assumed to be loaded.
+    pub(super) fn loads(&self, module: &str) -> bool {
+        self.modules.is_empty() || self.modules.iter().any(|loaded| loaded == module)
+    }
+}
+
+/// The state of parsing: Apache evaluates these directives in the order in which it reads them.
 struct Loader<'a> {
     files: Files<'a>,
     variables: HashMap<String, String>,
+    /// The ServerRoot, which relative paths start from.
     root: String,
     modules: Vec<String>,
 }
 
-/// An open section: its head, the directives around it, and whether it is read at all.
-struct Open {
+/// An open section.
+struct OpenSection {
+    /// Its first line.
     head: Directive,
-    around: Vec<Directive>,
-    kind: Section,
+    /// The directives before it in the section around it.
+    before: Vec<Directive>,
+    kind: SectionKind,
 }
 
-enum Section {
+/// How a section is read.
+enum SectionKind {
     /// A real section.
     Kept,
     /// A section whose content is treated as if the section did not exist.
@@ -79,86 +103,64 @@ enum Section {
 }
 
 impl Loader<'_> {
+    /// The directives of all files that a path or a pattern matches.
+    fn read(&mut self, pattern: &str, depth: usize) -> Vec<Directive> {
+        let mut pattern = self.absolute(pattern);
+        if self.files.disk().look(&pattern) == Look::Folder {
+            pattern = format!("{}/*", pattern.trim_end_matches('/'));
+        }
+        let mut directives = Vec::new();
+        for (path, text) in self.files.named(&pattern) {
+            directives.extend(self.parse(&path, &text, depth));
+        }
+        directives
+    }
+
     fn absolute(&self, path: &str) -> String {
         if path.starts_with('/') { path.to_owned() } else { format!("{}/{path}", self.root) }
     }
 
-    fn read(&mut self, pattern: &str, depth: usize) -> Vec<Directive> {
-        let pattern = self.absolute(pattern);
-        let is_folder = self.files.disk().look(&pattern) == Look::Folder;
-        let pattern =
-            if is_folder { format!("{}/*", pattern.trim_end_matches('/')) } else { pattern };
-        let mut all = Vec::new();
-        for (path, text) in self.files.named(&pattern) {
-            all.extend(self.parse(&path, &text, depth));
-        }
-        all
-    }
-
-    /// Whether a file is missing and optional.
-    fn is_left_out(&mut self, include: &Directive) -> bool {
-        let path = self.absolute(include.arg(0));
-        include.name == "includeoptional"
-            && !path.contains(['*', '?', '['])
-            && self.files.disk().look(&path) == Look::Missing
-    }
-
     fn parse(&mut self, path: &str, text: &str, depth: usize) -> Vec<Directive> {
         let file: Rc<str> = Rc::from(path);
-        let mut open: Vec<Open> = Vec::new();
-        let mut now: Vec<Directive> = Vec::new();
+        let mut open: Vec<OpenSection> = Vec::new();
+        let mut directives: Vec<Directive> = Vec::new();
         for (line, text) in lines(text) {
-            let skipped = open.iter().any(|it| matches!(it.kind, Section::Skipped));
+            let skipped = open.iter().any(|section| matches!(section.kind, SectionKind::Skipped));
             if text.starts_with("</") {
-                if let Some(it) = open.pop() {
-                    now = closed(it, now);
+                if let Some(section) = open.pop() {
+                    directives = section.close(directives);
                 }
             } else if let Some(head) = text.strip_prefix('<') {
-                let head = head.trim_end().strip_suffix('>').unwrap_or(head);
-                let Some(mut head) = self.directive(&file, line, head) else { continue };
-                head.spelled = format!("<{}", head.spelled);
-                let kind = if skipped { Section::Skipped } else { self.section(&head) };
+                let Some(head) = self.section_head(&file, line, head) else { continue };
+                let kind = if skipped { SectionKind::Skipped } else { self.section_kind(&head) };
                 if open.len() >= DEEPEST {
-                    self.files
-                        .not_read(&format!("{path}:{line}"), "sections are nested too deeply");
+                    let position = format!("{path}:{line}");
+                    self.files.not_read(&position, "sections are nested too deeply");
                     break;
                 }
-                open.push(Open { head, around: std::mem::take(&mut now), kind });
+                let before = std::mem::take(&mut directives);
+                open.push(OpenSection { head, before, kind });
             } else if !skipped && let Some(directive) = self.directive(&file, line, &text) {
-                self.take(directive, &mut now, depth);
+                self.evaluate(directive, &mut directives, depth);
             }
         }
-        while let Some(it) = open.pop() {
-            now = closed(it, now);
+        while let Some(section) = open.pop() {
+            directives = section.close(directives);
         }
-        now
+        directives
     }
 
-    /// A plain directive; some take effect during parsing.
-    fn take(&mut self, directive: Directive, now: &mut Vec<Directive>, depth: usize) {
-        match directive.name.as_str() {
-            "include" | "includeoptional" if self.is_left_out(&directive) => {}
-            "include" | "includeoptional" if depth < DEEPEST => {
-                now.extend(self.read(directive.arg(0), depth + 1));
-            }
-            "include" | "includeoptional" => {
-                self.files.not_read(&directive.place().line(), "includes are nested too deeply");
-            }
-            "define" => {
-                self.variables.insert(directive.arg(0).to_owned(), directive.arg(1).to_owned());
-            }
-            "undefine" => {
-                self.variables.remove(directive.arg(0));
-            }
-            "serverroot" => self.root = directive.arg(0).trim_end_matches('/').to_owned(),
-            "loadmodule" => self.modules.push(directive.arg(0).to_owned()),
-            "use" => self.files.unsure("Cannot evaluate macros (`Use`)"),
-            _ => now.push(directive),
-        }
+    /// Parses the first line of a section, without its opening bracket.
+    fn section_head(&mut self, file: &Rc<str>, line: u32, text: &str) -> Option<Directive> {
+        let text = text.trim_end();
+        let text = text.strip_suffix('>').unwrap_or(text);
+        let mut head = self.directive(file, line, text)?;
+        head.spelled = format!("<{}", head.spelled);
+        Some(head)
     }
 
-    fn section(&mut self, head: &Directive) -> Section {
-        let (not, name) = match head.arg(0).strip_prefix('!') {
+    fn section_kind(&mut self, head: &Directive) -> SectionKind {
+        let (negated, name) = match head.arg(0).strip_prefix('!') {
             Some(name) => (true, name),
             None => (false, head.arg(0)),
         };
@@ -168,38 +170,45 @@ impl Loader<'_> {
             "ifversion" => true,
             "ifdirective" | "iffile" | "ifsection" | "if" | "else" | "elseif" => {
                 self.files.unsure(&format!("Cannot evaluate `{}>`", head.spelled));
-                return Section::Skipped;
+                return SectionKind::Skipped;
             }
-            _ => return Section::Kept,
+            _ => return SectionKind::Kept,
         };
-        if holds != not { Section::Transparent } else { Section::Skipped }
+        if holds != negated { SectionKind::Transparent } else { SectionKind::Skipped }
     }
 
-    /// Whether a module is loaded, by `x_module` or `mod_x.c`. Without any LoadModule, this is part
-    /// of a configuration, and the modules that it needs are assumed to be loaded.
+    /// Whether a module is loaded so far, by its name `x_module` or its file `mod_x.c`. Without any
+    /// LoadModule, this is part of a configuration, and the modules that it needs are assumed to be
+    /// loaded.
     fn has_module(&self, name: &str) -> bool {
-        let of_file = name.strip_prefix("mod_").and_then(|it| it.strip_suffix(".c"));
-        let module = of_file.map_or(name.to_owned(), |it| format!("{it}_module"));
+        let mut module = name.to_owned();
+        if let Some(rest) = name.strip_prefix("mod_")
+            && let Some(stem) = rest.strip_suffix(".c")
+        {
+            module = format!("{stem}_module");
+        }
         self.modules.is_empty()
             || BUILT_IN.contains(&module.as_str())
             || self.modules.contains(&module)
     }
 
+    /// Parses a directive with its variables replaced, within the limits of size.
     fn directive(&mut self, file: &Rc<str>, line: u32, text: &str) -> Option<Directive> {
-        let filled = self.filled(text);
-        if filled.is_none() {
-            self.files.not_read(&format!("{file}:{line}"), "a variable grows without limit");
-        }
-        let directive = written(file, line, &filled?)?;
-        let room = self.files.has_room_for(&directive);
-        if !room {
+        let Some(text) = self.with_variables(text) else {
+            let position = format!("{file}:{line}");
+            self.files.not_read(&position, "a variable grows without limit");
+            return None;
+        };
+        let directive = parse_directive(file, line, &text)?;
+        if !self.files.has_room_for(&directive) {
             self.files.not_read(&format!("{file}:{line}"), TOO_LARGE);
+            return None;
         }
-        room.then_some(directive)
+        Some(directive)
     }
 
-    /// Replaces `${NAME}`, if it is known.
-    fn filled(&self, text: &str) -> Option<String> {
+    /// Replaces `${NAME}` where the variable is known; `None` if the result is too long.
+    fn with_variables(&self, text: &str) -> Option<String> {
         let mut whole = String::new();
         let mut rest = text;
         while let Some((before, behind)) = rest.split_once("${") {
@@ -220,106 +229,155 @@ impl Loader<'_> {
         }
         Some(whole + rest)
     }
-}
 
-/// Parses a line, or the head of a section, as a directive.
-fn written(file: &Rc<str>, line: u32, text: &str) -> Option<Directive> {
-    let mut words = words(text).into_iter();
-    let spelled = words.next()?;
-    let name = spelled.to_ascii_lowercase();
-    let file = file.clone();
-    Some(Directive { name, spelled, args: words.collect(), file, line, block: None })
-}
-
-/// Modules that every server has.
-const BUILT_IN: [&str; 6] = [
-    "core_module",
-    "so_module",
-    "http_module",
-    "version_module",
-    "unixd_module",
-    "log_config_module",
-];
-
-fn closed(open: Open, inside: Vec<Directive>) -> Vec<Directive> {
-    let mut around = open.around;
-    match open.kind {
-        Section::Kept => around.push(Directive { block: Some(inside), ..open.head }),
-        Section::Transparent => around.extend(inside),
-        Section::Skipped => {}
+    /// Adds a plain directive, unless it takes effect during parsing.
+    fn evaluate(&mut self, directive: Directive, directives: &mut Vec<Directive>, depth: usize) {
+        match directive.name.as_str() {
+            "include" | "includeoptional" if self.is_left_out(&directive) => {}
+            "include" | "includeoptional" if depth < DEEPEST => {
+                directives.extend(self.read(directive.arg(0), depth + 1));
+            }
+            "include" | "includeoptional" => {
+                self.files.not_read(&directive.place().line(), "includes are nested too deeply");
+            }
+            "define" => {
+                self.variables.insert(directive.arg(0).to_owned(), directive.arg(1).to_owned());
+            }
+            "undefine" => {
+                self.variables.remove(directive.arg(0));
+            }
+            "serverroot" => self.root = directive.arg(0).trim_end_matches('/').to_owned(),
+            "loadmodule" => self.modules.push(directive.arg(0).to_owned()),
+            "use" => self.files.unsure("Cannot evaluate macros (`Use`)"),
+            _ => directives.push(directive),
+        }
     }
-    around
+
+    /// Whether an included file is missing and optional.
+    fn is_left_out(&mut self, include: &Directive) -> bool {
+        let path = self.absolute(include.arg(0));
+        include.name == "includeoptional"
+            && !path.contains(['*', '?', '['])
+            && self.files.disk().look(&path) == Look::Missing
+    }
+}
+
+impl OpenSection {
+    /// Adds the section to the directives before it.
+    fn close(self, inside: Vec<Directive>) -> Vec<Directive> {
+        let mut directives = self.before;
+        match self.kind {
+            SectionKind::Kept => {
+                directives.push(Directive { block: Some(inside), ..self.head });
+            }
+            SectionKind::Transparent => directives.extend(inside),
+            SectionKind::Skipped => {}
+        }
+        directives
+    }
+}
+
+/// The variables that Debian's apachectl exports before it starts Apache.
+fn environment(directory: &str, disk: &mut dyn Disk) -> HashMap<String, String> {
+    let mut variables = HashMap::new();
+    let texts = disk.read(&format!("{directory}/envvars"));
+    let Some(Text { text: Ok(text), .. }) = texts.first() else { return variables };
+    for line in text.lines() {
+        let Some(exported) = line.trim().strip_prefix("export ") else { continue };
+        let Some((name, value)) = exported.split_once('=') else { continue };
+        let value = value.trim().trim_matches(['"', '\'']).replace("$SUFFIX", "");
+        variables.insert(name.trim().to_owned(), value);
+    }
+    variables
 }
 
 /// The non-empty lines, with continued ones joined, each with its number.
 fn lines(text: &str) -> Vec<(u32, String)> {
-    let mut all = Vec::new();
-    let mut begun: Option<(u32, String)> = None;
+    let mut lines = Vec::new();
+    let mut continued: Option<(u32, String)> = None;
     for (number, line) in (1..).zip(text.lines()) {
-        let (first, mut whole) = begun.take().unwrap_or((number, String::new()));
-        match line.strip_suffix('\\') {
-            Some(part) => {
-                whole.push_str(part);
-                begun = Some((first, whole));
-            }
-            None => {
-                whole.push_str(line);
-                let said = whole.trim();
-                if !said.is_empty() && !said.starts_with('#') {
-                    all.push((first, said.to_owned()));
-                }
-            }
+        let (first, mut whole) = match continued.take() {
+            Some(begun) => begun,
+            None => (number, String::new()),
+        };
+        if let Some(part) = line.strip_suffix('\\') {
+            whole.push_str(part);
+            continued = Some((first, whole));
+            continue;
+        }
+        whole.push_str(line);
+        let content = whole.trim();
+        if !content.is_empty() && !content.starts_with('#') {
+            lines.push((first, content.to_owned()));
         }
     }
-    all.extend(begun);
-    all
+    lines.extend(continued);
+    lines
 }
 
-/// Splits words as Apache does (ap_getword_conf): quotes keep a word together, and a backslash
-/// escapes a quote or a backslash within it.
-pub(super) fn words(text: &str) -> Vec<String> {
+/// Parses a line, or the head of a section, as a directive.
+fn parse_directive(file: &Rc<str>, line: u32, text: &str) -> Option<Directive> {
+    let mut words = words(text).into_iter();
+    let spelled = words.next()?;
+    Some(Directive {
+        name: spelled.to_ascii_lowercase(),
+        spelled,
+        args: words.collect(),
+        file: file.clone(),
+        line,
+        block: None,
+    })
+}
+
+/// Splits words as Apache does (ap_getword_conf): quotes keep a word together.
+fn words(text: &str) -> Vec<String> {
     let mut words = Vec::new();
     let mut rest = text.trim_start();
     while let Some(first) = rest.chars().next() {
-        let quote = matches!(first, '"' | '\'').then_some(first);
-        let mut word = String::new();
-        let mut chars = rest.char_indices().skip(usize::from(quote.is_some())).peekable();
-        let mut end = rest.len();
-        while let Some((at, c)) = chars.next() {
-            let next = chars.peek().map(|(_, c)| *c);
-            match (c, quote) {
-                ('\\', Some(quote)) if next == Some(quote) || next == Some('\\') => {
-                    word.extend(next);
-                    chars.next();
-                }
-                (c, Some(quote)) if c == quote => {
-                    end = at + c.len_utf8();
-                    break;
-                }
-                (c, None) if c.is_whitespace() => {
-                    end = at;
-                    break;
-                }
-                (c, _) => word.push(c),
-            }
-        }
+        let (word, after) = match first {
+            '"' | '\'' => quoted_word(rest, first),
+            _ => plain_word(rest),
+        };
         words.push(word);
-        rest = rest.get(end..).unwrap_or_default().trim_start();
+        rest = after.trim_start();
     }
     words
 }
 
+/// The word in quotes at the beginning of a text, and the rest of the text. Within the quotes, a
+/// backslash escapes the quote and a backslash.
+fn quoted_word(text: &str, quote: char) -> (String, &str) {
+    let mut word = String::new();
+    let mut chars = text.chars();
+    chars.next();
+    while let Some(char) = chars.next() {
+        if char == quote {
+            break;
+        }
+        let mut behind = chars.clone();
+        match behind.next() {
+            Some(escaped) if char == '\\' && (escaped == quote || escaped == '\\') => {
+                word.push(escaped);
+                chars = behind;
+            }
+            _ => word.push(char),
+        }
+    }
+    (word, chars.as_str())
+}
+
+/// The word up to the first whitespace, and the rest of the text.
+fn plain_word(text: &str) -> (String, &str) {
+    match text.find(char::is_whitespace) {
+        Some(end) => (text[..end].to_owned(), &text[end..]),
+        None => (text.to_owned(), ""),
+    }
+}
+
 #[cfg(test)]
 mod tests {
-    use super::{super::super::paper::InMemoryDisk, *};
-
-    fn shape(directives: &[Directive]) -> String {
-        let one = |it: &Directive| match it.inside() {
-            [] => [&[it.name.clone()][..], &it.args].concat().join("|"),
-            inside => format!("{}|{}{{{}}}", it.name, it.args.join("|"), shape(inside)),
-        };
-        directives.iter().map(one).collect::<Vec<_>>().join(";")
-    }
+    use super::*;
+    use crate::paper::{InMemoryDisk, shape};
 
     fn tree(text: &str) -> String {
         let mut disk = InMemoryDisk::default()

@@ -1,20 +1,19 @@
-//! Parses lighttpd's configuration: assignments with evaluated values, conditions, includes.
+//! Parses lighttpd's configuration: assignments with evaluated values, conditions, includes. It knows
+//! the syntax, but not the meaning of any setting.
 
 use std::collections::HashMap;
 
 use sendfile_evidence::fact::Fact;
 
-use super::super::files::{Files, TOO_LARGE};
-use crate::disk::Disk;
-
-mod value;
-mod words;
-
-pub(super) use self::value::{Branch, Condition, Item, Setting, Value};
-use self::{
-    value::size,
-    words::{Token, Words},
+use super::value::{Branch, Condition, Item, Setting, Value};
+use crate::{
+    disk::Disk,
+    files::{Files, TOO_LARGE},
 };
+
+mod tokens;
+
+use self::tokens::{Token, Tokens};
 
 /// Maximum depth of nested blocks, lists and includes.
 const DEEPEST: usize = 24;
@@ -24,165 +23,193 @@ const LONGEST: usize = 64 * 1024;
 
 /// Reads a file with all its includes.
 pub(super) fn read(path: &str, disk: &mut dyn Disk, unread: &mut Vec<Fact>) -> Vec<Item> {
-    let folder = path.rsplit_once('/').map_or(String::new(), |(folder, _)| format!("{folder}/"));
+    let directory = match path.rsplit_once('/') {
+        Some((directory, _)) => format!("{directory}/"),
+        None => String::new(),
+    };
     let files = Files::new(disk, unread);
-    Loader { files, folder, variables: HashMap::new() }.read(path, 0)
+    Loader { files, directory, variables: HashMap::new() }.read(path, 0)
 }
 
+/// The state of parsing: lighttpd evaluates values in the order in which it reads them.
 struct Loader<'a> {
     files: Files<'a>,
-    folder: String,
+    /// The directory of the first file, with a trailing slash, which relative paths start from.
+    directory: String,
     /// Each with its size.
     variables: HashMap<String, (usize, Value)>,
 }
 
 impl Loader<'_> {
+    /// The items of all files that a path or a pattern matches.
     fn read(&mut self, pattern: &str, depth: usize) -> Vec<Item> {
-        let pattern = match pattern {
-            absolute if absolute.starts_with('/') => absolute.to_owned(),
-            relative => format!("{}{relative}", self.folder),
+        let pattern = if pattern.starts_with('/') {
+            pattern.to_owned()
+        } else {
+            format!("{}{pattern}", self.directory)
         };
-        let mut all = Vec::new();
-        for (path, text) in self.files.named(&pattern) {
-            let mut words = Words::new(&path, &text);
-            all.extend(self.items(&mut words, depth));
-            if let Some(problem) = words.problem {
-                self.files.not_read(&path, &problem);
-            }
-        }
-        all
-    }
-
-    /// Items up to the end or a closing brace.
-    fn items(&mut self, words: &mut Words, depth: usize) -> Vec<Item> {
         let mut items = Vec::new();
-        while let Some(token) = words.next() {
-            let line = words.line();
-            match token {
-                Token::Close => break,
-                Token::Word(name) if name == "include" => {
-                    let value = self.value(words, 0);
-                    if depth < DEEPEST {
-                        items.extend(self.read(value.text(), depth + 1));
-                    } else {
-                        words.wrong("includes are nested too deeply");
-                    }
-                }
-                Token::Word(name) if name == "include_shell" => {
-                    let command = self.value(words, 0);
-                    items.extend(self.printed(command.text(), depth));
-                }
-                Token::Condition { of, key } => {
-                    let branch = self.branch(words, of, key, depth);
-                    items.push(Item::If(vec![branch]));
-                }
-                Token::Word(name)
-                    if matches!(name.as_str(), "else" | "elsif" | "elseif" | "elif") =>
-                {
-                    let branch = self.other_branch(words, depth);
-                    match items.last_mut() {
-                        Some(Item::If(branches)) => branches.push(branch),
-                        _ => words.wrong("`else` without a condition"),
-                    }
-                }
-                Token::Word(key) => items.extend(self.setting(words, key, line)),
-                _ => words.wrong("expected a setting"),
+        for (path, text) in self.files.named(&pattern) {
+            let mut tokens = Tokens::new(&path, &text);
+            items.extend(self.items(&mut tokens, depth));
+            if let Some(problem) = tokens.problem {
+                self.files.not_read(&path, &problem);
             }
         }
         items
     }
 
+    /// The items up to the end or a closing brace.
+    fn items(&mut self, tokens: &mut Tokens, depth: usize) -> Vec<Item> {
+        let mut items = Vec::new();
+        while let Some(token) = tokens.next() {
+            match token {
+                Token::Close => break,
+                Token::Word(word) => self.statement(tokens, word, depth, &mut items),
+                Token::Condition { variable, key } => {
+                    let branch = self.branch(tokens, variable, key, depth);
+                    items.push(Item::If(vec![branch]));
+                }
+                _ => tokens.report("expected a setting"),
+            }
+        }
+        items
+    }
+
+    /// Reads the rest of an include, an `else` or an assignment, and adds its items.
+    fn statement(
+        &mut self,
+        tokens: &mut Tokens,
+        word: String,
+        depth: usize,
+        items: &mut Vec<Item>,
+    ) {
+        match word.as_str() {
+            "include" => {
+                let path = self.value(tokens, 0);
+                if depth < DEEPEST {
+                    items.extend(self.read(path.text(), depth + 1));
+                } else {
+                    tokens.report("includes are nested too deeply");
+                }
+            }
+            "include_shell" => {
+                let command = self.value(tokens, 0);
+                items.extend(self.command_output(command.text(), depth));
+            }
+            "else" | "elsif" | "elseif" | "elif" => {
+                let branch = self.else_branch(tokens, depth);
+                match items.last_mut() {
+                    Some(Item::If(branches)) => branches.push(branch),
+                    _ => tokens.report("`else` without a condition"),
+                }
+            }
+            _ => {
+                if let Some(setting) = self.setting(tokens, word) {
+                    items.push(Item::Set(setting));
+                }
+            }
+        }
+    }
+
     /// The output of a command is unknown, except for the commands in Debian's own file.
-    fn printed(&mut self, command: &str, depth: usize) -> Vec<Item> {
-        let is = |name: &str| command.contains(name);
-        if is("include-conf-enabled") && depth < DEEPEST {
+    fn command_output(&mut self, command: &str, depth: usize) -> Vec<Item> {
+        if command.contains("include-conf-enabled") && depth < DEEPEST {
             return self.read("conf-enabled/*.conf", depth + 1);
         }
-        if !is("create-mime") && !is("use-ipv6") {
+        if !command.contains("create-mime") && !command.contains("use-ipv6") {
             self.files.not_read(command, "output of a command");
         }
         Vec::new()
     }
 
-    fn branch(&mut self, words: &mut Words, of: String, key: String, depth: usize) -> Branch {
-        let sign = match words.next() {
+    fn branch(
+        &mut self,
+        tokens: &mut Tokens,
+        variable: String,
+        key: String,
+        depth: usize,
+    ) -> Branch {
+        let operator = match tokens.next() {
             Some(Token::Sign(sign)) => sign,
             _ => String::new(),
         };
-        let value = self.value(words, 0).text().to_owned();
-        let condition = Some(Condition { of, key, sign, value });
-        Branch { condition, items: self.block(words, depth) }
+        let value = self.value(tokens, 0).text().to_owned();
+        let condition = Some(Condition { variable, key, operator, value });
+        Branch { condition, items: self.block(tokens, depth) }
     }
 
-    fn other_branch(&mut self, words: &mut Words, depth: usize) -> Branch {
-        words.leave_word("if");
-        match words.peek() {
-            Some(Token::Condition { of, key }) => {
-                words.next();
-                self.branch(words, of, key, depth)
-            }
-            _ => Branch { condition: None, items: self.block(words, depth) },
+    fn else_branch(&mut self, tokens: &mut Tokens, depth: usize) -> Branch {
+        tokens.skip_word("if");
+        if let Some(Token::Condition { variable, key }) = tokens.peek() {
+            let (variable, key) = (variable.clone(), key.clone());
+            tokens.next();
+            return self.branch(tokens, variable, key, depth);
         }
+        Branch { condition: None, items: self.block(tokens, depth) }
     }
 
-    fn block(&mut self, words: &mut Words, depth: usize) -> Vec<Item> {
-        match words.next() {
-            Some(Token::Open) if depth < DEEPEST => self.items(words, depth + 1),
+    fn block(&mut self, tokens: &mut Tokens, depth: usize) -> Vec<Item> {
+        match tokens.next() {
+            Some(Token::Open) if depth < DEEPEST => self.items(tokens, depth + 1),
             Some(Token::Open) => {
-                words.wrong("blocks are nested too deeply");
-                words.end();
+                tokens.report("blocks are nested too deeply");
+                tokens.stop();
                 Vec::new()
             }
             _ => {
-                words.wrong("condition without a block");
+                tokens.report("condition without a block");
                 Vec::new()
             }
         }
     }
 
-    fn setting(&mut self, words: &mut Words, key: String, line: u32) -> Option<Item> {
-        let Some(Token::Sign(sign)) = words.next() else {
-            words.wrong("expected `=`");
+    /// An assignment; `None` if it is only one of a variable, or cannot be read.
+    fn setting(&mut self, tokens: &mut Tokens, key: String) -> Option<Setting> {
+        let line = tokens.line();
+        let Some(Token::Sign(sign)) = tokens.next() else {
+            tokens.report("expected `=`");
             return None;
         };
-        let value = self.value(words, 0);
-        let adds = sign == "+=";
-        let more = size(&value);
-        if !self.files.has_room(2 * more + 256) {
-            words.wrong(TOO_LARGE);
-            words.end();
+        let value = self.value(tokens, 0);
+        let appends = sign == "+=";
+        let size = value.size();
+        if !self.files.has_room(2 * size + 256) {
+            tokens.report(TOO_LARGE);
+            tokens.stop();
             return None;
         }
-        let whole = match self.variables.remove(&key).filter(|_| adds) {
-            Some((before, it)) if before + more < LONGEST => {
-                (before + more, it.plus(value.clone()))
+        let before = self.variables.remove(&key);
+        let variable = match before {
+            Some((size_before, before)) if appends && size_before + size < LONGEST => {
+                (size_before + size, before.plus(value.clone()))
             }
-            Some(full) => full,
-            None => (more, value.clone()),
+            Some(full) if appends => full,
+            _ => (size, value.clone()),
         };
-        self.variables.insert(key.clone(), whole);
+        self.variables.insert(key.clone(), variable);
         if key.starts_with("var.") {
             return None;
         }
-        Some(Item::Set(Setting { key, value, adds, file: words.file(), line }))
+        Some(Setting { key, value, appends, file: tokens.file(), line })
     }
 
     /// A value: texts, lists and variables, joined by `+`.
-    fn value(&mut self, words: &mut Words, depth: usize) -> Value {
-        let mut value = self.single(words, depth);
-        let mut whole = size(&value);
-        while words.leave_sign("+") {
-            let other = self.single(words, depth);
-            whole += size(&other);
-            if whole < LONGEST {
+    fn value(&mut self, tokens: &mut Tokens, depth: usize) -> Value {
+        let mut value = self.operand(tokens, depth);
+        let mut size = value.size();
+        while tokens.skip_sign("+") {
+            let other = self.operand(tokens, depth);
+            size += other.size();
+            if size < LONGEST {
                 value = value.plus(other);
             }
         }
         value
     }
 
-    fn single(&mut self, words: &mut Words, depth: usize) -> Value {
-        match words.next() {
+    fn operand(&mut self, tokens: &mut Tokens, depth: usize) -> Value {
+        match tokens.next() {
             Some(Token::Text(text)) => Value::Text(text),
             Some(Token::Word(word)) => {
                 let Some((size, value)) = self.variables.get(&word) else {
@@ -191,40 +218,36 @@ impl Loader<'_> {
                 if self.files.has_room(*size) {
                     return value.clone();
                 }
-                words.wrong(TOO_LARGE);
-                words.end();
+                tokens.report(TOO_LARGE);
+                tokens.stop();
                 Value::Text(String::new())
             }
-            Some(Token::OpenList) if depth < DEEPEST => self.list(words, depth + 1),
+            Some(Token::OpenList) if depth < DEEPEST => self.list(tokens, depth + 1),
             _ => {
-                words.wrong("missing value");
+                tokens.report("missing value");
                 Value::Text(String::new())
             }
         }
     }
 
-    fn list(&mut self, words: &mut Words, depth: usize) -> Value {
+    /// The rest of a list after its opening parenthesis.
+    fn list(&mut self, tokens: &mut Tokens, depth: usize) -> Value {
         let mut list = Vec::new();
-        loop {
-            match words.peek() {
-                None => break,
-                Some(Token::CloseList) => {
-                    words.next();
-                    break;
-                }
-                Some(Token::Sign(sign)) if sign == "," => {
-                    words.next();
-                    continue;
-                }
-                _ => {}
+        while let Some(token) = tokens.peek() {
+            if *token == Token::CloseList {
+                tokens.next();
+                break;
             }
-            let first = self.value(words, depth);
-            if words.leave_sign("=>") {
-                list.push((Some(first.text().to_owned()), self.value(words, depth)));
+            if tokens.skip_sign(",") {
+                continue;
+            }
+            let first = self.value(tokens, depth);
+            if tokens.skip_sign("=>") {
+                list.push((Some(first.text().to_owned()), self.value(tokens, depth)));
             } else {
                 list.push((None, first));
             }
-            if words.problem.is_some() {
+            if tokens.problem.is_some() {
                 break;
             }
         }
@@ -234,35 +257,46 @@ impl Loader<'_> {
 
 #[cfg(test)]
 mod tests {
-    use super::{super::super::paper::InMemoryDisk, *};
+    use super::*;
+    use crate::paper::InMemoryDisk;
 
     fn shape(items: &[Item]) -> String {
-        fn value(it: &Value) -> String {
-            match it {
-                Value::Text(text) => text.clone(),
-                Value::List(list) => {
-                    let entry = |(name, it): &(Option<String>, Value)| match name {
-                        Some(name) => format!("{name}:{}", value(it)),
-                        None => value(it),
-                    };
-                    format!("[{}]", list.iter().map(entry).collect::<Vec<_>>().join(","))
+        let mut shapes = Vec::new();
+        for item in items {
+            match item {
+                Item::Set(setting) => {
+                    let sign = if setting.appends { "+" } else { "=" };
+                    shapes.push(format!("{}{sign}{}", setting.key, shape_of_value(&setting.value)));
+                }
+                Item::If(branches) => {
+                    let branches: Vec<String> = branches.iter().map(shape_of_branch).collect();
+                    shapes.push(branches.join("|"));
                 }
             }
         }
-        let branch = |it: &Branch| {
-            let head = it
-                .condition
-                .as_ref()
-                .map_or(String::new(), |it| format!("{}.{}{}{}", it.of, it.key, it.sign, it.value));
-            format!("{head}{{{}}}", shape(&it.items))
-        };
-        let one = |it: &Item| match it {
-            Item::Set(it) => {
-                format!("{}{}{}", it.key, if it.adds { "+" } else { "=" }, value(&it.value))
+        shapes.join(";")
+    }
+
+    fn shape_of_branch(branch: &Branch) -> String {
+        let items = shape(&branch.items);
+        match &branch.condition {
+            Some(Condition { variable, key, operator, value }) => {
+                format!("{variable}.{key}{operator}{value}{{{items}}}")
             }
-            Item::If(branches) => branches.iter().map(branch).collect::<Vec<_>>().join("|"),
-        };
-        items.iter().map(one).collect::<Vec<_>>().join(";")
+            None => format!("{{{items}}}"),
+        }
+    }
+
+    fn shape_of_value(value: &Value) -> String {
+        let Value::List(list) = value else { return value.text().to_owned() };
+        let mut entries = Vec::new();
+        for (name, value) in list {
+            match name {
+                Some(name) => entries.push(format!("{name}:{}", shape_of_value(value))),
+                None => entries.push(shape_of_value(value)),
+            }
+        }
+        format!("[{}]", entries.join(","))
     }
 
     fn tree(text: &str) -> (String, Vec<Fact>) {
