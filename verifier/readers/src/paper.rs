@@ -4,8 +4,11 @@ use std::collections::BTreeMap;
 
 use sendfile_evidence::path::tidy;
 
-use super::{directive::Directive, pattern, uri};
-use crate::disk::{Access, Disk, Look, Text, Worker};
+use crate::{
+    directive::Directive,
+    disk::{Access, Disk, Look, Text, Worker},
+    pattern, uri,
+};
 
 /// A disk in memory.
 #[derive(Default)]
@@ -16,16 +19,19 @@ pub(crate) struct InMemoryDisk {
 }
 
 impl InMemoryDisk {
+    /// Adds a file.
     pub(crate) fn with(mut self, path: &str, text: &str) -> Self {
         self.files.insert(path.to_owned(), text.to_owned());
         self
     }
 
+    /// Adds a symbolic link.
     pub(crate) fn linked(mut self, from: &str, to: &str) -> Self {
         self.links.insert(from.to_owned(), to.to_owned());
         self
     }
 
+    /// Makes a path and everything below it inaccessible.
     pub(crate) fn closed(mut self, path: &str) -> Self {
         self.closed.push(path.to_owned());
         self
@@ -33,21 +39,25 @@ impl InMemoryDisk {
 
     fn resolved(&self, path: &str) -> String {
         let path = tidy(path);
-        let link = self.links.iter().find_map(|(from, to)| {
-            path.strip_prefix(from.as_str()).map(|rest| format!("{to}{rest}"))
-        });
-        link.unwrap_or(path)
+        for (from, to) in &self.links {
+            if let Some(rest) = path.strip_prefix(from.as_str()) {
+                return format!("{to}{rest}");
+            }
+        }
+        path
     }
 }
 
 impl Disk for InMemoryDisk {
     fn read(&mut self, pattern: &str) -> Vec<Text> {
-        let of =
-            |(path, text): (&String, &String)| Text { path: path.clone(), text: Ok(text.clone()) };
-        let found: Vec<_> =
-            self.files.iter().filter(|(path, _)| pattern::glob(pattern, path)).map(of).collect();
+        let mut found = Vec::new();
+        for (path, text) in &self.files {
+            if pattern::glob(pattern, path) {
+                found.push(Text { path: path.clone(), text: Ok(text.clone()) });
+            }
+        }
         if found.is_empty() && !pattern.contains('*') {
-            return vec![Text { path: pattern.to_owned(), text: Err("no such file".to_owned()) }];
+            found.push(Text { path: pattern.to_owned(), text: Err("no such file".to_owned()) });
         }
         found
     }
@@ -61,7 +71,7 @@ impl Disk for InMemoryDisk {
         let below = format!("{}/", path.trim_end_matches('/'));
         if self.files.contains_key(&path) {
             Look::File
-        } else if self.files.keys().any(|it| it.starts_with(&below)) {
+        } else if self.files.keys().any(|file| file.starts_with(&below)) {
             Look::Folder
         } else {
             Look::Missing
@@ -70,29 +80,39 @@ impl Disk for InMemoryDisk {
 
     fn real(&self, path: &str) -> Option<String> {
         let path = self.resolved(path);
-        (self.look(&path) != Look::Missing).then_some(path)
+        if self.look(&path) == Look::Missing {
+            return None;
+        }
+        Some(path)
     }
 
     fn access(&self, path: &str, _: &Worker) -> Access {
-        match self.closed.iter().find(|it| uri::is_below(path, it)) {
-            Some(closed) => Access::Closed {
-                path: closed.clone(),
-                why: "owned by root with mode 0700, not accessible to www-data".to_owned(),
-                fix: format!("chmod o+rx {closed}"),
-            },
-            None => Access::Open,
+        for closed in &self.closed {
+            if uri::is_below(path, closed) {
+                return Access::Closed {
+                    path: closed.clone(),
+                    why: "owned by root with mode 0700, not accessible to www-data".to_owned(),
+                    fix: format!("chmod o+rx {closed}"),
+                };
+            }
         }
+        Access::Open
     }
 }
 
 /// Directives in one line, including their blocks.
 pub(super) fn shape(directives: &[Directive]) -> String {
-    let one = |it: &Directive| {
-        let words = [&[it.name.clone()][..], &it.args].concat().join("|");
-        match &it.block {
-            Some(block) => format!("{words}{{{}}}", shape(block)),
-            None => words,
+    let mut shapes = Vec::new();
+    for directive in directives {
+        let mut shape_of_one = directive.name.clone();
+        for arg in &directive.args {
+            shape_of_one.push('|');
+            shape_of_one.push_str(arg);
         }
-    };
-    directives.iter().map(one).collect::<Vec<_>>().join(";")
+        if let Some(block) = &directive.block {
+            shape_of_one.push_str(&format!("{{{}}}", shape(block)));
+        }
+        shapes.push(shape_of_one);
+    }
+    shapes.join(";")
 }

@@ -1,7 +1,9 @@
-//! The query to a configuration: one download, from the evidence.
+//! The query to a configuration: one download, in the terms of requests and headers.
+//!
+//! It is built from the evidence. It contains nothing that a reader finds in a configuration.
 
 use sendfile_evidence::{
-    Evidence,
+    Evidence, dialect,
     request::{Address, Request},
 };
 
@@ -32,9 +34,95 @@ pub struct Query {
     pub store: Option<Request>,
 }
 
+impl Query {
+    /// The query for a target; `None` if the site was not requested by URL.
+    pub fn of(evidence: &Evidence) -> Option<Self> {
+        let intended_value = evidence.intent.value.as_deref();
+        let mut header = evidence.intent.header.as_deref();
+        let mut value = intended_value;
+        let mut app_headers = Vec::new();
+        if let Some(response) = evidence.app.response() {
+            app_headers.clone_from(&response.headers);
+            if let Some((sent_header, sent_value)) = dialect::handoff_of(response, header) {
+                header = Some(sent_header);
+                value = Some(sent_value);
+            }
+        }
+        let mut status = None;
+        if let Some(response) = evidence.full.response() {
+            status = Some(response.status);
+        }
+        Some(Self {
+            site: site_request(evidence)?,
+            status,
+            direct: Request::of(&evidence.direct.request),
+            direct_right: direct_serves_file(evidence),
+            app: Request::of(&evidence.app.request),
+            header: header.map(|name| dialect::spelling(name).to_owned()),
+            value: value.map(str::to_owned),
+            meant: intended_value.or(value).map(str::to_owned),
+            answer: app_headers,
+            file: evidence.storage.request.url.strip_prefix("file://").map(str::to_owned),
+            store: store_request(evidence),
+        })
+    }
+
+    /// Whether this is the hand-off's header.
+    pub fn hands_over_by(&self, name: &str) -> bool {
+        match &self.header {
+            Some(header) => header.eq_ignore_ascii_case(name),
+            None => false,
+        }
+    }
+
+    /// Whether an address is the app's; `None` if the app's address is unknown.
+    pub fn is_app(&self, address: &Address) -> Option<bool> {
+        let app = self.app.as_ref()?;
+        Some(app.address.is(address))
+    }
+}
+
+/// The client's request, addressed to the host of its Host header.
+fn site_request(evidence: &Evidence) -> Option<Request> {
+    let mut site = Request::of(&evidence.full.request)?;
+    if let Some(host) = site.header("host") {
+        let port = site.address.port;
+        site.address = Address { port, ..Address::of(host, port) };
+    }
+    Some(site)
+}
+
+fn direct_serves_file(evidence: &Evidence) -> bool {
+    match evidence.direct.response() {
+        Some(response) => response.status == 200 && evidence.is_dummy(&response.body),
+        None => false,
+    }
+}
+
+/// The request for the file at its HTTP server, if its storage is one.
+fn store_request(evidence: &Evidence) -> Option<Request> {
+    let storage = &evidence.storage.request;
+    let url = match &storage.http {
+        Some(url) => url,
+        None if storage.url.starts_with("http://") || storage.url.starts_with("https://") => {
+            &storage.url
+        }
+        None => return None,
+    };
+    let request = Request::get(url)?;
+    // The fixture reads back through its own URL, which is not the storage's.
+    if let Some(dummy) = &evidence.dummy
+        && let Some(key) = &dummy.key
+        && !dialect::decoded(&request.path).ends_with(key.as_str())
+    {
+        return None;
+    }
+    Some(request)
+}
+
 /// Whether a request header enables the hand-off of Rack, Symfony and similar frameworks.
 pub(super) fn is_switch(name: &str) -> bool {
-    ["x-sendfile-type", "x-accel-mapping"].iter().any(|it| name.eq_ignore_ascii_case(it))
+    matches!(name.to_ascii_lowercase().as_str(), "x-sendfile-type" | "x-accel-mapping")
 }
 
 /// A request header's name in the usual spelling.
@@ -43,55 +131,5 @@ pub(super) fn spelled(name: &str) -> &str {
         "x-sendfile-type" => "X-Sendfile-Type",
         "x-accel-mapping" => "X-Accel-Mapping",
         _ => name,
-    }
-}
-
-impl Query {
-    /// The query for a target; `None` if the site was not requested by URL.
-    pub fn of(evidence: &Evidence) -> Option<Self> {
-        let mut site = Request::of(&evidence.full.request)?;
-        if let Some(host) = site.header("host") {
-            let port = site.address.port;
-            site.address = Address { port, ..Address::of(host, port) };
-        }
-        let intent = &evidence.intent;
-        let answer = evidence.app.response();
-        let sent = answer
-            .and_then(|it| sendfile_evidence::dialect::handoff_of(it, intent.header.as_deref()));
-        let header = sent.map(|(name, _)| name).or(intent.header.as_deref());
-        let value = sent.map(|(_, value)| value).or(intent.value.as_deref());
-        let right = evidence.direct.response().filter(|it| it.status == 200);
-        let storage = &evidence.storage.request.url;
-        // The fixture reads back through its own URL, which is not the storage's.
-        let key = evidence.dummy.as_ref().and_then(|it| it.key.as_deref());
-        let of_store = |it: &Request| {
-            key.is_none_or(|key| sendfile_evidence::dialect::decoded(&it.path).ends_with(key))
-        };
-        let served = |it: &&String| it.starts_with("http://") || it.starts_with("https://");
-        let url = evidence.storage.request.http.as_ref().or(Some(storage).filter(served));
-        let store = url.and_then(|it| Request::get(it)).filter(of_store);
-        Some(Self {
-            site,
-            status: evidence.full.response().map(|it| it.status),
-            direct: Request::of(&evidence.direct.request),
-            direct_right: right.is_some_and(|it| evidence.is_dummy(&it.body)),
-            app: Request::of(&evidence.app.request),
-            header: header.map(sendfile_evidence::dialect::spelling).map(str::to_owned),
-            value: value.map(str::to_owned),
-            meant: intent.value.clone().or(value.map(str::to_owned)),
-            answer: answer.map(|it| it.headers.clone()).unwrap_or_default(),
-            file: storage.strip_prefix("file://").map(str::to_owned),
-            store,
-        })
-    }
-
-    /// Whether this is the hand-off's header.
-    pub fn hands_over_by(&self, name: &str) -> bool {
-        self.header.as_deref().is_some_and(|it| it.eq_ignore_ascii_case(name))
-    }
-
-    /// Whether an address is the app's; `None` if the app's address is unknown.
-    pub fn is_app(&self, address: &Address) -> Option<bool> {
-        self.app.as_ref().map(|it| it.address.is(address))
     }
 }

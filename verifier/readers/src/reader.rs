@@ -1,4 +1,4 @@
-//! What every reader of configurations answers: how its server handles one download.
+//! What every reader finds in a configuration: how its server handles one download.
 
 use sendfile_evidence::{fact::Fact, request::Address};
 
