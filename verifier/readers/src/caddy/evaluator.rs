@@ -325,7 +325,7 @@ impl<'a> Evaluator<'a> {
                     *path = path.replace(text, to);
                 }
             }
-            _ => self.unsure = Some(format!("`uri {verb}` is not supported")),
+            _ => self.unsure = Some(format!("Cannot evaluate `uri {verb}`")),
         }
     }
 
@@ -376,7 +376,7 @@ impl<'a> Evaluator<'a> {
     /// The effect of a directive is known only at run time.
     fn not_supported(&mut self, directive: &Directive) {
         let at = directive.place().line();
-        self.unsure = Some(format!("`{}` at {at} is not supported", directive.name));
+        self.unsure = Some(format!("Cannot evaluate `{}` at {at}", directive.name));
     }
 }
 
