@@ -10,12 +10,12 @@ use sendfile_evidence::{
 use super::{
     directive::Directive,
     pattern::Matcher,
-    question::{is_switch, spelled},
+    query::{is_switch, spelled},
     uri::decoded,
 };
 use crate::{
     disk::{Disk, Worker},
-    question::Query,
+    query::Query,
     reader::{HeaderFate, Reader, RouteAnalysis},
 };
 

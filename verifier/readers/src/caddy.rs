@@ -14,7 +14,7 @@ use crate::{
     disk::{Disk, Text, Worker},
     opened,
     pattern::Matcher,
-    question::{Query, is_switch, spelled},
+    query::{Query, is_switch, spelled},
     reader::{Reader, RouteAnalysis},
     uri::decoded,
 };

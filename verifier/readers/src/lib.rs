@@ -7,26 +7,26 @@
 
 mod apache;
 mod caddy;
-mod chain;
 mod directive;
 mod disk;
 mod files;
+mod hops;
+#[cfg(test)]
+mod in_memory_disk;
 mod lighttpd;
 pub mod log;
 mod nginx;
 mod opened;
-#[cfg(test)]
-mod paper;
 mod pattern;
 mod proxy_config;
-mod question;
+mod query;
 mod reader;
 #[cfg(test)]
 mod tests;
 mod uri;
 
-pub use chain::facts;
 pub use disk::{Access, Disk, Look, Text, Worker};
+pub use hops::facts;
 pub use pattern::glob;
 pub use proxy_config::ProxyConfig;
-pub use question::Query;
+pub use query::Query;

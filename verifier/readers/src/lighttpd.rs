@@ -9,12 +9,12 @@ use sendfile_evidence::{
 use super::{
     opened::{direct, same, seen},
     pattern::Matcher,
-    question::{is_switch, spelled},
+    query::{is_switch, spelled},
     uri::{self, decoded, is_below},
 };
 use crate::{
     disk::{Disk, Worker},
-    question::Query,
+    query::Query,
     reader::{HeaderFate, Reader, RouteAnalysis},
 };
 

@@ -9,7 +9,7 @@ use sendfile_evidence::{
 };
 
 use self::What::{Begins, Behind, Between, WordBefore};
-use crate::{question::Query, uri::decoded};
+use crate::{query::Query, uri::decoded};
 
 /// A text to search for in a line, its meaning, and the position of the path or name.
 struct Mark {

@@ -10,7 +10,7 @@ use sendfile_evidence::{
 
 use crate::{
     disk::{Access, Disk, Look, Worker},
-    question::Query,
+    query::Query,
 };
 
 /// The components of a path.
@@ -206,7 +206,7 @@ pub(super) fn words(state: FileState) -> &'static str {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::paper::InMemoryDisk;
+    use crate::in_memory_disk::InMemoryDisk;
 
     fn wrong(by: PathRule, folder: &str, prefix: &str, file: &str) -> Option<Misconfiguration> {
         let uri = "/p/a/b.bin".to_owned();

@@ -14,7 +14,7 @@ use crate::{
     disk::{Disk, Worker},
     lighttpd::Lighttpd,
     nginx::Nginx,
-    question::Query,
+    query::Query,
     reader::{Reader, RouteAnalysis},
 };
 

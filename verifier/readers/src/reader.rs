@@ -4,7 +4,7 @@ use sendfile_evidence::{fact::Fact, request::Address};
 
 use crate::{
     disk::{Disk, Worker},
-    question::Query,
+    query::Query,
 };
 
 /// What a reader knows of one configuration.

@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 use sendfile_evidence::{Server, request::Request};
 
-use crate::{chain::facts, paper::InMemoryDisk, proxy_config::ProxyConfig, question::Query};
+use crate::{hops::facts, in_memory_disk::InMemoryDisk, proxy_config::ProxyConfig, query::Query};
 
 /// Words of all four languages, and what may break a parser.
 const WORDS: [&str; 84] = [

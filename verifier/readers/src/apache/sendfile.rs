@@ -17,7 +17,7 @@ use super::{
 };
 use crate::{
     disk::{Disk, Worker},
-    question::Query,
+    query::Query,
 };
 
 /// A proxied request, and the configuration that applies to it.

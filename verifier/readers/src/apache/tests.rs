@@ -1,7 +1,7 @@
 //! Compares the reader with what the real Apache 2.4 does with the same configuration.
 
-use super::{super::paper::InMemoryDisk, *};
-use crate::ProxyConfig;
+use super::{super::in_memory_disk::InMemoryDisk, *};
+use crate::proxy_config::ProxyConfig;
 use sendfile_evidence::fact::FileState;
 
 /// Two virtual hosts on one address; the app is on port 18997.
@@ -113,7 +113,7 @@ fn told(host: &str, more: &[(&str, &str)]) -> Vec<Fact> {
         file: Some("/srv/files/a.bin".to_owned()),
         ..Query::default()
     };
-    super::super::chain::facts(&[config], &question, &disk)
+    super::super::hops::facts(&[config], &question, &disk)
 }
 
 const PASS: &str = "ProxyPass / http://127.0.0.1:8000/";

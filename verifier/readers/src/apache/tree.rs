@@ -311,7 +311,7 @@ pub(super) fn words(text: &str) -> Vec<String> {
 
 #[cfg(test)]
 mod tests {
-    use super::{super::super::paper::InMemoryDisk, *};
+    use super::{super::super::in_memory_disk::InMemoryDisk, *};
 
     fn shape(directives: &[Directive]) -> String {
         let one = |it: &Directive| match it.inside() {

@@ -16,7 +16,7 @@ use crate::{
     directive::Directive,
     disk::{Look, Worker},
     opened::{Opened, PathRule, mapped, seen},
-    question::Query,
+    query::Query,
     reader::{HeaderFate, RouteAnalysis},
     uri::decoded,
 };

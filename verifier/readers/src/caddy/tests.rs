@@ -3,7 +3,7 @@
 use sendfile_evidence::fact::{FileState, Misconfiguration};
 
 use super::*;
-use crate::{chain, paper::InMemoryDisk, proxy_config::ProxyConfig};
+use crate::{hops, in_memory_disk::InMemoryDisk, proxy_config::ProxyConfig};
 
 /// The app is on port 18997.
 const SITES: &str = r#"
@@ -123,7 +123,7 @@ fn facts_of_handoff(response: &str) -> Vec<Fact> {
         file: Some("/srv/files/p/a.bin".to_owned()),
         ..Query::default()
     };
-    chain::facts(&[config], &query, &disk)
+    hops::facts(&[config], &query, &disk)
 }
 
 #[test]
@@ -170,7 +170,7 @@ fn facts_of_site(site: &str) -> Vec<Fact> {
         app: Some(get("http://127.0.0.1:8000/download/1")),
         ..Query::default()
     };
-    chain::facts(&[config], &query, &disk)
+    hops::facts(&[config], &query, &disk)
 }
 
 #[test]

@@ -334,7 +334,7 @@ fn quoted(chars: &mut Peekable<Chars<'_>>, quote: char) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::paper::{InMemoryDisk, shape};
+    use crate::in_memory_disk::{InMemoryDisk, shape};
 
     fn tree(text: &str) -> String {
         let mut disk =

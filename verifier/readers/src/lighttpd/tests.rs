@@ -1,7 +1,7 @@
 //! Compares the reader with what the real lighttpd 1.4.69 does with the same configuration.
 
-use super::{super::paper::InMemoryDisk, *};
-use crate::ProxyConfig;
+use super::{super::in_memory_disk::InMemoryDisk, *};
+use crate::proxy_config::ProxyConfig;
 use sendfile_evidence::fact::FileState;
 
 /// The app is on port 18997.
@@ -92,7 +92,7 @@ fn facts(config: &str) -> Vec<Fact> {
         file: Some("/srv/files/a b.bin".to_owned()),
         ..Query::default()
     };
-    super::super::chain::facts(&[config], &question, &disk)
+    super::super::hops::facts(&[config], &question, &disk)
 }
 
 #[test]

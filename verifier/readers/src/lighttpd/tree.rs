@@ -234,7 +234,7 @@ impl Loader<'_> {
 
 #[cfg(test)]
 mod tests {
-    use super::{super::super::paper::InMemoryDisk, *};
+    use super::{super::super::in_memory_disk::InMemoryDisk, *};
 
     fn shape(items: &[Item]) -> String {
         fn value(it: &Value) -> String {

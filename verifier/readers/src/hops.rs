@@ -11,7 +11,7 @@ use sendfile_evidence::{
 use crate::{
     disk::Disk,
     proxy_config::ProxyConfig,
-    question::Query,
+    query::Query,
     reader::{HeaderFate, RouteAnalysis},
 };
 
