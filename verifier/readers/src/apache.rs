@@ -12,7 +12,7 @@ use crate::{
     disk::{Disk, Worker},
     opened,
     pattern::Matcher,
-    question::{Query, is_switch, spelled},
+    query::{Query, is_switch, spelled},
     reader::{HeaderFate, Reader, RouteAnalysis},
     uri::decoded,
 };

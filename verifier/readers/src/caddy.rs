@@ -1,37 +1,39 @@
 //! Caddy: a Caddyfile or its JSON, and the facts that it contains about one download.
+//!
+//! This module finds the site and describes the route of the download URL; the modules below it
+//! parse, match and evaluate.
 
 use sendfile_evidence::{
+    Server,
     fact::{Fact, FactKind, SourceLine},
     request::{Address, Request},
 };
 
-use super::{
+use crate::{
     directive::Directive,
-    opened::direct,
+    disk::{Disk, Text, Worker},
+    opened,
     pattern::Matcher,
-    question::{is_switch, spelled},
+    query::{Query, is_switch, spelled},
+    reader::{Reader, RouteAnalysis},
     uri::decoded,
 };
-use crate::{
-    disk::{Disk, Text, Worker},
-    question::Query,
-    reader::{HeaderFate, Reader, RouteAnalysis},
-};
 
+mod evaluator;
 mod handoff;
 mod json;
 mod matcher;
 mod placeholder;
+mod subject;
 #[cfg(test)]
 mod tests;
 mod tree;
 mod upstream;
-mod walk;
 
 use self::{
+    evaluator::{Evaluator, RouteOutcome},
     matcher::host_matches,
     upstream::{any_proxy, upstreams},
-    walk::{End, Walk},
 };
 
 /// A Caddy configuration.
@@ -45,210 +47,274 @@ impl Caddy {
     pub(super) fn read(path: &str, disk: &mut dyn Disk, unread: &mut Vec<Fact>) -> Self {
         let mut sites = Vec::new();
         for Text { path, text } in disk.read(path) {
-            match text {
-                Ok(text) => match serde_json::from_str(&text) {
-                    Ok(json) => sites.extend(json::sites(&path, &json)),
-                    Err(_) => sites.extend(tree::read(&path, &text, disk, unread)),
-                },
+            let text = match text {
+                Ok(text) => text,
                 Err(reason) => {
-                    unread.push(Fact::of(
-                        FactKind::Unread,
-                        format!("Cannot read `{path}`: {reason}"),
-                    ));
+                    let detail = format!("Cannot read `{path}`: {reason}");
+                    unread.push(Fact::of(FactKind::Unread, detail));
+                    continue;
                 }
+            };
+            if let Ok(json) = serde_json::from_str(&text) {
+                sites.extend(json::sites(&path, &json));
+            } else {
+                sites.extend(tree::read(&path, &text, disk, unread));
             }
         }
-        sites.retain(|it| it.spelled != "{");
+        // The global options are not a site.
+        sites.retain(|site| site.spelled != "{");
         Self { sites, matcher: Matcher::default() }
     }
 
     /// The site for a request: by port, then by name, the longest name first.
     fn site(&self, request: &Request) -> Option<&Directive> {
-        let at_port = |it: &&Directive| addresses(it).any(|it| it.port == request.address.port);
-        let mut sites: Vec<&Directive> = self.sites.iter().filter(at_port).collect();
-        if sites.is_empty() {
-            sites = self.sites.iter().collect();
+        let Address { host, port } = &request.address;
+        let mut sites = Vec::new();
+        for site in &self.sites {
+            if listens_on(site, *port) {
+                sites.push(site);
+            }
         }
-        let fit = |site: &&Directive| {
-            let host = &request.address.host;
-            let fits = |it: &Address| it.host.is_empty() || host_matches(&it.host, host);
-            addresses(site).filter(fits).map(|it| (!it.host.starts_with('*'), it.host.len())).max()
-        };
-        sites.into_iter().filter(|it| fit(it).is_some()).max_by_key(fit)
+        if sites.is_empty() {
+            sites.extend(&self.sites);
+        }
+        sites.retain(|site| host_fit(site, host).is_some());
+        sites.into_iter().max_by_key(|site| host_fit(site, host))
     }
 
-    fn direct(&self, question: &Query, disk: &dyn Disk, worker: &Worker) -> Option<Fact> {
-        let request = question.direct.as_ref()?;
-        let mut walk = Walk::new(request, &self.matcher, disk)?;
-        let End::Opens(path, at) = walk.through(self.site(request)?.inside())? else { return None };
-        Some(direct(&path, at, question, disk, worker))
+    /// The file that the direct location opens.
+    fn direct(&self, query: &Query, disk: &dyn Disk, worker: &Worker) -> Option<Fact> {
+        let request = query.direct.as_ref()?;
+        let mut evaluator = Evaluator::new(request, &self.matcher, disk)?;
+        let site = self.site(request)?;
+        match evaluator.evaluate(site.inside())? {
+            RouteOutcome::Opens(path, at) => Some(opened::direct(&path, at, query, disk, worker)),
+            _ => None,
+        }
     }
 }
 
 impl Reader for Caddy {
     fn worker(&self) -> Worker {
-        Worker { server: sendfile_evidence::Server::Caddy.name(), ..Worker::default() }
+        Worker { server: Server::Caddy.name(), ..Worker::default() }
     }
 
     fn listens(&self, address: &Address) -> bool {
-        self.sites.iter().any(|it| addresses(it).any(|it| it.port == address.port))
+        self.sites.iter().any(|site| listens_on(site, address.port))
     }
 
-    fn analysis(&self, question: &Query, disk: &dyn Disk, worker: &Worker) -> RouteAnalysis {
-        let mut treatment = RouteAnalysis::default();
-        let (Some(site), Some(mut walk)) =
-            (self.site(&question.site), Walk::new(&question.site, &self.matcher, disk))
-        else {
-            return treatment;
+    fn analysis(&self, query: &Query, disk: &dyn Disk, worker: &Worker) -> RouteAnalysis {
+        let mut analysis = RouteAnalysis::default();
+        let Some(site) = self.site(&query.site) else { return analysis };
+        let Some(mut evaluator) = Evaluator::new(&query.site, &self.matcher, disk) else {
+            return analysis;
         };
-        let end = walk.through(site.inside());
-        if let Some(reason) = &walk.unsure {
-            treatment.unsure = true;
-            treatment.download.push(Fact::of(FactKind::Unsure, reason.clone()));
+        let outcome = evaluator.evaluate(site.inside());
+        if let Some(reason) = &evaluator.unsure {
+            analysis.unsure = true;
+            analysis.download.push(Fact::of(FactKind::Unsure, reason.clone()));
         }
-        treatment.download.extend(download(site, &walk, end.as_ref(), question));
-        if let Some(End::Asks(proxy)) = &end {
-            treatment.asks = asked(proxy, question).map(|(address, _)| address);
-            treatment.header.extend(announced(question, proxy, &walk));
-            handoff::treat(question, proxy, walk, worker, &mut treatment);
+        analysis.download.extend(download(site, &evaluator, outcome.as_ref(), query));
+        if let Some(RouteOutcome::Passes(proxy)) = &outcome {
+            if let Some((address, _)) = upstream_of_download(proxy, query) {
+                analysis.asks = Some(address);
+            }
+            analysis.header.extend(announced(query, proxy, &evaluator));
+            handoff::analyse(query, proxy, evaluator, worker, &mut analysis);
         }
-        treatment.direct.extend(self.direct(question, disk, worker));
-        treatment
+        analysis.direct.extend(self.direct(query, disk, worker));
+        analysis
     }
+}
+
+fn listens_on(site: &Directive, port: u16) -> bool {
+    addresses(site).iter().any(|address| address.port == port)
+}
+
+/// How well a site's addresses fit a host: a name without a star before one with a star, then the
+/// longest; `None` if none of them matches.
+fn host_fit(site: &Directive, host: &str) -> Option<(bool, usize)> {
+    let mut best = None;
+    for address in addresses(site) {
+        if address.host.is_empty() || host_matches(&address.host, host) {
+            best = best.max(Some((!address.host.starts_with('*'), address.host.len())));
+        }
+    }
+    best
 }
 
 /// The addresses of a site: scheme, name and port, each of which may be missing.
-fn addresses(site: &Directive) -> impl Iterator<Item = Address> {
-    let words = [site.spelled.as_str()].into_iter().chain(site.args.iter().map(String::as_str));
-    words.flat_map(|it| it.split(',')).filter(|it| !it.trim().is_empty()).map(|it| {
-        let it = it.trim();
-        let (port, rest) = match it.split_once("://") {
-            Some(("http", rest)) => (80, rest),
-            Some((_, rest)) => (443, rest),
-            None => (443, it),
-        };
-        Address::of(rest.split('/').next().unwrap_or(rest), port)
-    })
+fn addresses(site: &Directive) -> Vec<Address> {
+    let mut addresses = Vec::new();
+    let mut words = vec![&site.spelled];
+    words.extend(&site.args);
+    for word in words {
+        for address in word.split(',') {
+            let address = address.trim();
+            if !address.is_empty() {
+                addresses.push(address_of_site(address));
+            }
+        }
+    }
+    addresses
 }
 
+fn address_of_site(text: &str) -> Address {
+    let (port, rest) = match text.split_once("://") {
+        Some(("http", rest)) => (80, rest),
+        Some((_, rest)) => (443, rest),
+        None => (443, text),
+    };
+    match rest.split_once('/') {
+        Some((host, _)) => Address::of(host, port),
+        None => Address::of(rest, port),
+    }
+}
+
+/// The facts about the download URL.
 fn download(
     site: &Directive,
-    walk: &Walk<'_>,
-    end: Option<&End<'_>>,
-    question: &Query,
+    evaluator: &Evaluator<'_>,
+    outcome: Option<&RouteOutcome<'_>>,
+    query: &Query,
 ) -> Vec<Fact> {
-    let path = decoded(&question.site.path);
-    let (at, what) = match end {
-        Some(End::Asks(proxy)) => return asks(proxy, walk, question),
-        Some(End::Redirects(to, at)) => {
+    let (at, what) = match outcome {
+        Some(RouteOutcome::Passes(proxy)) => return passes(proxy, evaluator, query),
+        Some(RouteOutcome::Redirects(to, at)) => {
             let detail = format!("redirects the client to {to}");
             return vec![Fact::at(FactKind::DownloadRedirected, at.clone(), detail)];
         }
-        Some(End::Login(at)) => {
+        Some(RouteOutcome::RequiresLogin(at)) => {
             let detail = "requires a login before the request reaches the app";
             return vec![Fact::at(FactKind::LoginAsked, at.clone(), detail)];
         }
-        Some(End::Opens(file, at)) => {
+        Some(RouteOutcome::Opens(file, at)) => {
             (at.clone(), format!("matches the download URL and opens {file}"))
         }
-        Some(End::Answers(said, at)) => {
-            (at.clone(), format!("matches the download URL and returns {said}"))
+        Some(RouteOutcome::Responds(status, at)) => {
+            (at.clone(), format!("matches the download URL and returns {status}"))
         }
-        None if walk.unsure.is_some() => return Vec::new(),
+        None if evaluator.unsure.is_some() => return Vec::new(),
         None => (site.place(), "no directive matches the download URL".to_owned()),
     };
-    match any_proxy(site.inside(), &path, 0) {
-        Some(other) => {
-            let there = other.place();
-            let detail = format!(
-                "{what}; otherwise `{}` ({}) would pass the request to the app",
-                there.text,
-                there.line()
-            );
-            let fix = format!(
-                "Put both into `handle` blocks, and use the download path as the matcher of the \
-                 one with `{}` ({})",
-                there.text,
-                there.line()
-            );
-            vec![Fact::at(FactKind::DownloadShadowed, at, detail).mended_by(fix)]
-        }
-        None => {
-            let fix = format!(
-                "In the site at {}, add a `handle` for the download path with a `reverse_proxy` to \
-                 the app",
-                site.place().line()
-            );
-            let detail = format!("{what}; no matching `reverse_proxy` passes it to the app");
-            vec![Fact::at(FactKind::DownloadNotRouted, at, detail).mended_by(fix)]
-        }
+    match any_proxy(site.inside(), &decoded(&query.site.path), 0) {
+        Some(proxy) => vec![shadowed(at, &what, &proxy.place())],
+        None => vec![not_routed(at, &what, site)],
     }
+}
+
+/// Another directive responds before the one that would pass the request to the app.
+fn shadowed(at: SourceLine, what: &str, proxy: &SourceLine) -> Fact {
+    let detail = format!(
+        "{what}; otherwise `{}` ({}) would pass the request to the app",
+        proxy.text,
+        proxy.line()
+    );
+    let suggestion = format!(
+        "Put both into `handle` blocks, and use the download path as the matcher of the one with \
+         `{}` ({})",
+        proxy.text,
+        proxy.line()
+    );
+    Fact::at(FactKind::DownloadShadowed, at, detail).mended_by(suggestion)
+}
+
+/// No directive would pass the request to the app.
+fn not_routed(at: SourceLine, what: &str, site: &Directive) -> Fact {
+    let detail = format!("{what}; no matching `reverse_proxy` passes it to the app");
+    let suggestion = format!(
+        "In the site at {}, add a `handle` for the download path with a `reverse_proxy` to the app",
+        site.place().line()
+    );
+    Fact::at(FactKind::DownloadNotRouted, at, detail).mended_by(suggestion)
 }
 
 /// The app's address if it is an upstream, else the first upstream, and whether TLS is used.
-fn asked(proxy: &Directive, question: &Query) -> Option<(Address, bool)> {
-    let all = upstreams(proxy);
-    let app = all.iter().find(|(address, _)| question.is_app(address) == Some(true));
-    app.or(all.first()).cloned()
+fn upstream_of_download(proxy: &Directive, query: &Query) -> Option<(Address, bool)> {
+    let mut upstreams = upstreams(proxy);
+    if upstreams.is_empty() {
+        return None;
+    }
+    let app = upstreams.iter().position(|(address, _)| query.is_app(address) == Some(true));
+    Some(upstreams.swap_remove(app.unwrap_or(0)))
 }
 
-fn asks(proxy: &Directive, walk: &Walk<'_>, question: &Query) -> Vec<Fact> {
-    let Some((address, https)) = asked(proxy, question) else { return Vec::new() };
+/// The facts about a request that is passed on: whether it reaches the app unchanged.
+fn passes(proxy: &Directive, evaluator: &Evaluator<'_>, query: &Query) -> Vec<Fact> {
+    let Some((address, https)) = upstream_of_download(proxy, query) else { return Vec::new() };
     let at = proxy.place();
     let detail = format!("matches the download URL and passes it to {address}");
     let mut facts = vec![Fact::at(FactKind::DownloadAsksApp, at.clone(), detail)];
-    let guard = walk.guard.clone();
-    facts.extend(guard.map(|it| Fact::at(FactKind::Guarded, it, "may refuse a request")));
-    let Some(app) = &question.app else { return facts };
-    let http = proxy.name == "reverse_proxy";
+    if let Some(guard) = &evaluator.guard {
+        facts.push(Fact::at(FactKind::Guarded, guard.clone(), "may refuse a request"));
+    }
+    let Some(app) = &query.app else { return facts };
+    let is_http = proxy.name == "reverse_proxy";
     if !address.is(&app.address) {
         let detail = format!("passes requests to {address}, but the app is at {}", app.address);
-        let fix = format!("In {}, set the app's address: {}", at.line(), app.address);
-        facts.push(Fact::at(FactKind::AppElsewhere, at.clone(), detail).mended_by(fix));
-    } else if !http || https != app.https {
-        let speaks = if http { "TLS" } else { "FastCGI" };
-        let detail = format!("uses {speaks} with {}, which does not support it", app.address);
+        let suggestion = format!("In {}, set the app's address: {}", at.line(), app.address);
+        let fact = Fact::at(FactKind::AppElsewhere, at.clone(), detail);
+        facts.push(fact.mended_by(suggestion));
+    } else if !is_http || https != app.https {
+        let protocol = if is_http { "TLS" } else { "FastCGI" };
+        let detail = format!("uses {protocol} with {}, which does not support it", app.address);
         facts.push(Fact::at(FactKind::AppElsewhere, at.clone(), detail));
     }
-    if http && walk.subject.path != decoded(&app.path) {
-        let detail = format!("requests {} from the app; expected {}", walk.subject.path, app.path);
-        let by = walk.rewrites.last().map_or(at, |it| it.place());
-        facts.push(Fact::at(FactKind::PathRewritten, by, detail));
+    let path = &evaluator.subject.path;
+    if is_http && *path != decoded(&app.path) {
+        let detail = format!("requests {path} from the app; expected {}", app.path);
+        let rewritten_at = match evaluator.rewrites.last() {
+            Some(rewrite) => rewrite.place(),
+            None => at,
+        };
+        facts.push(Fact::at(FactKind::PathRewritten, rewritten_at, detail));
     }
     facts
 }
 
 /// Headers that enable the app's hand-off but are not sent.
-fn announced(question: &Query, proxy: &Directive, walk: &Walk<'_>) -> Vec<Fact> {
-    let Some(app) = &question.app else { return Vec::new() };
-    let set = |name: &str| {
-        let is = |it: &Directive, n: usize| {
-            it.arg(n).trim_start_matches(['+', '>']).eq_ignore_ascii_case(name)
-        };
-        let up = proxy.children("header_up").any(|it| is(it, 0) && it.args.len() > 1);
-        let before = walk.blocks.iter().flat_map(|it| it.iter());
-        up || before.filter(|it| it.name == "request_header").any(|it| is(it, 0) || is(it, 1))
-    };
-    let missing = app.headers.iter().filter(|(name, _)| is_switch(name) && !set(name));
-    missing
-        .map(|(name, value)| {
-            let at: SourceLine = proxy.place();
-            let value = if value.contains(char::is_whitespace) {
-                format!("\"{value}\"")
-            } else {
-                value.clone()
-            };
-            let name = spelled(name);
-            let fix = format!("In `{}` ({}), add `header_up {name} {value}`", at.text, at.line());
-            Fact::at(FactKind::NotAnnounced, at, format!("{name} is not sent to the app"))
-                .mended_by(fix)
-        })
-        .collect()
+fn announced(query: &Query, proxy: &Directive, evaluator: &Evaluator<'_>) -> Vec<Fact> {
+    let Some(app) = &query.app else { return Vec::new() };
+    let mut facts = Vec::new();
+    for (name, value) in &app.headers {
+        if !is_switch(name) || sets_request_header(name, proxy, evaluator) {
+            continue;
+        }
+        let at = proxy.place();
+        let name = spelled(name);
+        let value = quoted(value);
+        let suggestion =
+            format!("In `{}` ({}), add `header_up {name} {value}`", at.text, at.line());
+        let detail = format!("{name} is not sent to the app");
+        facts.push(Fact::at(FactKind::NotAnnounced, at, detail).mended_by(suggestion));
+    }
+    facts
 }
 
-impl HeaderFate {
-    /// Whether a response header is passed on unchanged.
-    fn of(stripped: bool) -> Self {
-        if stripped { Self::Dropped } else { Self::Passed }
+/// Whether the proxy, or a directive on the way to it, sets a header of the request.
+fn sets_request_header(name: &str, proxy: &Directive, evaluator: &Evaluator<'_>) -> bool {
+    for header_up in proxy.children("header_up") {
+        if header_up.args.len() > 1 && is_header(header_up.arg(0), name) {
+            return true;
+        }
     }
+    for directive in evaluator.enclosing() {
+        // The first argument may be a matcher.
+        if directive.name == "request_header"
+            && (is_header(directive.arg(0), name) || is_header(directive.arg(1), name))
+        {
+            return true;
+        }
+    }
+    false
+}
+
+/// Whether an argument names a header; a prefix tells how it is set.
+fn is_header(arg: &str, name: &str) -> bool {
+    arg.trim_start_matches(['+', '>']).eq_ignore_ascii_case(name)
+}
+
+/// A value as a word of a Caddyfile.
+fn quoted(value: &str) -> String {
+    if value.contains(char::is_whitespace) { format!("\"{value}\"") } else { value.to_owned() }
 }

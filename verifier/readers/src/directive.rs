@@ -1,8 +1,10 @@
 //! A directive, the element of the configurations of nginx, Apache and Caddy.
+//!
+//! It knows its position and its block, but not what any directive means.
 
 use std::rc::Rc;
 
-use sendfile_evidence::fact::SourceLine;
+use sendfile_evidence::{fact::SourceLine, secret};
 
 /// A directive, with its block if it has one.
 #[derive(Clone, Debug)]
@@ -24,28 +26,37 @@ pub(super) struct Directive {
 impl Directive {
     /// Its approximate size in bytes, without its block.
     pub(super) fn weight(&self) -> usize {
-        let words = self.args.iter().map(|it| it.len() + 64).sum::<usize>();
-        256 + 2 * self.spelled.len() + words
+        let mut weight = 256 + 2 * self.spelled.len();
+        for arg in &self.args {
+            weight += arg.len() + 64;
+        }
+        weight
     }
 
     /// The n-th argument, or an empty text.
     pub(super) fn arg(&self, n: usize) -> &str {
-        self.args.get(n).map_or("", String::as_str)
+        match self.args.get(n) {
+            Some(arg) => arg,
+            None => "",
+        }
     }
 
     /// The directives of its block, if any.
     pub(super) fn inside(&self) -> &[Self] {
-        self.block.as_deref().unwrap_or_default()
+        match &self.block {
+            Some(block) => block,
+            None => &[],
+        }
     }
 
     /// The last directive with this name in the block.
     pub(super) fn child(&self, name: &str) -> Option<&Self> {
-        self.inside().iter().rev().find(|it| it.name == name)
+        self.inside().iter().rev().find(|directive| directive.name == name)
     }
 
     /// All directives with this name in the block.
     pub(super) fn children<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a Self> {
-        self.inside().iter().filter(move |it| it.name == name)
+        self.inside().iter().filter(move |directive| directive.name == name)
     }
 
     /// Its position, with secrets redacted.
@@ -55,7 +66,7 @@ impl Directive {
 
     /// Its text as written, with secrets redacted.
     pub(super) fn text(&self) -> String {
-        let text = sendfile_evidence::secret::directive(&self.spelled, &self.args);
+        let text = secret::directive(&self.spelled, &self.args);
         if self.spelled.starts_with('<') { format!("{text}>") } else { text }
     }
 }

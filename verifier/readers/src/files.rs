@@ -3,8 +3,10 @@
 
 use sendfile_evidence::fact::{Fact, FactKind};
 
-use super::directive::Directive;
-use crate::disk::{Disk, Text};
+use crate::{
+    directive::Directive,
+    disk::{Disk, Text},
+};
 
 /// Maximum number of files, counting repeated includes.
 const MOST: usize = 500;
@@ -14,6 +16,12 @@ const ROOM: usize = 128 << 20;
 
 /// Maximum number of problems that are reported.
 const NAMED: usize = 20;
+
+/// Why reading stops at the limit on files.
+const TOO_MANY: &str = "too many files";
+
+/// Why reading stops at the limit on bytes.
+pub(super) const TOO_LARGE: &str = "the configuration is too large";
 
 /// Reads the files of one configuration.
 pub(super) struct Files<'a> {
@@ -36,16 +44,15 @@ impl<'a> Files<'a> {
 
     /// Records something that could not be read.
     pub(super) fn not_read(&mut self, what: &str, reason: &str) {
-        match self.unread.len() {
-            NAMED => {
-                self.unread.push(Fact::of(FactKind::Unread, "Further files could not be read"))
-            }
-            named if named > NAMED => {}
-            _ => {
-                let detail = format!("Cannot read `{what}`: {reason}");
-                self.unread.push(Fact::of(FactKind::Unread, detail));
-            }
+        if self.unread.len() > NAMED {
+            return;
         }
+        let detail = if self.unread.len() == NAMED {
+            "Further files could not be read".to_owned()
+        } else {
+            format!("Cannot read `{what}`: {reason}")
+        };
+        self.unread.push(Fact::of(FactKind::Unread, detail));
     }
 
     /// Records something that is not supported.
@@ -77,29 +84,34 @@ impl<'a> Files<'a> {
 
     /// Whether one more file may be read.
     pub(super) fn counts(&mut self, path: &str) -> bool {
-        let left = self.left.checked_sub(1);
-        self.left = left.unwrap_or(0);
-        if left.is_none() {
+        if self.left == 0 {
             self.not_read(path, TOO_MANY);
+            return false;
         }
-        left.is_some()
+        self.left -= 1;
+        true
     }
 
-    /// Whether this many more bytes may be kept.
+    /// Whether this many more bytes may be kept. After a refusal, no further byte may be kept.
     pub(super) fn has_room(&mut self, bytes: usize) -> bool {
-        let room = self.room.checked_sub(bytes);
-        self.room = room.unwrap_or(0);
-        room.is_some()
+        if bytes > self.room {
+            self.room = 0;
+            return false;
+        }
+        self.room -= bytes;
+        true
     }
 
     /// Whether a directive with its block may be kept.
     pub(super) fn has_room_for(&mut self, directive: &Directive) -> bool {
-        self.has_room(directive.weight())
-            && directive.inside().iter().all(|it| self.has_room_for(it))
+        if !self.has_room(directive.weight()) {
+            return false;
+        }
+        for child in directive.inside() {
+            if !self.has_room_for(child) {
+                return false;
+            }
+        }
+        true
     }
 }
-
-const TOO_MANY: &str = "too many files";
-
-/// Why reading stops at the size limit.
-pub(super) const TOO_LARGE: &str = "the configuration is too large";

@@ -11,7 +11,7 @@ use crate::{
     disk::{Disk, Worker},
     opened,
     pattern::Matcher,
-    question::{Query, is_switch, spelled},
+    query::{Query, is_switch, spelled},
     reader::{HeaderFate, Reader, RouteAnalysis},
     uri::{self, decoded, is_below},
 };

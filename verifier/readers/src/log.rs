@@ -3,14 +3,13 @@
 //! The texts are those of nginx 1.22.1 and 1.31, Apache 2.4 with mod_xsendfile 0.12, and lighttpd
 //! 1.4.69, all provoked.
 
-use self::What::{Begins, Behind, Between, WordBefore};
 use sendfile_evidence::{
     fact::{Fact, FactKind},
     log::{LogEntry, LogEvent, LogSubject},
 };
 
-use super::uri::decoded;
-use crate::question::Query;
+use self::What::{Begins, Behind, Between, WordBefore};
+use crate::{query::Query, uri::decoded};
 
 /// A text to search for in a line, its meaning, and the position of the path or name.
 struct Mark {
@@ -78,58 +77,81 @@ const MARKS: [Mark; 29] = [
     mark("not a regular file", LogEvent::Missing, Behind(" -> ")),
 ];
 
-/// The meaning of a line of an error log, if it is a known one.
-pub fn entry(line: &str, question: &Query) -> Option<LogEntry> {
-    let mark = MARKS.iter().find(|it| line.contains(it.text))?;
-    let of = owner(line, question)
-        .or((mark.event == LogEvent::OverrideForbidden).then_some(LogSubject::Unknown))?;
-    let what = what(line, &mark.what);
-    Some(LogEntry { event: mark.event, of, what })
-}
+/// Maximum number of lines.
+const MOST: usize = 16;
 
 /// The facts of the lines that belong to a download, without repetitions.
-pub fn facts(lines: &[String], question: &Query) -> Vec<Fact> {
+pub fn facts(lines: &[String], query: &Query) -> Vec<Fact> {
     let mut facts: Vec<Fact> = Vec::new();
     for line in lines {
-        let Some(entry) = entry(line, question) else { continue };
-        let says = FactKind::Logged(entry);
-        if !facts.iter().any(|it| it.kind == says) && facts.len() < MOST {
-            facts.push(Fact::of(says, format!("Error log: {line}")));
+        let Some(entry) = entry(line, query) else { continue };
+        let kind = FactKind::Logged(entry);
+        let is_known = facts.iter().any(|fact| fact.kind == kind);
+        if !is_known && facts.len() < MOST {
+            facts.push(Fact::of(kind, format!("Error log: {line}")));
         }
     }
     facts
 }
 
-/// Maximum number of lines.
-const MOST: usize = 16;
-
-/// The request that a line belongs to; `None` for requests of others.
-fn owner(line: &str, question: &Query) -> Option<LogSubject> {
-    if let Some(request) = between(line, "request: \"", "\"") {
-        let target = request.split(' ').nth(1)?;
-        let path = target.split('?').next()?;
-        let direct = question.direct.as_ref().is_some_and(|it| it.path == path);
-        return match path == question.site.path {
-            true => Some(LogSubject::Download),
-            false => direct.then_some(LogSubject::Direct),
-        };
-    }
-    let value = question.value.as_deref().and_then(|it| it.split('?').next());
-    let decoded_value = value.map(decoded);
-    let name = question.file.as_deref().and_then(|it| it.rsplit('/').next());
-    let names = [
-        Some(question.site.path.as_str()),
-        value,
-        decoded_value.as_deref(),
-        question.file.as_deref(),
-        name,
-    ];
-    let ours = names.into_iter().flatten().any(|it| it.len() > 3 && line.contains(it));
-    ours.then_some(LogSubject::Unknown)
+/// The meaning of a line of an error log, if it is a known one.
+pub fn entry(line: &str, query: &Query) -> Option<LogEntry> {
+    let mark = MARKS.iter().find(|mark| line.contains(mark.text))?;
+    let subject = match owner(line, query) {
+        Some(subject) => subject,
+        // The line names the file with the forbidden directive, not the request.
+        None if mark.event == LogEvent::OverrideForbidden => LogSubject::Unknown,
+        None => return None,
+    };
+    Some(LogEntry { event: mark.event, of: subject, what: what(line, &mark.what) })
 }
 
-fn what(line: &str, at: &What) -> Option<String> {
-    let found = match at {
+/// The request that a line belongs to; `None` for requests of others.
+fn owner(line: &str, query: &Query) -> Option<LogSubject> {
+    if let Some(request) = between(line, "request: \"", "\"") {
+        let target = request.split(' ').nth(1)?;
+        return owner_of(without_query(target), query);
+    }
+    let mut names: Vec<&str> = vec![&query.site.path];
+    let decoded_value;
+    if let Some(value) = &query.value {
+        let value = without_query(value);
+        decoded_value = decoded(value);
+        names.extend([value, &decoded_value]);
+    }
+    if let Some(file) = &query.file {
+        names.push(file);
+        names.extend(file.rsplit('/').next());
+    }
+    for name in names {
+        if name.len() > 3 && line.contains(name) {
+            return Some(LogSubject::Unknown);
+        }
+    }
+    None
+}
+
+/// The request with this path.
+fn owner_of(path: &str, query: &Query) -> Option<LogSubject> {
+    if path == query.site.path {
+        return Some(LogSubject::Download);
+    }
+    match &query.direct {
+        Some(direct) if direct.path == path => Some(LogSubject::Direct),
+        _ => None,
+    }
+}
+
+fn without_query(target: &str) -> &str {
+    match target.split_once('?') {
+        Some((path, _)) => path,
+        None => target,
+    }
+}
+
+/// The path or name in a line.
+fn what(line: &str, position: &What) -> Option<String> {
+    let found = match position {
         What::None => return None,
         Between(before, behind) => return between(line, before, behind),
         Behind(before) => line.split_once(before)?.1.split(", referer:").next()?.trim_end(),
@@ -146,10 +168,11 @@ fn between(line: &str, before: &str, behind: &str) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
     use sendfile_evidence::request::Request;
 
-    fn question() -> Query {
+    use super::*;
+
+    fn query() -> Query {
         Query {
             site: Request::get("http://h/download/1?x=1").expect("a URL"),
             direct: Request::get("http://h/_direct/a.bin"),
@@ -160,7 +183,8 @@ mod tests {
     }
 
     fn check(line: &str) -> Option<(LogEvent, LogSubject, Option<String>)> {
-        entry(line, &question()).map(|it| (it.event, it.of, it.what))
+        let entry = entry(line, &query())?;
+        Some((entry.event, entry.of, entry.what))
     }
 
     #[test]

@@ -9,7 +9,7 @@ use sendfile_evidence::{
 use super::{pattern::Matcher, uri};
 use crate::{
     disk::{Disk, Worker},
-    question::Query,
+    query::Query,
     reader::{Reader, RouteAnalysis},
 };
 

@@ -1,13 +1,16 @@
 //! Compares a path that a server opens with the file that it should open: which misconfiguration
 //! leads from one to the other.
+//!
+//! It knows paths, URIs and the disk, but no server's configuration.
 
-use sendfile_evidence::path::{ends, joined, tidy};
-
-use sendfile_evidence::fact::{Fact, FactKind, FileState, Misconfiguration, SourceLine};
+use sendfile_evidence::{
+    fact::{Fact, FactKind, FileState, Misconfiguration, SourceLine},
+    path::{ends, joined, tidy},
+};
 
 use crate::{
     disk::{Access, Disk, Look, Worker},
-    question::Query,
+    query::Query,
 };
 
 /// The components of a path.
@@ -40,6 +43,62 @@ pub(super) enum PathRule {
 }
 
 impl Opened {
+    /// The misconfiguration; `None` if the path is the file's, or no misconfiguration is known.
+    pub(super) fn wrong(&self, file: Option<&str>, disk: &dyn Disk) -> Option<Misconfiguration> {
+        let is_right = |path: &str| is_expected(path, file, disk);
+        if is_right(&self.path) || file.is_none() && disk.look(&self.path) != Look::Missing {
+            return None;
+        }
+        match self.by {
+            PathRule::Root => {
+                for end in self.ends() {
+                    if is_right(&joined(&self.folder, end)) {
+                        return Some(Misconfiguration::Root);
+                    }
+                }
+            }
+            PathRule::Alias => {
+                if is_right(&joined(&self.folder, self.rest())) {
+                    return Some(Misconfiguration::Slash);
+                }
+                if is_right(&joined(&self.folder, &self.uri)) {
+                    return Some(Misconfiguration::Alias);
+                }
+            }
+            PathRule::Captures => {}
+        }
+        // A symbolic link that cannot be inspected may lead there.
+        if disk.look(&self.path) == Look::Unknown {
+            return None;
+        }
+        if self.variables {
+            return Some(Misconfiguration::Variable);
+        }
+        match self.by {
+            PathRule::Captures => Some(Misconfiguration::Capture),
+            PathRule::Root | PathRule::Alias => Some(Misconfiguration::Folder),
+        }
+    }
+
+    /// The directory that an `alias` should name so that the URI leads to the file.
+    pub(super) fn right_alias(&self, file: &str) -> Option<String> {
+        let rest = self.rest().trim_start_matches('/');
+        let directory = file.strip_suffix(rest)?;
+        if rest.is_empty() || !directory.ends_with('/') || directory == "/" {
+            return None;
+        }
+        Some(directory.to_owned())
+    }
+
+    /// The directory that a `root` should name so that the URI leads to the file.
+    pub(super) fn right_root(&self, file: &str) -> Option<String> {
+        let directory = file.strip_suffix(&self.uri)?;
+        if directory.is_empty() {
+            return None;
+        }
+        Some(directory.to_owned())
+    }
+
     /// The rest of the URI after the prefix.
     fn rest(&self) -> &str {
         self.uri.strip_prefix(&self.prefix).unwrap_or(&self.uri)
@@ -49,62 +108,42 @@ impl Opened {
     fn ends(&self) -> impl Iterator<Item = &str> {
         ends(&self.uri)
     }
+}
 
-    /// The misconfiguration; `None` if the path is the file's, or no misconfiguration is known.
-    pub(super) fn wrong(&self, file: Option<&str>, disk: &dyn Disk) -> Option<Misconfiguration> {
-        let right = |path: &str| match file {
-            Some(file) => same(path, file, disk),
-            None => disk.look(path) == Look::File,
-        };
-        if right(&self.path) || file.is_none() && disk.look(&self.path) != Look::Missing {
-            return None;
-        }
-        match self.by {
-            PathRule::Root if self.ends().any(|it| right(&joined(&self.folder, it))) => {
-                Some(Misconfiguration::Root)
-            }
-            PathRule::Alias if right(&joined(&self.folder, self.rest())) => {
-                Some(Misconfiguration::Slash)
-            }
-            PathRule::Alias if right(&joined(&self.folder, &self.uri)) => {
-                Some(Misconfiguration::Alias)
-            }
-            // A symbolic link that cannot be inspected may lead there.
-            _ if disk.look(&self.path) == Look::Unknown => None,
-            _ if self.variables => Some(Misconfiguration::Variable),
-            PathRule::Captures => Some(Misconfiguration::Capture),
-            PathRule::Root | PathRule::Alias => Some(Misconfiguration::Folder),
-        }
-    }
-
-    /// The directory that an `alias` should name so that the URI leads to the file.
-    pub(super) fn right_alias(&self, file: &str) -> Option<String> {
-        let rest = self.rest().trim_start_matches('/');
-        let folder = file.strip_suffix(rest).filter(|it| it.ends_with('/'))?;
-        (!rest.is_empty() && folder != "/").then(|| folder.to_owned())
-    }
-
-    /// The directory that a `root` should name so that the URI leads to the file.
-    pub(super) fn right_root(&self, file: &str) -> Option<String> {
-        let folder = file.strip_suffix(&self.uri)?;
-        (!folder.is_empty()).then(|| folder.to_owned())
+/// Whether a path is that of the file; if the file is unknown, whether there is a file at all.
+fn is_expected(path: &str, file: Option<&str>, disk: &dyn Disk) -> bool {
+    match file {
+        Some(file) => same(path, file, disk),
+        None => disk.look(path) == Look::File,
     }
 }
 
 /// The prefix of a URI and the directory that it maps to, if the URI and the file have a common
 /// end: the file's name below both.
 pub(super) fn mapped(uri: &str, file: &str) -> Option<(String, String)> {
-    let (uri, file): (Vec<&str>, Vec<&str>) = (uri.split('/').collect(), file.split('/').collect());
-    let alike = uri.iter().rev().zip(file.iter().rev()).take_while(|(a, b)| a == b).count();
-    let (prefix, folder) = (uri.get(..uri.len() - alike)?, file.get(..file.len() - alike)?);
-    let known = alike > 0 && prefix.len() > 1 && folder.len() > 1;
-    known.then(|| (format!("{}/", prefix.join("/")), format!("{}/", folder.join("/"))))
+    let mut prefix: Vec<&str> = uri.split('/').collect();
+    let mut directory: Vec<&str> = file.split('/').collect();
+    let segments = prefix.len();
+    while !prefix.is_empty() && prefix.last() == directory.last() {
+        prefix.pop();
+        directory.pop();
+    }
+    let has_common_end = prefix.len() < segments;
+    if !has_common_end || prefix.len() < 2 || directory.len() < 2 {
+        return None;
+    }
+    Some((format!("{}/", prefix.join("/")), format!("{}/", directory.join("/"))))
 }
 
 /// Whether two paths refer to the same file.
 pub(super) fn same(a: &str, b: &str, disk: &dyn Disk) -> bool {
-    tidy(a) == tidy(b) && !a.ends_with('/')
-        || disk.real(a).is_some_and(|real| Some(real) == disk.real(b))
+    if tidy(a) == tidy(b) && !a.ends_with('/') {
+        return true;
+    }
+    match disk.real(a) {
+        Some(real) => Some(real) == disk.real(b),
+        None => false,
+    }
 }
 
 /// What the workers find at a path.
@@ -125,14 +164,17 @@ pub(super) fn state(path: &str, disk: &dyn Disk, worker: &Worker) -> FileState {
 pub(super) fn direct(
     path: &str,
     at: SourceLine,
-    question: &Query,
+    query: &Query,
     disk: &dyn Disk,
     worker: &Worker,
 ) -> Fact {
     let (state, detail, fix) = seen(path, disk, worker);
-    let other = question.file.as_deref().is_some_and(|file| !same(path, file, disk));
-    let says = FactKind::DirectOpens { path: path.to_owned(), state, other };
-    Fact { fix, ..Fact::at(says, at, format!("the direct location opens {detail}")) }
+    let other = match &query.file {
+        Some(file) => !same(path, file, disk),
+        None => false,
+    };
+    let kind = FactKind::DirectOpens { path: path.to_owned(), state, other };
+    Fact { fix, ..Fact::at(kind, at, format!("the direct location opens {detail}")) }
 }
 
 /// A path and what exists there, as a text, and a command that grants access if it is missing.
@@ -142,12 +184,12 @@ pub(super) fn seen(
     worker: &Worker,
 ) -> (FileState, String, Option<String>) {
     let state = state(path, disk, worker);
-    match (state, disk.access(path, worker)) {
-        (FileState::Closed, Access::Closed { path: closed, why, fix }) => {
-            (state, format!("{path}; {closed} is {why}"), Some(fix))
-        }
-        _ => (state, format!("{path}, {}", words(state)), None),
+    if state == FileState::Closed
+        && let Access::Closed { path: closed, why, fix } = disk.access(path, worker)
+    {
+        return (state, format!("{path}; {closed} is {why}"), Some(fix));
     }
+    (state, format!("{path}, {}", words(state)), None)
 }
 
 /// What exists at a path, as a text.
@@ -163,7 +205,8 @@ pub(super) fn words(state: FileState) -> &'static str {
 
 #[cfg(test)]
 mod tests {
-    use super::{super::paper::InMemoryDisk, *};
+    use super::*;
+    use crate::in_memory_disk::InMemoryDisk;
 
     fn wrong(by: PathRule, folder: &str, prefix: &str, file: &str) -> Option<Misconfiguration> {
         let uri = "/p/a/b.bin".to_owned();
@@ -184,7 +227,7 @@ mod tests {
     }
 
     #[test]
-    fn habits() {
+    fn misconfigurations() {
         let file = "/srv/files/a/b.bin";
         assert_eq!(wrong(PathRule::Alias, "/srv/files/", "/p/", file), None);
         assert_eq!(wrong(PathRule::Alias, "/srv/files", "/p", file), None);

@@ -1,10 +1,10 @@
-//! What every reader of configurations answers: how its server handles one download.
+//! What every reader finds in a configuration: how its server handles one download.
 
 use sendfile_evidence::{fact::Fact, request::Address};
 
 use crate::{
     disk::{Disk, Worker},
-    question::Query,
+    query::Query,
 };
 
 /// What a reader knows of one configuration.

@@ -1,6 +1,8 @@
 //! URIs as servers read them: decoded, and without `.`, `..` and double slashes.
+//!
+//! It knows texts only, neither configurations nor the disk.
 
-use sendfile_evidence::path::tidy;
+use sendfile_evidence::{dialect, path::tidy};
 
 /// Maximum length of a URI or a path, however often a rule doubles it.
 pub(super) const LONGEST: usize = 16 * 1024;
@@ -20,7 +22,8 @@ pub(super) fn decoded_by_nginx(text: &str) -> String {
             bytes.push(first);
             continue;
         };
-        if let Some(low) = rest.next().and_then(hex) {
+        let Some(second) = rest.next() else { break };
+        if let Some(low) = hex(second) {
             bytes.push(high << 4 | low);
         }
     }
@@ -28,12 +31,13 @@ pub(super) fn decoded_by_nginx(text: &str) -> String {
 }
 
 fn hex(byte: u8) -> Option<u8> {
-    char::from(byte).to_digit(16).and_then(|it| u8::try_from(it).ok())
+    let digit = char::from(byte).to_digit(16)?;
+    u8::try_from(digit).ok()
 }
 
 /// Percent-decodes; invalid escapes are kept.
 pub(super) fn decoded(text: &str) -> String {
-    sendfile_evidence::dialect::decoded(text)
+    dialect::decoded(text)
 }
 
 /// Whether consecutive slashes are merged.
@@ -48,7 +52,8 @@ pub(super) enum Slashes {
 /// A decoded path without `.` and `..`; `None` if it leads above the root.
 pub(super) fn normalised(path: &str, slashes: Slashes) -> Option<String> {
     let mut parts: Vec<&str> = Vec::new();
-    let mut segments = path.strip_prefix('/').unwrap_or(path).split('/').peekable();
+    let relative = path.strip_prefix('/').unwrap_or(path);
+    let mut segments = relative.split('/').peekable();
     while let Some(segment) = segments.next() {
         let last = segments.peek().is_none();
         match segment {
@@ -75,15 +80,23 @@ pub(super) fn of_handoff(value: &str) -> Option<(String, Option<String>)> {
         None => (value, None),
     };
     let path = decoded_by_nginx(path);
-    let climbs = path.split('/').any(|it| it == "..");
-    (!path.is_empty() && !climbs && !path.contains('\0')).then_some((path, query))
+    let climbs = path.split('/').any(|segment| segment == "..");
+    if path.is_empty() || climbs || path.contains('\0') {
+        return None;
+    }
+    Some((path, query))
 }
 
 /// Whether a path is a directory or is below it.
-pub(super) fn is_below(path: &str, folder: &str) -> bool {
-    let (path, folder) = (tidy(path), tidy(folder));
-    folder == "/"
-        || path.strip_prefix(&folder).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+pub(super) fn is_below(path: &str, directory: &str) -> bool {
+    let (path, directory) = (tidy(path), tidy(directory));
+    if directory == "/" {
+        return true;
+    }
+    match path.strip_prefix(&directory) {
+        Some(rest) => rest.is_empty() || rest.starts_with('/'),
+        None => false,
+    }
 }
 
 #[cfg(test)]
@@ -94,7 +107,7 @@ mod tests {
     fn as_servers_read_them() {
         assert_eq!(decoded_by_nginx("/a%20b%zc%4"), "/a bzc");
         assert_eq!(decoded_by_nginx("/90%.pdf"), "/90.pdf", "seen in nginx's error log");
-        let merged = |it| normalised(it, Slashes::Merged);
+        let merged = |path| normalised(path, Slashes::Merged);
         assert_eq!(merged("/a//b/./c/../d/"), Some("/a/b/d/".to_owned()));
         assert_eq!(merged("/a/.."), Some("/".to_owned()));
         assert_eq!(merged("/../a"), None);

@@ -11,7 +11,7 @@ use crate::{
     directive::Directive,
     disk::{Disk, Worker},
     opened::{same, seen},
-    question::Query,
+    query::Query,
     uri::is_below,
 };
 

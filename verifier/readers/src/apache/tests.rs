@@ -3,7 +3,7 @@
 use sendfile_evidence::fact::FileState;
 
 use super::*;
-use crate::{ProxyConfig, chain, paper::InMemoryDisk};
+use crate::{hops, in_memory_disk::InMemoryDisk, proxy_config::ProxyConfig};
 
 /// Two virtual hosts on one address; the app is on port 18997.
 const SITES: &str = r#"
@@ -116,7 +116,7 @@ fn facts_of(host: &str, files: &[(&str, &str)]) -> Vec<Fact> {
         file: Some("/srv/files/a.bin".to_owned()),
         ..Query::default()
     };
-    chain::facts(&[config], &query, &disk)
+    hops::facts(&[config], &query, &disk)
 }
 
 fn has(facts: &[Fact], kind: &FactKind) -> bool {

@@ -377,7 +377,7 @@ fn plain_word(text: &str) -> (String, &str) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::paper::{InMemoryDisk, shape};
+    use crate::in_memory_disk::{InMemoryDisk, shape};
 
     fn tree(text: &str) -> String {
         let mut disk = InMemoryDisk::default()

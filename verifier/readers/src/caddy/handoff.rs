@@ -1,323 +1,432 @@
 //! How Caddy handles the app's hand-off: `handle_response` in a reverse_proxy, or `intercept`
 //! around it.
 
-use sendfile_evidence::fact::{Fact, FactKind, FileState, Misconfiguration, SourceLine};
+use sendfile_evidence::{
+    fact::{Fact, FactKind, FileState, Misconfiguration, SourceLine},
+    request::Address,
+};
 
 use super::{
-    super::{
-        directive::Directive,
-        opened::{Opened, PathRule, mapped, seen},
-        uri::decoded,
-    },
+    evaluator::{Evaluator, RouteOutcome},
     matcher::text_matches,
-    placeholder::header_of_answer,
+    placeholder::header_of_response,
     upstream::upstreams,
-    walk::{End, Walk},
 };
 use crate::{
+    directive::Directive,
     disk::{Look, Worker},
-    question::Query,
+    opened::{Opened, PathRule, mapped, seen},
+    query::Query,
     reader::{HeaderFate, RouteAnalysis},
+    uri::decoded,
 };
 
+/// The app's headers that a client needs with the file.
+const NEEDED_HEADERS: [&str; 3] = ["Content-Disposition", "Content-Type", "Cache-Control"];
+
 /// Records how the header is handled, and what it leads to.
-pub(super) fn treat<'a>(
-    question: &'a Query,
+pub(super) fn analyse<'a>(
+    query: &'a Query,
     proxy: &'a Directive,
-    mut walk: Walk<'a>,
+    mut evaluator: Evaluator<'a>,
     worker: &Worker,
-    treatment: &mut RouteAnalysis,
+    analysis: &mut RouteAnalysis,
 ) {
-    let Some(header) = question.header.as_deref() else { return };
-    let around = walk.blocks.clone();
-    let intercepts = around.iter().flat_map(|it| it.iter()).filter(|it| it.name == "intercept");
-    let response =
-        [proxy].into_iter().chain(intercepts).find_map(|it| handler(it, header, question));
-    let Some(response) = response else {
-        let (fact, fate) = off(proxy, header, question);
-        treatment.fate = fate;
-        treatment.header.push(fact);
+    let Some(header) = query.header.as_deref() else { return };
+    let Some(response) = response_handler(proxy, &evaluator, header, query) else {
+        analysis.fate = fate_without_handler(proxy, header);
+        analysis.header.push(feature_off(proxy, header, query));
         return;
     };
-    treatment.fate = HeaderFate::Obeyed;
-    treatment.header.push(Fact::at(
-        FactKind::HeaderObeyed,
-        response.place(),
-        format!("acts on {header}"),
-    ));
-    walk.answer = Some(&question.answer);
-    walk.rewrites.clear();
-    let end = walk.through(response.inside());
-    treatment.unsure |= walk.unsure.is_some();
-    let target = Target { question, header, response, worker, walk: &walk };
-    treatment.target = match passed_by(proxy, response, header) {
+    analysis.fate = HeaderFate::Obeyed;
+    let detail = format!("acts on {header}");
+    analysis.header.push(Fact::at(FactKind::HeaderObeyed, response.place(), detail));
+    evaluator.subject.response_headers = &query.answer;
+    evaluator.rewrites.clear();
+    let outcome = evaluator.evaluate(response.inside());
+    analysis.unsure |= evaluator.unsure.is_some();
+    let target = Target { query, header, response, worker, evaluator: &evaluator };
+    analysis.target = match passed_by(proxy, response, header) {
         Some(passed_by) => vec![passed_by],
-        None => target.facts(end),
+        None => target.facts(outcome),
     };
-    treatment.target.extend(copied(response));
+    analysis.target.extend(headers_dropped(response));
 }
 
-/// The `handle_response` that matches a response with the header.
-fn handler<'a>(proxy: &'a Directive, header: &str, question: &Query) -> Option<&'a Directive> {
-    proxy.children("handle_response").find(|it| match it.arg(0) {
-        "" => true,
-        name => proxy
-            .inside()
-            .iter()
-            .find(|it| it.name == name)
-            .is_some_and(|it| takes(it, header, question)),
-    })
+/// The `handle_response` for a response with the header: of the proxy, else of an `intercept`
+/// around it.
+fn response_handler<'a>(
+    proxy: &'a Directive,
+    evaluator: &Evaluator<'a>,
+    header: &str,
+    query: &Query,
+) -> Option<&'a Directive> {
+    if let Some(handler) = matching_handler(proxy, header, query) {
+        return Some(handler);
+    }
+    for directive in evaluator.enclosing() {
+        if directive.name == "intercept"
+            && let Some(handler) = matching_handler(directive, header, query)
+        {
+            return Some(handler);
+        }
+    }
+    None
+}
+
+/// The `handle_response` in a directive that matches a response with the header.
+fn matching_handler<'a>(
+    directive: &'a Directive,
+    header: &str,
+    query: &Query,
+) -> Option<&'a Directive> {
+    for handler in directive.children("handle_response") {
+        let matcher = handler.arg(0);
+        if matcher.is_empty() {
+            return Some(handler);
+        }
+        if let Some(definition) = definition(directive, matcher)
+            && matches_response(definition, header, query)
+        {
+            return Some(handler);
+        }
+    }
+    None
+}
+
+/// The definition of a response matcher.
+fn definition<'a>(directive: &'a Directive, name: &str) -> Option<&'a Directive> {
+    directive.inside().iter().find(|child| child.name == name)
+}
+
+/// Whether a response matcher matches a response with the header.
+fn matches_response(definition: &Directive, header: &str, query: &Query) -> bool {
+    let Some(block) = &definition.block else {
+        let args = definition.args.get(1..).unwrap_or_default();
+        return condition_matches(definition.arg(0), args, header, query);
+    };
+    let mut is_restricted = false;
+    for condition in block {
+        if !condition_matches(&condition.name, &condition.args, header, query) {
+            return false;
+        }
+        is_restricted |= condition.name == "header" || condition.name == "status";
+    }
+    is_restricted
+}
+
+fn condition_matches(name: &str, args: &[String], header: &str, query: &Query) -> bool {
+    match name {
+        "header" => match args.first() {
+            Some(name) if name.eq_ignore_ascii_case(header) => value_matches(args.get(1), query),
+            _ => false,
+        },
+        "status" => args.iter().any(|status| is_success(status)),
+        _ => true,
+    }
+}
+
+/// Whether a status of a response matcher includes 200.
+fn is_success(status: &str) -> bool {
+    matches!(status.to_ascii_lowercase().as_str(), "200" | "2xx" | "2")
+}
+
+/// Whether a pattern matches the hand-off value; an unknown value matches any pattern.
+fn value_matches(pattern: Option<&String>, query: &Query) -> bool {
+    match (pattern, &query.value) {
+        (Some(pattern), Some(value)) => text_matches(pattern, value),
+        _ => true,
+    }
 }
 
 /// A `handle_response` before the one that matches the response, for the same header with another
 /// value: it was surely intended.
 fn passed_by(proxy: &Directive, taken: &Directive, header: &str) -> Option<Fact> {
-    let before = proxy.children("handle_response").take_while(|it| !std::ptr::eq(*it, taken));
-    let meant = before.into_iter().find_map(|it| {
-        let defined = proxy.inside().iter().find(|defined| defined.name == it.arg(0))?;
-        let names = [&defined.args[..], defined.child("header").map_or(&[], |it| &it.args[..])];
-        let has = |it: &String| it.eq_ignore_ascii_case(header);
-        names.concat().iter().any(has).then_some(defined)
-    })?;
-    let at = meant.place();
-    let detail = format!("does not match the hand-off value; `{}` does", taken.place().text);
-    let fix =
-        format!("In {}, change `{}` to match the prefix that the app sends", at.line(), at.text);
-    Some(Fact::at(FactKind::TargetFallsThrough, at, detail).mended_by(fix))
-}
-
-/// Whether a response matcher matches a response with the header.
-fn takes(defined: &Directive, header: &str, question: &Query) -> bool {
-    let one = |name: &str, args: &[String]| match name {
-        "header" => {
-            let value = args.get(1).map_or("*", String::as_str);
-            let names = args.first().is_some_and(|it| it.eq_ignore_ascii_case(header));
-            names && question.value.as_deref().is_none_or(|it| text_matches(value, it))
+    for handler in proxy.children("handle_response") {
+        if std::ptr::eq(handler, taken) {
+            return None;
         }
-        "status" => {
-            args.iter().any(|it| it == "200" || it.eq_ignore_ascii_case("2xx") || it == "2")
+        if let Some(definition) = definition(proxy, handler.arg(0))
+            && names_header(definition, header)
+        {
+            let at = definition.place();
+            let detail =
+                format!("does not match the hand-off value; `{}` does", taken.place().text);
+            let suggestion = format!(
+                "In {}, change `{}` to match the prefix that the app sends",
+                at.line(),
+                at.text
+            );
+            let fact = Fact::at(FactKind::TargetFallsThrough, at, detail);
+            return Some(fact.mended_by(suggestion));
         }
-        _ => true,
-    };
-    match &defined.block {
-        Some(block) => {
-            let named = block.iter().any(|it| it.name == "header" || it.name == "status");
-            named && block.iter().all(|it| one(&it.name, &it.args))
-        }
-        None => one(defined.arg(0), defined.args.get(1..).unwrap_or_default()),
     }
+    None
 }
 
-fn off(proxy: &Directive, header: &str, question: &Query) -> (Fact, HeaderFate) {
+/// Whether a response matcher names a header, in one line or in its block.
+fn names_header(definition: &Directive, header: &str) -> bool {
+    let mut words = definition.args.clone();
+    if let Some(condition) = definition.child("header") {
+        words.extend_from_slice(&condition.args);
+    }
+    words.iter().any(|word| word.eq_ignore_ascii_case(header))
+}
+
+/// No `handle_response` matches a response with the header.
+fn feature_off(proxy: &Directive, header: &str, query: &Query) -> Fact {
     let at = proxy.place();
-    let other = proxy.children("handle_response").next();
-    let detail = match other {
+    let detail = match proxy.children("handle_response").next() {
         Some(other) => {
-            let there = other.place();
+            let place = other.place();
             format!(
                 "contains `{}` ({}), which does not match responses with {header}",
-                there.text,
-                there.line()
+                place.text,
+                place.line()
             )
         }
         None => format!("no `handle_response` for {header}"),
     };
-    let file = question.file.as_deref().zip(question.value.as_deref());
-    let below = file.and_then(|(file, value)| file.strip_suffix(value));
-    let root = match header.eq_ignore_ascii_case("X-Sendfile") {
-        true => "/",
-        false => below.unwrap_or("/DIRECTORY"),
-    };
-    let fix = format!(
+    let root = root_of_handler(header, query);
+    let suggestion = format!(
         "In {}, write `{} {{ @handoff header {header} *; handle_response @handoff {{ root * \
          {root}; rewrite * {{rp.header.{header}}}; file_server }} }}`, with each part on its own \
          line",
         at.line(),
         at.text
     );
-    let stripped = proxy
-        .children("header_down")
-        .any(|it| it.arg(0).strip_prefix('-').is_some_and(|it| it.eq_ignore_ascii_case(header)));
-    (Fact::at(FactKind::FeatureOff, at, detail).mended_by(fix), HeaderFate::of(stripped))
+    Fact::at(FactKind::FeatureOff, at, detail).mended_by(suggestion)
 }
 
-/// Whether the app's headers reach the client.
-fn copied(response: &Directive) -> Option<Fact> {
-    let at = response.place();
-    let copy = response.child("copy_response_headers");
-    let wanted = ["Content-Disposition", "Content-Type", "Cache-Control"];
-    let included: Vec<&str> = copy
-        .into_iter()
-        .flat_map(|it| it.children("include"))
-        .flat_map(|it| it.args.iter().map(String::as_str))
-        .collect();
-    let missing: Vec<&str> = match (copy, included.is_empty()) {
-        (None, _) => wanted.to_vec(),
-        (Some(_), true) => return None,
-        (Some(_), false) => {
-            let lacks = |it: &&str| !included.iter().any(|name| name.eq_ignore_ascii_case(it));
-            wanted.into_iter().filter(lacks).collect()
+/// The root with which a handler would serve the file, or a name to be replaced.
+fn root_of_handler<'a>(header: &str, query: &'a Query) -> &'a str {
+    if header.eq_ignore_ascii_case("X-Sendfile") {
+        return "/";
+    }
+    if let (Some(file), Some(value)) = (&query.file, &query.value)
+        && let Some(root) = file.strip_suffix(value.as_str())
+    {
+        return root;
+    }
+    "/DIRECTORY"
+}
+
+fn fate_without_handler(proxy: &Directive, header: &str) -> HeaderFate {
+    for header_down in proxy.children("header_down") {
+        if let Some(removed) = header_down.arg(0).strip_prefix('-')
+            && removed.eq_ignore_ascii_case(header)
+        {
+            return HeaderFate::Dropped;
         }
-    };
+    }
+    HeaderFate::Passed
+}
+
+/// The app's headers that do not reach the client.
+fn headers_dropped(response: &Directive) -> Option<Fact> {
+    let mut included: Vec<&str> = Vec::new();
+    if let Some(copy) = response.child("copy_response_headers") {
+        for include in copy.children("include") {
+            for name in &include.args {
+                included.push(name);
+            }
+        }
+        if included.is_empty() {
+            return None;
+        }
+    }
+    let mut missing = NEEDED_HEADERS.to_vec();
+    missing.retain(|needed| !included.iter().any(|name| name.eq_ignore_ascii_case(needed)));
     if missing.is_empty() {
         return None;
     }
+    let at = response.place();
     let detail = format!("does not copy {} from the app's response", missing.join(", "));
-    let fix = format!(
+    let suggestion = format!(
         "In `{}` ({}), write `copy_response_headers {{ include {} }}`",
         at.text,
         at.line(),
-        [&included[..], &missing[..]].concat().join(" ")
+        [included, missing].concat().join(" ")
     );
-    Some(Fact::at(FactKind::HeadersDropped, at, detail).mended_by(fix))
+    Some(Fact::at(FactKind::HeadersDropped, at, detail).mended_by(suggestion))
 }
 
+/// What the hand-off leads to.
 struct Target<'t, 'a> {
-    question: &'a Query,
+    query: &'a Query,
     header: &'a str,
     response: &'a Directive,
     worker: &'t Worker,
-    walk: &'t Walk<'a>,
+    evaluator: &'t Evaluator<'a>,
 }
 
 impl Target<'_, '_> {
-    fn facts(&self, end: Option<End<'_>>) -> Vec<Fact> {
-        if let Some(not_read) = self.not_read() {
+    fn facts(&self, outcome: Option<RouteOutcome<'_>>) -> Vec<Fact> {
+        if let Some(not_read) = self.value_not_read() {
             return vec![not_read];
         }
-        let mut facts = Vec::new();
-        match end {
-            Some(End::Opens(path, at)) => facts.push(self.opens(&path, at)),
-            Some(End::Asks(store)) => {
-                let detail = match upstreams(store).first() {
-                    Some((address, _)) => {
-                        format!("the hand-off requests {} from {address}", self.walk.subject.path)
-                    }
-                    None => "the hand-off leads to a store".to_owned(),
-                };
-                facts.push(Fact::at(FactKind::TargetAsksStore, store.place(), detail));
-                facts.extend(self.authorization(store));
+        let fact = match outcome {
+            Some(RouteOutcome::Opens(path, at)) => self.opens(&path, at),
+            Some(RouteOutcome::Passes(store)) => return self.store(store),
+            Some(RouteOutcome::Responds(status, at)) => {
+                refused(at, format!("responds to the hand-off with {status}"))
             }
-            Some(End::Answers(said, at)) => {
-                let detail = format!("responds to the hand-off with {said}");
-                facts.push(Fact::at(FactKind::TargetRefused, at, detail));
+            Some(RouteOutcome::Redirects(to, at)) => {
+                refused(at, format!("redirects the hand-off to {to}"))
             }
-            Some(End::Redirects(to, at)) => {
-                facts.push(Fact::at(
-                    FactKind::TargetRefused,
-                    at,
-                    format!("redirects the hand-off to {to}"),
-                ));
-            }
-            Some(End::Login(at)) => {
-                facts.push(Fact::at(
-                    FactKind::TargetRefused,
-                    at,
-                    "requires a login after the hand-off",
-                ));
+            Some(RouteOutcome::RequiresLogin(at)) => {
+                refused(at, "requires a login after the hand-off")
             }
             None => {
-                let at = self.response.place();
-                let detail = "matches the hand-off but does not serve a file";
-                facts.push(Fact::at(FactKind::TargetRefused, at, detail));
+                refused(self.response.place(), "matches the hand-off but does not serve a file")
             }
-        }
-        facts
+        };
+        vec![fact]
     }
 
     /// The path is not built from the header.
-    fn not_read(&self) -> Option<Fact> {
-        let reads = |it: &&&Directive| {
-            let words = it.args.iter().flat_map(|it| it.split('{').skip(1));
-            let mut names = words.filter_map(|it| it.split('}').next());
-            names.any(|it| {
-                header_of_answer(it).is_some_and(|it| it.eq_ignore_ascii_case(self.header))
-            })
-        };
-        let rewrites = &self.walk.rewrites;
-        if rewrites.iter().any(|it| reads(&it)) {
+    fn value_not_read(&self) -> Option<Fact> {
+        let rewrites = &self.evaluator.rewrites;
+        if rewrites.iter().any(|rewrite| reads_header(rewrite, self.header)) {
             return None;
         }
         let right = format!("rewrite * {{rp.header.{}}}", self.header);
-        Some(match rewrites.last() {
-            Some(by) => {
-                let at = by.place();
-                let fix = format!("In {}, replace `{}` with `{right}`", at.line(), at.text);
-                let detail = format!("does not use {}, which the app sends", self.header);
-                Fact::at(FactKind::ValueNotRead, at, detail).mended_by(fix)
-            }
-            None => {
-                let at = self.response.place();
-                let fix = format!("In `{}` ({}), add `{right}`", at.text, at.line());
-                let detail = format!("no `rewrite` to the value of {}", self.header);
-                Fact::at(FactKind::ValueNotRead, at, detail).mended_by(fix)
-            }
-        })
+        let Some(rewrite) = rewrites.last() else {
+            let at = self.response.place();
+            let detail = format!("no `rewrite` to the value of {}", self.header);
+            let suggestion = format!("In `{}` ({}), add `{right}`", at.text, at.line());
+            return Some(Fact::at(FactKind::ValueNotRead, at, detail).mended_by(suggestion));
+        };
+        let at = rewrite.place();
+        let detail = format!("does not use {}, which the app sends", self.header);
+        let suggestion = format!("In {}, replace `{}` with `{right}`", at.line(), at.text);
+        Some(Fact::at(FactKind::ValueNotRead, at, detail).mended_by(suggestion))
     }
 
+    /// The hand-off opens a file.
     fn opens(&self, path: &str, at: SourceLine) -> Fact {
-        let (disk, file) = (self.walk.disk, self.question.file.as_deref());
-        let (folder, uri) = (
-            self.walk.root.as_ref().map_or("", |(root, _)| root.as_str()),
-            self.walk.subject.path.clone(),
-        );
-        let opened = Opened {
+        let disk = self.evaluator.disk;
+        let file = self.query.file.as_deref();
+        let opened = self.opened(path);
+        let (mut state, mut detail, mut fix) = seen(path, disk, self.worker);
+        let mut wrong = opened.wrong(file, disk);
+        // Caddy 2.6 uses the value unchanged, later versions decode it.
+        if disk.look(path) == Look::Missing && decoded(path) != path {
+            state = FileState::Unknown;
+            if opened_decoded(&opened).wrong(file, disk).is_none() {
+                wrong = None;
+            }
+        }
+        if let Some(wrong) = wrong {
+            if fix.is_none() {
+                fix = self.suggestion(&opened, &at, wrong);
+            }
+            if let Some(file) = file {
+                detail.push_str(&format!("; expected {file}"));
+            }
+        }
+        let kind = FactKind::TargetOpens { path: path.to_owned(), state, wrong };
+        Fact { fix, ..Fact::at(kind, at, format!("the hand-off opens {detail}")) }
+    }
+
+    /// The components of the path that the hand-off opens.
+    fn opened(&self, path: &str) -> Opened {
+        let directory = match &self.evaluator.root {
+            Some((root, _)) => root.clone(),
+            None => String::new(),
+        };
+        Opened {
             path: path.to_owned(),
-            folder: folder.to_owned(),
-            uri,
+            folder: directory,
+            uri: self.evaluator.subject.path.clone(),
             by: PathRule::Root,
             ..Opened::default()
-        };
-        // Caddy 2.6 uses the value unchanged, later versions decode it.
-        let either = disk.look(path) == Look::Missing && decoded(path) != path;
-        let (state, detail, fix) = seen(path, disk, self.worker);
-        let wrong = match either && opened_decoded(&opened).wrong(file, disk).is_none() {
-            true => None,
-            false => opened.wrong(file, disk),
-        };
-        let state = if either { FileState::Unknown } else { state };
-        let fix = fix.or_else(|| self.mended(&opened, &at, wrong?));
-        let says = FactKind::TargetOpens { path: path.to_owned(), state, wrong };
-        let meant = match (wrong, file) {
-            (Some(_), Some(file)) => format!("; expected {file}"),
-            _ => String::new(),
-        };
-        Fact { fix, ..Fact::at(says, at, format!("the hand-off opens {detail}{meant}")) }
+        }
     }
 
-    fn mended(&self, opened: &Opened, at: &SourceLine, wrong: Misconfiguration) -> Option<String> {
-        let file = self.question.file.as_deref()?;
-        let (prefix, folder) = mapped(&opened.uri, file).unwrap_or_default();
-        match wrong {
-            Misconfiguration::Root if !prefix.is_empty() => Some(format!(
+    /// The change with which the hand-off opens the file.
+    fn suggestion(
+        &self,
+        opened: &Opened,
+        at: &SourceLine,
+        wrong: Misconfiguration,
+    ) -> Option<String> {
+        let file = self.query.file.as_deref()?;
+        let mapped = mapped(&opened.uri, file);
+        if wrong == Misconfiguration::Root
+            && let Some((prefix, _)) = &mapped
+        {
+            return Some(format!(
                 "Near {}, after the rewrite, add `uri strip_prefix {}`",
                 at.line(),
                 prefix.trim_end_matches('/')
-            )),
-            _ => {
-                let root = opened.right_root(file).or((!folder.is_empty()).then_some(folder))?;
-                let root = root.trim_end_matches('/');
-                Some(format!("In {}, replace `{}` with `root * {root}`", at.line(), at.text))
-            }
+            ));
         }
+        let root = match (opened.right_root(file), mapped) {
+            (Some(root), _) => root,
+            (None, Some((_, directory))) => directory,
+            (None, None) => return None,
+        };
+        let root = root.trim_end_matches('/');
+        Some(format!("In {}, replace `{}` with `root * {root}`", at.line(), at.text))
     }
 
-    fn authorization(&self, store: &Directive) -> Option<Fact> {
-        self.question.site.header("authorization")?;
-        let drops = |it: &&Directive| {
-            it.arg(0).eq_ignore_ascii_case("-Authorization")
-                || it.arg(0).eq_ignore_ascii_case("Authorization")
+    /// The hand-off leads to an upstream.
+    fn store(&self, store: &Directive) -> Vec<Fact> {
+        let detail = match upstreams(store).first() {
+            Some((address, _)) => self.requested_from(address),
+            None => "the hand-off leads to a store".to_owned(),
         };
-        if store.children("header_up").any(|it| drops(&it)) {
-            return None;
+        let mut facts = vec![Fact::at(FactKind::TargetAsksStore, store.place(), detail)];
+        facts.extend(self.authorization_forwarded(store));
+        facts
+    }
+
+    fn requested_from(&self, address: &Address) -> String {
+        format!("the hand-off requests {} from {address}", self.evaluator.subject.path)
+    }
+
+    /// The store receives the client's Authorization header.
+    fn authorization_forwarded(&self, store: &Directive) -> Option<Fact> {
+        self.query.site.header("authorization")?;
+        for header_up in store.children("header_up") {
+            let name = header_up.arg(0);
+            if name.strip_prefix('-').unwrap_or(name).eq_ignore_ascii_case("Authorization") {
+                return None;
+            }
         }
         let at = store.place();
-        let fix = format!("In `{}` ({}), add `header_up -Authorization`", at.text, at.line());
+        let suggestion =
+            format!("In `{}` ({}), add `header_up -Authorization`", at.text, at.line());
         let detail = "forwards the client's Authorization header to the store";
-        Some(Fact::at(FactKind::AuthorizationForwarded, at, detail).mended_by(fix))
+        Some(Fact::at(FactKind::AuthorizationForwarded, at, detail).mended_by(suggestion))
     }
 }
 
+/// Caddy does not serve the file after the hand-off.
+fn refused(at: SourceLine, detail: impl Into<String>) -> Fact {
+    Fact::at(FactKind::TargetRefused, at, detail)
+}
+
+/// Whether a rewrite contains a placeholder for a header of the app's response.
+fn reads_header(rewrite: &Directive, header: &str) -> bool {
+    for arg in &rewrite.args {
+        for behind in arg.split('{').skip(1) {
+            let placeholder = match behind.split_once('}') {
+                Some((placeholder, _)) => placeholder,
+                None => behind,
+            };
+            if let Some(name) = header_of_response(placeholder)
+                && name.eq_ignore_ascii_case(header)
+            {
+                return true;
+            }
+        }
+    }
+    false
+}
+
+/// The same with the value decoded.
 fn opened_decoded(opened: &Opened) -> Opened {
     Opened { path: decoded(&opened.path), uri: decoded(&opened.uri), ..opened.clone() }
 }

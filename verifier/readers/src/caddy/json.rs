@@ -1,34 +1,53 @@
 //! Converts Caddy's JSON into the tree that a Caddyfile would produce: routes and handlers become
 //! directives.
+//!
+//! `keep-order`, `any`, `status` and `terminal` are directives that only this conversion produces.
 
 use std::rc::Rc;
 
-use serde_json::Value;
+use serde_json::{Map, Value};
 
-use super::super::directive::Directive;
+use crate::directive::Directive;
 
 /// The sites of a JSON configuration: one for each server, with its routes in order.
 pub(super) fn sites(path: &str, json: &Value) -> Vec<Directive> {
-    let servers = json.pointer("/apps/http/servers").and_then(Value::as_object);
-    let site = |(name, server): (&String, &Value)| {
-        let at = At { file: path, pointer: format!("apps.http.servers.{name}") };
-        let listen = texts(server.get("listen")).into_iter().map(|it| format!("http://{it}"));
-        let routes = routes(&at, server.get("routes"));
-        let inside = vec![at.directive("route", Vec::new(), Some(routes))];
-        at.directive(&listen.collect::<Vec<_>>().join(","), Vec::new(), Some(inside))
-    };
-    servers.into_iter().flatten().map(site).collect()
+    let mut sites = Vec::new();
+    for (name, server) in object_at(json, "/apps/http/servers") {
+        let at = Position { file: path, pointer: format!("apps.http.servers.{name}") };
+        let mut addresses = Vec::new();
+        for address in texts(server.get("listen")) {
+            addresses.push(format!("http://{address}"));
+        }
+        let route = at.block("route", Vec::new(), routes(&at, server));
+        sites.push(at.block(&addresses.join(","), Vec::new(), vec![route]));
+    }
+    sites
 }
 
 /// A position in the JSON.
-struct At<'a> {
+struct Position<'a> {
     file: &'a str,
     pointer: String,
 }
 
-impl At<'_> {
-    fn below(&self, key: &str) -> Self {
-        Self { file: self.file, pointer: format!("{}.{key}", self.pointer) }
+impl Position<'_> {
+    /// The n-th element of a list.
+    fn below(&self, list: &str, n: usize) -> Self {
+        Self { file: self.file, pointer: format!("{}.{list}.{n}", self.pointer) }
+    }
+
+    /// A directive without a block.
+    fn line(&self, name: &str, args: &[&str]) -> Directive {
+        let mut words = Vec::new();
+        for arg in args {
+            words.push((*arg).to_owned());
+        }
+        self.directive(name, words, None)
+    }
+
+    /// A directive with a block.
+    fn block(&self, name: &str, args: Vec<String>, block: Vec<Directive>) -> Directive {
+        self.directive(name, args, Some(block))
     }
 
     fn directive(&self, name: &str, args: Vec<String>, block: Option<Vec<Directive>>) -> Directive {
@@ -37,147 +56,211 @@ impl At<'_> {
     }
 }
 
-fn routes(at: &At<'_>, routes: Option<&Value>) -> Vec<Directive> {
-    let all = routes.and_then(Value::as_array).into_iter().flatten();
-    all.enumerate()
-        .map(|(n, route)| {
-            let at = at.below(&format!("routes.{n}"));
-            let sets = route.get("match").and_then(Value::as_array).cloned().unwrap_or_default();
-            let mut inside: Vec<Directive> = route
-                .get("handle")
-                .and_then(Value::as_array)
-                .into_iter()
-                .flatten()
-                .enumerate()
-                .flat_map(|(n, it)| handler(&at.below(&format!("handle.{n}")), it))
-                .collect();
-            if route.get("terminal").and_then(Value::as_bool) == Some(true) {
-                inside.push(at.directive("terminal", Vec::new(), None));
-            }
-            let grouped = route.get("group").and_then(Value::as_str).is_some();
-            let name = if grouped { "handle" } else { "route" };
-            let mut block = vec![at.directive("keep-order", Vec::new(), None)];
-            block.extend(inside);
-            let matcher = (!sets.is_empty()).then(|| {
-                let any =
-                    sets.iter().map(|it| at.directive("any", Vec::new(), Some(matchers(&at, it))));
-                at.directive("@match", Vec::new(), Some(any.collect()))
-            });
-            let args = if matcher.is_some() { vec!["@match".to_owned()] } else { Vec::new() };
-            block.splice(1..1, matcher);
-            at.directive(name, args, Some(block))
-        })
-        .collect()
+/// The routes of a server, a subroute or a `handle_response`.
+fn routes(at: &Position<'_>, parent: &Value) -> Vec<Directive> {
+    let mut all = Vec::new();
+    for (n, route) in list_at(parent, "/routes").iter().enumerate() {
+        all.push(route_of(&at.below("routes", n), route));
+    }
+    all
+}
+
+fn route_of(at: &Position<'_>, route: &Value) -> Directive {
+    let mut args = Vec::new();
+    let mut block = vec![at.line("keep-order", &[])];
+    let sets = list_at(route, "/match");
+    if !sets.is_empty() {
+        let mut any = Vec::new();
+        for set in sets {
+            any.push(at.block("any", Vec::new(), conditions(at, set)));
+        }
+        block.push(at.block("@match", Vec::new(), any));
+        args.push("@match".to_owned());
+    }
+    for (n, handler) in list_at(route, "/handle").iter().enumerate() {
+        block.extend(handler_of(&at.below("handle", n), handler));
+    }
+    if route.get("terminal") == Some(&Value::Bool(true)) {
+        block.push(at.line("terminal", &[]));
+    }
+    // Of the routes of a group, only the first that matches is applied.
+    let is_grouped = text_at(route, "group").is_some();
+    at.block(if is_grouped { "handle" } else { "route" }, args, block)
 }
 
 /// A set of matchers, all of which must match.
-fn matchers(at: &At<'_>, set: &Value) -> Vec<Directive> {
-    let entries = set.as_object().into_iter().flatten();
-    entries
-        .flat_map(|(name, value)| match name.as_str() {
-            "header" => value
-                .as_object()
-                .into_iter()
-                .flatten()
-                .map(|(header, values)| {
-                    let values = texts(Some(values)).into_iter().next().unwrap_or("*".to_owned());
-                    at.directive("header", vec![header.clone(), values], None)
-                })
-                .collect(),
+fn conditions(at: &Position<'_>, set: &Value) -> Vec<Directive> {
+    let mut all = Vec::new();
+    for (name, value) in object_at(set, "") {
+        match name.as_str() {
+            "header" => all.extend(headers(at, value)),
             "path_regexp" => {
-                let pattern = texts(value.get("pattern"));
-                vec![at.directive("path_regexp", pattern, None)]
+                all.push(at.directive("path_regexp", texts(value.get("pattern")), None));
             }
             "not" => {
-                let sets = value.as_array().into_iter().flatten();
-                sets.map(|it| at.directive("not", Vec::new(), Some(matchers(at, it)))).collect()
-            }
-            name => vec![at.directive(name, texts(Some(value)), None)],
-        })
-        .collect()
-}
-
-fn handler(at: &At<'_>, handler: &Value) -> Vec<Directive> {
-    let text = |key: &str| handler.get(key).and_then(Value::as_str).map(str::to_owned);
-    let star = |it: String| vec!["*".to_owned(), it];
-    match handler.get("handler").and_then(Value::as_str).unwrap_or_default() {
-        "subroute" => {
-            let mut inside = vec![at.directive("keep-order", Vec::new(), None)];
-            inside.extend(routes(at, handler.get("routes")));
-            vec![at.directive("route", Vec::new(), Some(inside))]
-        }
-        "rewrite" => {
-            let uri = text("uri").map(|it| at.directive("rewrite", star(it), None));
-            let prefix = text("strip_path_prefix")
-                .map(|it| at.directive("uri", vec!["strip_prefix".to_owned(), it], None));
-            uri.into_iter().chain(prefix).collect()
-        }
-        "vars" => text("root").map(|it| at.directive("root", star(it), None)).into_iter().collect(),
-        "file_server" => {
-            let root = text("root").map(|it| at.directive("root", star(it), None));
-            root.into_iter().chain([at.directive("file_server", Vec::new(), None)]).collect()
-        }
-        "static_response" => {
-            let location = handler.pointer("/headers/Location/0").and_then(Value::as_str);
-            let status = handler.get("status_code").map(|it| it.to_string().replace('"', ""));
-            match location {
-                Some(to) => vec![at.directive("redir", star(to.to_owned()), None)],
-                None => {
-                    vec![at.directive("respond", star(status.unwrap_or("200".to_owned())), None)]
+                for set in list_at(value, "") {
+                    all.push(at.block("not", Vec::new(), conditions(at, set)));
                 }
             }
+            name => all.push(at.directive(name, texts(Some(value)), None)),
         }
-        "authentication" => vec![at.directive("basic_auth", Vec::new(), Some(Vec::new()))],
+    }
+    all
+}
+
+/// The headers that a matcher requires, each with the first of its values.
+fn headers(at: &Position<'_>, required: &Value) -> Vec<Directive> {
+    let mut all = Vec::new();
+    for (name, values) in object_at(required, "") {
+        let value = match first_text(values) {
+            Some(value) => value,
+            None => "*".to_owned(),
+        };
+        all.push(at.line("header", &[name, &value]));
+    }
+    all
+}
+
+fn handler_of(at: &Position<'_>, handler: &Value) -> Vec<Directive> {
+    let Some(kind) = text_at(handler, "handler") else { return Vec::new() };
+    match kind {
+        "subroute" => {
+            let mut block = vec![at.line("keep-order", &[])];
+            block.extend(routes(at, handler));
+            vec![at.block("route", Vec::new(), block)]
+        }
+        "rewrite" => rewrite(at, handler),
+        "vars" => root(at, handler),
+        "file_server" => {
+            let mut all = root(at, handler);
+            all.push(at.line("file_server", &[]));
+            all
+        }
+        "static_response" => vec![static_response(at, handler)],
+        "authentication" => vec![at.block("basic_auth", Vec::new(), Vec::new())],
         "reverse_proxy" => vec![reverse_proxy(at, handler)],
-        "copy_response_headers" => {
-            let list = |key: &str| {
-                let names = texts(handler.get(key));
-                (!names.is_empty()).then(|| at.directive(key, names, None))
-            };
-            let lists = [list("include"), list("exclude")].into_iter().flatten().collect();
-            vec![at.directive("copy_response_headers", Vec::new(), Some(lists))]
-        }
+        "copy_response_headers" => vec![copy_response_headers(at, handler)],
         _ => Vec::new(),
     }
 }
 
-fn reverse_proxy(at: &At<'_>, handler: &Value) -> Directive {
-    let upstreams = handler.get("upstreams").and_then(Value::as_array).into_iter().flatten();
-    let tls = handler.pointer("/transport/tls").is_some();
-    let fastcgi = handler.pointer("/transport/protocol").and_then(Value::as_str) == Some("fastcgi");
-    let dials = upstreams.filter_map(|it| it.get("dial")?.as_str());
-    let dials = dials.map(|it| if tls { format!("https://{it}") } else { it.to_owned() }).collect();
-    let mut inside = Vec::new();
-    let set = handler.pointer("/headers/request/set").and_then(Value::as_object);
-    for (name, values) in set.into_iter().flatten() {
-        let value = texts(Some(values)).into_iter().next().unwrap_or_default();
-        inside.push(at.directive("header_up", vec![name.clone(), value], None));
+fn rewrite(at: &Position<'_>, handler: &Value) -> Vec<Directive> {
+    let mut all = Vec::new();
+    if let Some(uri) = text_at(handler, "uri") {
+        all.push(at.line("rewrite", &["*", uri]));
     }
-    let delete = handler.pointer("/headers/request/delete");
-    inside.extend(
-        texts(delete).into_iter().map(|it| at.directive("header_up", vec![format!("-{it}")], None)),
-    );
-    let responses = handler.get("handle_response").and_then(Value::as_array).into_iter().flatten();
-    for (n, response) in responses.enumerate() {
-        let at = at.below(&format!("handle_response.{n}"));
-        let name = format!("@r{n}");
-        let headers = response.pointer("/match/headers").and_then(Value::as_object);
-        let headers = headers.into_iter().flatten().map(|(header, values)| {
-            let value = texts(Some(values)).into_iter().next().unwrap_or("*".to_owned());
-            at.directive("header", vec![header.clone(), value], None)
-        });
-        let statuses = texts(response.pointer("/match/status_code"));
-        let statuses = (!statuses.is_empty()).then(|| at.directive("status", statuses, None));
-        let conditions: Vec<Directive> = headers.chain(statuses).collect();
-        let args = if conditions.is_empty() { Vec::new() } else { vec![name.clone()] };
-        if !conditions.is_empty() {
-            inside.push(at.directive(&name, Vec::new(), Some(conditions)));
+    if let Some(prefix) = text_at(handler, "strip_path_prefix") {
+        all.push(at.line("uri", &["strip_prefix", prefix]));
+    }
+    all
+}
+
+fn root(at: &Position<'_>, handler: &Value) -> Vec<Directive> {
+    match text_at(handler, "root") {
+        Some(root) => vec![at.line("root", &["*", root])],
+        None => Vec::new(),
+    }
+}
+
+fn static_response(at: &Position<'_>, handler: &Value) -> Directive {
+    if let Some(Value::String(to)) = handler.pointer("/headers/Location/0") {
+        return at.line("redir", &["*", to]);
+    }
+    match handler.get("status_code") {
+        Some(status) => at.line("respond", &["*", &status.to_string().replace('"', "")]),
+        None => at.line("respond", &["*", "200"]),
+    }
+}
+
+fn copy_response_headers(at: &Position<'_>, handler: &Value) -> Directive {
+    let mut lists = Vec::new();
+    for list in ["include", "exclude"] {
+        let names = texts(handler.get(list));
+        if !names.is_empty() {
+            lists.push(at.directive(list, names, None));
         }
-        let mut block = vec![at.directive("keep-order", Vec::new(), None)];
-        block.extend(routes(&at, response.get("routes")));
-        inside.push(at.directive("handle_response", args, Some(block)));
     }
-    at.directive(if fastcgi { "php_fastcgi" } else { "reverse_proxy" }, dials, Some(inside))
+    at.block("copy_response_headers", Vec::new(), lists)
+}
+
+fn reverse_proxy(at: &Position<'_>, handler: &Value) -> Directive {
+    let mut block = request_headers(at, handler);
+    for (n, response) in list_at(handler, "/handle_response").iter().enumerate() {
+        block.extend(handle_response(&at.below("handle_response", n), n, response));
+    }
+    let protocol = handler.pointer("/transport/protocol");
+    let is_fastcgi = protocol == Some(&Value::String("fastcgi".to_owned()));
+    let name = if is_fastcgi { "php_fastcgi" } else { "reverse_proxy" };
+    at.block(name, upstreams(handler), block)
+}
+
+fn upstreams(handler: &Value) -> Vec<String> {
+    let is_tls = handler.pointer("/transport/tls").is_some();
+    let mut addresses = Vec::new();
+    for upstream in list_at(handler, "/upstreams") {
+        if let Some(dial) = text_at(upstream, "dial") {
+            addresses.push(if is_tls { format!("https://{dial}") } else { dial.to_owned() });
+        }
+    }
+    addresses
+}
+
+/// The request headers that a proxy sets and removes.
+fn request_headers(at: &Position<'_>, handler: &Value) -> Vec<Directive> {
+    let mut all = Vec::new();
+    for (name, values) in object_at(handler, "/headers/request/set") {
+        let value = first_text(values).unwrap_or_default();
+        all.push(at.line("header_up", &[name, &value]));
+    }
+    for name in texts(handler.pointer("/headers/request/delete")) {
+        all.push(at.line("header_up", &[&format!("-{name}")]));
+    }
+    all
+}
+
+/// A `handle_response`, after the definition of its matcher if it has one.
+fn handle_response(at: &Position<'_>, n: usize, response: &Value) -> Vec<Directive> {
+    let mut conditions = Vec::new();
+    if let Some(required) = response.pointer("/match/headers") {
+        conditions.extend(headers(at, required));
+    }
+    let statuses = texts(response.pointer("/match/status_code"));
+    if !statuses.is_empty() {
+        conditions.push(at.directive("status", statuses, None));
+    }
+    let mut all = Vec::new();
+    let mut args = Vec::new();
+    if !conditions.is_empty() {
+        let name = format!("@r{n}");
+        all.push(at.block(&name, Vec::new(), conditions));
+        args.push(name);
+    }
+    let mut block = vec![at.line("keep-order", &[])];
+    block.extend(routes(at, response));
+    all.push(at.block("handle_response", args, block));
+    all
+}
+
+/// The object at a pointer; empty if there is none.
+fn object_at<'a>(value: &'a Value, pointer: &str) -> impl Iterator<Item = (&'a String, &'a Value)> {
+    let object = value.pointer(pointer).and_then(Value::as_object);
+    object.into_iter().flat_map(Map::iter)
+}
+
+/// The list at a pointer; empty if there is none.
+fn list_at<'a>(value: &'a Value, pointer: &str) -> &'a [Value] {
+    match value.pointer(pointer) {
+        Some(Value::Array(list)) => list,
+        _ => &[],
+    }
+}
+
+fn text_at<'a>(value: &'a Value, key: &str) -> Option<&'a str> {
+    value.get(key)?.as_str()
+}
+
+fn first_text(value: &Value) -> Option<String> {
+    texts(Some(value)).into_iter().next()
 }
 
 /// A text, a number, or a list of them.
@@ -185,7 +268,13 @@ fn texts(value: Option<&Value>) -> Vec<String> {
     match value {
         Some(Value::String(text)) => vec![text.clone()],
         Some(Value::Number(number)) => vec![number.to_string()],
-        Some(Value::Array(all)) => all.iter().flat_map(|it| texts(Some(it))).collect(),
+        Some(Value::Array(list)) => {
+            let mut all = Vec::new();
+            for value in list {
+                all.extend(texts(Some(value)));
+            }
+            all
+        }
         _ => Vec::new(),
     }
 }

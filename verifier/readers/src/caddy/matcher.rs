@@ -1,77 +1,108 @@
 //! Caddy's request matchers: matched, not matched, or known only at run time.
 
-use sendfile_evidence::request::Request;
-
-use super::super::{
+use super::subject::Subject;
+use crate::{
     directive::Directive,
-    pattern::{Case, Matcher},
+    pattern::{Case, glob},
 };
 
-/// The current state of a request.
-#[derive(Clone)]
-pub(super) struct Subject<'a> {
-    /// The request.
-    pub(super) request: &'a Request,
-    /// The decoded path.
-    pub(super) path: String,
-    pub(super) matcher: &'a Matcher,
-}
+/// Maximum depth of nested matchers.
+const DEEPEST: usize = 8;
 
 /// Whether the first word after a directive is a matcher.
 pub(super) fn is_matcher(word: &str) -> bool {
     word == "*" || word.starts_with('/') || word.starts_with('@')
 }
 
-/// Whether a directive's matcher matches; `named` are the blocks that may define it, the innermost
-/// first.
-pub(super) fn matches(word: &str, named: &[&[Directive]], subject: &Subject<'_>) -> Option<bool> {
-    match word {
-        "*" => Some(true),
-        path if path.starts_with('/') => Some(path_matches(path, &subject.path)),
-        name => {
-            let defined = named.iter().find_map(|it| it.iter().find(|it| it.name == name))?;
-            defined_matches(defined, subject, 0)
+/// Whether a directive's matcher matches; `None` if that is known only at run time. `blocks` are
+/// those that may define it, the innermost first.
+pub(super) fn matches(word: &str, blocks: &[&[Directive]], subject: &Subject<'_>) -> Option<bool> {
+    if word == "*" {
+        return Some(true);
+    }
+    if word.starts_with('/') {
+        return Some(path_matches(word, &subject.path));
+    }
+    for block in blocks {
+        if let Some(definition) = block.iter().find(|directive| directive.name == word) {
+            return definition_matches(definition, subject, 0);
         }
+    }
+    None
+}
+
+/// Whether a path pattern matches a path, ignoring case.
+pub(super) fn path_matches(pattern: &str, path: &str) -> bool {
+    text_matches(&pattern.to_lowercase(), &path.to_lowercase())
+}
+
+/// Whether a pattern with a leading or trailing star matches a text.
+pub(super) fn text_matches(pattern: &str, text: &str) -> bool {
+    match (pattern.strip_prefix('*'), pattern.strip_suffix('*')) {
+        _ if pattern == "*" => true,
+        (Some(rest), Some(_)) => text.contains(rest.strip_suffix('*').unwrap_or(rest)),
+        (Some(end), None) => text.ends_with(end),
+        (None, Some(begin)) => text.starts_with(begin),
+        (None, None) if pattern.contains('*') => glob(pattern, text),
+        (None, None) => pattern == text,
     }
 }
 
-/// Maximum depth of nested matchers.
-const DEEPEST: usize = 8;
+/// Whether a site's host name matches a host.
+pub(super) fn host_matches(pattern: &str, host: &str) -> bool {
+    let pattern = pattern.to_ascii_lowercase();
+    let Some(parent) = pattern.strip_prefix("*.") else { return pattern == host };
+    match host.split_once('.') {
+        Some((_, rest)) => rest == parent,
+        None => false,
+    }
+}
 
-fn defined_matches(defined: &Directive, subject: &Subject<'_>, depth: usize) -> Option<bool> {
+fn definition_matches(definition: &Directive, subject: &Subject<'_>, depth: usize) -> Option<bool> {
     if depth > DEEPEST {
         return None;
     }
-    match &defined.block {
-        Some(block) if block.iter().any(|it| it.name == "any") => {
-            let sets = block.iter().map(|it| all(it.inside(), subject, depth + 1));
-            let found: Vec<Option<bool>> = sets.collect();
-            match found.contains(&Some(true)) {
-                true => Some(true),
-                false => found.iter().all(|it| *it == Some(false)).then_some(false),
-            }
+    match &definition.block {
+        Some(block) if block.iter().any(|condition| condition.name == "any") => {
+            any_set_matches(block, subject, depth + 1)
         }
-        Some(block) => all(block, subject, depth + 1),
+        Some(block) => all_match(block, subject, depth + 1),
         None => {
-            let name = defined.args.first()?;
-            one(name, defined.args.get(1..).unwrap_or_default(), &[], subject, depth)
+            let (name, args) = definition.args.split_first()?;
+            condition_matches(name, args, &[], subject, depth)
         }
     }
 }
 
-fn all(block: &[Directive], subject: &Subject<'_>, depth: usize) -> Option<bool> {
-    let mut sure = true;
-    for it in block {
-        match one(&it.name, &it.args, it.inside(), subject, depth) {
+/// Whether one of several sets of conditions matches.
+fn any_set_matches(sets: &[Directive], subject: &Subject<'_>, depth: usize) -> Option<bool> {
+    let mut found = Vec::new();
+    for set in sets {
+        found.push(all_match(set.inside(), subject, depth));
+    }
+    if found.contains(&Some(true)) {
+        Some(true)
+    } else if found.contains(&None) {
+        None
+    } else {
+        Some(false)
+    }
+}
+
+fn all_match(conditions: &[Directive], subject: &Subject<'_>, depth: usize) -> Option<bool> {
+    let mut result = Some(true);
+    for condition in conditions {
+        let Directive { name, args, .. } = condition;
+        match condition_matches(name, args, condition.inside(), subject, depth) {
             Some(true) => {}
             Some(false) => return Some(false),
-            None => sure = false,
+            None => result = None,
         }
     }
-    sure.then_some(true)
+    result
 }
 
-fn one(
+fn condition_matches(
     name: &str,
     args: &[String],
     inside: &[Directive],
@@ -79,47 +110,64 @@ fn one(
     depth: usize,
 ) -> Option<bool> {
     let request = subject.request;
-    let any = |is: &dyn Fn(&str) -> bool| Some(args.iter().any(|it| is(it)));
     match name {
-        "path" => any(&|it| path_matches(it, &subject.path)),
-        "method" => any(&|it| it.eq_ignore_ascii_case(&request.method)),
-        "host" => any(&|it| host_matches(it, &request.address.host)),
-        "protocol" => any(&|it| it == if request.https { "https" } else { "http" }),
-        "path_regexp" => {
-            let found = subject.matcher.matches(args.last()?, Case::Matters, &subject.path);
-            found.ok()
+        "path" => Some(args.iter().any(|path| path_matches(path, &subject.path))),
+        "method" => Some(args.iter().any(|method| method.eq_ignore_ascii_case(&request.method))),
+        "host" => Some(args.iter().any(|host| host_matches(host, &request.address.host))),
+        "protocol" => {
+            let protocol = if request.https { "https" } else { "http" };
+            Some(args.iter().any(|arg| arg == protocol))
         }
-        "header" => {
-            let (name, value) = (args.first()?, args.get(1).map_or("*", String::as_str));
-            if let Some(name) = name.strip_prefix('!') {
-                return Some(request.header(name).is_none());
-            }
-            Some(request.header(name).is_some_and(|it| text_matches(value, it)))
-        }
-        "query" => {
-            let query = request.query.as_deref().unwrap_or_default();
-            any(&|wanted| {
-                let (name, value) = wanted.split_once('=').unwrap_or((wanted, "*"));
-                query
-                    .split('&')
-                    .filter_map(|it| it.split_once('='))
-                    .any(|(n, v)| n == name && (value == "*" || value == v))
-            })
-        }
-        "expression" => expression(&args.join(" "), subject),
+        "path_regexp" => subject.matcher.matches(args.last()?, Case::Matters, &subject.path).ok(),
+        "header" => header_matches(args, subject),
+        "query" => Some(query_matches(args, subject)),
+        "expression" => expression_matches(&args.join(" "), subject),
         "not" if depth <= DEEPEST => {
-            let is = match inside {
-                [] => one(args.first()?, args.get(1..)?, &[], subject, depth + 1)?,
-                inside => all(inside, subject, depth + 1)?,
+            let matches = if inside.is_empty() {
+                let (name, args) = args.split_first()?;
+                condition_matches(name, args, &[], subject, depth + 1)?
+            } else {
+                all_match(inside, subject, depth + 1)?
             };
-            Some(!is)
+            Some(!matches)
         }
         _ => None,
     }
 }
 
+/// A header with a value; with a `!` before its name, the absence of the header.
+fn header_matches(args: &[String], subject: &Subject<'_>) -> Option<bool> {
+    let name = args.first()?;
+    if let Some(name) = name.strip_prefix('!') {
+        return Some(subject.request.header(name).is_none());
+    }
+    let Some(value) = subject.request.header(name) else { return Some(false) };
+    match args.get(1) {
+        Some(pattern) => Some(text_matches(pattern, value)),
+        None => Some(true),
+    }
+}
+
+/// Whether the request's query contains one of the parameters, with the value if one is given.
+fn query_matches(wanted: &[String], subject: &Subject<'_>) -> bool {
+    let Some(query) = &subject.request.query else { return false };
+    for parameter in query.split('&') {
+        let Some((name, value)) = parameter.split_once('=') else { continue };
+        for wanted in wanted {
+            let (wanted_name, wanted_value) = match wanted.split_once('=') {
+                Some(pair) => pair,
+                None => (wanted.as_str(), "*"),
+            };
+            if wanted_name == name && (wanted_value == "*" || wanted_value == value) {
+                return true;
+            }
+        }
+    }
+    false
+}
+
 /// A CEL expression with a single test of the path; all others are known only at run time.
-fn expression(text: &str, subject: &Subject<'_>) -> Option<bool> {
+fn expression_matches(text: &str, subject: &Subject<'_>) -> Option<bool> {
     let (placeholder, call) = text.trim().strip_prefix('{')?.split_once("}.")?;
     let (test, word) = call.strip_suffix("')")?.split_once("('")?;
     let path = match placeholder {
@@ -133,32 +181,5 @@ fn expression(text: &str, subject: &Subject<'_>) -> Option<bool> {
         "endsWith" => Some(path.ends_with(word)),
         "contains" => Some(path.contains(word)),
         _ => None,
-    }
-}
-
-/// Whether a path pattern matches a path, ignoring case.
-pub(super) fn path_matches(pattern: &str, path: &str) -> bool {
-    let (pattern, path) = (pattern.to_lowercase(), path.to_lowercase());
-    text_matches(&pattern, &path)
-}
-
-/// Whether a pattern with a leading or trailing star matches a text.
-pub(super) fn text_matches(pattern: &str, text: &str) -> bool {
-    match (pattern.strip_prefix('*'), pattern.strip_suffix('*')) {
-        _ if pattern == "*" => true,
-        (Some(rest), Some(_)) => text.contains(rest.strip_suffix('*').unwrap_or(rest)),
-        (Some(end), None) => text.ends_with(end),
-        (None, Some(begin)) => text.starts_with(begin),
-        (None, None) if pattern.contains('*') => super::super::glob(pattern, text),
-        (None, None) => pattern == text,
-    }
-}
-
-/// Whether a site's host name matches a host.
-pub(super) fn host_matches(pattern: &str, host: &str) -> bool {
-    let pattern = pattern.to_ascii_lowercase();
-    match pattern.strip_prefix("*.") {
-        Some(end) => host.split_once('.').is_some_and(|(_, rest)| rest == end),
-        None => pattern == host,
     }
 }

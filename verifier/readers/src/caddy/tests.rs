@@ -1,11 +1,9 @@
 //! Compares the reader with what the real Caddy 2.6.2 does with the same Caddyfile.
 
-use super::{super::paper::InMemoryDisk, *};
-use crate::ProxyConfig;
-use sendfile_evidence::{
-    Server,
-    fact::{FactKind, FileState, Misconfiguration},
-};
+use sendfile_evidence::fact::{FileState, Misconfiguration};
+
+use super::*;
+use crate::{hops, in_memory_disk::InMemoryDisk, proxy_config::ProxyConfig};
 
 /// The app is on port 18997.
 const SITES: &str = r#"
@@ -54,7 +52,7 @@ http://*.b.test:18998, http://b.test:18998 {
 "#;
 
 /// Host, target, and what handles it.
-const ANSWERED: [(&str, &str, &str); 11] = [
+const OUTCOMES: [(&str, &str, &str); 11] = [
     ("a.test", "/api/x", "asks /api/x"),
     ("a.test", "/API/x", "asks /API/x"),
     ("a.test", "/api/static/x", "opens /srv/main/api/static/x"),
@@ -68,20 +66,20 @@ const ANSWERED: [(&str, &str, &str); 11] = [
     ("a.test", "/apix", "418"),
 ];
 
-fn answered(caddy: &Caddy, host: &str, target: &str) -> String {
+fn outcome_of(caddy: &Caddy, host: &str, target: &str) -> String {
     let request = Request {
         address: Address { host: host.to_owned(), port: 18998 },
         ..Request::get(&format!("http://127.0.0.1:18998{target}")).expect("a URL")
     };
     let disk = InMemoryDisk::default();
-    let mut walk = Walk::new(&request, &caddy.matcher, &disk).expect("a path");
+    let mut evaluator = Evaluator::new(&request, &caddy.matcher, &disk).expect("a path");
     let site = caddy.site(&request).expect("a site");
-    match walk.through(site.inside()) {
-        Some(End::Asks(_)) => format!("asks {}", walk.subject.path),
-        Some(End::Opens(path, _)) => format!("opens {path}"),
-        Some(End::Redirects(to, _)) => format!("-> {to}"),
-        Some(End::Answers(said, _)) => said,
-        Some(End::Login(_)) => "401".to_owned(),
+    match evaluator.evaluate(site.inside()) {
+        Some(RouteOutcome::Passes(_)) => format!("asks {}", evaluator.subject.path),
+        Some(RouteOutcome::Opens(path, _)) => format!("opens {path}"),
+        Some(RouteOutcome::Redirects(to, _)) => format!("-> {to}"),
+        Some(RouteOutcome::Responds(status, _)) => status,
+        Some(RouteOutcome::RequiresLogin(_)) => "401".to_owned(),
         None => "nothing".to_owned(),
     }
 }
@@ -92,10 +90,10 @@ fn caddy(text: &str) -> Caddy {
 }
 
 #[test]
-fn answers_are_those_of_caddy() {
+fn outcomes_are_those_of_caddy() {
     let caddy = caddy(SITES);
-    for (host, target, expected) in ANSWERED {
-        assert_eq!(answered(&caddy, host, target), expected, "{host} {target}");
+    for (host, target, expected) in OUTCOMES {
+        assert_eq!(outcome_of(&caddy, host, target), expected, "{host} {target}");
     }
 }
 
@@ -103,20 +101,20 @@ fn answers_are_those_of_caddy() {
 const ADAPTED: &str = include_str!("adapted.json");
 
 #[test]
-fn json_says_the_same() {
+fn json_has_the_same_outcomes() {
     let caddy = caddy(ADAPTED);
-    for (host, target, expected) in ANSWERED {
-        assert_eq!(answered(&caddy, host, target), expected, "{host} {target}");
+    for (host, target, expected) in OUTCOMES {
+        assert_eq!(outcome_of(&caddy, host, target), expected, "{host} {target}");
     }
 }
 
 /// The facts about a hand-off to `/p/a.bin`, whose file is `/srv/files/p/a.bin`.
-fn told(response: &str) -> Vec<Fact> {
+fn facts_of_handoff(response: &str) -> Vec<Fact> {
     let text = format!(":80 {{\n reverse_proxy 127.0.0.1:8000 {{\n{response}\n }}\n}}");
     let mut disk = InMemoryDisk::default().with("/Caddyfile", &text).with("/srv/files/p/a.bin", "");
     let config = ProxyConfig::read(Server::Caddy, "/Caddyfile", &mut disk);
     let get = |url| Request::get(url).expect("a URL");
-    let question = Query {
+    let query = Query {
         site: get("http://h.test/download/1"),
         app: Some(get("http://127.0.0.1:8000/download/1")),
         header: Some("X-Accel-Redirect".to_owned()),
@@ -125,14 +123,14 @@ fn told(response: &str) -> Vec<Fact> {
         file: Some("/srv/files/p/a.bin".to_owned()),
         ..Query::default()
     };
-    super::super::chain::facts(&[config], &question, &disk)
+    hops::facts(&[config], &query, &disk)
 }
 
 #[test]
-fn what_a_hand_off_leads_to() {
-    let says = |response: &str, wanted: &FactKind| {
-        let facts = told(response);
-        assert!(facts.iter().any(|it| it.kind == *wanted), "{wanted:?} is none of {facts:#?}");
+fn targets_of_handoffs() {
+    let check = |response: &str, wanted: &FactKind| {
+        let facts = facts_of_handoff(response);
+        assert!(facts.iter().any(|fact| fact.kind == *wanted), "{wanted:?} is none of {facts:#?}");
     };
     let opens =
         |path: &str, state, wrong| FactKind::TargetOpens { path: path.to_owned(), state, wrong };
@@ -140,51 +138,54 @@ fn what_a_hand_off_leads_to() {
         format!("@a header X-Accel-Redirect *\nhandle_response @a {{\n{inside}\nfile_server\n}}")
     };
     let reads = "rewrite * {rp.header.X-Accel-Redirect}";
-    says("", &FactKind::FeatureOff);
-    says("@a header X-Sendfile *\nhandle_response @a {\n}", &FactKind::FeatureOff);
-    says(
+    check("", &FactKind::FeatureOff);
+    check("@a header X-Sendfile *\nhandle_response @a {\n}", &FactKind::FeatureOff);
+    check(
         &taken(&format!("root * /srv/files\n{reads}")),
         &opens("/srv/files/p/a.bin", FileState::Readable, None),
     );
-    says(&taken(&format!("root * /srv/files\n{reads}")), &FactKind::Fine);
-    says(
+    check(&taken(&format!("root * /srv/files\n{reads}")), &FactKind::Fine);
+    check(
         &taken(&format!("root * /srv/old\n{reads}")),
         &opens("/srv/old/p/a.bin", FileState::Missing, Some(Misconfiguration::Folder)),
     );
-    says(
+    check(
         &taken(&format!("root * /srv/files/p\n{reads}")),
         &opens("/srv/files/p/p/a.bin", FileState::Missing, Some(Misconfiguration::Root)),
     );
-    says(&taken("root * /srv/files\nrewrite * {header.X-Accel-Redirect}"), &FactKind::ValueNotRead);
-    says(&taken("root * /srv/files"), &FactKind::ValueNotRead);
+    check(
+        &taken("root * /srv/files\nrewrite * {header.X-Accel-Redirect}"),
+        &FactKind::ValueNotRead,
+    );
+    check(&taken("root * /srv/files"), &FactKind::ValueNotRead);
 }
 
 /// The facts about a download from a site.
-fn of_site(site: &str) -> Vec<Fact> {
+fn facts_of_site(site: &str) -> Vec<Fact> {
     let mut disk = InMemoryDisk::default().with("/Caddyfile", site);
     let config = ProxyConfig::read(Server::Caddy, "/Caddyfile", &mut disk);
     let get = |url| Request::get(url).expect("a URL");
-    let question = Query {
+    let query = Query {
         site: get("http://h.test/download/1"),
         app: Some(get("http://127.0.0.1:8000/download/1")),
         ..Query::default()
     };
-    super::super::chain::facts(&[config], &question, &disk)
+    hops::facts(&[config], &query, &disk)
 }
 
 #[test]
-fn what_only_the_running_caddy_knows_is_not_guessed() {
+fn run_time_values_are_not_guessed() {
     for site in [
         ":80 {\n php_server\n}",
         ":80 {\n rewrite * /{vars.x}\n reverse_proxy 127.0.0.1:8000\n}",
         ":80 {\n forward_auth a:1\n reverse_proxy 127.0.0.1:8000\n}",
         "http://{$HOST:h.test} {\n reverse_proxy 127.0.0.1:8000\n}",
     ] {
-        let facts = of_site(site);
-        let says = |wanted: FactKind| facts.iter().any(|it| it.kind == wanted);
-        assert!(says(FactKind::Unsure), "{site}: {facts:#?}");
+        let facts = facts_of_site(site);
+        let contains = |wanted: FactKind| facts.iter().any(|fact| fact.kind == wanted);
+        assert!(contains(FactKind::Unsure), "{site}: {facts:#?}");
         assert!(
-            !says(FactKind::DownloadNotRouted) && !says(FactKind::ListensElsewhere),
+            !contains(FactKind::DownloadNotRouted) && !contains(FactKind::ListensElsewhere),
             "{facts:#?}"
         );
     }
@@ -192,17 +193,17 @@ fn what_only_the_running_caddy_knows_is_not_guessed() {
 
 #[test]
 fn any_upstream_may_be_the_app() {
-    let facts = of_site(":80 {\n reverse_proxy 127.0.0.1:1 127.0.0.1:8000\n}");
-    assert!(!facts.iter().any(|it| it.kind == FactKind::AppElsewhere), "{facts:#?}");
+    let facts = facts_of_site(":80 {\n reverse_proxy 127.0.0.1:1 127.0.0.1:8000\n}");
+    assert!(!facts.iter().any(|fact| fact.kind == FactKind::AppElsewhere), "{facts:#?}");
 }
 
 #[test]
-fn what_grows_without_end_ends() {
+fn growth_is_limited() {
     let path = "a".repeat(16_000);
     let long = "b".repeat(20_000);
     let grows = format!(":80 {{\n route {{\n rewrite * /{path}\n uri replace a {long}\n }}\n}}");
-    assert!(of_site(&grows).iter().any(|it| it.kind == FactKind::Unsure));
+    assert!(facts_of_site(&grows).iter().any(|fact| fact.kind == FactKind::Unsure));
     let word = "x".repeat(1 << 18);
     let imports = format!("(s) {{\n a {word}\n}}\n:80 {{\n{}}}", "import s\n".repeat(499));
-    assert!(of_site(&imports).iter().any(|it| it.kind == FactKind::Unread));
+    assert!(facts_of_site(&imports).iter().any(|fact| fact.kind == FactKind::Unread));
 }

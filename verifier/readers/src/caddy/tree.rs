@@ -1,17 +1,22 @@
 //! Parses a Caddyfile into a tree of directives: words, blocks, snippets, imports.
+//!
+//! It knows the syntax, but not what any directive means, except `import`.
 
-use std::{collections::HashMap, rc::Rc};
+use std::{collections::HashMap, iter::Peekable, mem, rc::Rc, str::Chars};
 
 use sendfile_evidence::fact::Fact;
 
-use super::super::{
+use crate::{
     directive::Directive,
+    disk::Disk,
     files::{Files, TOO_LARGE},
 };
-use crate::disk::Disk;
 
 /// Maximum depth of nested blocks and imports.
 const DEEPEST: usize = 24;
+
+/// Maximum number of arguments of an import.
+const MOST_ARGS: usize = 16;
 
 /// Reads a Caddyfile with all its imports: the sites, and the global options in a `{`.
 pub(super) fn read(
@@ -20,27 +25,32 @@ pub(super) fn read(
     disk: &mut dyn Disk,
     unread: &mut Vec<Fact>,
 ) -> Vec<Directive> {
-    let folder = path.rsplit_once('/').map_or(String::new(), |(folder, _)| format!("{folder}/"));
-    let mut loader = Loader { files: Files::new(disk, unread), folder, snippets: HashMap::new() };
+    let directory = match path.rsplit_once('/') {
+        Some((directory, _)) => format!("{directory}/"),
+        None => String::new(),
+    };
+    let files = Files::new(disk, unread);
+    let mut loader = Loader { files, directory, snippets: HashMap::new() };
     let directives = loader.parse(path, text);
-    let all = loader.imported(directives, 0);
-    sites(all)
+    sites(loader.imported(directives, 0))
 }
 
 /// A file without braces around its only site consists of that site.
-fn sites(all: Vec<Directive>) -> Vec<Directive> {
-    let bare = all.first().is_some_and(|it| it.block.is_none() && it.spelled != "{");
-    if !bare {
-        return all;
+fn sites(mut all: Vec<Directive>) -> Vec<Directive> {
+    match all.first() {
+        Some(first) if first.block.is_none() && first.spelled != "{" => {
+            let mut site = all.remove(0);
+            site.block = Some(all);
+            vec![site]
+        }
+        _ => all,
     }
-    let mut all = all.into_iter();
-    let Some(head) = all.next() else { return Vec::new() };
-    vec![Directive { block: Some(all.collect()), ..head }]
 }
 
 struct Loader<'a> {
     files: Files<'a>,
-    folder: String,
+    /// The directory of the main file, with a trailing slash.
+    directory: String,
     snippets: HashMap<String, Vec<Directive>>,
 }
 
@@ -62,7 +72,9 @@ impl Loader<'_> {
             let Some((name, after)) = behind.split_once('}') else { break };
             self.files.unsure("Caddy's environment variables are unknown");
             whole.push_str(before);
-            whole.push_str(name.split_once(':').map_or("", |(_, default)| default));
+            if let Some((_, default)) = name.split_once(':') {
+                whole.push_str(default);
+            }
             rest = after;
         }
         whole + rest
@@ -72,11 +84,10 @@ impl Loader<'_> {
     fn imported(&mut self, directives: Vec<Directive>, depth: usize) -> Vec<Directive> {
         let mut all = Vec::new();
         for mut directive in directives {
-            let snippet = directive.spelled.strip_prefix('(').and_then(|it| it.strip_suffix(')'));
-            if let Some(name) = snippet
-                && let Some(block) = directive.block.take()
+            if let Some(name) = snippet_name(&directive)
+                && let Some(block) = directive.block
             {
-                self.snippets.insert(name.to_owned(), block);
+                self.snippets.insert(name, block);
                 continue;
             }
             if !self.files.has_room(directive.weight()) {
@@ -87,7 +98,7 @@ impl Loader<'_> {
                 all.extend(self.import(&directive, depth));
                 continue;
             }
-            if let Some(block) = directive.block.take() {
+            if let Some(block) = directive.block {
                 directive.block = Some(self.imported(block, depth + 1));
             }
             all.push(directive);
@@ -101,19 +112,15 @@ impl Loader<'_> {
             self.files.not_read(&at, "imports are nested too deeply");
             return Vec::new();
         }
+        let name = import.arg(0);
         let values = import.args.get(1..).unwrap_or_default();
-        if let Some(snippet) = self.snippets.get(import.arg(0)) {
-            if !self.files.counts(&at) || !snippet.iter().all(|it| self.files.has_room_for(it)) {
-                self.files.not_read(&at, TOO_LARGE);
-                return Vec::new();
-            }
-            let mut filled = snippet.clone();
-            self.fill(&mut filled, values);
-            return self.imported(filled, depth + 1);
+        if self.snippets.contains_key(name) {
+            return self.import_snippet(name, values, &at, depth);
         }
-        let pattern = match import.arg(0) {
-            absolute if absolute.starts_with('/') => absolute.to_owned(),
-            relative => format!("{}{relative}", self.folder),
+        let pattern = if name.starts_with('/') {
+            name.to_owned()
+        } else {
+            format!("{}{name}", self.directory)
         };
         let mut all = Vec::new();
         for (path, text) in self.files.named(&pattern) {
@@ -124,16 +131,29 @@ impl Loader<'_> {
         all
     }
 
+    fn import_snippet(
+        &mut self,
+        name: &str,
+        values: &[String],
+        at: &str,
+        depth: usize,
+    ) -> Vec<Directive> {
+        let snippet = &self.snippets[name];
+        if !self.files.counts(at) || !has_room_for_all(&mut self.files, snippet) {
+            self.files.not_read(at, TOO_LARGE);
+            return Vec::new();
+        }
+        let mut filled = snippet.clone();
+        self.fill(&mut filled, values);
+        self.imported(filled, depth + 1)
+    }
+
     /// Replaces `{args[0]}` and `{args.0}` with the arguments of the import.
     fn fill(&mut self, directives: &mut [Directive], values: &[String]) {
         for directive in directives {
-            for word in directive.args.iter_mut().filter(|it| it.contains("{args")) {
-                for (n, value) in values.iter().enumerate().take(16) {
-                    for name in [format!("{{args[{n}]}}"), format!("{{args.{n}}}")] {
-                        let more = word.matches(&name).count() * value.len();
-                        let room = self.files.has_room(more);
-                        *word = word.replace(&name, if room { value } else { "" });
-                    }
+            for word in &mut directive.args {
+                if word.contains("{args") {
+                    self.fill_word(word, values);
                 }
             }
             if let Some(block) = &mut directive.block {
@@ -141,6 +161,31 @@ impl Loader<'_> {
             }
         }
     }
+
+    fn fill_word(&mut self, word: &mut String, values: &[String]) {
+        for (n, value) in values.iter().enumerate().take(MOST_ARGS) {
+            for name in [format!("{{args[{n}]}}"), format!("{{args.{n}}}")] {
+                let more = word.matches(&name).count() * value.len();
+                let has_room = self.files.has_room(more);
+                *word = word.replace(&name, if has_room { value } else { "" });
+            }
+        }
+    }
+}
+
+/// The name of a snippet, such as `(name)`.
+fn snippet_name(directive: &Directive) -> Option<String> {
+    let name = directive.spelled.strip_prefix('(')?.strip_suffix(')')?;
+    Some(name.to_owned())
+}
+
+fn has_room_for_all(files: &mut Files<'_>, directives: &[Directive]) -> bool {
+    for directive in directives {
+        if !files.has_room_for(directive) {
+            return false;
+        }
+    }
+    true
 }
 
 /// A word, its line, and whether it was quoted.
@@ -161,67 +206,81 @@ fn directives(path: &str, words: &[Word]) -> (Vec<Directive>, Option<String>) {
         if is(first, "}") {
             rest = &rest[1..];
             match open.pop() {
-                Some((mut head, around)) => {
-                    head.block = Some(std::mem::replace(&mut now, around));
-                    now.push(head);
-                }
+                Some((head, around)) => close(&mut now, head, around),
                 None => problem = Some(format!("line {}: unexpected `}}`", first.line)),
             }
             continue;
         }
-        let (line, length) = one_line(rest);
-        let opens = line.last().is_some_and(|it| is(it, "{"));
-        let head = if opens && line.len() > 1 { &line[..line.len() - 1] } else { line };
-        let mut texts = head.iter().map(|it| it.text.clone());
-        let spelled = texts.next().unwrap_or_default();
-        let args: Vec<String> = texts.collect();
-        let head = Directive {
-            name: spelled.clone(),
-            spelled,
-            args,
-            file: file.clone(),
-            line: first.line,
-            block: None,
-        };
-        rest = &rest[length..];
-        match opens {
-            true if open.len() >= DEEPEST => {
-                problem = Some(format!("line {}: blocks are nested too deeply", head.line));
-                break;
-            }
-            true => open.push((head, std::mem::take(&mut now))),
-            false => now.push(head),
+        let (line, behind) = rest.split_at(length_of_line(rest));
+        rest = behind;
+        let (head, opens_block) = head_of(&file, first, line);
+        if !opens_block {
+            now.push(head);
+            continue;
         }
+        if open.len() >= DEEPEST {
+            problem = Some(format!("line {}: blocks are nested too deeply", head.line));
+            break;
+        }
+        open.push((head, mem::take(&mut now)));
     }
     if let Some((head, _)) = open.last() {
         problem.get_or_insert(format!("the block at line {} is not closed", head.line));
     }
-    while let Some((mut head, around)) = open.pop() {
-        head.block = Some(std::mem::replace(&mut now, around));
-        now.push(head);
+    while let Some((head, around)) = open.pop() {
+        close(&mut now, head, around);
     }
     (now, problem)
+}
+
+/// Closes a block: the directives so far become the block of its head, which continues the
+/// directives around it.
+fn close(now: &mut Vec<Directive>, mut head: Directive, around: Vec<Directive>) {
+    head.block = Some(mem::replace(now, around));
+    now.push(head);
+}
+
+/// The directive of a line without its block, and whether the line opens one.
+fn head_of(file: &Rc<str>, first: &Word, line: &[Word]) -> (Directive, bool) {
+    let mut words: Vec<String> = Vec::new();
+    for word in &line[1..] {
+        words.push(word.text.clone());
+    }
+    let opens_block = match line.last() {
+        Some(last) => is(last, "{"),
+        None => false,
+    };
+    if opens_block {
+        // A line may consist of the brace alone: then it is the name.
+        words.pop();
+    }
+    let head = Directive {
+        name: first.text.clone(),
+        spelled: first.text.clone(),
+        args: words,
+        file: file.clone(),
+        line: first.line,
+        block: None,
+    };
+    (head, opens_block)
 }
 
 fn is(word: &Word, text: &str) -> bool {
     !word.quoted && word.text == text
 }
 
-/// The words of the first line, and their number: after a comma at the end of an address, the line
+/// The number of words of the first line: after a comma at the end of an address, the line
 /// continues.
-fn one_line(words: &[Word]) -> (&[Word], usize) {
-    let mut end = 1;
-    while let (Some(last), Some(next)) = (words.get(end - 1), words.get(end)) {
-        let goes_on = last.text.ends_with(',') && !last.quoted;
-        if next.line != last.line && !goes_on || is(last, "{") {
+fn length_of_line(words: &[Word]) -> usize {
+    let mut length = 1;
+    while let (Some(last), Some(next)) = (words.get(length - 1), words.get(length)) {
+        let continues = last.text.ends_with(',') && !last.quoted;
+        if next.line != last.line && !continues || is(last, "{") || is(next, "}") {
             break;
         }
-        if is(next, "}") {
-            break;
-        }
-        end += 1;
+        length += 1;
     }
-    (&words[..end], end)
+    length
 }
 
 /// Splits a text into words: quotes, backticks, comments; environment variables are kept unchanged.
@@ -233,47 +292,49 @@ fn words(text: &str) -> Vec<Word> {
         match c {
             '\n' => line = line.saturating_add(1),
             c if c.is_whitespace() => {}
-            '#' => {
-                while chars.peek().is_some_and(|it| *it != '\n') {
-                    chars.next();
-                }
-            }
+            '#' => while chars.next_if(|next| *next != '\n').is_some() {},
             '\\' if chars.peek() == Some(&'\n') => {
                 chars.next();
             }
-            '"' | '`' => {
-                let (begun, mut inside) = (line, String::new());
-                while let Some(next) = chars.next() {
-                    line = line.saturating_add(u32::from(next == '\n'));
-                    match next {
-                        '\\' if c == '"' && chars.peek() == Some(&'"') => {
-                            inside.extend(chars.next());
-                        }
-                        next if next == c => break,
-                        next => inside.push(next),
-                    }
+            quote @ ('"' | '`') => {
+                let text = quoted(&mut chars, quote);
+                let begin = line;
+                for _ in text.matches('\n') {
+                    line = line.saturating_add(1);
                 }
-                all.push(Word { text: inside, line: begun, quoted: true });
+                all.push(Word { text, line: begin, quoted: true });
             }
             c => {
-                let mut word = String::from(c);
-                while let Some(next) = chars.peek().copied().filter(|it| !it.is_whitespace()) {
-                    word.push(next);
-                    chars.next();
+                let mut text = String::from(c);
+                while let Some(next) = chars.next_if(|next| !next.is_whitespace()) {
+                    text.push(next);
                 }
-                all.push(Word { text: word, line, quoted: false });
+                all.push(Word { text, line, quoted: false });
             }
         }
     }
     all
 }
 
+/// The text up to the closing quote. Only in double quotes, `\"` is a quote.
+fn quoted(chars: &mut Peekable<Chars<'_>>, quote: char) -> String {
+    let mut text = String::new();
+    while let Some(next) = chars.next() {
+        if next == '\\' && quote == '"' && chars.peek() == Some(&'"') {
+            text.extend(chars.next());
+        } else if next == quote {
+            break;
+        } else {
+            text.push(next);
+        }
+    }
+    text
+}
+
 #[cfg(test)]
 mod tests {
-    use super::{
-        super::super::paper::{InMemoryDisk, shape},
-        *,
-    };
+    use super::*;
+    use crate::in_memory_disk::{InMemoryDisk, shape};
 
     fn tree(text: &str) -> String {
         let mut disk =

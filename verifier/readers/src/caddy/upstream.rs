@@ -3,27 +3,36 @@
 use sendfile_evidence::request::Address;
 
 use super::{
-    super::directive::Directive,
+    evaluator::DEEPEST,
     matcher::{is_matcher, path_matches},
-    walk::DEEPEST,
 };
+use crate::directive::Directive;
 
 /// The upstreams of a reverse_proxy: each address, and whether TLS is used.
-pub(super) fn upstreams(directive: &Directive) -> Vec<(Address, bool)> {
-    let args = directive.args.iter().skip(usize::from(is_matcher(directive.arg(0))));
-    let to = directive.children("to").flat_map(|it| &it.args);
-    args.chain(to).map(|it| upstream(it)).collect()
+pub(super) fn upstreams(proxy: &Directive) -> Vec<(Address, bool)> {
+    let mut upstreams = Vec::new();
+    for (n, arg) in proxy.args.iter().enumerate() {
+        if n > 0 || !is_matcher(arg) {
+            upstreams.push(upstream(arg));
+        }
+    }
+    for to in proxy.children("to") {
+        for arg in &to.args {
+            upstreams.push(upstream(arg));
+        }
+    }
+    upstreams
 }
 
 fn upstream(text: &str) -> (Address, bool) {
     if let Some(path) = text.strip_prefix("unix/") {
         return (Address { host: format!("/{}", path.trim_start_matches('/')), port: 0 }, false);
     }
-    let (https, rest) = match text.split_once("://") {
-        Some((scheme, rest)) => (scheme == "https", rest),
-        None => (false, text),
-    };
-    (Address::of(rest, if https { 443 } else { 80 }), https)
+    match text.split_once("://") {
+        Some(("https", address)) => (Address::of(address, 443), true),
+        Some((_, address)) => (Address::of(address, 80), false),
+        None => (Address::of(text, 80), false),
+    }
 }
 
 /// A reverse_proxy anywhere in a block whose path matches, including the matchers around it.
@@ -35,13 +44,21 @@ pub(super) fn any_proxy<'a>(
     if depth > DEEPEST {
         return None;
     }
-    block.iter().find_map(|it| {
-        let word = it.arg(0);
-        let fits = !word.starts_with('/') || path_matches(word, path);
-        match it.name.as_str() {
-            "reverse_proxy" | "php_fastcgi" if fits => Some(it),
-            "handle" | "handle_path" | "route" if fits => any_proxy(it.inside(), path, depth + 1),
-            _ => None,
+    for directive in block {
+        let matcher = directive.arg(0);
+        if matcher.starts_with('/') && !path_matches(matcher, path) {
+            continue;
         }
-    })
+        match directive.name.as_str() {
+            "reverse_proxy" | "php_fastcgi" => return Some(directive),
+            "handle" | "handle_path" | "route" => {
+                let proxy = any_proxy(directive.inside(), path, depth + 1);
+                if proxy.is_some() {
+                    return proxy;
+                }
+            }
+            _ => {}
+        }
+    }
+    None
 }

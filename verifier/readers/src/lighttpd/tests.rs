@@ -3,7 +3,7 @@
 use sendfile_evidence::fact::FileState;
 
 use super::*;
-use crate::{ProxyConfig, chain, paper::InMemoryDisk};
+use crate::{hops, in_memory_disk::InMemoryDisk, proxy_config::ProxyConfig};
 
 /// The app is on port 18997.
 const RULES: &str = r#"
@@ -87,7 +87,7 @@ fn facts(config: &str) -> Vec<Fact> {
         file: Some("/srv/files/a b.bin".to_owned()),
         ..Query::default()
     };
-    chain::facts(&[config], &query, &disk)
+    hops::facts(&[config], &query, &disk)
 }
 
 /// The facts about a proxied hand-off, with more entries for the host.

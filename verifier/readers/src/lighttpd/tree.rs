@@ -258,7 +258,7 @@ impl Loader<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::paper::InMemoryDisk;
+    use crate::in_memory_disk::InMemoryDisk;
 
     fn shape(items: &[Item]) -> String {
         let mut shapes = Vec::new();

@@ -63,9 +63,9 @@ fn announced<'a>(
     sent: &dyn Fn(&str) -> Sent<'a>,
 ) -> Vec<Fact> {
     let Some(app) = &case.question.app else { return Vec::new() };
-    let asked = app.headers.iter().filter(|(name, _)| super::super::question::is_switch(name));
+    let asked = app.headers.iter().filter(|(name, _)| super::super::query::is_switch(name));
     let missing = asked.filter_map(|(name, value)| {
-        let name = super::super::question::spelled(name);
+        let name = super::super::query::spelled(name);
         let directive = match family(asking.pass) {
             "proxy" => format!("proxy_set_header {name} {};", quoted(value)),
             other => {

@@ -10,7 +10,7 @@ use super::{
     upstream::Upstream,
     variables::{Env, names},
 };
-use crate::question::Query;
+use crate::query::Query;
 
 /// A host name that never exists (RFC 6761, section 6.4).
 const NOBODY: &str = "nobody.invalid";
@@ -61,8 +61,8 @@ fn asks(route: &Route<'_>, host: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use crate::question::Query;
-    use crate::{ProxyConfig, chain, paper::InMemoryDisk};
+    use crate::query::Query;
+    use crate::{hops, in_memory_disk::InMemoryDisk, proxy_config::ProxyConfig};
     use sendfile_evidence::{
         Server,
         fact::{Fact, FactKind},
@@ -85,7 +85,7 @@ mod tests {
             answer: vec![("x-storage-url".to_owned(), link)],
             ..Query::default()
         };
-        chain::facts(&[config], &question, &disk)
+        hops::facts(&[config], &question, &disk)
     }
 
     fn says(http: &str, location: &str, value: &str) -> Option<FactKind> {

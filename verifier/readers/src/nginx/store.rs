@@ -14,7 +14,7 @@ use super::{
     upstream::{Sent, Upstream},
     variables::names,
 };
-use crate::question::Query;
+use crate::query::Query;
 
 /// Facts about the request that a hand-off makes to a store.
 pub(super) fn facts(question: &Query, upstream: &Upstream<'_>, route: &Route<'_>) -> Vec<Fact> {
@@ -248,7 +248,7 @@ pub(super) fn around(route: &Route<'_>) -> Vec<Fact> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{ProxyConfig, chain, paper::InMemoryDisk};
+    use crate::{hops, in_memory_disk::InMemoryDisk, proxy_config::ProxyConfig};
     use sendfile_evidence::Server;
 
     /// The facts about a hand-off to `/p/a/b.bin`, whose file is in the store as `/bucket/a/b.bin`.
@@ -270,7 +270,7 @@ mod tests {
         let config = format!("http {{ server {{ listen 80;\n{target}\n{rest} }} }}");
         let mut disk = InMemoryDisk::default().with("/n.conf", &config);
         let config = ProxyConfig::read(Server::Nginx, "/n.conf", &mut disk);
-        chain::facts(&[config], &question, &disk)
+        hops::facts(&[config], &question, &disk)
     }
 
     #[test]

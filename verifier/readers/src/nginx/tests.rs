@@ -4,10 +4,10 @@
 use sendfile_evidence::fact::FileState;
 
 use super::{
-    super::{chain, paper::InMemoryDisk},
+    super::{hops, in_memory_disk::InMemoryDisk},
     *,
 };
-use crate::ProxyConfig;
+use crate::proxy_config::ProxyConfig;
 use sendfile_evidence::fact::{FactKind, Misconfiguration};
 
 /// Each location names itself.
@@ -224,7 +224,7 @@ fn facts(server: &str, question: &Query) -> Vec<Fact> {
         .with("/srv/files/a.bin", "")
         .linked("/srv/link", "/srv/files");
     let config = ProxyConfig::read(sendfile_evidence::Server::Nginx, "/n.conf", &mut disk);
-    chain::facts(&[config], question, &disk)
+    hops::facts(&[config], question, &disk)
 }
 
 const ASKS: &str = "location / { proxy_pass http://127.0.0.1:8000; }";

@@ -117,7 +117,7 @@ impl Loader<'_> {
 #[cfg(test)]
 mod tests {
     use super::{
-        super::super::paper::{InMemoryDisk, shape},
+        super::super::in_memory_disk::{InMemoryDisk, shape},
         *,
     };
 

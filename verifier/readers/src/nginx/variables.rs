@@ -9,7 +9,7 @@ use super::{
     },
     tree::Directive,
 };
-use crate::question::Query;
+use crate::query::Query;
 
 /// The current state of a request.
 #[derive(Clone)]

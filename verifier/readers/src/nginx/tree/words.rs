@@ -262,7 +262,7 @@ impl Reader<'_> {
 
 #[cfg(test)]
 mod tests {
-    use super::{super::super::super::paper::InMemoryDisk, *};
+    use super::{super::super::super::in_memory_disk::InMemoryDisk, *};
 
     fn shape(text: &str) -> String {
         fn one(it: &Directive) -> String {
