@@ -4,11 +4,11 @@
 use sendfile_evidence::fact::{Fact, FactKind};
 
 use super::{
-    Case,
-    route::{End, Route},
-    target::Target,
+    context::EvalContext,
+    internal_redirect::InternalRedirect,
+    route::RouteOutcome,
     upstream::Upstream,
-    variables::{Env, names},
+    variables::{Env, has_variables},
 };
 use crate::question::Query;
 
@@ -16,46 +16,70 @@ use crate::question::Query;
 const NOBODY: &str = "nobody.invalid";
 
 /// Where nginx contacts any host that a hand-off names.
-pub(super) fn relays(target: &Target<'_, '_>, env: &Env<'_>, asked: &Upstream<'_>) -> Option<Fact> {
-    let (host, written) = (asked.host.as_str(), asked.directive.arg(0));
-    let authority = written.split_once("://").map_or(written, |(_, rest)| rest);
-    names(authority.split('/').next()?).next()?;
-    if asked.named || host.is_empty() {
+pub(super) fn open_proxy(
+    redirect: &InternalRedirect<'_, '_>,
+    env: &Env<'_>,
+    upstream: &Upstream<'_>,
+) -> Option<Fact> {
+    let host = upstream.host.as_str();
+    if !has_variables(authority(upstream.directive.arg(0))) || upstream.named || host.is_empty() {
         return None;
     }
-    let question = target.case.question;
-    let other = |text: &String| text.replace(host, NOBODY);
-    let headers = question.answer.iter().map(|(name, value)| (name.clone(), other(value)));
-    let value = question.value.as_ref().map(other);
-    let question = Query { answer: headers.collect(), value, ..question.clone() };
-    let case = Case { question: &question, ..*target.case };
-    let env = env.asking(&question);
-    let target = Target { case: &case, asking: None, value: question.value.as_deref()? };
-    let asks_nobody = |env: &Env<'_>| {
-        let route = target.route(case.walk, env).filter(|it| it.unsure.is_none());
-        route.is_some_and(|it| asks(&it, NOBODY))
+    let query = with_other_host(redirect.context.query, host);
+    let context = EvalContext { query: &query, ..*redirect.context };
+    let env = env.for_query(&query);
+    let value = query.value.as_deref()?;
+    let redirect = InternalRedirect { context: &context, app: None, value };
+    let by_client = contacts_nobody(&redirect, &env.by_client());
+    let by_app = contacts_nobody(&redirect, &env);
+    let (kind, who) = if by_client {
+        (FactKind::RelaysForAnybody, "any client")
+    } else if by_app {
+        (FactKind::Relays, "the app")
+    } else {
+        return None;
     };
-    let at = asked.directive.place();
+    let at = upstream.directive.place();
+    let detail =
+        format!("{who} chooses the upstream host: {NOBODY} is accepted in place of {host}");
     let fix = format!(
         "In {}, write {host} instead of the variable, or reject other hosts with an `if` before it",
         at.line()
     );
-    let (says, who) = match (asks_nobody(&env.by_visitor()), asks_nobody(&env)) {
-        (true, _) => (FactKind::RelaysForAnybody, "any client"),
-        (false, true) => (FactKind::Relays, "the app"),
-        (false, false) => return None,
-    };
-    let detail =
-        format!("{who} chooses the upstream host: {NOBODY} is accepted in place of {host}");
-    Some(Fact::at(says, at, detail).mended_by(fix))
+    Some(Fact::at(kind, at, detail).mended_by(fix))
 }
 
-fn asks(route: &Route<'_>, host: &str) -> bool {
-    match &route.end {
-        End::Asks(pass) => {
-            Upstream::of(pass, &route.scope, &route.env).is_ok_and(|it| it.host.contains(host))
-        }
-        _ => false,
+/// The host and port of a `proxy_pass`, as written.
+fn authority(written: &str) -> &str {
+    let rest = match written.split_once("://") {
+        Some((_, rest)) => rest,
+        None => written,
+    };
+    rest.split('/').next().unwrap_or_default()
+}
+
+/// The same query, if the app named a host that does not exist.
+fn with_other_host(query: &Query, host: &str) -> Query {
+    let mut query = query.clone();
+    for (_, value) in &mut query.answer {
+        *value = value.replace(host, NOBODY);
+    }
+    if let Some(value) = &mut query.value {
+        *value = value.replace(host, NOBODY);
+    }
+    query
+}
+
+/// Whether a hand-off surely leads to the host that does not exist.
+fn contacts_nobody<'a>(redirect: &InternalRedirect<'_, 'a>, env: &Env<'a>) -> bool {
+    let Some(route) = redirect.route(redirect.context.evaluator, env) else { return false };
+    let RouteOutcome::Passes(pass) = route.outcome else { return false };
+    if route.unsure.is_some() {
+        return false;
+    }
+    match Upstream::of(pass, &route.scope, &route.env) {
+        Ok(upstream) => upstream.host.contains(NOBODY),
+        Err(_) => false,
     }
 }
 
