@@ -105,21 +105,21 @@ fn misrouted<'a>(context: &EvalContext<'a>, env: &Env<'a>, at: SourceLine, what:
     let Some((location, pass)) = other_passing_location(context, env, &at) else {
         let server = context.evaluator.server.place();
         let pass = "a location for the download path with `proxy_pass` to the app";
-        let fix = format!("In {}, add {pass}", server.line());
+        let suggestion = format!("In {}, add {pass}", server.line());
         let detail = format!("{what}; no matching location passes it to the app");
-        return Fact::at(FactKind::DownloadNotRouted, at, detail).mended_by(fix);
+        return Fact::at(FactKind::DownloadNotRouted, at, detail).mended_by(suggestion);
     };
     let other = location.place();
     let (text, line) = (&other.text, other.line());
     let detail = format!("{what}; without it, `{text}` ({line}) would pass the request to the app");
-    let fix = match Form::of(location) {
+    let suggestion = match Form::of(location) {
         Some(Form::Prefix(prefix)) if prefix != "/" => {
             format!("In {line}, write `location ^~ {prefix}` to give it precedence")
         }
         Some(Form::Pattern(..)) => format!("Move `{text}` ({line}) before {}", at.line()),
         _ => format!("In {}, remove `{}`, change its path, or add `{pass};`", at.line(), at.text),
     };
-    Fact::at(FactKind::DownloadShadowed, at, detail).mended_by(fix)
+    Fact::at(FactKind::DownloadShadowed, at, detail).mended_by(suggestion)
 }
 
 /// The best other location of the server that matches the URI and passes it to the app, and the
@@ -204,9 +204,9 @@ fn caches_errors(context: &EvalContext<'_>, scope: &Scope<'_>, pass: &Directive)
     let status = status.to_string();
     let directives = scope.list(&format!("{family}_cache_valid"));
     let at = directives.into_iter().find(|directive| caches(directive, &status))?.place();
-    let fix = format!("In {}, remove `{}`, then purge the cache", at.line(), at.text);
+    let suggestion = format!("In {}, remove `{}`, then purge the cache", at.line(), at.text);
     let detail = format!("caches the app's {status} responses");
-    Some(Fact::at(FactKind::CachesErrors, at, detail).mended_by(fix))
+    Some(Fact::at(FactKind::CachesErrors, at, detail).mended_by(suggestion))
 }
 
 /// Whether a `proxy_cache_valid` or similar directive names a status; its last argument is a
@@ -230,8 +230,8 @@ fn not_at_app(context: &EvalContext<'_>, upstream: &Upstream<'_>, app: &Request)
         if let Some(socket) = missing_socket(context, upstream) {
             detail.push_str(&format!("; the socket {socket} does not exist"));
         }
-        let fix = format!("In {}, set the app's address: {pass}", at.line());
-        return Some(Fact::at(FactKind::AppElsewhere, at, detail).mended_by(fix));
+        let suggestion = format!("In {}, set the app's address: {pass}", at.line());
+        return Some(Fact::at(FactKind::AppElsewhere, at, detail).mended_by(suggestion));
     }
     let detail = if family != "proxy" {
         format!("uses {family} with {address}, which expects HTTP")
@@ -242,8 +242,8 @@ fn not_at_app(context: &EvalContext<'_>, upstream: &Upstream<'_>, app: &Request)
     } else {
         format!("uses TLS with {address}, which expects plain HTTP")
     };
-    let fix = format!("In {}, replace `{};` with {pass}", at.line(), at.text);
-    Some(Fact::at(FactKind::AppElsewhere, at, detail).mended_by(fix))
+    let suggestion = format!("In {}, replace `{};` with {pass}", at.line(), at.text);
+    Some(Fact::at(FactKind::AppElsewhere, at, detail).mended_by(suggestion))
 }
 
 /// The upstream's Unix socket, if it does not exist.
@@ -266,14 +266,15 @@ fn path_rewritten(
     let detail = format!("requests {} from the app; expected {}", upstream.path, app.path);
     if let Some(rewrite) = rewrite {
         let at = rewrite.place();
-        let fix = format!("In {}, remove `{};`, or change it to keep the path", at.line(), at.text);
-        return Some(Fact::at(FactKind::PathRewritten, at, detail).mended_by(fix));
+        let suggestion =
+            format!("In {}, remove `{};`, or change it to keep the path", at.line(), at.text);
+        return Some(Fact::at(FactKind::PathRewritten, at, detail).mended_by(suggestion));
     }
     let at = upstream.directive.place();
     let fact = Fact::at(FactKind::PathRewritten, at.clone(), detail);
     let Some(bare) = without_path(upstream.directive.arg(0)) else { return Some(fact) };
-    let fix = format!("In {}, replace `{};` with `proxy_pass {bare};`", at.line(), at.text);
-    Some(fact.mended_by(fix))
+    let suggestion = format!("In {}, replace `{};` with `proxy_pass {bare};`", at.line(), at.text);
+    Some(fact.mended_by(suggestion))
 }
 
 /// The URL of a `proxy_pass` without its path; `None` if it has none.

@@ -47,7 +47,7 @@ pub(super) fn refused(route: &Route<'_>) -> Option<Fact> {
 
 fn refused_by(by: &Directive, status: u16, route: &Route<'_>) -> Fact {
     let at = by.place();
-    let fix = match route.scope.blocks.last() {
+    let suggestion = match route.scope.blocks.last() {
         Some(condition) if condition.name == "if" => {
             let condition = condition.place();
             let (text, line) = (&condition.text, condition.line());
@@ -56,7 +56,7 @@ fn refused_by(by: &Directive, status: u16, route: &Route<'_>) -> Fact {
         _ => format!("In {}, remove `{};`, or allow the download path", at.line(), at.text),
     };
     let detail = format!("returns {status} before the request reaches the app");
-    Fact::at(FactKind::DownloadRefused, at, detail).mended_by(fix)
+    Fact::at(FactKind::DownloadRefused, at, detail).mended_by(suggestion)
 }
 
 /// The first `if` of the server or the location that refuses the request under a condition known
@@ -69,9 +69,9 @@ fn refused_at_run_time(location: &Directive, route: &Route<'_>) -> Option<Fact> 
     conditions.extend(location.children("if"));
     let condition = conditions.into_iter().find(|condition| may_refuse(condition, route))?;
     let at = condition.place();
-    let fix = format!("Exclude the download from the condition in {}", at.line());
+    let suggestion = format!("Exclude the download from the condition in {}", at.line());
     let detail = "refuses the request if the condition holds, which is known only at run time";
-    Some(Fact::at(FactKind::DownloadRefused, at, detail).mended_by(fix))
+    Some(Fact::at(FactKind::DownloadRefused, at, detail).mended_by(suggestion))
 }
 
 fn may_refuse(condition: &Directive, route: &Route<'_>) -> bool {

@@ -44,8 +44,9 @@ fn header_fate(passed: &PassedRoute<'_>) -> (HeaderFate, Fact) {
         return (HeaderFate::Obeyed, fact);
     };
     let at = ignoring.place();
-    let fix = format!("In {}, remove {HEADER} from `{}`", at.line(), at.text);
-    let fact = Fact::at(FactKind::FeatureOff, at, format!("{HEADER} is ignored")).mended_by(fix);
+    let suggestion = format!("In {}, remove {HEADER} from `{}`", at.line(), at.text);
+    let fact =
+        Fact::at(FactKind::FeatureOff, at, format!("{HEADER} is ignored")).mended_by(suggestion);
     let passing = naming_header(passed, &format!("{family}_pass_header"));
     let fate = if passing.is_some() { HeaderFate::Passed } else { HeaderFate::Dropped };
     (fate, fact)
@@ -53,12 +54,12 @@ fn header_fate(passed: &PassedRoute<'_>) -> (HeaderFate, Fact) {
 
 /// The directive of the innermost list of this name that contains the header.
 fn naming_header<'a>(passed: &PassedRoute<'a>, name: &str) -> Option<&'a Directive> {
-    for directive in passed.route.scope.list(name) {
-        if directive.args.iter().any(|argument| argument.eq_ignore_ascii_case(HEADER)) {
-            return Some(directive);
-        }
-    }
-    None
+    let directives = passed.route.scope.list(name);
+    directives.into_iter().find(|directive| names_header(directive))
+}
+
+fn names_header(directive: &Directive) -> bool {
+    directive.args.iter().any(|argument| argument.eq_ignore_ascii_case(HEADER))
 }
 
 /// Headers that enable the app's hand-off, with which the app was requested directly, but which
@@ -81,18 +82,18 @@ fn not_sent(
         };
         match upstream.header(name, &passed.route.scope, &passed.route.env) {
             Sent::Value(value, by) if value.is_empty() => {
-                let fix = format!("In {}, write `{directive}`", by.place().line());
+                let suggestion = format!("In {}, write `{directive}`", by.place().line());
                 let detail = format!("{name} is not sent to the app");
                 let fact = Fact::at(FactKind::NotAnnounced, by.place(), detail);
-                facts.push(fact.mended_by(fix));
+                facts.push(fact.mended_by(suggestion));
             }
             Sent::Value(..) | Sent::Unknown => {}
             Sent::Unchanged => {
                 let not_inherited = not_inherited(passed, name);
                 let at = passed.pass.place();
-                let fix = format!("After {}, add `{directive}`", at.line());
+                let suggestion = format!("After {}, add `{directive}`", at.line());
                 let detail = format!("{name} is not sent to the app{not_inherited}");
-                facts.push(Fact::at(FactKind::NotAnnounced, at, detail).mended_by(fix));
+                facts.push(Fact::at(FactKind::NotAnnounced, at, detail).mended_by(suggestion));
             }
         }
     }
@@ -159,13 +160,13 @@ fn wrong_mapping(
         None => format!("does not match the file's path {path}"),
     };
     let at = by.place();
-    let fix = format!(
+    let suggestion = format!(
         "In {}, replace `{};` with `proxy_set_header X-Accel-Mapping {};`",
         at.line(),
         at.text,
         quoted(&correct)
     );
-    Some(Fact::at(FactKind::MappingWrong, at, detail).mended_by(fix))
+    Some(Fact::at(FactKind::MappingWrong, at, detail).mended_by(suggestion))
 }
 
 /// The mapping from the directory of a path to the prefix of a URI.

@@ -6,6 +6,9 @@
 use super::tree::Directive;
 use crate::pattern::{Captured, Case, Matcher, NotUnderstood};
 
+/// The directives that pass a request to an upstream.
+const PASSES: [&str; 5] = ["proxy_pass", "fastcgi_pass", "uwsgi_pass", "scgi_pass", "grpc_pass"];
+
 /// The forms of a location.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Form<'a> {
@@ -19,6 +22,23 @@ pub(super) enum Form<'a> {
     Pattern(&'a str, Case),
     /// `location @x`.
     Named(&'a str),
+}
+
+/// The location that matches a URI. Empty if none matches.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Found<'a> {
+    /// The location after its parent locations, the outermost first.
+    pub(super) locations: Vec<&'a Directive>,
+    /// The captures of the regular expressions, the last one's at the end.
+    pub(super) captured: Vec<Captured>,
+    /// Whether the URI only lacks the trailing slash of the location, so that nginx redirects.
+    pub(super) adds_slash: bool,
+}
+
+/// Whether the search is finished.
+enum Search {
+    Over,
+    GoesOn,
 }
 
 impl<'a> Form<'a> {
@@ -61,18 +81,20 @@ impl<'a> Form<'a> {
     }
 }
 
-/// The modifier and the name, if no space separates them.
-fn split_modifier(glued: &str) -> (&str, &str) {
-    for modifier in ["=", "^~", "~*", "~"] {
-        if let Some(name) = glued.strip_prefix(modifier) {
-            return (modifier, name);
-        }
-    }
-    ("", glued)
+/// Finds the location for a decoded URI in a server block.
+///
+/// # Errors
+///
+/// A regular expression that has to be tried is not supported.
+pub(super) fn find<'a>(
+    server: &'a Directive,
+    uri: &str,
+    matcher: &Matcher,
+) -> Result<Found<'a>, NotUnderstood> {
+    let mut found = Found::default();
+    search(server, uri, matcher, &mut found)?;
+    Ok(found)
 }
-
-/// The directives that pass a request to an upstream.
-const PASSES: [&str; 5] = ["proxy_pass", "fastcgi_pass", "uwsgi_pass", "scgi_pass", "grpc_pass"];
 
 /// Whether a directive passes a request to an upstream.
 pub(super) fn is_pass(directive: &Directive) -> bool {
@@ -85,10 +107,20 @@ pub(super) fn passes_requests(location: &Directive) -> bool {
 }
 
 /// All locations below a block, each with its ancestors.
-pub(super) fn all_below<'a>(block: &'a Directive) -> Vec<Vec<&'a Directive>> {
+pub(super) fn all_below(block: &Directive) -> Vec<Vec<&Directive>> {
     let mut all = Vec::new();
     collect_below(block, &mut Vec::new(), &mut all);
     all
+}
+
+/// The modifier and the name, if no space separates them.
+fn split_modifier(glued: &str) -> (&str, &str) {
+    for modifier in ["=", "^~", "~*", "~"] {
+        if let Some(name) = glued.strip_prefix(modifier) {
+            return (modifier, name);
+        }
+    }
+    ("", glued)
 }
 
 fn collect_below<'a>(
@@ -106,46 +138,14 @@ fn collect_below<'a>(
     }
 }
 
-/// The location that matches a URI. Empty if none matches.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Found<'a> {
-    /// The location after its parent locations, the outermost first.
-    pub(super) locations: Vec<&'a Directive>,
-    /// The captures of the regular expressions, the last one's at the end.
-    pub(super) captured: Vec<Captured>,
-    /// Whether the URI only lacks the trailing slash of the location, so that nginx redirects.
-    pub(super) adds_slash: bool,
-}
-
-/// Finds the location for a decoded URI in a server block.
-///
-/// # Errors
-///
-/// A regular expression that has to be tried is not supported.
-pub(super) fn find<'a>(
-    server: &'a Directive,
-    uri: &str,
-    matcher: &Matcher,
-) -> Result<Found<'a>, NotUnderstood> {
-    let mut found = Found::default();
-    search(server, uri, matcher, &mut found)?;
-    Ok(found)
-}
-
-/// Whether the search is finished.
-enum Search {
-    Over,
-    GoesOn,
-}
-
 fn search<'a>(
-    around: &'a Directive,
+    block: &'a Directive,
     uri: &str,
     matcher: &Matcher,
     found: &mut Found<'a>,
 ) -> Result<Search, NotUnderstood> {
     let outer = found.locations.len();
-    let locations = locations_in(around);
+    let locations = locations_in(block);
     for (location, form) in &locations {
         if *form == Form::Exact(uri) {
             found.locations.push(location);

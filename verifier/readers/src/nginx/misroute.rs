@@ -39,8 +39,8 @@ impl<'a> Misroute<'_, 'a> {
         if let Some(location) = self.shadowed_location() {
             return self.shadowed(location);
         }
-        if let Some((server, location)) = self.in_other_server() {
-            return self.other_server(server, location);
+        if let Some((server, location)) = self.location_in_other_server() {
+            return self.in_other_server(server, location);
         }
         self.without_location()
     }
@@ -49,13 +49,13 @@ impl<'a> Misroute<'_, 'a> {
     fn rewritten(&self, rewrite: SourceLine) -> Fact {
         let (uri, what) = (&self.route.env.uri, self.what);
         let detail = format!("rewrites the hand-off URI to {uri}; the location {what}");
-        let fix = format!(
+        let suggestion = format!(
             "Change `{}` ({}) so that it does not match {}",
             rewrite.text,
             rewrite.line(),
             self.redirect.uri()
         );
-        Fact::at(FactKind::TargetFallsThrough, rewrite, detail).mended_by(fix)
+        Fact::at(FactKind::TargetFallsThrough, rewrite, detail).mended_by(suggestion)
     }
 
     /// An internal location that matches, but over which another one has precedence.
@@ -80,18 +80,18 @@ impl<'a> Misroute<'_, 'a> {
     fn shadowed(&self, location: &Directive) -> Fact {
         let intended = location.place();
         let (text, line) = (&intended.text, intended.line());
-        let fix = match Form::of(location).and_then(Form::prefix) {
+        let suggestion = match Form::of(location).and_then(Form::prefix) {
             Some(prefix) => format!("In {line}, replace `{text}` with `location ^~ {prefix}`"),
             None => format!("Move `{text}` ({line}) before {}", self.at.line()),
         };
         let detail =
             format!("{}; `{text}` ({line}) matches too but has lower precedence", self.what);
-        Fact::at(FactKind::TargetShadowed, self.at.clone(), detail).mended_by(fix)
+        Fact::at(FactKind::TargetShadowed, self.at.clone(), detail).mended_by(suggestion)
     }
 
     /// A server block, other than the one that handles the request, where the URI leads to the file
     /// or to an internal location; and that location.
-    fn in_other_server(&self) -> Option<(&'a ServerBlock<'a>, &'a Directive)> {
+    fn location_in_other_server(&self) -> Option<(&'a ServerBlock<'a>, &'a Directive)> {
         let context = self.redirect.context;
         let mut examined = 0;
         for server in context.servers {
@@ -120,17 +120,17 @@ impl<'a> Misroute<'_, 'a> {
         if is_found && is_right { Some(location) } else { None }
     }
 
-    fn other_server(&self, server: &ServerBlock<'_>, location: &Directive) -> Fact {
+    fn in_other_server(&self, server: &ServerBlock<'_>, location: &Directive) -> Fact {
         let name = server.names().first().copied().unwrap_or("unnamed");
         let intended = location.place();
         let (text, line) = (&intended.text, intended.line());
         let detail =
             format!("{}; `{text}` ({line}) is in another server block ({name})", self.what);
         let here = self.redirect.context.evaluator.server.place().line();
-        let fix = format!(
+        let suggestion = format!(
             "Copy `{text} {{ … }}` from {line} to the server block that handles the request, {here}"
         );
-        Fact::at(FactKind::TargetInOtherServer, self.at.clone(), detail).mended_by(fix)
+        Fact::at(FactKind::TargetInOtherServer, self.at.clone(), detail).mended_by(suggestion)
     }
 
     /// No location matches; perhaps one nearly does.
@@ -153,8 +153,8 @@ impl<'a> Misroute<'_, 'a> {
                 .mended_by(closest.suggestion);
         }
         let line = server.place().line();
-        let fix = format!("In {line}, add `location ^~ {prefix} {{ {inside} }}`");
-        Fact::at(FactKind::TargetFallsThrough, self.at.clone(), self.what).mended_by(fix)
+        let suggestion = format!("In {line}, add `location ^~ {prefix} {{ {inside} }}`");
+        Fact::at(FactKind::TargetFallsThrough, self.at.clone(), self.what).mended_by(suggestion)
     }
 }
 

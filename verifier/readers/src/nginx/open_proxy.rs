@@ -13,7 +13,7 @@ use super::{
 use crate::question::Query;
 
 /// A host name that never exists (RFC 6761, section 6.4).
-const NOBODY: &str = "nobody.invalid";
+const OTHER_HOST: &str = "nobody.invalid";
 
 /// Where nginx contacts any host that a hand-off names.
 pub(super) fn open_proxy(
@@ -30,8 +30,8 @@ pub(super) fn open_proxy(
     let env = env.for_query(&query);
     let value = query.value.as_deref()?;
     let redirect = InternalRedirect { context: &context, app: None, value };
-    let by_client = contacts_nobody(&redirect, &env.by_client());
-    let by_app = contacts_nobody(&redirect, &env);
+    let by_client = contacts_other_host(&redirect, &env.by_client());
+    let by_app = contacts_other_host(&redirect, &env);
     let (kind, who) = if by_client {
         (FactKind::RelaysForAnybody, "any client")
     } else if by_app {
@@ -41,12 +41,12 @@ pub(super) fn open_proxy(
     };
     let at = upstream.directive.place();
     let detail =
-        format!("{who} chooses the upstream host: {NOBODY} is accepted in place of {host}");
-    let fix = format!(
+        format!("{who} chooses the upstream host: {OTHER_HOST} is accepted in place of {host}");
+    let suggestion = format!(
         "In {}, write {host} instead of the variable, or reject other hosts with an `if` before it",
         at.line()
     );
-    Some(Fact::at(kind, at, detail).mended_by(fix))
+    Some(Fact::at(kind, at, detail).mended_by(suggestion))
 }
 
 /// The host and port of a `proxy_pass`, as written.
@@ -62,36 +62,33 @@ fn authority(written: &str) -> &str {
 fn with_other_host(query: &Query, host: &str) -> Query {
     let mut query = query.clone();
     for (_, value) in &mut query.answer {
-        *value = value.replace(host, NOBODY);
+        *value = value.replace(host, OTHER_HOST);
     }
     if let Some(value) = &mut query.value {
-        *value = value.replace(host, NOBODY);
+        *value = value.replace(host, OTHER_HOST);
     }
     query
 }
 
 /// Whether a hand-off surely leads to the host that does not exist.
-fn contacts_nobody<'a>(redirect: &InternalRedirect<'_, 'a>, env: &Env<'a>) -> bool {
+fn contacts_other_host<'a>(redirect: &InternalRedirect<'_, 'a>, env: &Env<'a>) -> bool {
     let Some(route) = redirect.route(redirect.context.evaluator, env) else { return false };
     let RouteOutcome::Passes(pass) = route.outcome else { return false };
     if route.unsure.is_some() {
         return false;
     }
     match Upstream::of(pass, &route.scope, &route.env) {
-        Ok(upstream) => upstream.host.contains(NOBODY),
+        Ok(upstream) => upstream.host.contains(OTHER_HOST),
         Err(_) => false,
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use crate::question::Query;
+    use sendfile_evidence::{Server, request::Request};
+
+    use super::*;
     use crate::{ProxyConfig, chain, paper::InMemoryDisk};
-    use sendfile_evidence::{
-        Server,
-        fact::{Fact, FactKind},
-        request::Request,
-    };
 
     fn facts(http: &str, location: &str, value: &str) -> Vec<Fact> {
         let asks = "location / { proxy_pass http://127.0.0.1:8000; }";
@@ -100,7 +97,7 @@ mod tests {
         let config = ProxyConfig::read(Server::Nginx, "/n.conf", &mut disk);
         let get = |url| Request::get(url).expect("a URL");
         let link = "http://s3.test:9000/b/a.bin?sig=1".to_owned();
-        let question = Query {
+        let query = Query {
             site: get("http://h.test/download/1"),
             app: Some(get("http://127.0.0.1:8000/download/1")),
             header: Some("X-Accel-Redirect".to_owned()),
@@ -109,19 +106,20 @@ mod tests {
             answer: vec![("x-storage-url".to_owned(), link)],
             ..Query::default()
         };
-        chain::facts(&[config], &question, &disk)
+        chain::facts(&[config], &query, &disk)
     }
 
-    fn says(http: &str, location: &str, value: &str) -> Option<FactKind> {
-        let relays = |it: &FactKind| matches!(it, FactKind::Relays | FactKind::RelaysForAnybody);
-        facts(http, location, value).into_iter().map(|it| it.kind).find(relays)
+    fn kind(http: &str, location: &str, value: &str) -> Option<FactKind> {
+        let relays =
+            |kind: &FactKind| matches!(kind, FactKind::Relays | FactKind::RelaysForAnybody);
+        facts(http, location, value).into_iter().map(|fact| fact.kind).find(relays)
     }
 
     #[test]
-    fn a_host_of_the_apps_choice() {
+    fn a_host_chosen_by_the_app() {
         let by_header =
             "location /p/ { internal; set $l $upstream_http_x_storage_url; IF proxy_pass $l; }";
-        let check = |http, list: &str| says(http, &by_header.replace("IF", list), "/p/a.bin");
+        let check = |http, list: &str| kind(http, &by_header.replace("IF", list), "/p/a.bin");
         assert_eq!(check("", ""), Some(FactKind::Relays));
         assert_eq!(check("", "if ($l !~ \"^http://\") { return 502; }"), Some(FactKind::Relays));
         assert_eq!(check("", "if ($l !~ \"^http://s3.test:9000/\") { return 502; }"), None);
@@ -134,25 +132,25 @@ mod tests {
     fn a_host_in_the_path() {
         let by_path = "location ~ ^/p/(.+)$ { set $to $1; proxy_pass http://$to$is_args$args; }";
         let value = "/p/s3.test:9000/b/a.bin?sig=1";
-        assert_eq!(says("", by_path, value), Some(FactKind::RelaysForAnybody));
+        assert_eq!(kind("", by_path, value), Some(FactKind::RelaysForAnybody));
         let internal = by_path.replace("set", "internal; set");
-        assert_eq!(says("", &internal, value), Some(FactKind::Relays));
+        assert_eq!(kind("", &internal, value), Some(FactKind::Relays));
         let fixed =
             "location ~ ^/p/s3.test:9000/(.+)$ { internal; proxy_pass http://s3.test:9000/$1; }";
-        assert_eq!(says("", fixed, value), None);
+        assert_eq!(kind("", fixed, value), None);
         let group = "location ~ ^/p/[^/]+/(.+)$ { set $s store; proxy_pass http://$s/$1; }";
-        assert_eq!(says("upstream store { server s3.test:9000; }", group, value), None);
+        assert_eq!(kind("upstream store { server s3.test:9000; }", group, value), None);
     }
 
     /// nginx resolves a name at startup if another location contains it without a variable.
     #[test]
-    fn a_name_that_is_known_needs_no_resolver() {
+    fn a_name_resolved_at_startup_needs_no_resolver() {
         let fixed = "location ~ ^/p/[^/]+/(.+)$ { internal; proxy_pass http://s3.test:9000/$1; }";
         let other = "location /direct/ { proxy_pass http://s3.test:9000/b/; }";
         let another = other.replace(":9000", "");
         let asks = |others: &str| {
             let facts = facts("", &format!("{others} {fixed}"), "/p/s3.test:9000/b/a.bin?sig=1");
-            facts.iter().any(|it| it.kind == FactKind::NoResolver)
+            facts.iter().any(|fact| fact.kind == FactKind::NoResolver)
         };
         assert!(asks(""));
         assert!(asks(&another));

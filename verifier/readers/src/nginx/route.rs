@@ -68,9 +68,13 @@ const DEEPEST_IF: usize = 4;
 /// A server block, and what is needed to evaluate it.
 #[derive(Clone, Copy)]
 pub(super) struct Evaluator<'a> {
+    /// The `http` block.
     pub(super) http: &'a Directive,
+    /// The server block.
     pub(super) server: &'a Directive,
+    /// Matches the regular expressions of the configuration.
     pub(super) matcher: &'a Matcher,
+    /// The disk on which files are looked up.
     pub(super) disk: &'a dyn Disk,
 }
 
@@ -257,7 +261,7 @@ impl<'a> Evaluator<'a> {
     fn try_files(&self, try_files: &'a Directive, route: &mut Route<'a>) -> Option<Next<'a>> {
         let (last, candidates) = try_files.args.split_last()?;
         for candidate in candidates {
-            if self.is_found(candidate, route) {
+            if self.try_candidate(candidate, route) {
                 return None;
             }
         }
@@ -268,8 +272,8 @@ impl<'a> Evaluator<'a> {
         Some(self.goto(last, route))
     }
 
-    /// Whether a candidate of `try_files` exists; it then becomes the URI.
-    fn is_found(&self, candidate: &str, route: &mut Route<'a>) -> bool {
+    /// Looks for a candidate of `try_files`, and returns whether it exists; it then becomes the URI.
+    fn try_candidate(&self, candidate: &str, route: &mut Route<'a>) -> bool {
         let Ok(uri) = route.env.expand(candidate) else {
             route.unsure = Some(format!("`{candidate}` is known only at run time"));
             return false;
@@ -507,6 +511,32 @@ impl<'a> Evaluator<'a> {
     }
 }
 
+/// The `error_page` for a status, and the status that replaces it, if set.
+pub(super) fn error_page<'a>(
+    scope: &Scope<'a>,
+    status: u16,
+) -> Option<(&'a Directive, Option<u16>)> {
+    let status = status.to_string();
+    for page in scope.list("error_page") {
+        if let Some((_, statuses)) = page.args.split_last()
+            && statuses.contains(&status)
+        {
+            return Some((page, replacing_status(page)));
+        }
+    }
+    None
+}
+
+/// The status after the `=` of an `error_page`.
+fn replacing_status(page: &Directive) -> Option<u16> {
+    for argument in &page.args {
+        if let Some(status) = argument.strip_prefix('=') {
+            return Some(status.parse().unwrap_or(200));
+        }
+    }
+    None
+}
+
 /// Whether a directive has a handler respond that this reader does not support: lua, memcached …
 fn is_unsupported(directive: &Directive) -> bool {
     let name = directive.name.as_str();
@@ -617,30 +647,4 @@ fn joined_queries(new: &str, old: Option<String>) -> Option<String> {
         Some(old) => Some(format!("{new}&{old}")),
         None => Some(new.to_owned()),
     }
-}
-
-/// The `error_page` for a status, and the status that replaces it, if set.
-pub(super) fn error_page<'a>(
-    scope: &Scope<'a>,
-    status: u16,
-) -> Option<(&'a Directive, Option<u16>)> {
-    let status = status.to_string();
-    for page in scope.list("error_page") {
-        if let Some((_, statuses)) = page.args.split_last()
-            && statuses.contains(&status)
-        {
-            return Some((page, replacing_status(page)));
-        }
-    }
-    None
-}
-
-/// The status after the `=` of an `error_page`.
-fn replacing_status(page: &Directive) -> Option<u16> {
-    for argument in &page.args {
-        if let Some(status) = argument.strip_prefix('=') {
-            return Some(status.parse().unwrap_or(200));
-        }
-    }
-    None
 }

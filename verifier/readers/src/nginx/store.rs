@@ -14,6 +14,22 @@ use super::{
 };
 use crate::{question::Query, uri::decoded};
 
+/// Directives of filters that change content.
+const FILTERS: [&str; 9] = [
+    "sub_filter",
+    "ssi",
+    "addition_types",
+    "add_before_body",
+    "add_after_body",
+    "charset_map",
+    "gzip_static",
+    "image_filter",
+    "xslt_stylesheet",
+];
+
+/// Directives of caches.
+const CACHES: [&str; 2] = ["open_file_cache", "proxy_cache"];
+
 /// Facts about the request that a hand-off makes to a store.
 pub(super) fn facts(query: &Query, upstream: &Upstream<'_>, route: &Route<'_>) -> Vec<Fact> {
     let at = upstream.directive.place();
@@ -44,51 +60,11 @@ pub(super) fn missing_resolver(upstream: &Upstream<'_>, route: &Route<'_>) -> Op
         Some(server) => server.place().line(),
         None => at.line(),
     };
-    let fix = format!(
+    let suggestion = format!(
         "In the server block at {block}, add `resolver ADDRESS;` (the host's own is in \
          /etc/resolv.conf)"
     );
-    Some(Fact::at(FactKind::NoResolver, at, detail).mended_by(fix))
-}
-
-/// The Host that is sent, and the directive that causes it; `None` if known only at run time.
-fn sent_host(upstream: &Upstream<'_>, route: &Route<'_>) -> Option<(String, SourceLine)> {
-    match upstream.header("Host", &route.scope, &route.env) {
-        Sent::Value(value, by) => Some((value, by.place())),
-        Sent::Unchanged => Some((upstream.host.clone(), upstream.directive.place())),
-        Sent::Unknown => None,
-    }
-}
-
-fn wrong_host(query: &Query, upstream: &Upstream<'_>, route: &Route<'_>) -> Option<Fact> {
-    let store = query.store.as_ref()?;
-    let (value, at) = sent_host(upstream, route)?;
-    let port = if upstream.https { 443 } else { 80 };
-    let sent = Address::of(&value, port);
-    if value.is_empty() || sent == store.address || in_bucket(store, &sent) {
-        return None;
-    }
-    // A store may have several names, and an app may sign for the one that is contacted.
-    let contacts_store = upstream.is_at(&store.address);
-    let is_contacted = sent == Address::of(&upstream.host, port) && !upstream.named;
-    if is_contacted && !contacts_store {
-        return None;
-    }
-    let host = store.host();
-    let detail = format!("sends `Host: {value}` to the store; expected {host}");
-    let expected = if contacts_store && !upstream.named { "$proxy_host" } else { &host };
-    let fix = format!("In {}, write `proxy_set_header Host {expected};`", at.line());
-    Some(Fact::at(FactKind::HostWrong, at, detail).mended_by(fix))
-}
-
-/// Whether a name is the bucket's own: the bucket is in the path, or before the store's name.
-fn in_bucket(store: &Request, name: &Address) -> bool {
-    let bucket = store.path.split('/').nth(1).unwrap_or_default();
-    if bucket.is_empty() {
-        return false;
-    }
-    let rest = name.host.strip_prefix(bucket);
-    rest.is_some_and(|rest| rest.strip_prefix('.') == Some(store.address.host.as_str()))
+    Some(Fact::at(FactKind::NoResolver, at, detail).mended_by(suggestion))
 }
 
 /// A Host that differs from the direct location's, for the same path of the same server: the server
@@ -108,8 +84,71 @@ pub(super) fn unlike_direct<'a>(
         return None;
     }
     let detail = format!("sends `Host: {sent}`; the direct location sends `Host: {expected}`");
-    let fix = format!("In {}, write `proxy_set_header Host {expected};`", at.line());
-    Some(Fact::at(FactKind::HostWrong, at, detail).mended_by(fix))
+    let suggestion = format!("In {}, write `proxy_set_header Host {expected};`", at.line());
+    Some(Fact::at(FactKind::HostWrong, at, detail).mended_by(suggestion))
+}
+
+/// Caches, filters and headers that apply to what the hand-off serves.
+pub(super) fn around(route: &Route<'_>) -> Vec<Fact> {
+    let mut facts = Vec::new();
+    for name in FILTERS {
+        let Some(filter) = route.scope.is_on(name) else { continue };
+        let at = filter.place();
+        let suggestion = format!("In {}, remove `{};` for handed-off files", at.line(), at.text);
+        let detail = "changes the content served after the hand-off";
+        facts.push(Fact::at(FactKind::BytesChanged, at, detail).mended_by(suggestion));
+    }
+    for name in CACHES {
+        let Some(cache) = route.scope.is_on(name) else { continue };
+        facts.push(Fact::at(FactKind::Cached, cache.place(), "may return cached content"));
+    }
+    if let Some(expires) = route.scope.is_on("expires") {
+        let at = expires.place();
+        let detail = "overrides the app's Cache-Control and Expires headers";
+        let suggestion = format!("In {}, remove `{};`", at.line(), at.text);
+        facts.push(Fact::at(FactKind::HeadersDropped, at, detail).mended_by(suggestion));
+    }
+    facts
+}
+
+fn wrong_host(query: &Query, upstream: &Upstream<'_>, route: &Route<'_>) -> Option<Fact> {
+    let store = query.store.as_ref()?;
+    let (value, at) = sent_host(upstream, route)?;
+    let port = if upstream.https { 443 } else { 80 };
+    let sent = Address::of(&value, port);
+    if value.is_empty() || sent == store.address || in_bucket(store, &sent) {
+        return None;
+    }
+    // A store may have several names, and an app may sign for the one that is contacted.
+    let contacts_store = upstream.is_at(&store.address);
+    let is_contacted = sent == Address::of(&upstream.host, port) && !upstream.named;
+    if is_contacted && !contacts_store {
+        return None;
+    }
+    let host = store.host();
+    let detail = format!("sends `Host: {value}` to the store; expected {host}");
+    let expected = if contacts_store && !upstream.named { "$proxy_host" } else { &host };
+    let suggestion = format!("In {}, write `proxy_set_header Host {expected};`", at.line());
+    Some(Fact::at(FactKind::HostWrong, at, detail).mended_by(suggestion))
+}
+
+/// The Host that is sent, and the directive that causes it; `None` if known only at run time.
+fn sent_host(upstream: &Upstream<'_>, route: &Route<'_>) -> Option<(String, SourceLine)> {
+    match upstream.header("Host", &route.scope, &route.env) {
+        Sent::Value(value, by) => Some((value, by.place())),
+        Sent::Unchanged => Some((upstream.host.clone(), upstream.directive.place())),
+        Sent::Unknown => None,
+    }
+}
+
+/// Whether a name is the bucket's own: the bucket is in the path, or before the store's name.
+fn in_bucket(store: &Request, name: &Address) -> bool {
+    let bucket = store.path.split('/').nth(1).unwrap_or_default();
+    if bucket.is_empty() {
+        return false;
+    }
+    let rest = name.host.strip_prefix(bucket);
+    rest.is_some_and(|rest| rest.strip_prefix('.') == Some(store.address.host.as_str()))
 }
 
 fn forwarded_authorization(
@@ -126,8 +165,8 @@ fn forwarded_authorization(
     }
     let at = upstream.directive.place();
     let detail = "forwards the client's Authorization header to the store";
-    let fix = format!("After {}, add `proxy_set_header Authorization \"\";`", at.line());
-    Some(Fact::at(FactKind::AuthorizationForwarded, at, detail).mended_by(fix))
+    let suggestion = format!("After {}, add `proxy_set_header Authorization \"\";`", at.line());
+    Some(Fact::at(FactKind::AuthorizationForwarded, at, detail).mended_by(suggestion))
 }
 
 fn dropped_query(query: &Query, upstream: &Upstream<'_>) -> Option<Fact> {
@@ -144,8 +183,8 @@ fn dropped_query(query: &Query, upstream: &Upstream<'_>) -> Option<Fact> {
     }
     let at = upstream.directive.place();
     let detail = "contains variables but not $is_args$args, so the query of the hand-off is lost";
-    let fix = format!("In {}, write `proxy_pass {written}$is_args$args;`", at.line());
-    Some(Fact::at(FactKind::QueryDropped, at, detail).mended_by(fix))
+    let suggestion = format!("In {}, write `proxy_pass {written}$is_args$args;`", at.line());
+    Some(Fact::at(FactKind::QueryDropped, at, detail).mended_by(suggestion))
 }
 
 /// The decoded path in a `proxy_pass` with variables, or a path other than the file's.
@@ -156,11 +195,11 @@ fn wrong_path(query: &Query, upstream: &Upstream<'_>, route: &Route<'_>) -> Opti
     let is_encoded = query.value.as_deref()?.split('?').next()?.contains('%');
     if upstream.variables && has_path && is_encoded && upstream.path.contains(needs_encoding) {
         let detail = format!("sends the decoded path {} to the store", upstream.path);
-        let fix = format!(
+        let suggestion = format!(
             "In {}, use a `proxy_pass` without variables, so that nginx encodes the path again",
             at.line()
         );
-        return Some(Fact::at(FactKind::PathDecoded, at, detail).mended_by(fix));
+        return Some(Fact::at(FactKind::PathDecoded, at, detail).mended_by(suggestion));
     }
     let store = query.store.as_ref()?;
     let expected = decoded(&store.path);
@@ -245,55 +284,17 @@ fn missing_directories(upstream: &Upstream<'_>, store: &Request) -> Option<Strin
     Some(missing.to_owned())
 }
 
-/// Directives of filters that change content.
-const FILTERS: [&str; 9] = [
-    "sub_filter",
-    "ssi",
-    "addition_types",
-    "add_before_body",
-    "add_after_body",
-    "charset_map",
-    "gzip_static",
-    "image_filter",
-    "xslt_stylesheet",
-];
-
-/// Directives of caches.
-const CACHES: [&str; 2] = ["open_file_cache", "proxy_cache"];
-
-/// Caches, filters and headers that apply to what the hand-off serves.
-pub(super) fn around(route: &Route<'_>) -> Vec<Fact> {
-    let mut facts = Vec::new();
-    for name in FILTERS {
-        let Some(filter) = route.scope.is_on(name) else { continue };
-        let at = filter.place();
-        let fix = format!("In {}, remove `{};` for handed-off files", at.line(), at.text);
-        let detail = "changes the content served after the hand-off";
-        facts.push(Fact::at(FactKind::BytesChanged, at, detail).mended_by(fix));
-    }
-    for name in CACHES {
-        let Some(cache) = route.scope.is_on(name) else { continue };
-        facts.push(Fact::at(FactKind::Cached, cache.place(), "may return cached content"));
-    }
-    if let Some(expires) = route.scope.is_on("expires") {
-        let at = expires.place();
-        let detail = "overrides the app's Cache-Control and Expires headers";
-        let fix = format!("In {}, remove `{};`", at.line(), at.text);
-        facts.push(Fact::at(FactKind::HeadersDropped, at, detail).mended_by(fix));
-    }
-    facts
-}
-
 #[cfg(test)]
 mod tests {
-    use super::*;
-    use crate::{ProxyConfig, chain, paper::InMemoryDisk};
     use sendfile_evidence::Server;
 
+    use super::*;
+    use crate::{ProxyConfig, chain, paper::InMemoryDisk};
+
     /// The facts about a hand-off to `/p/a/b.bin`, whose file is in the store as `/bucket/a/b.bin`.
-    fn told(target: &str, storage: Option<&str>) -> Vec<Fact> {
+    fn facts_of(target: &str, storage: Option<&str>) -> Vec<Fact> {
         let get = |url| Request::get(url).expect("a URL");
-        let question = Query {
+        let query = Query {
             site: get("http://h.test/download/1"),
             app: Some(get("http://127.0.0.1:8000/download/1")),
             direct: Some(get("http://h.test/direct/a/b.bin")),
@@ -309,11 +310,11 @@ mod tests {
         let config = format!("http {{ server {{ listen 80;\n{target}\n{rest} }} }}");
         let mut disk = InMemoryDisk::default().with("/n.conf", &config);
         let config = ProxyConfig::read(Server::Nginx, "/n.conf", &mut disk);
-        chain::facts(&[config], &question, &disk)
+        chain::facts(&[config], &query, &disk)
     }
 
     #[test]
-    fn why_a_store_is_asked_for_another_key() {
+    fn why_another_key_is_requested_from_a_store() {
         let cases = [
             (
                 "location ~ ^/p/(.*)/(.*)$ { internal; proxy_pass http://127.0.0.1:9000/bucket/$2; }",
@@ -347,10 +348,10 @@ mod tests {
                  http://127.0.0.1:9000/bucket/;`",
             ),
         ];
-        for (target, says, fix) in cases {
-            let facts = told(target, Some("http://127.0.0.1:9000/bucket/a/b.bin"));
-            let found = facts.iter().find(|it| it.kind == says);
-            let found = found.unwrap_or_else(|| panic!("{target}: {says:?} is none of {facts:#?}"));
+        for (target, kind, fix) in cases {
+            let facts = facts_of(target, Some("http://127.0.0.1:9000/bucket/a/b.bin"));
+            let found = facts.iter().find(|fact| fact.kind == kind);
+            let found = found.unwrap_or_else(|| panic!("{target}: {kind:?} is none of {facts:#?}"));
             assert_eq!(found.fix.as_deref().unwrap_or_default(), fix, "{target}");
         }
     }
@@ -358,19 +359,19 @@ mod tests {
     #[test]
     fn a_prefix_stays_in_the_path() {
         let target = "location /p/ { internal; proxy_pass http://127.0.0.1:9000; }";
-        let facts = told(target, Some("http://127.0.0.1:9000/a/b.bin"));
+        let facts = facts_of(target, Some("http://127.0.0.1:9000/a/b.bin"));
         let found =
-            facts.iter().find(|it| it.kind == FactKind::StorePrefixKept).expect("it is told");
+            facts.iter().find(|fact| fact.kind == FactKind::StorePrefixKept).expect("a fact");
         let fix = "In /n.conf:2, replace `proxy_pass http://127.0.0.1:9000;` with `proxy_pass \
                    http://127.0.0.1:9000/;`";
         assert_eq!(found.fix.as_deref(), Some(fix));
     }
 
     #[test]
-    fn a_host_is_held_against_the_direct_locations() {
+    fn a_host_is_compared_with_the_direct_locations() {
         let of = |location: &str| {
-            let facts = told(location, None);
-            facts.iter().find(|it| it.kind == FactKind::HostWrong).map(|it| it.fix.clone())
+            let facts = facts_of(location, None);
+            facts.iter().find(|fact| fact.kind == FactKind::HostWrong).map(|fact| fact.fix.clone())
         };
         let wrong = "location /p/ { internal;\nproxy_set_header Host $host; proxy_pass \
                      http://127.0.0.1:9000/bucket/; }";
@@ -382,7 +383,7 @@ mod tests {
     }
 
     #[test]
-    fn a_bucket_has_a_name_of_its_own() {
+    fn a_bucket_may_be_part_of_the_host_name() {
         let store = Request::get("https://s3.example.com/files/a.bin").expect("a URL");
         let own = |host| in_bucket(&store, &Address::of(host, 443));
         assert!(own("files.s3.example.com"));

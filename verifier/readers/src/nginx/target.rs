@@ -135,9 +135,9 @@ fn not_internal<'a>(redirect: &InternalRedirect<'_, 'a>, route: &Route<'a>) -> O
         return None;
     }
     let at = redirect.end_of(route);
-    let fix = format!("In {}, add `internal;` to `{}`", at.line(), at.text);
+    let suggestion = format!("In {}, add `internal;` to `{}`", at.line(), at.text);
     let detail = "matches the hand-off URI but is not `internal`";
-    Some(Fact::at(FactKind::NotInternal, at, detail).mended_by(fix))
+    Some(Fact::at(FactKind::NotInternal, at, detail).mended_by(suggestion))
 }
 
 /// What a hand-off leads to.
@@ -185,9 +185,9 @@ impl<'a> Destination<'_, 'a> {
     fn without_named_location(&self) -> Fact {
         let at = self.redirect.context.evaluator.server.place();
         let name = self.redirect.value;
-        let fix = format!("In {}, add `location {name} {{ … }}`", at.line());
+        let suggestion = format!("In {}, add `location {name} {{ … }}`", at.line());
         let detail = format!("no `location {name}` in this server block");
-        Fact::at(FactKind::TargetFallsThrough, at, detail).mended_by(fix)
+        Fact::at(FactKind::TargetFallsThrough, at, detail).mended_by(suggestion)
     }
 
     /// nginx responds itself.
@@ -209,12 +209,12 @@ impl<'a> Destination<'_, 'a> {
 
     /// A rule that refuses both clients and hand-offs.
     fn refused(&self, at: SourceLine, what: String) -> Fact {
-        let fix = if self.is_internal() {
+        let suggestion = if self.is_internal() {
             format!("In {}, remove `{};`", at.line(), at.text)
         } else {
             format!("In {}, replace `{};` with `internal;`", at.line(), at.text)
         };
-        Fact::at(FactKind::TargetRefused, at, what).mended_by(fix)
+        Fact::at(FactKind::TargetRefused, at, what).mended_by(suggestion)
     }
 
     /// An upstream is contacted: a store, or the app again.
@@ -244,8 +244,9 @@ impl<'a> Destination<'_, 'a> {
         {
             directory = known;
         }
-        let fix = format!("In {}, replace `{};` with `alias {directory};`", at.line(), at.text);
-        Fact::at(FactKind::TargetAsksApp, at, what).mended_by(fix)
+        let suggestion =
+            format!("In {}, replace `{};` with `alias {directory};`", at.line(), at.text);
+        Fact::at(FactKind::TargetAsksApp, at, what).mended_by(suggestion)
     }
 
     /// A file is opened.

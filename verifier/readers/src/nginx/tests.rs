@@ -157,7 +157,7 @@ fn read(config: &str) -> Nginx {
 }
 
 #[test]
-fn servers_and_locations_are_those_that_nginx_chooses() {
+fn servers_and_locations_are_those_that_nginx_selects() {
     let nginx = read(SERVERS);
     let servers = nginx.servers();
     for (address, host, target, expected) in CHOSEN {
@@ -249,7 +249,7 @@ fn opens(path: &str, state: FileState, wrong: Option<Misconfiguration>) -> FactK
 }
 
 #[test]
-fn what_is_wrong_with_a_target_and_how_to_mend_it() {
+fn what_is_wrong_with_a_target_and_how_to_correct_it() {
     use FileState::Missing;
     check(
         "location /p/ { internal;\nalias /srv/files; }",
@@ -304,7 +304,7 @@ fn what_is_wrong_with_a_target_and_how_to_mend_it() {
 }
 
 #[test]
-fn a_right_configuration_is_fine_links_and_all() {
+fn a_correct_configuration_is_fine_even_with_symbolic_links() {
     for target in [
         "location /p/ { internal; alias /srv/files/; }",
         "location /p { internal; alias /srv/files; }",
@@ -318,7 +318,7 @@ fn a_right_configuration_is_fine_links_and_all() {
 }
 
 #[test]
-fn in_a_container_the_direct_location_says_where_the_file_is() {
+fn in_a_container_the_direct_location_shows_the_path_of_the_file() {
     let server = "location /direct/ { alias /data/; }\nlocation /p/ { internal; alias /data; }";
     let mut query = query();
     query.direct = Request::get("http://h.test/direct/a.bin");
@@ -330,7 +330,7 @@ fn in_a_container_the_direct_location_says_where_the_file_is() {
 }
 
 #[test]
-fn what_grows_without_end_ends() {
+fn the_size_of_values_is_bounded() {
     let doubles = "set $a xx;".to_owned() + &"set $a $a$a;".repeat(200);
     facts_of(&format!("{doubles} root $a;"));
     facts_of(&"rewrite ^(.*)$ $1$1;".repeat(200));
@@ -342,7 +342,7 @@ fn what_grows_without_end_ends() {
 }
 
 #[test]
-fn what_only_the_running_nginx_knows_is_not_fine() {
+fn rules_that_depend_on_run_time_are_not_fine() {
     let asks_lua = "location / { content_by_lua_block { } }";
     for (server, wanted) in [
         ("location /p/ { internal; auth_request /a; alias /srv/files/; }", FactKind::Guarded),
@@ -365,7 +365,7 @@ fn what_only_the_running_nginx_knows_is_not_fine() {
 }
 
 #[test]
-fn an_error_page_may_ask_the_app_once_more() {
+fn an_error_page_may_pass_the_request_to_the_app_again() {
     let facts = facts_of(&format!(
         "error_page 404 /404.html;\nlocation /p/ {{ internal; root /x; }}\n{ASKS}"
     ));

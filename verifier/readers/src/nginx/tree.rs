@@ -133,7 +133,7 @@ mod tests {
     use crate::paper::{InMemoryDisk, shape};
 
     #[test]
-    fn includes_stand_where_they_are_written() {
+    fn includes_are_replaced_in_place() {
         let mut disk = InMemoryDisk::default()
             .with("/etc/nginx/nginx.conf", "http {\n include sites/*;\n}\ninclude gone;")
             .with("/etc/nginx/sites/a", "server {}")
@@ -148,7 +148,7 @@ mod tests {
     }
 
     #[test]
-    fn a_dump_is_many_files() {
+    fn a_dump_contains_several_files() {
         let dump = "nginx: the configuration file /etc/n.conf syntax is ok\n\
                     # configuration file /etc/n.conf:\nhttp { include m.d/*.conf; }\n\n\
                     # configuration file /etc/m.d/x.conf:\n\nserver { }\n";
@@ -159,7 +159,7 @@ mod tests {
     }
 
     #[test]
-    fn a_dump_that_lacks_a_file_or_repeats_one_is_not_whole() {
+    fn a_dump_that_lacks_a_file_or_is_too_large_is_reported() {
         let read = |dump: &str| {
             let mut unread = Vec::new();
             read("/d", &mut InMemoryDisk::default().with("/d", dump), &mut unread);

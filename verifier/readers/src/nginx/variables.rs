@@ -44,6 +44,13 @@ pub(super) struct Env<'a> {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Unknown(pub(super) String);
 
+/// A piece of a text.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Piece<'a> {
+    Text(&'a str),
+    Variable(&'a str),
+}
+
 /// Maximum size of all values together.
 const ROOM: usize = 1 << 20;
 
@@ -286,6 +293,39 @@ impl<'a> Env<'a> {
     }
 }
 
+/// The names of a text's variables.
+pub(super) fn names(text: &str) -> Vec<&str> {
+    let mut names = Vec::new();
+    for piece in pieces(text) {
+        if let Piece::Variable(name) = piece {
+            names.push(name);
+        }
+    }
+    names
+}
+
+/// Whether a text contains variables.
+pub(super) fn has_variables(text: &str) -> bool {
+    !names(text).is_empty()
+}
+
+/// Whether a variable is a numbered capture.
+pub(super) fn is_number(name: &str) -> bool {
+    name.bytes().all(|byte| byte.is_ascii_digit())
+}
+
+/// Whether a text contains variables with parts of the request other than its URI, or captures of
+/// such parts.
+pub(super) fn of_request(text: &str, pattern: &str) -> bool {
+    for name in names(text) {
+        let of_uri = matches!(name, "uri" | "document_uri" | "is_args" | "args" | "query_string");
+        if !of_uri && !is_number(name) && !pattern.contains(&format!("<{name}>")) {
+            return true;
+        }
+    }
+    false
+}
+
 /// A header's name, from its spelling in a variable.
 fn header_name(spelled: &str) -> String {
     spelled.replace('_', "-")
@@ -300,13 +340,6 @@ fn is_map_entry(directive: &Directive) -> bool {
 fn is_plain_key(key: &str, text: &str) -> bool {
     let unescaped = key.strip_prefix('\\').unwrap_or(key);
     !key.starts_with('~') && unescaped.eq_ignore_ascii_case(text)
-}
-
-/// A piece of a text.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Piece<'a> {
-    Text(&'a str),
-    Variable(&'a str),
 }
 
 /// The pieces of a text: `$name`, `${name}`, `$1`, and the text between them.
@@ -344,39 +377,6 @@ fn split_name(behind: &str) -> (&str, &str) {
     }
     let end = behind.find(|letter: char| !letter.is_ascii_alphanumeric() && letter != '_');
     behind.split_at(end.unwrap_or(behind.len()))
-}
-
-/// The names of a text's variables.
-pub(super) fn names(text: &str) -> Vec<&str> {
-    let mut names = Vec::new();
-    for piece in pieces(text) {
-        if let Piece::Variable(name) = piece {
-            names.push(name);
-        }
-    }
-    names
-}
-
-/// Whether a text contains variables.
-pub(super) fn has_variables(text: &str) -> bool {
-    !names(text).is_empty()
-}
-
-/// Whether a variable is a numbered capture.
-pub(super) fn is_number(name: &str) -> bool {
-    name.bytes().all(|byte| byte.is_ascii_digit())
-}
-
-/// Whether a text contains variables with parts of the request other than its URI, or captures of
-/// such parts.
-pub(super) fn of_request(text: &str, pattern: &str) -> bool {
-    for name in names(text) {
-        let of_uri = matches!(name, "uri" | "document_uri" | "is_args" | "args" | "query_string");
-        if !of_uri && !is_number(name) && !pattern.contains(&format!("<{name}>")) {
-            return true;
-        }
-    }
-    false
 }
 
 #[cfg(test)]

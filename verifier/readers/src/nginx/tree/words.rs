@@ -355,7 +355,7 @@ mod tests {
     }
 
     #[test]
-    fn lua_is_left_behind() {
+    fn lua_blocks_are_skipped() {
         let lua =
             "content_by_lua_block {\n s = \"}\" -- }\n t = [==[ } ]] ]==] u = {1} --[[ } ]] }\nx;";
         assert_eq!(shape(lua), "content_by_lua_block;x");
@@ -363,7 +363,7 @@ mod tests {
     }
 
     #[test]
-    fn odd_input_is_no_panic() {
+    fn odd_input_does_not_panic() {
         assert_eq!(shape("a } b;"), "b !line 1: directive without `;`");
         assert_eq!(shape("a { b;"), "a{b} !the block at line 1 is not closed");
         assert_eq!(shape("} a;"), "a !line 1: unexpected `}`");
