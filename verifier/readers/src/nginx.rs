@@ -1,39 +1,39 @@
 //! nginx: its configuration, and the facts that it contains about one download.
+//!
+//! Assembles the blocks and selects the server block. How a request is routed and what a fact says
+//! is known to the modules below; none of them knows about other servers or about chains of proxies.
 
-use sendfile_evidence::{
-    Server,
-    fact::Fact,
-    request::{Address, Request},
-};
+use sendfile_evidence::{Server, fact::Fact, request::Address};
 
-use super::{pattern::Matcher, uri};
 use crate::{
     disk::{Disk, Worker},
+    pattern::Matcher,
     query::Query,
     reader::{Reader, RouteAnalysis},
 };
 
-mod astray;
+mod closest_location;
+mod context;
 mod download;
 mod guard;
 mod handoff;
+mod internal_redirect;
 mod location;
-mod mend;
-mod nearest;
-mod relay;
-mod rewrite;
+mod misroute;
+mod open_proxy;
 mod route;
 mod scope;
 mod server;
 mod store;
+mod suggestion;
 mod target;
 #[cfg(test)]
 mod tests;
-pub(super) mod tree;
+mod tree;
 mod upstream;
 mod variables;
 
-use self::{route::Walk, server::ServerBlock, tree::Directive, variables::Env};
+use self::{context::EvalContext, route::Evaluator, server::ServerBlock, tree::Directive};
 
 /// An nginx configuration.
 pub(super) struct Nginx {
@@ -46,12 +46,17 @@ impl Nginx {
     /// Reads a file with its includes, or a dump.
     pub(super) fn read(path: &str, disk: &mut dyn Disk, unread: &mut Vec<Fact>) -> Self {
         let mut main = tree::read(path, disk, unread);
-        Self { http: http(path, &mut main), main, matcher: Matcher::default() }
+        let http = http_block(path, &mut main);
+        Self { main, http, matcher: Matcher::default() }
     }
 
-    fn word(&self, name: &str, n: usize) -> Option<String> {
-        let directive = self.main.iter().rev().find(|it| it.name == name)?;
-        Some(directive.arg(n).to_owned()).filter(|it| !it.is_empty())
+    /// An argument of a directive outside all blocks; `None` if it is missing or empty.
+    fn main_argument(&self, name: &str, n: usize) -> Option<String> {
+        let directive = self.main.iter().rev().find(|directive| directive.name == name)?;
+        match directive.arg(n) {
+            "" => None,
+            argument => Some(argument.to_owned()),
+        }
     }
 
     fn servers(&self) -> Vec<ServerBlock<'_>> {
@@ -63,87 +68,69 @@ impl Reader for Nginx {
     fn worker(&self) -> Worker {
         Worker {
             server: Server::Nginx.name(),
-            user: self.word("user", 0),
-            group: self.word("user", 1).or(self.word("user", 0)),
-            pid_file: self.word("pid", 0),
+            user: self.main_argument("user", 0),
+            group: self.main_argument("user", 1).or(self.main_argument("user", 0)),
+            pid_file: self.main_argument("pid", 0),
         }
     }
 
     fn listens(&self, address: &Address) -> bool {
-        self.servers().iter().any(|it| it.listens(address))
+        self.servers().iter().any(|server| server.listens(address))
     }
 
-    fn analysis(&self, question: &Query, disk: &dyn Disk, worker: &Worker) -> RouteAnalysis {
+    fn analysis(&self, query: &Query, disk: &dyn Disk, worker: &Worker) -> RouteAnalysis {
+        let mut analysis = RouteAnalysis::default();
         let servers = self.servers();
         let maps: Vec<&Directive> = self.http.children("map").collect();
-        let host = question.site.host();
-        let site = &question.site;
-        let mut treatment = RouteAnalysis::default();
+        let site = &query.site;
+        let host = site.host();
         let Some(server) = server::choose(&servers, &site.address, &host, &self.matcher) else {
-            treatment.unsure = true;
-            return treatment;
+            analysis.unsure = true;
+            return analysis;
         };
-        let case = Case {
-            question,
-            worker,
-            servers: &servers,
-            walk: Walk { http: &self.http, server: server.block, matcher: &self.matcher, disk },
-        };
-        let Some(env) = case.env(site, &maps) else { return treatment };
-        let route = download::treat(&case, env, &mut treatment);
-        if let Some(route) = &route {
-            handoff::treat(&case, route, &mut treatment);
+        let evaluator =
+            Evaluator { http: &self.http, server: server.block, matcher: &self.matcher, disk };
+        let context = EvalContext { query, worker, servers: &servers, maps: &maps, evaluator };
+        let Some(env) = context.env(site) else { return analysis };
+        let passed = download::record(&context, env, &mut analysis);
+        if let Some(passed) = &passed {
+            handoff::record(&context, passed, &mut analysis);
         }
-        let handed = target::treat(&case, route.as_ref(), &maps, &mut treatment);
-        if let Some(direct) = &question.direct {
-            target::direct(&case, direct, &maps, handed.as_ref(), &mut treatment);
+        let redirected = target::record(&context, passed.as_ref(), &mut analysis);
+        if let Some(direct) = &query.direct {
+            target::record_direct(&context, direct, redirected.as_ref(), &mut analysis);
         }
-        treatment
+        analysis
     }
 }
 
-/// A file may be a complete configuration, a site's file without the `http` around it, or a snippet
-/// with locations only.
-fn http(path: &str, main: &mut Vec<Directive>) -> Directive {
-    if let Some(at) = main.iter().position(|it| it.name == "http") {
+/// The `http` block. A file may be a complete configuration, a site's file without the `http`
+/// around it, or a snippet with locations only.
+fn http_block(path: &str, main: &mut Vec<Directive>) -> Directive {
+    if let Some(at) = main.iter().position(|directive| directive.name == "http") {
         return main.remove(at);
     }
-    let block = |name: &str, inside: Vec<Directive>| Directive {
+    let is_snippet = !contains(main, "server") && contains(main, "location");
+    let inside = std::mem::take(main);
+    if is_snippet {
+        let server = implied_block("server", path, inside);
+        return implied_block("http", path, vec![server]);
+    }
+    implied_block("http", path, inside)
+}
+
+fn contains(directives: &[Directive], name: &str) -> bool {
+    directives.iter().any(|directive| directive.name == name)
+}
+
+/// A block that the file does not contain, because another file includes it.
+fn implied_block(name: &str, path: &str, inside: Vec<Directive>) -> Directive {
+    Directive {
         name: name.to_owned(),
         spelled: name.to_owned(),
         args: Vec::new(),
         file: path.into(),
         line: 1,
         block: Some(inside),
-    };
-    let bare =
-        !main.iter().any(|it| it.name == "server") && main.iter().any(|it| it.name == "location");
-    let main = std::mem::take(main);
-    match bare {
-        true => block("http", vec![block("server", main)]),
-        false => block("http", main),
-    }
-}
-
-/// One query to one configuration.
-#[derive(Clone, Copy)]
-struct Case<'a> {
-    question: &'a Query,
-    worker: &'a Worker,
-    servers: &'a [ServerBlock<'a>],
-    walk: Walk<'a>,
-}
-
-impl<'a> Case<'a> {
-    /// A request as received; `None` for a path that leads above the root.
-    fn env(&self, request: &'a Request, maps: &'a [&'a Directive]) -> Option<Env<'a>> {
-        let blocks = [self.walk.server, self.walk.http];
-        let merge = blocks.iter().find_map(|it| it.child("merge_slashes"));
-        let slashes = match merge.map(|it| it.arg(0)) {
-            Some("off") => uri::Slashes::Kept,
-            _ => uri::Slashes::Merged,
-        };
-        let path = uri::normalised(&uri::decoded(&request.path), slashes)?;
-        Some(Env::new(self.question, request, path, maps, self.walk.matcher))
     }
 }

@@ -3,186 +3,222 @@
 use sendfile_evidence::fact::{Fact, FactKind};
 
 use super::{
-    super::{
-        opened::same,
-        pattern::{Case as Letters, Matcher},
-        uri::decoded,
-    },
-    Case,
-    download::Asking,
+    context::EvalContext,
+    download::PassedRoute,
     tree::Directive,
-    upstream::{Sent, family},
+    upstream::{Sent, Upstream, family, header_parameter},
 };
-use crate::reader::{HeaderFate, RouteAnalysis};
+use crate::{
+    opened::same,
+    pattern::{Case, Matcher},
+    query::{is_switch, spelled},
+    reader::{HeaderFate, RouteAnalysis},
+    uri::decoded,
+};
 
 const HEADER: &str = "X-Accel-Redirect";
 
 /// Records how the header is handled, and which headers enable the app's hand-off.
-pub(super) fn treat(case: &Case<'_>, asking: &Asking<'_>, treatment: &mut RouteAnalysis) {
-    let (route, family) = (&asking.route, family(asking.pass));
-    if case.question.hands_over_by(HEADER) && family != "grpc" {
-        let ignored = listed(asking, &format!("{family}_ignore_headers"));
-        let passed = listed(asking, &format!("{family}_pass_header"));
-        let (fate, fact) = match (ignored, passed) {
-            (None, _) => {
-                let detail = format!("acts on {HEADER} in responses from this upstream");
-                (HeaderFate::Obeyed, Fact::at(FactKind::HeaderObeyed, asking.pass.place(), detail))
-            }
-            (Some(by), passed) => {
-                let at = by.place();
-                let fix = format!("In {}, remove {HEADER} from `{}`", at.line(), at.text);
-                let fate = if passed.is_some() { HeaderFate::Passed } else { HeaderFate::Dropped };
-                let detail = format!("{HEADER} is ignored");
-                (fate, Fact::at(FactKind::FeatureOff, at, detail).mended_by(fix))
-            }
-        };
-        treatment.fate = fate;
-        treatment.header.push(fact);
+pub(super) fn record(
+    context: &EvalContext<'_>,
+    passed: &PassedRoute<'_>,
+    analysis: &mut RouteAnalysis,
+) {
+    if context.query.hands_over_by(HEADER) && family(passed.pass) != "grpc" {
+        let (fate, fact) = header_fate(passed);
+        analysis.fate = fate;
+        analysis.header.push(fact);
     }
-    if let Some(upstream) = &asking.upstream {
-        let sent = |name: &str| upstream.header(name, &route.scope, &route.env);
-        treatment.header.extend(announced(case, asking, &sent));
-        treatment.header.extend(mapping(case, &sent));
+    if let Some(upstream) = &passed.upstream {
+        analysis.header.extend(not_sent(context, passed, upstream));
+        analysis.header.extend(wrong_mapping(context, passed, upstream));
     }
 }
 
+/// Whether nginx acts on the header.
+fn header_fate(passed: &PassedRoute<'_>) -> (HeaderFate, Fact) {
+    let family = family(passed.pass);
+    let Some(ignoring) = naming_header(passed, &format!("{family}_ignore_headers")) else {
+        let detail = format!("acts on {HEADER} in responses from this upstream");
+        let fact = Fact::at(FactKind::HeaderObeyed, passed.pass.place(), detail);
+        return (HeaderFate::Obeyed, fact);
+    };
+    let at = ignoring.place();
+    let suggestion = format!("In {}, remove {HEADER} from `{}`", at.line(), at.text);
+    let fact =
+        Fact::at(FactKind::FeatureOff, at, format!("{HEADER} is ignored")).mended_by(suggestion);
+    let passing = naming_header(passed, &format!("{family}_pass_header"));
+    let fate = if passing.is_some() { HeaderFate::Passed } else { HeaderFate::Dropped };
+    (fate, fact)
+}
+
 /// The directive of the innermost list of this name that contains the header.
-fn listed<'a>(asking: &Asking<'a>, name: &str) -> Option<&'a Directive> {
-    let has = |it: &&&'a Directive| it.args.iter().any(|it| it.eq_ignore_ascii_case(HEADER));
-    let blocks = asking.route.scope.0.iter().rev();
-    let lists =
-        blocks.map(|it| it.inside().iter().filter(|it| it.name == name).collect::<Vec<_>>());
-    lists.into_iter().find(|it| !it.is_empty())?.iter().find(has).copied()
+fn naming_header<'a>(passed: &PassedRoute<'a>, name: &str) -> Option<&'a Directive> {
+    let directives = passed.route.scope.list(name);
+    directives.into_iter().find(|directive| names_header(directive))
+}
+
+fn names_header(directive: &Directive) -> bool {
+    directive.args.iter().any(|argument| argument.eq_ignore_ascii_case(HEADER))
 }
 
 /// Headers that enable the app's hand-off, with which the app was requested directly, but which
 /// nginx does not send.
-fn announced<'a>(
-    case: &Case<'_>,
-    asking: &Asking<'a>,
-    sent: &dyn Fn(&str) -> Sent<'a>,
+fn not_sent(
+    context: &EvalContext<'_>,
+    passed: &PassedRoute<'_>,
+    upstream: &Upstream<'_>,
 ) -> Vec<Fact> {
-    let Some(app) = &case.question.app else { return Vec::new() };
-    let asked = app.headers.iter().filter(|(name, _)| super::super::query::is_switch(name));
-    let missing = asked.filter_map(|(name, value)| {
-        let name = super::super::query::spelled(name);
-        let directive = match family(asking.pass) {
+    let mut facts = Vec::new();
+    let Some(app) = &context.query.app else { return facts };
+    for (name, value) in &app.headers {
+        if !is_switch(name) {
+            continue;
+        }
+        let name = spelled(name);
+        let directive = match family(passed.pass) {
             "proxy" => format!("proxy_set_header {name} {};", quoted(value)),
-            other => {
-                let name = name.to_ascii_uppercase().replace('-', "_");
-                format!("{other}_param HTTP_{name} {};", quoted(value))
-            }
+            other => format!("{other}_param {} {};", header_parameter(name), quoted(value)),
         };
-        match sent(name) {
-            Sent::Value(it, _) if !it.is_empty() => None,
-            Sent::Unknown => None,
-            Sent::Value(_, by) => {
-                let fix = format!("In {}, write `{directive}`", by.place().line());
+        match upstream.header(name, &passed.route.scope, &passed.route.env) {
+            Sent::Value(value, by) if value.is_empty() => {
+                let suggestion = format!("In {}, write `{directive}`", by.place().line());
                 let detail = format!("{name} is not sent to the app");
-                Some(Fact::at(FactKind::NotAnnounced, by.place(), detail).mended_by(fix))
+                let fact = Fact::at(FactKind::NotAnnounced, by.place(), detail);
+                facts.push(fact.mended_by(suggestion));
             }
-            Sent::AsItCame => {
-                let lost = lost(asking, name);
-                let at = asking.pass.place();
-                let fix = format!("After {}, add `{directive}`", at.line());
-                let detail = format!("{name} is not sent to the app{lost}");
-                Some(Fact::at(FactKind::NotAnnounced, at, detail).mended_by(fix))
+            Sent::Value(..) | Sent::Unknown => {}
+            Sent::Unchanged => {
+                let not_inherited = not_inherited(passed, name);
+                let at = passed.pass.place();
+                let suggestion = format!("After {}, add `{directive}`", at.line());
+                let detail = format!("{name} is not sent to the app{not_inherited}");
+                facts.push(Fact::at(FactKind::NotAnnounced, at, detail).mended_by(suggestion));
             }
         }
-    });
-    missing.collect()
+    }
+    facts
 }
 
 /// A header set in an outer block is lost if an inner block sets any header.
-fn lost(asking: &Asking<'_>, name: &str) -> String {
-    let directive = format!("{}_set_header", family(asking.pass));
-    let outer = asking.route.scope.0.iter().find_map(|it| {
-        it.inside().iter().find(|it| it.name == directive && it.arg(0).eq_ignore_ascii_case(name))
-    });
-    outer.map_or(String::new(), |it| {
-        format!(
-            "; `{}` ({}) is not inherited, because this block has its own {directive} lines",
-            it.place().text,
-            it.place().line()
-        )
-    })
+fn not_inherited(passed: &PassedRoute<'_>, header: &str) -> String {
+    let name = format!("{}_set_header", family(passed.pass));
+    for block in &passed.route.scope.blocks {
+        for directive in block.inside() {
+            if directive.name == name && directive.arg(0).eq_ignore_ascii_case(header) {
+                let at = directive.place();
+                return format!(
+                    "; `{}` ({}) is not inherited, because this block has its own {name} lines",
+                    at.text,
+                    at.line()
+                );
+            }
+        }
+    }
+    String::new()
 }
 
-/// Whether the mapping that is sent maps the file's path to the intended URI.
-fn mapping<'a>(case: &Case<'_>, sent: &dyn Fn(&str) -> Sent<'a>) -> Option<Fact> {
-    let Sent::Value(mapping, by) = sent("X-Accel-Mapping") else { return None };
-    let (file, value) = (case.question.file.as_deref()?, case.question.meant.as_deref()?);
+/// A mapping that is sent, but does not map the file's path to the intended URI.
+fn wrong_mapping(
+    context: &EvalContext<'_>,
+    passed: &PassedRoute<'_>,
+    upstream: &Upstream<'_>,
+) -> Option<Fact> {
+    let (scope, env) = (&passed.route.scope, &passed.route.env);
+    let Sent::Value(mapping, by) = upstream.header("X-Accel-Mapping", scope, env) else {
+        return None;
+    };
+    let query = context.query;
+    let (disk, matcher) = (context.evaluator.disk, context.evaluator.matcher);
+    let (file, value) = (query.file.as_deref()?, query.meant.as_deref()?);
     if mapping.is_empty() || !value.starts_with('/') {
         return None;
     }
-    let at = by.place();
-    let wanted = decoded(value.split('?').next().unwrap_or(value));
-    let real = case.walk.disk.real(file);
-    let known = [Some(file), real.as_deref()];
-    let seen: Vec<&str> = known.into_iter().flatten().collect();
-    let wrong = seen
-        .iter()
-        .find(|path| mapped(&mapping, path, case.walk.matcher).is_none_or(|it| it != wanted))?;
+    let uri = decoded(value.split('?').next().unwrap_or(value));
+    let real = disk.real(file);
+    let mut paths = vec![file];
+    paths.extend(real.as_deref());
+    let path =
+        paths.into_iter().find(|path| map_path(&mapping, path, matcher).as_ref() != Some(&uri))?;
     // The mapping with which the app was requested directly is the one that works.
-    let declared = case.question.app.as_ref().and_then(|it| it.header("X-Accel-Mapping"));
+    let declared = match &query.app {
+        Some(app) => app.header("X-Accel-Mapping"),
+        None => None,
+    };
     if declared == Some(mapping.as_str()) {
         return None;
     }
-    let right = match declared {
+    let correct = match declared {
         Some(declared) => declared.to_owned(),
-        None => {
-            let folder = wrong.strip_suffix(common_end(wrong, &wanted))?;
-            format!("{folder}={}", wanted.strip_suffix(common_end(wrong, &wanted))?)
-        }
+        None => mapping_between(path, &uri)?,
     };
-    let detail = match mapped(&mapping, wrong, case.walk.matcher) {
-        Some(other) => format!("maps {wrong} to {other}; expected {wanted}"),
-        None if same(wrong, file, case.walk.disk) && *wrong != file => {
-            format!("does not match {wrong}, to which {file} resolves")
+    let detail = match map_path(&mapping, path, matcher) {
+        Some(other) => format!("maps {path} to {other}; expected {uri}"),
+        None if same(path, file, disk) && path != file => {
+            format!("does not match {path}, to which {file} resolves")
         }
-        None => format!("does not match the file's path {wrong}"),
+        None => format!("does not match the file's path {path}"),
     };
-    let fix = format!(
-        "In {0}, replace `{2};` with `proxy_set_header X-Accel-Mapping {1};`",
+    let at = by.place();
+    let suggestion = format!(
+        "In {}, replace `{};` with `proxy_set_header X-Accel-Mapping {};`",
         at.line(),
-        quoted(&right),
-        at.text
+        at.text,
+        quoted(&correct)
     );
-    Some(Fact::at(FactKind::MappingWrong, at, detail).mended_by(fix))
+    Some(Fact::at(FactKind::MappingWrong, at, detail).mended_by(suggestion))
+}
+
+/// The mapping from the directory of a path to the prefix of a URI.
+fn mapping_between(path: &str, uri: &str) -> Option<String> {
+    let end = common_end(path, uri);
+    let directory = path.strip_suffix(end)?;
+    let prefix = uri.strip_suffix(end)?;
+    Some(format!("{directory}={prefix}"))
 }
 
 /// Maps a path as Rack and Symfony do: by the first pair whose left side is a prefix of the path,
 /// literally or as a regular expression.
-pub(super) fn mapped(mapping: &str, path: &str, matcher: &Matcher) -> Option<String> {
-    mapping.split(',').filter_map(|pair| pair.trim().split_once('=')).find_map(
-        |(folder, prefix)| {
-            if let Some(rest) = path.strip_prefix(folder) {
-                return Some(format!("{prefix}{rest}"));
-            }
-            let found =
-                matcher.captures(&format!("^(?:{folder})"), Letters::Ignored, path).ok()??;
-            let rest = path.strip_prefix(found.groups.first()?.as_str())?;
-            Some(format!("{prefix}{rest}"))
-        },
-    )
+fn map_path(mapping: &str, path: &str, matcher: &Matcher) -> Option<String> {
+    for pair in mapping.split(',') {
+        let Some((directory, prefix)) = pair.trim().split_once('=') else { continue };
+        if let Some(rest) = path.strip_prefix(directory) {
+            return Some(format!("{prefix}{rest}"));
+        }
+        let pattern = format!("^(?:{directory})");
+        let Ok(Some(found)) = matcher.captures(&pattern, Case::Ignored, path) else { continue };
+        if let Some(beginning) = found.groups.first()
+            && let Some(rest) = path.strip_prefix(beginning.as_str())
+        {
+            return Some(format!("{prefix}{rest}"));
+        }
+    }
+    None
 }
 
 /// The common end of two paths, without the slash before it.
 fn common_end<'a>(path: &'a str, other: &str) -> &'a str {
-    let alike =
-        path.split('/').rev().zip(other.split('/').rev()).take_while(|(a, b)| a == b).count();
-    let from = path.rsplit('/').take(alike).map(|it| it.len() + 1).sum::<usize>();
-    path.get((path.len() + 1).saturating_sub(from)..).unwrap_or_default()
+    let mut start = path.len() + 1;
+    let mut others = other.rsplit('/');
+    for segment in path.rsplit('/') {
+        if others.next() != Some(segment) {
+            break;
+        }
+        start -= segment.len() + 1;
+    }
+    path.get(start..).unwrap_or_default()
 }
 
 /// A word, quoted if nginx requires it.
 fn quoted(word: &str) -> String {
-    let plain = |c: char| !c.is_whitespace() && !matches!(c, ';' | '{' | '}' | '"' | '\'' | '#');
-    if !word.is_empty() && word.chars().all(plain) {
-        word.to_owned()
-    } else {
-        format!("\"{word}\"")
+    if word.is_empty() || word.contains(is_special) {
+        return format!("\"{word}\"");
     }
+    word.to_owned()
+}
+
+fn is_special(letter: char) -> bool {
+    letter.is_whitespace() || matches!(letter, ';' | '{' | '}' | '"' | '\'' | '#')
 }
 
 #[cfg(test)]
@@ -192,7 +228,7 @@ mod tests {
     #[test]
     fn mappings_of_frameworks() {
         let matcher = Matcher::default();
-        let of = |mapping, path| mapped(mapping, path, &matcher);
+        let of = |mapping, path| map_path(mapping, path, &matcher);
         assert_eq!(of("/srv/=/p/", "/srv/a b").as_deref(), Some("/p/a b"));
         assert_eq!(of("/x/=/p/, /srv/=/q/", "/srv/a").as_deref(), Some("/q/a"));
         assert_eq!(of("/srv/[0-9]{4}/=/p/", "/srv/2026/a").as_deref(), Some("/p/a"));

@@ -2,214 +2,17 @@
 //! caches and filters applied to what is served.
 
 use sendfile_evidence::{
-    fact::{Fact, FactKind},
+    fact::{Fact, FactKind, SourceLine},
     request::{Address, Request},
 };
 
 use super::{
-    super::uri::decoded,
     location::Form,
     route::Route,
-    tree::Directive,
     upstream::{Sent, Upstream},
     variables::names,
 };
-use crate::query::Query;
-
-/// Facts about the request that a hand-off makes to a store.
-pub(super) fn facts(question: &Query, upstream: &Upstream<'_>, route: &Route<'_>) -> Vec<Fact> {
-    let at = upstream.directive.place();
-    let detail =
-        format!("the hand-off is passed to {} with path {}", upstream.shown(), upstream.path);
-    let mut facts = vec![Fact::at(FactKind::TargetAsksStore, at, detail)];
-    facts.extend(resolver(upstream, route));
-    facts.extend(host(question, upstream, route));
-    facts.extend(authorization(question, upstream, route));
-    facts.extend(query(question, upstream));
-    facts.extend(path(question, upstream, route));
-    facts
-}
-
-/// A host name in a variable, without a resolver.
-pub(super) fn resolver(upstream: &Upstream<'_>, route: &Route<'_>) -> Option<Fact> {
-    let address = upstream.address()?;
-    let looked_up = upstream.variables && !upstream.resolved && !address.is_number();
-    if !looked_up || route.scope.last("resolver").is_some() {
-        return None;
-    }
-    let at = upstream.directive.place();
-    let detail = format!(
-        "contains variables, so nginx resolves {} at run time, but no `resolver` is set",
-        address.host
-    );
-    let block = route.scope.server().map_or_else(|| at.line(), |it| it.place().line());
-    let fix = format!(
-        "In the server block at {block}, add `resolver ADDRESS;` (the host's own is in \
-         /etc/resolv.conf)"
-    );
-    Some(Fact::at(FactKind::NoResolver, at, detail).mended_by(fix))
-}
-
-fn host(question: &Query, upstream: &Upstream<'_>, route: &Route<'_>) -> Option<Fact> {
-    let store = question.store.as_ref()?;
-    let (value, at) = match upstream.header("Host", &route.scope, &route.env) {
-        Sent::Value(value, by) => (value, by.place()),
-        Sent::AsItCame => (upstream.host.clone(), upstream.directive.place()),
-        Sent::Unknown => return None,
-    };
-    let port = if upstream.https { 443 } else { 80 };
-    let sent = Address::of(&value, port);
-    // A store may have several names, and an app may sign for the one that is contacted.
-    let as_asked = sent == Address::of(&upstream.host, port) && !upstream.named;
-    let other = as_asked && !upstream.addresses.iter().any(|it| it.is(&store.address));
-    if sent == store.address || value.is_empty() || other || in_bucket(store, &sent) {
-        return None;
-    }
-    let to_store = upstream.addresses.iter().any(|it| it.is(&store.address));
-    let wanted = if to_store && !upstream.named { "$proxy_host".to_owned() } else { store.host() };
-    let detail = format!("sends `Host: {value}` to the store; expected {}", store.host());
-    let fix = format!("In {}, write `proxy_set_header Host {wanted};`", at.line());
-    Some(Fact::at(FactKind::HostWrong, at, detail).mended_by(fix))
-}
-
-/// Whether a name is the bucket's own: the bucket is in the path, or before the store's name.
-fn in_bucket(store: &Request, name: &Address) -> bool {
-    let bucket = store.path.split('/').nth(1).unwrap_or_default();
-    let rest = name.host.strip_prefix(bucket).and_then(|it| it.strip_prefix('.'));
-    rest.is_some_and(|it| it == store.address.host) && !bucket.is_empty()
-}
-
-/// A Host that differs from the direct location's, for the same path of the same server: the server
-/// may have the file under one name only.
-pub(super) fn unlike_direct<'a>(
-    route: &Route<'a>,
-    upstream: &Upstream<'a>,
-    direct: (&Route<'a>, &Upstream<'a>),
-) -> Option<Fact> {
-    let host = |upstream: &Upstream<'a>, route: &Route<'a>| match upstream.header(
-        "Host",
-        &route.scope,
-        &route.env,
-    ) {
-        Sent::Value(value, by) => Some((value, by.place())),
-        Sent::AsItCame => Some((upstream.host.clone(), upstream.directive.place())),
-        Sent::Unknown => None,
-    };
-    let ((sent, at), (right, _)) = (host(upstream, route)?, host(direct.1, direct.0)?);
-    let same = upstream.addresses == direct.1.addresses && upstream.path == direct.1.path;
-    if !same || upstream.https != direct.1.https || sent.eq_ignore_ascii_case(&right) {
-        return None;
-    }
-    let detail = format!("sends `Host: {sent}`; the direct location sends `Host: {right}`");
-    let fix = format!("In {}, write `proxy_set_header Host {right};`", at.line());
-    Some(Fact::at(FactKind::HostWrong, at, detail).mended_by(fix))
-}
-
-fn authorization(question: &Query, upstream: &Upstream<'_>, route: &Route<'_>) -> Option<Fact> {
-    question.site.header("authorization")?;
-    let off = route.scope.last("proxy_pass_request_headers").is_some_and(|it| it.arg(0) == "off");
-    let sent = upstream.header("Authorization", &route.scope, &route.env);
-    if off || !matches!(sent, Sent::AsItCame) {
-        return None;
-    }
-    let at = upstream.directive.place();
-    let detail = "forwards the client's Authorization header to the store";
-    let fix = format!("After {}, add `proxy_set_header Authorization \"\";`", at.line());
-    Some(Fact::at(FactKind::AuthorizationForwarded, at, detail).mended_by(fix))
-}
-
-fn query(question: &Query, upstream: &Upstream<'_>) -> Option<Fact> {
-    let asked = question.value.as_deref().is_some_and(|it| it.contains('?'));
-    let written = upstream.directive.arg(0);
-    let by_variable = names(written).any(|it| matches!(it, "uri" | "document_uri"));
-    let slash = written.split_once("://").is_some_and(|(_, rest)| rest.contains('/'));
-    let has_path = slash || by_variable;
-    let keeps = names(written).any(|it| matches!(it, "args" | "query_string" | "request_uri"));
-    if !asked || !upstream.variables || !has_path || keeps {
-        return None;
-    }
-    let at = upstream.directive.place();
-    let detail = "contains variables but not $is_args$args, so the query of the hand-off is lost";
-    let fix = format!("In {}, write `proxy_pass {written}$is_args$args;`", at.line());
-    Some(Fact::at(FactKind::QueryDropped, at, detail).mended_by(fix))
-}
-
-/// The decoded path in a `proxy_pass` with variables, or a path other than the file's.
-fn path(question: &Query, upstream: &Upstream<'_>, route: &Route<'_>) -> Option<Fact> {
-    let at = upstream.directive.place();
-    let written = upstream.directive.arg(0);
-    let has_path = written.split_once("://").is_some_and(|(_, rest)| rest.contains(['/', '$']));
-    let escaped = question.value.as_deref()?.split('?').next()?.contains('%');
-    let raw = upstream.path.contains(|c: char| !c.is_ascii_graphic() || "%?#\"<>".contains(c));
-    if upstream.variables && has_path && escaped && raw {
-        let detail = format!("sends the decoded path {} to the store", upstream.path);
-        let fix = format!(
-            "In {}, use a `proxy_pass` without variables, so that nginx encodes the path again",
-            at.line()
-        );
-        return Some(Fact::at(FactKind::PathDecoded, at, detail).mended_by(fix));
-    }
-    let store = question.store.as_ref()?;
-    let path = decoded(&store.path);
-    let sent = decoded(&upstream.path);
-    let by_name = in_bucket(store, &Address::of(&upstream.host, 80));
-    let in_host = by_name && path.strip_suffix(&sent).is_some_and(|it| it.rfind('/') == Some(0));
-    if sent == path || in_host {
-        return None;
-    }
-    let detail = format!("requests {} from the store; the file is {}", upstream.path, store.path);
-    let fact = Fact::at(other_key(upstream, route, &path), at.clone(), detail);
-    let bare = written.trim_end_matches('/');
-    let pass = match fact.kind {
-        FactKind::StorePrefixKept if !has_path => kept_prefix(route, &sent, &path),
-        FactKind::StoreKeyWrong => lost_folders(upstream, store),
-        _ => None,
-    };
-    Some(match pass {
-        Some(path) => fact.mended_by(format!(
-            "In {}, replace `{};` with `proxy_pass {bare}{path};`",
-            at.line(),
-            at.text
-        )),
-        None => fact,
-    })
-}
-
-/// Why another key is requested from the store: if the literal part before the variables is
-/// correct, the variables are the cause.
-fn other_key(upstream: &Upstream<'_>, route: &Route<'_>, path: &str) -> FactKind {
-    let written = upstream.directive.arg(0);
-    let rest = written.split_once("://").map_or(written, |(_, rest)| rest);
-    let built = rest.find(['/', '$']).map_or("", |at| &rest[at..]);
-    let of_path = |name: &&str| !matches!(*name, "is_args" | "args" | "query_string");
-    let mut names = names(built).filter(of_path).peekable();
-    let plain = names.peek().is_none();
-    let begins = built.split('$').next().is_some_and(|it| path.starts_with(it));
-    match () {
-        () if !plain && !begins => FactKind::StoreKeyWrong,
-        () if !plain && names.all(|it| route.scope.captures(it)) => FactKind::StoreKeyCaptured,
-        () if !plain => FactKind::StoreKeyOfVariable,
-        () if kept_prefix(route, &decoded(&upstream.path), path).is_some() => {
-            FactKind::StorePrefixKept
-        }
-        () => FactKind::StoreKeyWrong,
-    }
-}
-
-/// The end that `proxy_pass` needs if the location's prefix stays in the path.
-fn kept_prefix(route: &Route<'_>, sent: &str, path: &str) -> Option<String> {
-    let prefix = Form::of(route.scope.location()?)?.prefix()?;
-    let kept = sent.strip_suffix(path)?;
-    let end = if prefix.ends_with('/') { "/" } else { "" };
-    (!kept.is_empty() && prefix.trim_end_matches('/') == kept).then(|| end.to_owned())
-}
-
-/// The parent directories that are missing from the path requested from the store.
-fn lost_folders(upstream: &Upstream<'_>, store: &Request) -> Option<String> {
-    let end = upstream.path.trim_start_matches('/');
-    let missing = store.path.strip_suffix(end).filter(|it| it.ends_with('/') && it.len() > 1);
-    missing.filter(|_| !upstream.variables).map(str::to_owned)
-}
+use crate::{query::Query, uri::decoded};
 
 /// Directives of filters that change content.
 const FILTERS: [&str; 9] = [
@@ -224,37 +27,274 @@ const FILTERS: [&str; 9] = [
     "xslt_stylesheet",
 ];
 
+/// Directives of caches.
+const CACHES: [&str; 2] = ["open_file_cache", "proxy_cache"];
+
+/// Facts about the request that a hand-off makes to a store.
+pub(super) fn facts(query: &Query, upstream: &Upstream<'_>, route: &Route<'_>) -> Vec<Fact> {
+    let at = upstream.directive.place();
+    let detail =
+        format!("the hand-off is passed to {} with path {}", upstream.shown(), upstream.path);
+    let mut facts = vec![Fact::at(FactKind::TargetAsksStore, at, detail)];
+    facts.extend(missing_resolver(upstream, route));
+    facts.extend(wrong_host(query, upstream, route));
+    facts.extend(forwarded_authorization(query, upstream, route));
+    facts.extend(dropped_query(query, upstream));
+    facts.extend(wrong_path(query, upstream, route));
+    facts
+}
+
+/// A host name in a variable, without a resolver.
+pub(super) fn missing_resolver(upstream: &Upstream<'_>, route: &Route<'_>) -> Option<Fact> {
+    let address = upstream.address()?;
+    let is_looked_up = upstream.variables && !upstream.resolved && !address.is_number();
+    if !is_looked_up || route.scope.last("resolver").is_some() {
+        return None;
+    }
+    let at = upstream.directive.place();
+    let detail = format!(
+        "contains variables, so nginx resolves {} at run time, but no `resolver` is set",
+        address.host
+    );
+    let block = match route.scope.server() {
+        Some(server) => server.place().line(),
+        None => at.line(),
+    };
+    let suggestion = format!(
+        "In the server block at {block}, add `resolver ADDRESS;` (the host's own is in \
+         /etc/resolv.conf)"
+    );
+    Some(Fact::at(FactKind::NoResolver, at, detail).mended_by(suggestion))
+}
+
+/// A Host that differs from the direct location's, for the same path of the same server: the server
+/// may have the file under one name only.
+pub(super) fn unlike_direct<'a>(
+    redirected: (&Route<'a>, &Upstream<'a>),
+    direct: (&Route<'a>, &Upstream<'a>),
+) -> Option<Fact> {
+    let (route, upstream) = redirected;
+    let (direct_route, direct_upstream) = direct;
+    let (sent, at) = sent_host(upstream, route)?;
+    let (expected, _) = sent_host(direct_upstream, direct_route)?;
+    let is_same_file = upstream.addresses == direct_upstream.addresses
+        && upstream.path == direct_upstream.path
+        && upstream.https == direct_upstream.https;
+    if !is_same_file || sent.eq_ignore_ascii_case(&expected) {
+        return None;
+    }
+    let detail = format!("sends `Host: {sent}`; the direct location sends `Host: {expected}`");
+    let suggestion = format!("In {}, write `proxy_set_header Host {expected};`", at.line());
+    Some(Fact::at(FactKind::HostWrong, at, detail).mended_by(suggestion))
+}
+
 /// Caches, filters and headers that apply to what the hand-off serves.
 pub(super) fn around(route: &Route<'_>) -> Vec<Fact> {
-    let on = |name: &str| route.scope.is_on(name);
-    let filters = FILTERS.iter().filter_map(|it| on(it)).map(|it| {
-        let at = it.place();
-        let fix = format!("In {}, remove `{};` for handed-off files", at.line(), at.text);
-        Fact::at(FactKind::BytesChanged, at, "changes the content served after the hand-off")
-            .mended_by(fix)
-    });
-    let caches = ["open_file_cache", "proxy_cache"]
-        .into_iter()
-        .filter_map(on)
-        .map(|it| Fact::at(FactKind::Cached, it.place(), "may return cached content"));
-    let dropped = on("expires").map(|it: &Directive| {
+    let mut facts = Vec::new();
+    for name in FILTERS {
+        let Some(filter) = route.scope.is_on(name) else { continue };
+        let at = filter.place();
+        let suggestion = format!("In {}, remove `{};` for handed-off files", at.line(), at.text);
+        let detail = "changes the content served after the hand-off";
+        facts.push(Fact::at(FactKind::BytesChanged, at, detail).mended_by(suggestion));
+    }
+    for name in CACHES {
+        let Some(cache) = route.scope.is_on(name) else { continue };
+        facts.push(Fact::at(FactKind::Cached, cache.place(), "may return cached content"));
+    }
+    if let Some(expires) = route.scope.is_on("expires") {
+        let at = expires.place();
         let detail = "overrides the app's Cache-Control and Expires headers";
-        let fix = format!("In {}, remove `{};`", it.place().line(), it.place().text);
-        Fact::at(FactKind::HeadersDropped, it.place(), detail).mended_by(fix)
-    });
-    filters.chain(caches).chain(dropped).collect()
+        let suggestion = format!("In {}, remove `{};`", at.line(), at.text);
+        facts.push(Fact::at(FactKind::HeadersDropped, at, detail).mended_by(suggestion));
+    }
+    facts
+}
+
+fn wrong_host(query: &Query, upstream: &Upstream<'_>, route: &Route<'_>) -> Option<Fact> {
+    let store = query.store.as_ref()?;
+    let (value, at) = sent_host(upstream, route)?;
+    let port = if upstream.https { 443 } else { 80 };
+    let sent = Address::of(&value, port);
+    if value.is_empty() || sent == store.address || in_bucket(store, &sent) {
+        return None;
+    }
+    // A store may have several names, and an app may sign for the one that is contacted.
+    let contacts_store = upstream.is_at(&store.address);
+    let is_contacted = sent == Address::of(&upstream.host, port) && !upstream.named;
+    if is_contacted && !contacts_store {
+        return None;
+    }
+    let host = store.host();
+    let detail = format!("sends `Host: {value}` to the store; expected {host}");
+    let expected = if contacts_store && !upstream.named { "$proxy_host" } else { &host };
+    let suggestion = format!("In {}, write `proxy_set_header Host {expected};`", at.line());
+    Some(Fact::at(FactKind::HostWrong, at, detail).mended_by(suggestion))
+}
+
+/// The Host that is sent, and the directive that causes it; `None` if known only at run time.
+fn sent_host(upstream: &Upstream<'_>, route: &Route<'_>) -> Option<(String, SourceLine)> {
+    match upstream.header("Host", &route.scope, &route.env) {
+        Sent::Value(value, by) => Some((value, by.place())),
+        Sent::Unchanged => Some((upstream.host.clone(), upstream.directive.place())),
+        Sent::Unknown => None,
+    }
+}
+
+/// Whether a name is the bucket's own: the bucket is in the path, or before the store's name.
+fn in_bucket(store: &Request, name: &Address) -> bool {
+    let bucket = store.path.split('/').nth(1).unwrap_or_default();
+    if bucket.is_empty() {
+        return false;
+    }
+    let rest = name.host.strip_prefix(bucket);
+    rest.is_some_and(|rest| rest.strip_prefix('.') == Some(store.address.host.as_str()))
+}
+
+fn forwarded_authorization(
+    query: &Query,
+    upstream: &Upstream<'_>,
+    route: &Route<'_>,
+) -> Option<Fact> {
+    query.site.header("authorization")?;
+    let passing = route.scope.last("proxy_pass_request_headers");
+    let is_off = passing.is_some_and(|directive| directive.arg(0) == "off");
+    let sent = upstream.header("Authorization", &route.scope, &route.env);
+    if is_off || !matches!(sent, Sent::Unchanged) {
+        return None;
+    }
+    let at = upstream.directive.place();
+    let detail = "forwards the client's Authorization header to the store";
+    let suggestion = format!("After {}, add `proxy_set_header Authorization \"\";`", at.line());
+    Some(Fact::at(FactKind::AuthorizationForwarded, at, detail).mended_by(suggestion))
+}
+
+fn dropped_query(query: &Query, upstream: &Upstream<'_>) -> Option<Fact> {
+    let has_query = query.value.as_deref()?.contains('?');
+    let written = upstream.directive.arg(0);
+    let names = names(written);
+    let has_path = after_scheme(written).is_some_and(|rest| rest.contains('/'))
+        || names.contains(&"uri")
+        || names.contains(&"document_uri");
+    let keeps_query =
+        names.iter().any(|name| matches!(*name, "args" | "query_string" | "request_uri"));
+    if !has_query || !upstream.variables || !has_path || keeps_query {
+        return None;
+    }
+    let at = upstream.directive.place();
+    let detail = "contains variables but not $is_args$args, so the query of the hand-off is lost";
+    let suggestion = format!("In {}, write `proxy_pass {written}$is_args$args;`", at.line());
+    Some(Fact::at(FactKind::QueryDropped, at, detail).mended_by(suggestion))
+}
+
+/// The decoded path in a `proxy_pass` with variables, or a path other than the file's.
+fn wrong_path(query: &Query, upstream: &Upstream<'_>, route: &Route<'_>) -> Option<Fact> {
+    let at = upstream.directive.place();
+    let written = upstream.directive.arg(0);
+    let has_path = after_scheme(written).is_some_and(|rest| rest.contains(['/', '$']));
+    let is_encoded = query.value.as_deref()?.split('?').next()?.contains('%');
+    if upstream.variables && has_path && is_encoded && upstream.path.contains(needs_encoding) {
+        let detail = format!("sends the decoded path {} to the store", upstream.path);
+        let suggestion = format!(
+            "In {}, use a `proxy_pass` without variables, so that nginx encodes the path again",
+            at.line()
+        );
+        return Some(Fact::at(FactKind::PathDecoded, at, detail).mended_by(suggestion));
+    }
+    let store = query.store.as_ref()?;
+    let expected = decoded(&store.path);
+    let sent = decoded(&upstream.path);
+    if sent == expected || is_below_bucket(store, upstream, &sent) {
+        return None;
+    }
+    let detail = format!("requests {} from the store; the file is {}", upstream.path, store.path);
+    let fact = Fact::at(other_key(upstream, route, &expected), at.clone(), detail);
+    let end = match fact.kind {
+        FactKind::StorePrefixKept if !has_path => kept_prefix(route, &sent, &expected),
+        FactKind::StoreKeyWrong => missing_directories(upstream, store),
+        _ => None,
+    };
+    let Some(end) = end else { return Some(fact) };
+    let pass = format!("proxy_pass {}{end}", written.trim_end_matches('/'));
+    Some(fact.mended_by(format!("In {}, replace `{};` with `{pass};`", at.line(), at.text)))
+}
+
+/// The part of a `proxy_pass` after `http://`.
+fn after_scheme(written: &str) -> Option<&str> {
+    let (_, rest) = written.split_once("://")?;
+    Some(rest)
+}
+
+/// Whether a character cannot be part of a path as it is.
+fn needs_encoding(letter: char) -> bool {
+    !letter.is_ascii_graphic() || "%?#\"<>".contains(letter)
+}
+
+/// Whether the bucket is in the name that is contacted, and the rest of the path is the file's.
+fn is_below_bucket(store: &Request, upstream: &Upstream<'_>, sent: &str) -> bool {
+    if !in_bucket(store, &Address::of(&upstream.host, 80)) {
+        return false;
+    }
+    let path = decoded(&store.path);
+    path.strip_suffix(sent).is_some_and(|bucket| bucket.rfind('/') == Some(0))
+}
+
+/// Why another key is requested from the store: if the literal part before the variables is
+/// correct, the variables are the cause.
+fn other_key(upstream: &Upstream<'_>, route: &Route<'_>, path: &str) -> FactKind {
+    let written = upstream.directive.arg(0);
+    let rest = after_scheme(written).unwrap_or(written);
+    let built = match rest.find(['/', '$']) {
+        Some(at) => &rest[at..],
+        None => "",
+    };
+    let mut variables = names(built);
+    variables.retain(|name| !matches!(*name, "is_args" | "args" | "query_string"));
+    if variables.is_empty() {
+        let is_kept = kept_prefix(route, &decoded(&upstream.path), path).is_some();
+        return if is_kept { FactKind::StorePrefixKept } else { FactKind::StoreKeyWrong };
+    }
+    let literal = built.split('$').next().unwrap_or_default();
+    if !path.starts_with(literal) {
+        FactKind::StoreKeyWrong
+    } else if variables.iter().all(|name| route.scope.captures(name)) {
+        FactKind::StoreKeyCaptured
+    } else {
+        FactKind::StoreKeyOfVariable
+    }
+}
+
+/// The end that `proxy_pass` needs if the location's prefix stays in the path.
+fn kept_prefix(route: &Route<'_>, sent: &str, path: &str) -> Option<String> {
+    let prefix = Form::of(route.scope.location()?)?.prefix()?;
+    let kept = sent.strip_suffix(path)?;
+    if kept.is_empty() || prefix.trim_end_matches('/') != kept {
+        return None;
+    }
+    Some(if prefix.ends_with('/') { "/" } else { "" }.to_owned())
+}
+
+/// The parent directories that are missing from the path requested from the store.
+fn missing_directories(upstream: &Upstream<'_>, store: &Request) -> Option<String> {
+    let end = upstream.path.trim_start_matches('/');
+    let missing = store.path.strip_suffix(end)?;
+    if upstream.variables || missing.len() <= 1 || !missing.ends_with('/') {
+        return None;
+    }
+    Some(missing.to_owned())
 }
 
 #[cfg(test)]
 mod tests {
-    use super::*;
-    use crate::{hops, in_memory_disk::InMemoryDisk, proxy_config::ProxyConfig};
     use sendfile_evidence::Server;
 
+    use super::*;
+    use crate::{hops, in_memory_disk::InMemoryDisk, proxy_config::ProxyConfig};
+
     /// The facts about a hand-off to `/p/a/b.bin`, whose file is in the store as `/bucket/a/b.bin`.
-    fn told(target: &str, storage: Option<&str>) -> Vec<Fact> {
+    fn facts_of(target: &str, storage: Option<&str>) -> Vec<Fact> {
         let get = |url| Request::get(url).expect("a URL");
-        let question = Query {
+        let query = Query {
             site: get("http://h.test/download/1"),
             app: Some(get("http://127.0.0.1:8000/download/1")),
             direct: Some(get("http://h.test/direct/a/b.bin")),
@@ -270,11 +310,11 @@ mod tests {
         let config = format!("http {{ server {{ listen 80;\n{target}\n{rest} }} }}");
         let mut disk = InMemoryDisk::default().with("/n.conf", &config);
         let config = ProxyConfig::read(Server::Nginx, "/n.conf", &mut disk);
-        hops::facts(&[config], &question, &disk)
+        hops::facts(&[config], &query, &disk)
     }
 
     #[test]
-    fn why_a_store_is_asked_for_another_key() {
+    fn why_another_key_is_requested_from_a_store() {
         let cases = [
             (
                 "location ~ ^/p/(.*)/(.*)$ { internal; proxy_pass http://127.0.0.1:9000/bucket/$2; }",
@@ -308,10 +348,10 @@ mod tests {
                  http://127.0.0.1:9000/bucket/;`",
             ),
         ];
-        for (target, says, fix) in cases {
-            let facts = told(target, Some("http://127.0.0.1:9000/bucket/a/b.bin"));
-            let found = facts.iter().find(|it| it.kind == says);
-            let found = found.unwrap_or_else(|| panic!("{target}: {says:?} is none of {facts:#?}"));
+        for (target, kind, fix) in cases {
+            let facts = facts_of(target, Some("http://127.0.0.1:9000/bucket/a/b.bin"));
+            let found = facts.iter().find(|fact| fact.kind == kind);
+            let found = found.unwrap_or_else(|| panic!("{target}: {kind:?} is none of {facts:#?}"));
             assert_eq!(found.fix.as_deref().unwrap_or_default(), fix, "{target}");
         }
     }
@@ -319,19 +359,19 @@ mod tests {
     #[test]
     fn a_prefix_stays_in_the_path() {
         let target = "location /p/ { internal; proxy_pass http://127.0.0.1:9000; }";
-        let facts = told(target, Some("http://127.0.0.1:9000/a/b.bin"));
+        let facts = facts_of(target, Some("http://127.0.0.1:9000/a/b.bin"));
         let found =
-            facts.iter().find(|it| it.kind == FactKind::StorePrefixKept).expect("it is told");
+            facts.iter().find(|fact| fact.kind == FactKind::StorePrefixKept).expect("a fact");
         let fix = "In /n.conf:2, replace `proxy_pass http://127.0.0.1:9000;` with `proxy_pass \
                    http://127.0.0.1:9000/;`";
         assert_eq!(found.fix.as_deref(), Some(fix));
     }
 
     #[test]
-    fn a_host_is_held_against_the_direct_locations() {
+    fn a_host_is_compared_with_the_direct_locations() {
         let of = |location: &str| {
-            let facts = told(location, None);
-            facts.iter().find(|it| it.kind == FactKind::HostWrong).map(|it| it.fix.clone())
+            let facts = facts_of(location, None);
+            facts.iter().find(|fact| fact.kind == FactKind::HostWrong).map(|fact| fact.fix.clone())
         };
         let wrong = "location /p/ { internal;\nproxy_set_header Host $host; proxy_pass \
                      http://127.0.0.1:9000/bucket/; }";
@@ -343,7 +383,7 @@ mod tests {
     }
 
     #[test]
-    fn a_bucket_has_a_name_of_its_own() {
+    fn a_bucket_may_be_part_of_the_host_name() {
         let store = Request::get("https://s3.example.com/files/a.bin").expect("a URL");
         let own = |host| in_bucket(&store, &Address::of(host, 443));
         assert!(own("files.s3.example.com"));

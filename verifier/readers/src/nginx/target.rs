@@ -1,4 +1,7 @@
 //! What the hand-off URI leads to: a file, a store, the app again, another server block.
+//!
+//! Writes the facts. Where the URI leads is known to `internal_redirect`, and which rule was
+//! intended instead to `misroute`.
 
 use sendfile_evidence::{
     fact::{Fact, FactKind, Misconfiguration, SourceLine},
@@ -6,79 +9,89 @@ use sendfile_evidence::{
 };
 
 use super::{
-    super::{
-        opened::{Opened, direct as direct_opens, mapped, same, seen},
-        uri,
-    },
-    Case,
-    download::Asking,
+    context::EvalContext,
+    download::PassedRoute,
     guard::guarded,
+    internal_redirect::InternalRedirect,
     location::Form,
-    mend::mended,
-    relay::relays,
-    route::{End, Route, Walk, error_page},
-    store,
+    misroute::Misroute,
+    open_proxy::open_proxy,
+    route::{Evaluator, Route, RouteOutcome, error_page},
+    server, store,
+    suggestion::WrongPath,
     tree::Directive,
     upstream::Upstream,
     variables::{Env, of_request},
 };
-use crate::reader::RouteAnalysis;
+use crate::{
+    opened::{self, Opened, mapped},
+    reader::RouteAnalysis,
+};
 
 /// Records what the hand-off URI leads to, and returns the route.
-pub(super) fn treat<'a>(
-    case: &Case<'a>,
-    asking: Option<&Asking<'a>>,
-    maps: &'a [&'a Directive],
-    treatment: &mut RouteAnalysis,
+pub(super) fn record<'a>(
+    context: &EvalContext<'a>,
+    passed: Option<&PassedRoute<'a>>,
+    analysis: &mut RouteAnalysis,
 ) -> Option<Route<'a>> {
-    let given = || case.question.hands_over_by("X-Accel-Redirect");
-    let value = case.question.value.as_deref().filter(|_| given())?;
-    let env = match asking {
-        Some(asking) => Some(asking.route.env.clone()),
-        None => case.env(&case.question.site, maps),
-    };
-    let env = env?.after_app();
-    let target = Target { case, asking, value };
-    let route = target.route(case.walk, &env)?;
-    let (route, masks) = target.settled(route);
-    treatment.target.extend(masks);
-    if let Some(reason) = &route.unsure {
-        treatment.target.push(Fact::of(FactKind::Unsure, reason.clone()));
-        treatment.unsure = true;
+    let query = context.query;
+    if !query.hands_over_by("X-Accel-Redirect") {
+        return None;
     }
-    target.write(&route, &env, treatment);
-    treatment.target.extend(guarded(&route));
-    treatment.target.extend(store::around(&route));
+    let value = query.value.as_deref()?;
+    let (env, app) = match passed {
+        Some(PassedRoute { route, upstream: Some(upstream), .. }) => {
+            (route.env.clone(), upstream.address())
+        }
+        Some(PassedRoute { route, upstream: None, .. }) => (route.env.clone(), None),
+        None => (context.env(&query.site)?, None),
+    };
+    let env = env.after_app();
+    let redirect = InternalRedirect { context, app, value };
+    let route = redirect.route(context.evaluator, &env)?;
+    let (route, masking) = settled(&redirect, route);
+    analysis.target.extend(masking);
+    if let Some(reason) = &route.unsure {
+        analysis.target.push(Fact::of(FactKind::Unsure, reason.clone()));
+        analysis.unsure = true;
+    }
+    let facts = Destination { redirect: &redirect, route: &route, env: &env }.facts();
+    let is_unknown = facts.iter().any(|fact| fact.kind == FactKind::TargetPathUnknown);
+    analysis.unsure |= is_unknown || matches!(route.outcome, RouteOutcome::Unknown);
+    analysis.target.extend(facts);
+    analysis.target.extend(not_internal(&redirect, &route));
+    analysis.target.extend(guarded(&route));
+    analysis.target.extend(store::around(&route));
     Some(route)
 }
 
 /// Records what the direct location leads to, and how the hand-off differs.
-pub(super) fn direct<'a>(
-    case: &Case<'a>,
+pub(super) fn record_direct<'a>(
+    context: &EvalContext<'a>,
     direct: &'a Request,
-    maps: &'a [&'a Directive],
-    handed: Option<&Route<'a>>,
-    treatment: &mut RouteAnalysis,
+    redirected: Option<&Route<'a>>,
+    analysis: &mut RouteAnalysis,
 ) {
+    let evaluator = context.evaluator;
     let host = direct.host();
-    let server = super::server::choose(case.servers, &direct.address, &host, case.walk.matcher);
-    let (Some(server), Some(env)) = (server, case.env(direct, maps)) else { return };
-    if !server.listens(&direct.address) && server.block.place() != case.walk.server.place() {
+    let server = server::choose(context.servers, &direct.address, &host, evaluator.matcher);
+    let (Some(server), Some(env)) = (server, context.env(direct)) else { return };
+    if !server.listens(&direct.address) && server.block.place() != evaluator.server.place() {
         return;
     }
-    let route = Walk { server: server.block, ..case.walk }.from(env);
-    match &route.end {
-        End::Opens(opened, by) => {
-            let (disk, worker) = (case.walk.disk, case.worker);
-            let fact = direct_opens(&opened.path, by.place(), case.question, disk, worker);
-            treatment.direct.push(fact);
+    let route = Evaluator { server: server.block, ..evaluator }.route(env);
+    match &route.outcome {
+        RouteOutcome::Opens(opened, by) => {
+            let (query, disk, worker) = (context.query, evaluator.disk, context.worker);
+            let fact = opened::direct(&opened.path, by.place(), query, disk, worker);
+            analysis.direct.push(fact);
         }
-        End::Asks(pass) => {
-            if let Ok(upstream) = Upstream::of(pass, &route.scope, &route.env) {
-                treatment.direct.extend(store::resolver(&upstream, &route));
-                let known = treatment.target.iter().any(|it| it.kind == FactKind::HostWrong);
-                let handed = handed.filter(|_| !known);
-                treatment.target.extend(handed.and_then(|it| other_host(it, (&route, &upstream))));
+        RouteOutcome::Passes(pass) => {
+            let Ok(upstream) = Upstream::of(pass, &route.scope, &route.env) else { return };
+            analysis.direct.extend(store::missing_resolver(&upstream, &route));
+            let is_known = analysis.target.iter().any(|fact| fact.kind == FactKind::HostWrong);
+            if !is_known && let Some(redirected) = redirected {
+                analysis.target.extend(other_host(redirected, (&route, &upstream)));
             }
         }
         _ => {}
@@ -86,249 +99,238 @@ pub(super) fn direct<'a>(
 }
 
 /// A Host that differs between the hand-off's request and the direct location's.
-fn other_host<'a>(handed: &Route<'a>, direct: (&Route<'a>, &Upstream<'a>)) -> Option<Fact> {
-    let End::Asks(pass) = handed.end else { return None };
-    let upstream = Upstream::of(pass, &handed.scope, &handed.env).ok()?;
-    store::unlike_direct(handed, &upstream, direct)
+fn other_host<'a>(redirected: &Route<'a>, direct: (&Route<'a>, &Upstream<'a>)) -> Option<Fact> {
+    let RouteOutcome::Passes(pass) = redirected.outcome else { return None };
+    let upstream = Upstream::of(pass, &redirected.scope, &redirected.env).ok()?;
+    store::unlike_direct((redirected, &upstream), direct)
 }
 
-/// A hand-off's value and its origin.
-pub(super) struct Target<'c, 'a> {
-    pub(super) case: &'c Case<'a>,
-    pub(super) asking: Option<&'c Asking<'a>>,
-    pub(super) value: &'c str,
+/// The route, ended at the first path that a `try_files` did not find; and the fact that the
+/// request is then passed to the app.
+fn settled<'a>(
+    redirect: &InternalRedirect<'_, 'a>,
+    mut route: Route<'a>,
+) -> (Route<'a>, Option<Fact>) {
+    // A `try_files` that found nothing: the request goes to the app again, or nginx responds.
+    let is_passed = match &route.outcome {
+        RouteOutcome::Passes(_) if redirect.returns_to_app(&route) => true,
+        RouteOutcome::Responds(_, None) => false,
+        _ => return (route, None),
+    };
+    let Some(tried) = route.tried.take() else { return (route, None) };
+    let mut masking = None;
+    if is_passed && let Some(try_files) = tried.scope.innermost("try_files") {
+        let detail = "passes requests for missing files to the app";
+        masking = Some(Fact::at(FactKind::ErrorsMasked, try_files.place(), detail));
+    }
+    route.outcome = RouteOutcome::Opens(tried.opened, tried.by);
+    route.scope = tried.scope;
+    (route, masking)
 }
 
-impl<'a> Target<'_, 'a> {
-    pub(super) fn route(&self, walk: Walk<'a>, env: &Env<'a>) -> Option<Route<'a>> {
-        if self.value.starts_with('@') {
-            return Some(walk.named(self.value, env.clone()));
-        }
-        let (uri, args) = uri::of_handoff(self.value)?;
-        let mut env = env.at(uri);
-        env.args = args;
-        Some(walk.from(env))
+/// A location that leads to the file, but for clients too.
+fn not_internal<'a>(redirect: &InternalRedirect<'_, 'a>, route: &Route<'a>) -> Option<Fact> {
+    let is_internal = route.scope.is_internal() || redirect.is_named();
+    if is_internal || !redirect.is_right(route) {
+        return None;
     }
+    let at = redirect.end_of(route);
+    let suggestion = format!("In {}, add `internal;` to `{}`", at.line(), at.text);
+    let detail = "matches the hand-off URI but is not `internal`";
+    Some(Fact::at(FactKind::NotInternal, at, detail).mended_by(suggestion))
+}
 
-    pub(super) fn uri(&self) -> String {
-        uri::of_handoff(self.value).map_or_else(|| self.value.to_owned(), |(uri, _)| uri)
-    }
+/// What a hand-off leads to.
+struct Destination<'c, 'a> {
+    redirect: &'c InternalRedirect<'c, 'a>,
+    route: &'c Route<'a>,
+    /// The state of the request before the redirect.
+    env: &'c Env<'a>,
+}
 
-    fn write(&self, route: &Route<'a>, env: &Env<'a>, treatment: &mut RouteAnalysis) {
-        let internal = route.scope.is_internal() || self.value.starts_with('@');
-        let at = self.place(route);
-        let facts = match &route.end {
-            End::Asks(pass) => self.asks(route, env, pass, internal),
-            End::Opens(opened, by) => self.opens(route, env, opened, by),
-            End::OpensUnknown(unknown) => vec![hangs(at, &format!("${}", unknown.0))],
-            End::Answers(500, None) if !self.value.starts_with('/') => vec![self.nameless()],
-            End::Answers(status, by) => {
-                let at = by.map_or(at, |it| it.place());
-                let what = format!("matches the hand-off URI and returns {status}");
-                // A pattern that matches the URI by its extension has another purpose, and its
-                // response is intended.
-                let own = !self.place(route).text.starts_with("location ~");
-                vec![match internal || *status == 403 && own {
-                    true => refused(at, what, internal),
-                    false => self.astray(route, env, at, &what),
-                }]
+impl<'a> Destination<'_, 'a> {
+    fn facts(&self) -> Vec<Fact> {
+        match &self.route.outcome {
+            RouteOutcome::Passes(pass) => self.passes(pass),
+            RouteOutcome::Opens(opened, by) => self.opens(opened, by),
+            RouteOutcome::OpensUnknown(unknown) => {
+                vec![unknown_target(self.redirect.end_of(self.route), &unknown.0)]
             }
-            End::Login(by) => {
-                vec![refused(
-                    by.place(),
-                    "requires a login after the hand-off".to_owned(),
-                    internal,
-                )]
+            RouteOutcome::Responds(500, None) if !self.redirect.value.starts_with('/') => {
+                vec![self.without_named_location()]
             }
-            End::Redirects(to, by) => {
+            RouteOutcome::Responds(status, by) => vec![self.responds(*status, *by)],
+            RouteOutcome::Login(by) => {
+                let what = "requires a login after the hand-off".to_owned();
+                vec![self.refused(by.place(), what)]
+            }
+            RouteOutcome::Redirects(to, by) => {
                 let what = format!("matches the hand-off URI and redirects to {to}");
-                vec![refused(by.place(), what, internal)]
+                vec![self.refused(by.place(), what)]
             }
-            End::Unknown => Vec::new(),
-        };
-        treatment.unsure |= matches!(route.end, End::Unknown);
-        let unknown = facts.iter().any(|it| it.kind == FactKind::TargetPathUnknown);
-        treatment.unsure |= unknown;
-        treatment.target.extend(facts);
-        if !internal && self.is_right(route) {
-            let at = self.place(route);
-            let fix = format!("In {}, add `internal;` to `{}`", at.line(), at.text);
-            let detail = "matches the hand-off URI but is not `internal`";
-            treatment.target.push(Fact::at(FactKind::NotInternal, at, detail).mended_by(fix));
+            RouteOutcome::Unknown => Vec::new(),
         }
     }
 
-    /// The route, ended at the first path that a `try_files` did not find; and the fact that the
-    /// request is then passed to the app.
-    fn settled(&self, mut route: Route<'a>) -> (Route<'a>, Option<Fact>) {
-        if !self.tries_in_vain(&route) {
-            return (route, None);
-        }
-        let asks = matches!(route.end, End::Asks(_));
-        let Some((opened, by, scope)) = route.tried.take() else { return (route, None) };
-        let tries = scope.0.last().and_then(|it| it.child("try_files")).filter(|_| asks);
-        let masks = tries.map(|it| {
-            Fact::at(
-                FactKind::ErrorsMasked,
-                it.place(),
-                "passes requests for missing files to the app",
-            )
-        });
-        (route.end, route.scope) = (End::Opens(opened, by), scope);
-        (route, masks)
+    fn is_internal(&self) -> bool {
+        self.route.scope.is_internal() || self.redirect.is_named()
     }
 
-    /// Whether a `try_files` found nothing, so that the request goes to the app again or nginx
-    /// responds.
-    fn tries_in_vain(&self, route: &Route<'a>) -> bool {
-        match &route.end {
-            End::Asks(pass) => {
-                Upstream::of(pass, &route.scope, &route.env).is_ok_and(|it| self.asks_app(&it))
-            }
-            End::Answers(_, by) => by.is_none(),
-            _ => false,
-        }
-    }
-
-    /// The location that matches the URI, or the server block if none does.
-    fn place(&self, route: &Route<'a>) -> SourceLine {
-        route.scope.location().unwrap_or(self.case.walk.server).place()
+    /// The rule that matches the URI is not the intended one.
+    fn misroute(&self, at: SourceLine, what: &str) -> Fact {
+        Misroute { redirect: self.redirect, route: self.route, env: self.env, at, what }.fact()
     }
 
     /// The named location does not exist.
-    fn nameless(&self) -> Fact {
-        let (at, name) = (self.case.walk.server.place(), self.value);
-        let fix = format!("In {}, add `location {name} {{ … }}`", at.line());
-        Fact::at(
-            FactKind::TargetFallsThrough,
-            at,
-            format!("no `location {name}` in this server block"),
-        )
-        .mended_by(fix)
+    fn without_named_location(&self) -> Fact {
+        let at = self.redirect.context.evaluator.server.place();
+        let name = self.redirect.value;
+        let suggestion = format!("In {}, add `location {name} {{ … }}`", at.line());
+        let detail = format!("no `location {name}` in this server block");
+        Fact::at(FactKind::TargetFallsThrough, at, detail).mended_by(suggestion)
+    }
+
+    /// nginx responds itself.
+    fn responds(&self, status: u16, by: Option<&Directive>) -> Fact {
+        let location = self.redirect.end_of(self.route);
+        // A pattern that matches the URI by its extension has another purpose, and its response is
+        // intended.
+        let is_pattern = location.text.starts_with("location ~");
+        let at = match by {
+            Some(by) => by.place(),
+            None => location,
+        };
+        let what = format!("matches the hand-off URI and returns {status}");
+        if self.is_internal() || status == 403 && !is_pattern {
+            return self.refused(at, what);
+        }
+        self.misroute(at, &what)
+    }
+
+    /// A rule that refuses both clients and hand-offs.
+    fn refused(&self, at: SourceLine, what: String) -> Fact {
+        let suggestion = if self.is_internal() {
+            format!("In {}, remove `{};`", at.line(), at.text)
+        } else {
+            format!("In {}, replace `{};` with `internal;`", at.line(), at.text)
+        };
+        Fact::at(FactKind::TargetRefused, at, what).mended_by(suggestion)
     }
 
     /// An upstream is contacted: a store, or the app again.
-    fn asks(
-        &self,
-        route: &Route<'a>,
-        env: &Env<'a>,
-        pass: &'a Directive,
-        internal: bool,
-    ) -> Vec<Fact> {
-        match Upstream::of(pass, &route.scope, &route.env) {
-            Ok(upstream) if self.asks_app(&upstream) => {
-                let shown = upstream.shown();
-                let what = format!("matches the hand-off URI and passes it to the app at {shown}");
-                vec![match internal {
-                    true => self.back_to_app(pass.place(), what),
-                    false => self.astray(route, env, self.place(route), &what),
-                }]
-            }
-            Ok(upstream) => {
-                let mut facts = store::facts(self.case.question, &upstream, route);
-                facts.extend(relays(self, env, &upstream));
-                facts
-            }
-            Err(unknown) => vec![hangs(pass.place(), &format!("${}", unknown.0))],
+    fn passes(&self, pass: &'a Directive) -> Vec<Fact> {
+        let upstream = match Upstream::of(pass, &self.route.scope, &self.route.env) {
+            Ok(upstream) => upstream,
+            Err(unknown) => return vec![unknown_target(pass.place(), &unknown.0)],
+        };
+        if !self.redirect.is_app(&upstream) {
+            let mut facts = store::facts(self.redirect.context.query, &upstream, self.route);
+            facts.extend(open_proxy(self.redirect, self.env, &upstream));
+            return facts;
         }
+        let shown = upstream.shown();
+        let what = format!("matches the hand-off URI and passes it to the app at {shown}");
+        if self.is_internal() {
+            return vec![self.back_to_app(pass.place(), what)];
+        }
+        vec![self.misroute(self.redirect.end_of(self.route), &what)]
     }
 
     /// The internal location exists, but passes the request to the app instead of opening the file.
     fn back_to_app(&self, at: SourceLine, what: String) -> Fact {
-        let known = self.case.question.file.as_deref().and_then(|it| mapped(&self.uri(), it));
-        let folder = known.map_or_else(|| "/DIRECTORY/".to_owned(), |(_, folder)| folder);
-        let fix = format!("In {}, replace `{};` with `alias {folder};`", at.line(), at.text);
-        Fact::at(FactKind::TargetAsksApp, at, what).mended_by(fix)
-    }
-
-    fn asks_app(&self, upstream: &Upstream<'_>) -> bool {
-        let asked = self.asking.and_then(|it| it.upstream.as_ref()).and_then(Upstream::address);
-        let there = |it: &super::Address| upstream.addresses.iter().any(|address| address.is(it));
-        asked.is_some_and(there)
-            || upstream.address().and_then(|it| self.case.question.is_app(it)) == Some(true)
-    }
-
-    /// Whether a route leads to the file, or to a store that is not the app.
-    pub(super) fn is_right(&self, route: &Route<'a>) -> bool {
-        match &route.end {
-            End::Opens(opened, _) => {
-                let disk = self.case.walk.disk;
-                match self.case.question.file.as_deref() {
-                    Some(file) => same(&opened.path, file, disk),
-                    None => disk.look(&opened.path) == super::super::Look::File,
-                }
-            }
-            End::Asks(pass) => Upstream::of(pass, &route.scope, &route.env)
-                .is_ok_and(|it| !self.asks_app(&it) && self.case.question.store.is_some()),
-            _ => false,
+        let mut directory = "/DIRECTORY/".to_owned();
+        if let Some(file) = &self.redirect.context.query.file
+            && let Some((_, known)) = mapped(&self.redirect.uri(), file)
+        {
+            directory = known;
         }
+        let suggestion =
+            format!("In {}, replace `{};` with `alias {directory};`", at.line(), at.text);
+        Fact::at(FactKind::TargetAsksApp, at, what).mended_by(suggestion)
     }
 
     /// A file is opened.
-    fn opens(
-        &self,
-        route: &Route<'a>,
-        env: &Env<'a>,
-        opened: &Opened,
-        by: &Directive,
-    ) -> Vec<Fact> {
-        let file = self.case.question.file.as_deref();
-        let by_variable = route.rewrite.is_some_and(|it| of_request(it.arg(1), it.arg(0)));
-        let wrong = opened.wrong(file, self.case.walk.disk);
-        let wrong = wrong.map(|it| if by_variable { Misconfiguration::Variable } else { it });
-        let (state, detail, fix) = seen(&opened.path, self.case.walk.disk, self.case.worker);
-        let location = route.scope.location();
-        let misconfiguration = matches!(
-            wrong,
-            None | Some(Misconfiguration::Root | Misconfiguration::Slash | Misconfiguration::Alias)
-        );
-        if !route.scope.is_internal() && !misconfiguration && !self.value.starts_with('@') {
+    fn opens(&self, opened: &Opened, by: &Directive) -> Vec<Fact> {
+        let context = self.redirect.context;
+        let disk = context.evaluator.disk;
+        let file = context.query.file.as_deref();
+        let wrong = self.misconfiguration(opened);
+        let (state, detail, command) = opened::seen(&opened.path, disk, context.worker);
+        if self.may_be_misrouted(wrong) {
             let what = format!("matches the hand-off URI and opens {detail}");
-            let fact = self.astray(route, env, self.place(route), &what);
-            let form = location.and_then(Form::of);
-            let general = matches!(form, None | Some(Form::Prefix("/") | Form::Pattern(..)));
-            if general || fact.kind != FactKind::TargetFallsThrough {
+            let fact = self.misroute(self.redirect.end_of(self.route), &what);
+            if self.is_general() || fact.kind != FactKind::TargetFallsThrough {
                 return vec![fact];
             }
         }
-        let meant = match (wrong, file) {
-            (Some(_), Some(file)) => format!("; expected {file}"),
+        let expected = match file {
+            Some(file) if wrong.is_some() => format!("; expected {file}"),
             _ => String::new(),
         };
-        let fix = fix.or_else(|| mended(opened, wrong?, by, location, file));
-        let says = FactKind::TargetOpens { path: opened.path.clone(), state, wrong };
-        let opens = Fact::at(says, by.place(), format!("the hand-off opens {detail}{meant}"));
-        [Fact { fix, ..opens }].into_iter().chain(self.masked(route, env)).collect()
+        let detail = format!("the hand-off opens {detail}{expected}");
+        let kind = FactKind::TargetOpens { path: opened.path.clone(), state, wrong };
+        let mut fact = Fact::at(kind, by.place(), detail);
+        fact.fix = command;
+        if fact.fix.is_none()
+            && let Some(misconfiguration) = wrong
+        {
+            let location = self.route.scope.location();
+            let wrong_path = WrongPath { opened, misconfiguration, by, location };
+            fact.fix = wrong_path.suggestion(file);
+        }
+        let mut facts = vec![fact];
+        facts.extend(self.masked());
+        facts
+    }
+
+    /// Why the path is not the file's, if a reason is known.
+    fn misconfiguration(&self, opened: &Opened) -> Option<Misconfiguration> {
+        let context = self.redirect.context;
+        let wrong = opened.wrong(context.query.file.as_deref(), context.evaluator.disk)?;
+        match self.route.rewrite {
+            Some(rewrite) if of_request(rewrite.arg(1), rewrite.arg(0)) => {
+                Some(Misconfiguration::Variable)
+            }
+            _ => Some(wrong),
+        }
+    }
+
+    /// Whether another location may be the intended one: this one is not internal, and a wrong
+    /// directive in it does not explain the path.
+    fn may_be_misrouted(&self, wrong: Option<Misconfiguration>) -> bool {
+        let is_explained = matches!(
+            wrong,
+            None | Some(Misconfiguration::Root | Misconfiguration::Slash | Misconfiguration::Alias)
+        );
+        !self.is_internal() && !is_explained
+    }
+
+    /// Whether the location that matches has not been written for hand-offs.
+    fn is_general(&self) -> bool {
+        let form = self.route.scope.location().and_then(Form::of);
+        matches!(form, None | Some(Form::Prefix("/") | Form::Pattern(..)))
     }
 
     /// An `error_page` that replaces the 404 of a missing file.
-    fn masked(&self, route: &Route<'a>, env: &Env<'a>) -> Option<Fact> {
-        let (page, put) = error_page(&route.scope, 404)?;
-        let detail = match put.filter(|it| *it < 400) {
-            Some(put) => format!("returns {put} for missing files"),
-            None => {
-                let after = self.case.walk.with_error_page(self.route(self.case.walk, env)?);
-                let End::Asks(pass) = after.end else { return None };
-                let asked = Upstream::of(pass, &after.scope, &after.env).ok()?;
-                self.asks_app(&asked)
-                    .then(|| "passes requests for missing files to the app".to_owned())?
+    fn masked(&self) -> Option<Fact> {
+        let (page, replacing) = error_page(&self.route.scope, 404)?;
+        let detail = match replacing {
+            Some(status @ ..400) => format!("returns {status} for missing files"),
+            _ => {
+                let evaluator = self.redirect.context.evaluator;
+                let route = self.redirect.route(evaluator, self.env)?;
+                if !self.redirect.returns_to_app(&evaluator.with_error_page(route)) {
+                    return None;
+                }
+                "passes requests for missing files to the app".to_owned()
             }
         };
         Some(Fact::at(FactKind::ErrorsMasked, page.place(), detail))
     }
 }
 
-/// A rule that refuses both clients and hand-offs.
-fn refused(at: SourceLine, what: String, internal: bool) -> Fact {
-    let fix = match internal {
-        true => format!("In {}, remove `{};`", at.line(), at.text),
-        false => format!("In {}, replace `{};` with `internal;`", at.line(), at.text),
-    };
-    Fact::at(FactKind::TargetRefused, at, what).mended_by(fix)
-}
-
-/// The target of the hand-off is known only at run time.
-fn hangs(at: SourceLine, on: &str) -> Fact {
-    let detail = format!("the hand-off depends on {on}, which is known only at run time");
+/// The target of the hand-off depends on a variable that is known only at run time.
+fn unknown_target(at: SourceLine, variable: &str) -> Fact {
+    let detail = format!("the hand-off depends on ${variable}, which is known only at run time");
     Fact::at(FactKind::TargetPathUnknown, at, detail)
 }

@@ -3,12 +3,13 @@
 
 use sendfile_evidence::fact::FileState;
 
-use super::{
-    super::{hops, in_memory_disk::InMemoryDisk},
-    *,
+use sendfile_evidence::{
+    fact::{FactKind, Misconfiguration},
+    request::Request,
 };
-use crate::proxy_config::ProxyConfig;
-use sendfile_evidence::fact::{FactKind, Misconfiguration};
+
+use super::*;
+use crate::{ProxyConfig, hops, in_memory_disk::InMemoryDisk, uri};
 
 /// Each location names itself.
 const SERVERS: &str = r#"
@@ -156,7 +157,7 @@ fn read(config: &str) -> Nginx {
 }
 
 #[test]
-fn servers_and_locations_are_those_that_nginx_chooses() {
+fn servers_and_locations_are_those_that_nginx_selects() {
     let nginx = read(SERVERS);
     let servers = nginx.servers();
     for (address, host, target, expected) in CHOSEN {
@@ -165,9 +166,10 @@ fn servers_and_locations_are_those_that_nginx_chooses() {
         let path = target.split('?').next().expect("a path");
         let uri = uri::normalised(&uri::decoded(path), uri::Slashes::Merged).expect("a path");
         let found = location::find(server.block, &uri, &nginx.matcher).expect("plain patterns");
-        let chosen = match found.way.last().and_then(|it| it.child("add_header")) {
+        let chosen = match found.locations.last().and_then(|location| location.child("add_header"))
+        {
             _ if found.adds_slash => "301",
-            header => header.map_or("none", |it| it.arg(1)),
+            header => header.map_or("none", |header| header.arg(1)),
         };
         assert_eq!(chosen, expected, "{address} {host} {target}");
     }
@@ -182,17 +184,23 @@ fn paths_are_those_that_nginx_opens() {
     let worker = Worker::default();
     for (target, expected) in OPENED {
         let request = Request::get(&format!("http://h.test:18999{target}")).expect("a URL");
-        let question = Query { site: request.clone(), ..Query::default() };
-        let walk = Walk {
+        let query = Query { site: request.clone(), ..Query::default() };
+        let evaluator = Evaluator {
             http: &nginx.http,
             server: servers[0].block,
             matcher: &nginx.matcher,
             disk: &disk,
         };
-        let case = Case { question: &question, worker: &worker, servers: &servers, walk };
-        let route = walk.from(case.env(&request, &maps).expect("a path"));
-        let opened = match route.end {
-            route::End::Opens(opened, _) => opened.path,
+        let context = EvalContext {
+            query: &query,
+            worker: &worker,
+            servers: &servers,
+            maps: &maps,
+            evaluator,
+        };
+        let route = evaluator.route(context.env(&request).expect("a path"));
+        let opened = match route.outcome {
+            route::RouteOutcome::Opens(opened, _) => opened.path,
             _ => "nothing".to_owned(),
         };
         assert_eq!(opened, expected, "{target}");
@@ -200,11 +208,11 @@ fn paths_are_those_that_nginx_opens() {
 }
 
 /// The facts about a hand-off to `/p/a.bin`, whose file is `/srv/files/a.bin`, in a server block.
-fn told(server: &str) -> Vec<Fact> {
-    facts(server, &question())
+fn facts_of(server: &str) -> Vec<Fact> {
+    facts(server, &query())
 }
 
-fn question() -> Query {
+fn query() -> Query {
     let get = |url| Request::get(url).expect("a URL");
     Query {
         site: get("http://h.test/download/1"),
@@ -217,22 +225,22 @@ fn question() -> Query {
     }
 }
 
-fn facts(server: &str, question: &Query) -> Vec<Fact> {
+fn facts(server: &str, query: &Query) -> Vec<Fact> {
     let config = format!("http {{ server {{ listen 80;\n{server}\n}} }}");
     let mut disk = InMemoryDisk::default()
         .with("/n.conf", &config)
         .with("/srv/files/a.bin", "")
         .linked("/srv/link", "/srv/files");
     let config = ProxyConfig::read(sendfile_evidence::Server::Nginx, "/n.conf", &mut disk);
-    hops::facts(&[config], question, &disk)
+    hops::facts(&[config], query, &disk)
 }
 
 const ASKS: &str = "location / { proxy_pass http://127.0.0.1:8000; }";
 
-fn check(target: &str, says: &FactKind, fix: &str) {
-    let facts = told(&format!("{target}\n{ASKS}"));
-    let found = facts.iter().find(|it| it.kind == *says);
-    let found = found.unwrap_or_else(|| panic!("{says:?} is none of {facts:#?}"));
+fn check(target: &str, kind: &FactKind, fix: &str) {
+    let facts = facts_of(&format!("{target}\n{ASKS}"));
+    let found = facts.iter().find(|fact| fact.kind == *kind);
+    let found = found.unwrap_or_else(|| panic!("{kind:?} is none of {facts:#?}"));
     assert_eq!(found.fix.as_deref().unwrap_or_default(), fix, "{target}");
 }
 
@@ -241,7 +249,7 @@ fn opens(path: &str, state: FileState, wrong: Option<Misconfiguration>) -> FactK
 }
 
 #[test]
-fn what_is_wrong_with_a_target_and_how_to_mend_it() {
+fn what_is_wrong_with_a_target_and_how_to_correct_it() {
     use FileState::Missing;
     check(
         "location /p/ { internal;\nalias /srv/files; }",
@@ -296,7 +304,7 @@ fn what_is_wrong_with_a_target_and_how_to_mend_it() {
 }
 
 #[test]
-fn a_right_configuration_is_fine_links_and_all() {
+fn a_correct_configuration_is_fine_even_with_symbolic_links() {
     for target in [
         "location /p/ { internal; alias /srv/files/; }",
         "location /p { internal; alias /srv/files; }",
@@ -304,37 +312,37 @@ fn a_right_configuration_is_fine_links_and_all() {
         "location ~ ^/p/(?<name>.*)$ { internal; alias /srv/files/$name; }",
         "location /p/ { internal; rewrite ^/p/(.*)$ /$1 break; root /srv/files; }",
     ] {
-        let facts = told(&format!("{target}\n{ASKS}"));
-        assert!(facts.iter().any(|it| it.kind == FactKind::Fine), "{target}: {facts:#?}");
+        let facts = facts_of(&format!("{target}\n{ASKS}"));
+        assert!(facts.iter().any(|fact| fact.kind == FactKind::Fine), "{target}: {facts:#?}");
     }
 }
 
 #[test]
-fn in_a_container_the_direct_location_says_where_the_file_is() {
+fn in_a_container_the_direct_location_shows_the_path_of_the_file() {
     let server = "location /direct/ { alias /data/; }\nlocation /p/ { internal; alias /data; }";
-    let mut question = question();
-    question.direct = Request::get("http://h.test/direct/a.bin");
-    question.direct_right = true;
-    let facts = facts(&format!("{server}\n{ASKS}"), &question);
+    let mut query = query();
+    query.direct = Request::get("http://h.test/direct/a.bin");
+    query.direct_right = true;
+    let facts = facts(&format!("{server}\n{ASKS}"), &query);
     let slash = opens("/dataa.bin", FileState::Missing, Some(Misconfiguration::Slash));
-    assert!(facts.iter().any(|it| it.kind == slash), "{facts:#?}");
-    assert!(!facts.iter().any(|it| it.kind == FactKind::Fine));
+    assert!(facts.iter().any(|fact| fact.kind == slash), "{facts:#?}");
+    assert!(!facts.iter().any(|fact| fact.kind == FactKind::Fine));
 }
 
 #[test]
-fn what_grows_without_end_ends() {
+fn the_size_of_values_is_bounded() {
     let doubles = "set $a xx;".to_owned() + &"set $a $a$a;".repeat(200);
-    told(&format!("{doubles} root $a;"));
-    told(&"rewrite ^(.*)$ $1$1;".repeat(200));
+    facts_of(&format!("{doubles} root $a;"));
+    facts_of(&"rewrite ^(.*)$ $1$1;".repeat(200));
     let large = format!("set $a {};", "x".repeat(16_000));
     let many: String = (0..200).map(|n| format!("set $b{n} $a;")).collect();
-    let facts = told(&format!("{large}{many} location / {{ proxy_pass http://$b199; }}"));
-    let known = |it: &Fact| it.detail.contains("$b199 is known only at run time");
+    let facts = facts_of(&format!("{large}{many} location / {{ proxy_pass http://$b199; }}"));
+    let known = |fact: &Fact| fact.detail.contains("$b199 is known only at run time");
     assert!(facts.iter().any(known), "all values together are bounded");
 }
 
 #[test]
-fn what_only_the_running_nginx_knows_is_not_fine() {
+fn rules_that_depend_on_run_time_are_not_fine() {
     let asks_lua = "location / { content_by_lua_block { } }";
     for (server, wanted) in [
         ("location /p/ { internal; auth_request /a; alias /srv/files/; }", FactKind::Guarded),
@@ -345,20 +353,21 @@ fn what_only_the_running_nginx_knows_is_not_fine() {
         ("location /p/ { internal; alias /srv/files/; memcached_pass m:1; }", FactKind::Unsure),
         ("location /p/ { internal; alias /srv/files/; js_content a.b; }", FactKind::Unsure),
     ] {
-        let facts = told(&format!("{server}\n{ASKS}"));
-        assert!(facts.iter().any(|it| it.kind == wanted), "{server}: {facts:#?}");
-        assert!(!facts.iter().any(|it| it.kind == FactKind::Fine), "{server}");
+        let facts = facts_of(&format!("{server}\n{ASKS}"));
+        assert!(facts.iter().any(|fact| fact.kind == wanted), "{server}: {facts:#?}");
+        assert!(!facts.iter().any(|fact| fact.kind == FactKind::Fine), "{server}");
     }
     for server in [asks_lua, "passenger_enabled on; root /app/public;"] {
-        let facts = told(server);
-        assert!(facts.iter().any(|it| it.kind == FactKind::Unsure), "{server}: {facts:#?}");
-        assert!(!facts.iter().any(|it| it.kind == FactKind::DownloadNotRouted), "{server}");
+        let facts = facts_of(server);
+        assert!(facts.iter().any(|fact| fact.kind == FactKind::Unsure), "{server}: {facts:#?}");
+        assert!(!facts.iter().any(|fact| fact.kind == FactKind::DownloadNotRouted), "{server}");
     }
 }
 
 #[test]
-fn an_error_page_may_ask_the_app_once_more() {
-    let facts =
-        told(&format!("error_page 404 /404.html;\nlocation /p/ {{ internal; root /x; }}\n{ASKS}"));
-    assert!(facts.iter().any(|it| it.kind == FactKind::ErrorsMasked), "{facts:#?}");
+fn an_error_page_may_pass_the_request_to_the_app_again() {
+    let facts = facts_of(&format!(
+        "error_page 404 /404.html;\nlocation /p/ {{ internal; root /x; }}\n{ASKS}"
+    ));
+    assert!(facts.iter().any(|fact| fact.kind == FactKind::ErrorsMasked), "{facts:#?}");
 }

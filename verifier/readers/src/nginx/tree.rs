@@ -5,18 +5,13 @@
 
 use sendfile_evidence::fact::Fact;
 
-use super::super::{
-    files::{Files, TOO_LARGE},
-    pattern::glob,
-};
-use crate::disk::Disk;
+use crate::{disk::Disk, files::Files, pattern::glob};
 
-pub(super) use super::super::directive::Directive;
+pub(super) use crate::directive::Directive;
 
 mod words;
 
-/// Maximum depth of nested blocks and includes.
-const DEEPEST: usize = 32;
+use self::words::DEEPEST;
 
 /// The text that `nginx -T` prints before each file.
 const MARKER: &str = "# configuration file ";
@@ -24,12 +19,12 @@ const MARKER: &str = "# configuration file ";
 /// Reads a file with all its includes, or a dump.
 pub(super) fn read(path: &str, disk: &mut dyn Disk, unread: &mut Vec<Fact>) -> Vec<Directive> {
     let files = Files::new(disk, unread);
-    let mut loader = Loader { files, dump: Vec::new(), folder: folder(path) };
+    let mut loader = Loader { files, dump: Vec::new(), directory: directory(path) };
     let Some((path, text)) = loader.files.named(path).pop() else { return Vec::new() };
     let dump = split_dump(&text);
     match dump.first().cloned() {
         Some((main, text)) => {
-            loader.folder = folder(&main);
+            loader.directory = directory(&main);
             loader.dump = dump;
             loader.parse(&main, &text, 0)
         }
@@ -37,28 +32,38 @@ pub(super) fn read(path: &str, disk: &mut dyn Disk, unread: &mut Vec<Fact>) -> V
     }
 }
 
-fn folder(path: &str) -> String {
-    path.rsplit_once('/').map_or(String::new(), |(folder, _)| format!("{folder}/"))
+/// The directory of a file, with a trailing slash; empty if the path has none.
+fn directory(path: &str) -> String {
+    match path.rsplit_once('/') {
+        Some((directory, _)) => format!("{directory}/"),
+        None => String::new(),
+    }
 }
 
 /// The files of a dump, by their markers; empty if the text is not a dump.
 fn split_dump(text: &str) -> Vec<(String, String)> {
     let mut files: Vec<(String, String)> = Vec::new();
     for line in text.split_inclusive('\n') {
-        let marked = line.trim_end().strip_prefix(MARKER).and_then(|it| it.strip_suffix(':'));
-        match (marked, files.last_mut()) {
-            (Some(path), _) => files.push((path.to_owned(), String::new())),
-            (None, Some((_, text))) => text.push_str(line),
-            (None, None) => {}
+        if let Some(path) = marked_path(line) {
+            files.push((path.to_owned(), String::new()));
+        } else if let Some((_, text)) = files.last_mut() {
+            text.push_str(line);
         }
     }
     files
 }
 
+/// The path in a marker of a dump.
+fn marked_path(line: &str) -> Option<&str> {
+    line.trim_end().strip_prefix(MARKER)?.strip_suffix(':')
+}
+
 struct Loader<'a> {
     files: Files<'a>,
+    /// The paths and texts of a dump; empty if the files are read from the disk.
     dump: Vec<(String, String)>,
-    folder: String,
+    /// The directory that relative paths refer to.
+    directory: String,
 }
 
 impl Loader<'_> {
@@ -89,7 +94,7 @@ impl Loader<'_> {
             }
             let pattern = match directive.arg(0) {
                 absolute if absolute.starts_with('/') => absolute.to_owned(),
-                relative => format!("{}{relative}", self.folder),
+                relative => format!("{}{relative}", self.directory),
             };
             for (path, text) in self.find(&pattern) {
                 whole.extend(self.parse(&path, &text, depth + 1));
@@ -98,15 +103,23 @@ impl Loader<'_> {
         *directives = whole;
     }
 
+    /// The files that an `include` names, and their texts.
     fn find(&mut self, pattern: &str) -> Vec<(String, String)> {
         if self.dump.is_empty() {
             return self.files.named(pattern);
         }
-        let named = self.dump.iter().filter(|(path, _)| glob(pattern, path));
-        let mut found: Vec<(String, String)> =
-            named.take_while(|(path, _)| self.files.counts(path)).cloned().collect();
+        let mut found = Vec::new();
+        for (path, text) in &self.dump {
+            if !glob(pattern, path) {
+                continue;
+            }
+            if !self.files.counts(path) {
+                break;
+            }
+            found.push((path.clone(), text.clone()));
+        }
         found.sort();
-        found.dedup_by(|a, b| a.0 == b.0);
+        found.dedup_by(|later, earlier| later.0 == earlier.0);
         if found.is_empty() && !pattern.contains(['*', '?', '[']) {
             self.files.not_read(pattern, "not in the dump");
         }
@@ -116,13 +129,11 @@ impl Loader<'_> {
 
 #[cfg(test)]
 mod tests {
-    use super::{
-        super::super::in_memory_disk::{InMemoryDisk, shape},
-        *,
-    };
+    use super::*;
+    use crate::in_memory_disk::{InMemoryDisk, shape};
 
     #[test]
-    fn includes_stand_where_they_are_written() {
+    fn includes_are_replaced_in_place() {
         let mut disk = InMemoryDisk::default()
             .with("/etc/nginx/nginx.conf", "http {\n include sites/*;\n}\ninclude gone;")
             .with("/etc/nginx/sites/a", "server {}")
@@ -137,7 +148,7 @@ mod tests {
     }
 
     #[test]
-    fn a_dump_is_many_files() {
+    fn a_dump_contains_several_files() {
         let dump = "nginx: the configuration file /etc/n.conf syntax is ok\n\
                     # configuration file /etc/n.conf:\nhttp { include m.d/*.conf; }\n\n\
                     # configuration file /etc/m.d/x.conf:\n\nserver { }\n";
@@ -148,14 +159,14 @@ mod tests {
     }
 
     #[test]
-    fn a_dump_that_lacks_a_file_or_repeats_one_is_not_whole() {
+    fn a_dump_that_lacks_a_file_or_is_too_large_is_reported() {
         let read = |dump: &str| {
             let mut unread = Vec::new();
             read("/d", &mut InMemoryDisk::default().with("/d", dump), &mut unread);
-            unread.iter().map(|it| it.detail.clone()).collect::<Vec<_>>()
+            unread.iter().map(|fact| fact.detail.clone()).collect::<Vec<_>>()
         };
         let lacks = "# configuration file /n.conf:\ninclude gone.conf; include m/*;\n";
-        assert_eq!(read(lacks), ["Cannot read `/gone.conf`: not in the dump"]);
+        assert_eq!(read(lacks), ["Cannot read `/gone.conf`: it is not in the dump"]);
         let repeats = format!(
             "# configuration file /n.conf:\n{}\n# configuration file /a:\n{}\n",
             "include a;".repeat(400),

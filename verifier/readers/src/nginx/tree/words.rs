@@ -2,7 +2,13 @@
 
 use std::{iter::Peekable, rc::Rc, str::CharIndices};
 
-use super::{DEEPEST, Directive, Files, TOO_LARGE};
+use crate::{
+    directive::Directive,
+    files::{Files, TOO_LARGE},
+};
+
+/// Maximum depth of nested blocks and includes.
+pub(super) const DEEPEST: usize = 32;
 
 /// The directives of a text, and what is wrong with it, if anything.
 pub(super) fn directives(
@@ -12,61 +18,104 @@ pub(super) fn directives(
 ) -> (Vec<Directive>, Option<String>) {
     let mut reader =
         Reader { text, rest: text.char_indices().peekable(), line: 1, file: Rc::from(path) };
-    // The directives of each open block, the outermost first, and the head of the block.
-    let mut open: Vec<(Directive, Vec<Directive>)> = Vec::new();
-    let mut now: Vec<Directive> = Vec::new();
-    let mut problem = None;
+    let mut tree = Tree::default();
     loop {
-        match reader.directive() {
-            Step::Plain(it) | Step::Opens(it) if !files.has_room(it.weight()) => {
-                problem.get_or_insert(format!("line {}: {TOO_LARGE}", it.line));
+        let step = reader.directive();
+        if let Step::Plain(directive) | Step::Opens(directive) = &step
+            && !files.has_room(directive.weight())
+        {
+            tree.report(directive.line, TOO_LARGE);
+            break;
+        }
+        match step {
+            Step::Plain(directive) => tree.current.push(directive),
+            Step::Opens(directive) if tree.open.len() >= DEEPEST => {
+                tree.report(directive.line, "blocks are nested too deeply");
                 break;
             }
-            Step::Plain(directive) => now.push(directive),
-            Step::Opens(directive) if open.len() >= DEEPEST => {
-                problem.get_or_insert(format!(
-                    "line {}: blocks are nested too deeply",
-                    directive.line
-                ));
-                break;
-            }
-            Step::Opens(directive) => open.push((directive, std::mem::take(&mut now))),
-            Step::Closes => match open.pop() {
-                Some((mut directive, outer)) => {
-                    directive.block = Some(std::mem::replace(&mut now, outer));
-                    now.push(directive);
-                }
-                None => {
-                    problem.get_or_insert_with(|| format!("line {}: unexpected `}}`", reader.line));
-                }
-            },
-            Step::Misconfiguration(what) => {
-                problem.get_or_insert_with(|| format!("line {}: {what}", reader.line));
-            }
+            Step::Opens(directive) => tree.open_block(directive),
+            Step::Closes if tree.open.is_empty() => tree.report(reader.line, "unexpected `}`"),
+            Step::Closes => tree.close_block(),
+            Step::Invalid(what) => tree.report(reader.line, what),
             Step::End => break,
         }
     }
-    if let Some((directive, _)) = open.last() {
-        let line = directive.line;
-        problem.get_or_insert_with(|| format!("the block at line {line} is not closed"));
-    }
-    while let Some((mut directive, outer)) = open.pop() {
-        directive.block = Some(std::mem::replace(&mut now, outer));
-        now.push(directive);
-    }
-    (now, problem)
+    tree.finish()
 }
 
+/// The directives that have been read so far.
+#[derive(Default)]
+struct Tree {
+    /// The open blocks, the outermost first: the head of the block, and the directives before it.
+    open: Vec<(Directive, Vec<Directive>)>,
+    /// The directives of the innermost open block.
+    current: Vec<Directive>,
+    /// The first problem.
+    problem: Option<String>,
+}
+
+impl Tree {
+    fn open_block(&mut self, head: Directive) {
+        let before = std::mem::take(&mut self.current);
+        self.open.push((head, before));
+    }
+
+    /// Closes the innermost open block, if any.
+    fn close_block(&mut self) {
+        if let Some((mut head, before)) = self.open.pop() {
+            head.block = Some(std::mem::replace(&mut self.current, before));
+            self.current.push(head);
+        }
+    }
+
+    fn report(&mut self, line: u32, what: &str) {
+        if self.problem.is_none() {
+            self.problem = Some(format!("line {line}: {what}"));
+        }
+    }
+
+    /// The directives of the whole text, with all blocks closed, and the first problem.
+    fn finish(mut self) -> (Vec<Directive>, Option<String>) {
+        if let Some((head, _)) = self.open.last()
+            && self.problem.is_none()
+        {
+            self.problem = Some(format!("the block at line {} is not closed", head.line));
+        }
+        while !self.open.is_empty() {
+            self.close_block();
+        }
+        (self.current, self.problem)
+    }
+}
+
+/// What the reader finds next.
 enum Step {
     Plain(Directive),
     Opens(Directive),
     Closes,
-    Misconfiguration(&'static str),
+    /// nginx rejects such a file.
+    Invalid(&'static str),
     End,
 }
 
-/// nginx rejects such a file.
-const UNFINISHED: Step = Step::Misconfiguration("directive without `;`");
+const UNFINISHED: Step = Step::Invalid("directive without `;`");
+
+/// Where a word ends.
+#[derive(Clone, Copy)]
+enum End {
+    Quote(char),
+    /// White space, or the end of the directive's head.
+    Separator,
+}
+
+impl End {
+    fn is(self, c: char) -> bool {
+        match self {
+            Self::Quote(quote) => c == quote,
+            Self::Separator => c.is_whitespace() || matches!(c, ';' | '{'),
+        }
+    }
+}
 
 struct Reader<'a> {
     text: &'a str,
@@ -93,27 +142,27 @@ impl Reader<'_> {
         let mut words: Vec<String> = Vec::new();
         let mut line = self.line;
         loop {
-            self.space();
+            self.skip_space();
             let Some(c) = self.peek() else {
                 return if words.is_empty() { Step::End } else { UNFINISHED };
             };
             match c {
                 ';' => {
                     self.next();
-                    return self
-                        .made(words, line)
-                        .map_or(Step::Misconfiguration("empty directive"), Step::Plain);
+                    return match self.made(words, line) {
+                        Some(directive) => Step::Plain(directive),
+                        None => Step::Invalid("empty directive"),
+                    };
                 }
                 '{' => {
                     self.next();
-                    let lua = words.first().is_some_and(|it| it.ends_with("_by_lua_block"));
                     let Some(directive) = self.made(words, line) else {
-                        return Step::Misconfiguration("block without a name");
+                        return Step::Invalid("block without a name");
                     };
-                    if !lua {
+                    if !directive.name.ends_with("_by_lua_block") {
                         return Step::Opens(directive);
                     }
-                    self.lua();
+                    self.skip_lua();
                     return Step::Plain(directive);
                 }
                 '}' if words.is_empty() => {
@@ -140,10 +189,10 @@ impl Reader<'_> {
         Some(Directive { name, spelled, args: words, file: self.file.clone(), line, block: None })
     }
 
-    fn space(&mut self) {
+    fn skip_space(&mut self) {
         while let Some(c) = self.peek() {
             match c {
-                '#' => while self.next().is_some_and(|it| it != '\n') {},
+                '#' => self.skip_line(),
                 c if c.is_whitespace() || c == '\u{feff}' => {
                     self.next();
                 }
@@ -152,24 +201,32 @@ impl Reader<'_> {
         }
     }
 
+    fn skip_line(&mut self) {
+        while let Some(c) = self.next() {
+            if c == '\n' {
+                return;
+            }
+        }
+    }
+
     fn word(&mut self) -> String {
         match self.peek() {
             Some(quote @ ('"' | '\'')) => {
                 self.next();
-                self.until(|c| c == quote, true)
+                self.until(End::Quote(quote))
             }
-            _ => self.until(|c| c.is_whitespace() || matches!(c, ';' | '{'), false),
+            _ => self.until(End::Separator),
         }
     }
 
     /// The characters up to an end character, which is consumed too if it is a quote. A backslash
     /// prevents the next character from ending the word, and is itself removed only before quotes,
     /// backslash, t, r and n.
-    fn until(&mut self, ends: impl Fn(char) -> bool, quoted: bool) -> String {
+    fn until(&mut self, end: End) -> String {
         let mut word = String::new();
         while let Some(c) = self.peek() {
-            if ends(c) {
-                if quoted {
+            if end.is(c) {
+                if matches!(end, End::Quote(_)) {
                     self.next();
                 }
                 break;
@@ -197,29 +254,29 @@ impl Reader<'_> {
     }
 
     /// Skips a lua block: braces in its strings and comments do not count.
-    fn lua(&mut self) {
+    fn skip_lua(&mut self) {
         let mut depth = 1_usize;
         while depth > 0 {
             let Some(c) = self.next() else { return };
             match c {
                 '{' => depth += 1,
                 '}' => depth -= 1,
-                '"' | '\'' => self.lua_string(c),
+                '"' | '\'' => self.skip_lua_string(c),
                 '-' if self.peek() == Some('-') => {
                     self.next();
-                    if !self.lua_bracket() {
-                        while self.next().is_some_and(|it| it != '\n') {}
+                    if !self.skip_lua_comment() {
+                        self.skip_line();
                     }
                 }
                 '[' => {
-                    self.lua_bracket_behind();
+                    self.skip_lua_brackets();
                 }
                 _ => {}
             }
         }
     }
 
-    fn lua_string(&mut self, quote: char) {
+    fn skip_lua_string(&mut self, quote: char) {
         while let Some(c) = self.next() {
             match c {
                 '\\' => {
@@ -231,16 +288,17 @@ impl Reader<'_> {
         }
     }
 
-    fn lua_bracket(&mut self) -> bool {
+    /// Skips a comment in brackets; false if the comment ends with the line.
+    fn skip_lua_comment(&mut self) -> bool {
         if self.peek() != Some('[') {
             return false;
         }
         self.next();
-        self.lua_bracket_behind()
+        self.skip_lua_brackets()
     }
 
-    /// Skips `[[ … ]]` or `[==[ … ]==]`, whose first bracket has been read.
-    fn lua_bracket_behind(&mut self) -> bool {
+    /// Skips `[[ … ]]` or `[==[ … ]==]`, whose first bracket has been read; false if it is neither.
+    fn skip_lua_brackets(&mut self) -> bool {
         let mut level = 0_usize;
         while self.peek() == Some('=') {
             self.next();
@@ -249,36 +307,40 @@ impl Reader<'_> {
         if self.peek() != Some('[') {
             return false;
         }
-        let end = format!("]{}]", "=".repeat(level));
-        let from = self.rest.peek().map_or(self.text.len(), |(at, _)| *at);
-        let length =
-            self.text[from..].find(&end).map_or(self.text.len() - from, |it| it + end.len());
-        while self.rest.peek().is_some_and(|(at, _)| *at < from + length) {
+        let closing = format!("]{}]", "=".repeat(level));
+        let from = self.position();
+        let end = match self.text[from..].find(&closing) {
+            Some(length) => from + length + closing.len(),
+            None => self.text.len(),
+        };
+        while self.position() < end {
             self.next();
         }
         true
+    }
+
+    /// The position of the next character in the text.
+    fn position(&mut self) -> usize {
+        match self.rest.peek() {
+            Some((at, _)) => *at,
+            None => self.text.len(),
+        }
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{super::super::super::in_memory_disk::InMemoryDisk, *};
+    use super::*;
+    use crate::in_memory_disk::{self, InMemoryDisk};
 
     fn shape(text: &str) -> String {
-        fn one(it: &Directive) -> String {
-            let words = [&[it.name.clone()][..], &it.args].concat().join("|");
-            match &it.block {
-                Some(block) => {
-                    let inside: Vec<String> = block.iter().map(one).collect();
-                    format!("{words}{{{}}}", inside.join(";"))
-                }
-                None => words,
-            }
-        }
         let (mut disk, mut unread) = (InMemoryDisk::default(), Vec::new());
         let (directives, problem) = directives("f", text, &mut Files::new(&mut disk, &mut unread));
-        let all: Vec<String> = directives.iter().map(one).collect();
-        all.join(";") + problem.map_or(String::new(), |it| format!(" !{it}")).as_str()
+        let shape = in_memory_disk::shape(&directives);
+        match problem {
+            Some(problem) => format!("{shape} !{problem}"),
+            None => shape,
+        }
     }
 
     #[test]
@@ -293,7 +355,7 @@ mod tests {
     }
 
     #[test]
-    fn lua_is_left_behind() {
+    fn lua_blocks_are_skipped() {
         let lua =
             "content_by_lua_block {\n s = \"}\" -- }\n t = [==[ } ]] ]==] u = {1} --[[ } ]] }\nx;";
         assert_eq!(shape(lua), "content_by_lua_block;x");
@@ -301,7 +363,7 @@ mod tests {
     }
 
     #[test]
-    fn odd_input_is_no_panic() {
+    fn odd_input_does_not_panic() {
         assert_eq!(shape("a } b;"), "b !line 1: directive without `;`");
         assert_eq!(shape("a { b;"), "a{b} !the block at line 1 is not closed");
         assert_eq!(shape("} a;"), "a !line 1: unexpected `}`");
