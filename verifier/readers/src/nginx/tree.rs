@@ -166,7 +166,7 @@ mod tests {
             unread.iter().map(|fact| fact.detail.clone()).collect::<Vec<_>>()
         };
         let lacks = "# configuration file /n.conf:\ninclude gone.conf; include m/*;\n";
-        assert_eq!(read(lacks), ["Cannot read `/gone.conf`: it is not in the dump"]);
+        assert_eq!(read(lacks), ["Cannot read `/gone.conf`: not in the dump"]);
         let repeats = format!(
             "# configuration file /n.conf:\n{}\n# configuration file /a:\n{}\n",
             "include a;".repeat(400),
