@@ -2,11 +2,6 @@
 //!
 //! Cargo runs this again when a file below `tests/faults` is added, changed or deleted.
 
-#![expect(
-    clippy::print_stdout,
-    reason = "Cargo reads the instructions of a build script from stdout"
-)]
-
 use std::{
     collections::BTreeMap,
     env,
