@@ -1,10 +1,13 @@
 //! From the command line to a configuration with no option left open.
 
 use sendfile_evidence::{Access, Check, Intent};
-use sendfile_probe::config::{
-    self, Config, ConfigError, Credentials, Depth, Expectations, LocalPlaces, Metadata, Network,
-    Places, StorageAt, Target, Trust, expected, fixture_at, handoff, headers, storage_at, targets,
-    urls,
+use sendfile_probe::{
+    config::{
+        self, Config, ConfigError, Credentials, Depth, Expectations, LocalPlaces, Metadata,
+        Network, Places, StorageAt, Target, Trust, expected, fixture_at, handoff, headers,
+        storage_at, targets, urls,
+    },
+    url::{Url, UrlError},
 };
 use sendfile_rules::Choice;
 use thiserror::Error;
@@ -88,22 +91,24 @@ fn places(args: &Verify) -> Result<Places, ArgsError> {
     let storage = storage(args)?;
     match (&args.fixture, &args.site, &args.full) {
         (Some(fixture), Some(site), _) => {
-            let fixture =
-                fixture_at(fixture, args.unix_socket.clone()).map_err(in_option("--fixture"))?;
-            let site = site.parse().map_err(in_option("--site"))?;
+            let fixture = fixture_at(fixture, args.unix_socket.clone()).in_option("--fixture")?;
+            let site = site.parse::<Url>().in_option("--site")?;
             Ok(Places::Fixture { fixture, site, storage })
         }
         (_, _, Some(full)) => {
-            let app = args.app.as_deref().map(str::parse).transpose();
-            let direct = args.direct.as_deref().map(str::parse).transpose();
-            Ok(Places::Urls {
-                storage,
-                app: app.map_err(in_option("--app"))?,
-                direct: direct.map_err(in_option("--direct"))?,
-                full: full.parse().map_err(in_option("--full"))?,
-            })
+            let app = optional_url(args.app.as_deref()).in_option("--app")?;
+            let direct = optional_url(args.direct.as_deref()).in_option("--direct")?;
+            let full = full.parse::<Url>().in_option("--full")?;
+            Ok(Places::Urls { storage, app, direct, full })
         }
         _ => Err(ConfigError::Nothing.into()),
+    }
+}
+
+fn optional_url(text: Option<&str>) -> Result<Option<Url>, UrlError> {
+    match text {
+        Some(text) => text.parse().map(Some),
+        None => Ok(None),
     }
 }
 
@@ -116,28 +121,37 @@ fn storage(args: &Verify) -> Result<Option<StorageAt>, ConfigError> {
 
 fn expectations(args: &Verify) -> Result<Expectations, ArgsError> {
     let (header, value) = match &args.handoff {
-        Some(line) => handoff(line).map_err(in_option("--handoff"))?,
+        Some(line) => handoff(line).in_option("--handoff")?,
         None => (None, None),
     };
     Ok(Expectations {
         intent: Intent {
             header,
             value,
-            expect: expected(&args.expect_header).map_err(in_option("--expect-header"))?,
+            expect: expected(&args.expect_header).in_option("--expect-header")?,
             access: if args.private { Access::Private } else { Access::Unsaid },
             cert_days: args.cert_days,
         },
-        app_headers: headers(&args.app_header).map_err(in_option("--app-header"))?,
-        full_headers: headers(&args.full_header).map_err(in_option("--full-header"))?,
+        app_headers: headers(&args.app_header).in_option("--app-header")?,
+        full_headers: headers(&args.full_header).in_option("--full-header")?,
         full_method: args.full_method.clone(),
         unix_socket: args.unix_socket.clone(),
-        inner: urls(&args.inner).map_err(in_option("--inner"))?,
-        refused: urls(&args.refused).map_err(in_option("--refused"))?,
+        inner: urls(&args.inner).in_option("--inner")?,
+        refused: urls(&args.refused).in_option("--refused")?,
         local: local_of(args),
     })
 }
 
 /// Adds the option to the error of its value.
-fn in_option<E: Into<ConfigError>>(option: &'static str) -> impl FnOnce(E) -> ArgsError {
-    move |error| ArgsError::Option { option, source: error.into() }
+trait InOption<T> {
+    fn in_option(self, option: &'static str) -> Result<T, ArgsError>;
+}
+
+impl<T, E: Into<ConfigError>> InOption<T> for Result<T, E> {
+    fn in_option(self, option: &'static str) -> Result<T, ArgsError> {
+        match self {
+            Ok(value) => Ok(value),
+            Err(error) => Err(ArgsError::Option { option, source: error.into() }),
+        }
+    }
 }

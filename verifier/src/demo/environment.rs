@@ -16,7 +16,7 @@ use sendfile_probe::config::{ConfigError, LocalPlaces, Target, target};
 use tempfile::TempDir;
 
 use super::{
-    error::DemoError,
+    error::{AtPath, DemoError},
     fault::{Act, App, Fault, Relay},
     process::{ProxyProcess, ProxySetup},
     proxy::{self, DemoProxy, HandoffPrefix},
@@ -71,7 +71,7 @@ impl DemoEnvironment {
         let directory = tempfile::Builder::new()
             .prefix("sendfile-check-")
             .tempdir()
-            .map_err(DemoError::file(&std::env::temp_dir()))?;
+            .at(&std::env::temp_dir())?;
         open_to_all(directory.path())?;
         let storage = directory.path().join("storage");
         create_open_directory(&storage)?;
@@ -187,15 +187,15 @@ impl DemoEnvironment {
                 Ok(())
             }
             Act::CompressAndRotate => {
-                let content = fs::read(&dummy).map_err(DemoError::file(&dummy))?;
-                compress(&dummy, &content).map_err(DemoError::file(&dummy))?;
+                let content = fs::read(&dummy).at(&dummy)?;
+                compress(&dummy, &content).at(&dummy)?;
                 self.rotate().await?;
                 Ok(())
             }
             // The proxy was started with an empty directory.
             Act::HideStorage => Ok(()),
         };
-        changed.map_err(DemoError::file(&dummy))
+        changed.at(&dummy)
     }
 
     async fn download(&self) -> Result<(), DemoError> {
@@ -203,7 +203,7 @@ impl DemoEnvironment {
             Some(full) => full.to_owned(),
             None => format!("{}/healthcheck-utils/download", self.site_url),
         };
-        download(&url).await.map_err(DemoError::file(Path::new(&url)))
+        download(&url).await.at(Path::new(&url))
     }
 
     async fn rotate(&self) -> Result<(), DemoError> {
@@ -430,11 +430,11 @@ impl TargetValues {
 
 /// Creates a directory that the proxy's user can access, regardless of the umask.
 fn create_open_directory(path: &Path) -> Result<(), DemoError> {
-    fs::create_dir(path).map_err(DemoError::file(path))?;
+    fs::create_dir(path).at(path)?;
     open_to_all(path)
 }
 
 fn open_to_all(directory: &Path) -> Result<(), DemoError> {
     let mode = fs::Permissions::from_mode(0o755);
-    fs::set_permissions(directory, mode).map_err(DemoError::file(directory))
+    fs::set_permissions(directory, mode).at(directory)
 }

@@ -1,6 +1,6 @@
 //! What can go wrong while the demo is set up.
 
-use std::path::Path;
+use std::{io, path::Path};
 
 use sendfile_evidence::Server;
 use thiserror::Error;
@@ -28,7 +28,7 @@ pub enum DemoError {
         /// The path.
         path: String,
         /// The cause.
-        source: std::io::Error,
+        source: io::Error,
     },
     /// A value is not valid in the snippet.
     #[error(transparent)]
@@ -63,10 +63,16 @@ pub enum DemoError {
     },
 }
 
-impl DemoError {
-    /// Adds the path to the error of a file.
-    pub(super) fn file(path: &Path) -> impl FnOnce(std::io::Error) -> Self + use<> {
-        let path = path.display().to_string();
-        move |source| Self::File { path, source }
+/// Adds a path to the error of an operation on a file.
+pub(super) trait AtPath<T> {
+    fn at(self, path: &Path) -> Result<T, DemoError>;
+}
+
+impl<T> AtPath<T> for io::Result<T> {
+    fn at(self, path: &Path) -> Result<T, DemoError> {
+        match self {
+            Ok(value) => Ok(value),
+            Err(source) => Err(DemoError::File { path: path.display().to_string(), source }),
+        }
     }
 }

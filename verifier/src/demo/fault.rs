@@ -80,7 +80,7 @@ impl Fault {
     }
 
     /// All faults of a proxy, with their ids.
-    pub fn all_of(proxy: Server) -> Vec<(&'static str, Self)> {
+    pub fn all_of(proxy: Server) -> impl Iterator<Item = (&'static str, Self)> {
         let mut faults = Vec::new();
         for (id, _) in FAULTS {
             if let Ok(fault) = Self::named(id)
@@ -89,7 +89,7 @@ impl Fault {
                 faults.push((*id, fault));
             }
         }
-        faults
+        faults.into_iter()
     }
 
     /// The fault with this id, if it belongs to this proxy.

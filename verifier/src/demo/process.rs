@@ -20,7 +20,7 @@ use sendfile_fixture::{
 };
 
 use super::{
-    error::DemoError,
+    error::{AtPath, DemoError},
     fault::{Edited, Fault},
     proxy::{self, InstalledProgram, Program},
 };
@@ -82,8 +82,8 @@ impl ProxyProcess {
         let Program::Installed(program) = &proxy::of(server)?.program else {
             return Err(DemoError::NotInstalled("a proxy for the chain"));
         };
-        fs::create_dir(&setup.run).map_err(DemoError::file(&setup.run))?;
-        let port = free_port().map_err(DemoError::file(&setup.run))?;
+        fs::create_dir(&setup.run).at(&setup.run)?;
+        let port = free_port().at(&setup.run)?;
         let snippet = format!("{rules}\n# forward the rest\n");
         let files = ConfigFiles::filled(program.site, &snippet, setup, port);
         spawn_and_wait(program, &files, port, &setup.run).map(Self::Installed)
@@ -122,7 +122,7 @@ fn start_installed(
     setup: &ProxySetup<'_>,
     fault: Option<&Fault>,
 ) -> Result<InstalledProxy, DemoError> {
-    let port = free_port().map_err(DemoError::file(&setup.run))?;
+    let port = free_port().at(&setup.run)?;
     let shipped = ConfigFiles::of(program, setup, port, None)?;
     let edited = ConfigFiles::of(program, setup, port, fault)?;
     let edit = fault.map(|fault| fault.edited).unwrap_or_default();
@@ -133,7 +133,7 @@ fn start_installed(
     };
     let proxy = spawn_and_wait(program, loaded, port, &setup.run)?;
     if edit != Edited::Loaded {
-        proxy.wait_for_response().map_err(DemoError::file(&setup.run))?;
+        proxy.wait_for_response().at(&setup.run)?;
         on_disk.write(&setup.run)?;
     }
     Ok(proxy)
@@ -210,7 +210,7 @@ fn edited(file: &str, text: &str, fault: Option<&Fault>) -> Result<String, DemoE
 }
 
 fn write(path: &Path, text: &str) -> Result<(), DemoError> {
-    fs::write(path, text).map_err(DemoError::file(path))
+    fs::write(path, text).at(path)
 }
 
 /// A free port, because these proxies cannot report which port they bound. It is outside the system's
@@ -241,9 +241,9 @@ fn spawn_and_wait(
 ) -> Result<InstalledProxy, DemoError> {
     // lighttpd opens its log as its unprivileged user.
     let writable = run.join("tmp");
-    fs::create_dir(&writable).map_err(DemoError::file(&writable))?;
+    fs::create_dir(&writable).at(&writable)?;
     let all = fs::Permissions::from_mode(0o777);
-    fs::set_permissions(&writable, all).map_err(DemoError::file(&writable))?;
+    fs::set_permissions(&writable, all).at(&writable)?;
     files.write(run)?;
     write(&run.join("index.html"), "<!doctype html><title>The site</title>\n")?;
     let mut proxy = InstalledProxy {
@@ -260,8 +260,8 @@ fn spawn_and_wait(
 fn spawn(program: &InstalledProgram, run: &Path) -> Result<Child, DemoError> {
     let output = run.join("output.log");
     for path in program.commands {
-        let log = fs::File::create(&output).map_err(DemoError::file(&output))?;
-        let errors = log.try_clone().map_err(DemoError::file(&output))?;
+        let log = fs::File::create(&output).at(&output)?;
+        let errors = log.try_clone().at(&output)?;
         let mut command = Command::new(path);
         command.args((program.arguments)(&run.display().to_string()));
         command.current_dir(run).env("HOME", run);

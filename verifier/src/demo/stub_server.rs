@@ -18,7 +18,7 @@ use tokio::{
     time::timeout,
 };
 
-use super::error::DemoError;
+use super::error::{AtPath, DemoError};
 
 /// Maximum size of a request head, in bytes.
 const HEAD_MAX: usize = 16 << 10;
@@ -81,9 +81,9 @@ impl StubServer {
         if responses.is_empty() {
             return Ok(None);
         }
-        let in_socket = || DemoError::file(Path::new("127.0.0.1:0"));
-        let listener = TcpListener::bind(("127.0.0.1", 0)).await.map_err(in_socket())?;
-        let address = listener.local_addr().map_err(in_socket())?;
+        let any_port = Path::new("127.0.0.1:0");
+        let listener = TcpListener::bind(("127.0.0.1", 0)).await.at(any_port)?;
+        let address = listener.local_addr().at(any_port)?;
         let mut responses = responses.to_vec();
         for response in &mut responses {
             response.fill(storage, store.unwrap_or(address));
