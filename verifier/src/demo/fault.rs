@@ -44,7 +44,7 @@ pub struct Fault {
     /// The hand-off that the app sends instead of the expected one.
     pub app: Option<App>,
     /// The responses of a stub that replaces the fixture as the app.
-    #[serde(default, rename = "answers")]
+    #[serde(default)]
     pub responses: Vec<StubResponse>,
     /// The responses of a stub of an object store at `@STORE@`.
     #[serde(default)]
