@@ -1,8 +1,8 @@
-//! The verifier against what an operator would type by hand, side by side in one run, in
-//! alternating rounds.
+//! Compares the verifier with the commands that an operator would type by hand, in alternating rounds of
+//! one run.
 //!
-//! `cargo bench -p sendfile-check`. Wants nginx, curl, openssl and a shell. Machines differ and are
-//! noisy: only the ratios mean something, and nothing fails by them.
+//! `cargo bench -p sendfile-check`. Requires nginx, curl, openssl and a shell. Machines differ and are
+//! noisy: only the ratios are significant, and none of them is an error.
 
 use std::{
     error::Error,
@@ -11,7 +11,8 @@ use std::{
     time::{Duration, Instant},
 };
 
-use sendfile_check::{args::DemoProxy, demo::DemoEnvironment};
+use sendfile_check::demo::DemoEnvironment;
+use sendfile_evidence::Server;
 use sha2::Digest as _;
 
 type Result<T> = std::result::Result<T, Box<dyn Error>>;
@@ -23,22 +24,24 @@ const GIBIBYTE: u64 = 1 << 30;
 async fn main() -> Result<()> {
     let mut out = std::io::stdout();
     hashing(&mut out)?;
-    let stage = DemoEnvironment::set(DemoProxy::Nginx, None).await?;
-    small(&mut out, &stage)?;
-    stage.clear().await;
-    let stage = DemoEnvironment::sized(DemoProxy::Nginx, None, GIBIBYTE).await?;
-    large(&mut out, &stage)?;
-    stage.clear().await;
+    let environment = DemoEnvironment::start(Server::Nginx, None).await?;
+    small(&mut out, &environment)?;
+    environment.stop().await;
+    let environment = DemoEnvironment::start_with_size(Server::Nginx, None, GIBIBYTE).await?;
+    large(&mut out, &environment)?;
+    environment.stop().await;
     Ok(())
 }
 
-/// Whether sha2 uses the processor's SHA instructions: without them it does about 250 MB/s, with
-/// them several times that.
+/// Measures sha2: with the processor's SHA instructions it is several times faster than the about
+/// 250 MB/s without them.
 fn hashing(out: &mut impl std::io::Write) -> Result<()> {
     let piece = vec![0xa5; 1 << 20];
     let mut hash = sha2::Sha256::new();
     let began = Instant::now();
-    (0..512).for_each(|_| hash.update(&piece));
+    for _ in 0..512 {
+        hash.update(&piece);
+    }
     let digest = hash.finalize();
     let speed = 512.0 * 1.048_576 / began.elapsed().as_secs_f64();
     writeln!(out, "sha2 in memory          {speed:8.0} MB/s  (digest {:02x}…)", digest[0])?;
@@ -47,21 +50,21 @@ fn hashing(out: &mut impl std::io::Write) -> Result<()> {
     Ok(())
 }
 
-/// A rule that no check needs, so that only the layers are asked.
+/// A rule that no check needs, so that only the layers are requested.
 const NO_CHECKS: &str = "frontend.unreachable";
 
-/// A whole default verification of a small dummy, process start included.
-fn small(out: &mut impl std::io::Write, stage: &DemoEnvironment) -> Result<()> {
-    let (download, direct) = (url(stage, "download"), url(stage, "direct/dummy.bin"));
-    let app = format!("{}/download", stage.fixture_url());
-    let file = stage.storage().join("healthcheck/dummy.bin");
+/// Measures a default verification of a small dummy, including the start of the process.
+fn small(out: &mut impl std::io::Write, environment: &DemoEnvironment) -> Result<()> {
+    let (download, direct) = (url(environment, "download"), url(environment, "direct/dummy.bin"));
+    let app = format!("{}/download", environment.fixture_url());
+    let file = environment.storage().join("healthcheck/dummy.bin");
     let by_hand = format!(
         "for url in {download} {app} {direct} file://{}; \
          do curl -s $url | sha256sum; done >/dev/null",
         file.display()
     );
-    let layers = || run(verify(stage).args(["--only", NO_CHECKS]), 0);
-    let ours = || run(&mut verify(stage), 0);
+    let layers = || run(verify(environment).args(["--only", NO_CHECKS]), 0);
+    let ours = || run(&mut verify(environment), 0);
     let [ours, theirs, layers] = medians(41, [&ours, &|| run(&mut shell(&by_hand), 0), &layers])?;
     writeln!(out, "\nverification, 4 KiB     {}", milliseconds(ours))?;
     writeln!(out, "4 × curl | sha256sum    {}", milliseconds(theirs))?;
@@ -72,10 +75,10 @@ fn small(out: &mut impl std::io::Write, stage: &DemoEnvironment) -> Result<()> {
     Ok(())
 }
 
-/// One download of a large dummy through nginx.
-fn large(out: &mut impl std::io::Write, stage: &DemoEnvironment) -> Result<()> {
-    let download = url(stage, "download");
-    let file = stage.storage().join("healthcheck/dummy.bin");
+/// Measures one download of a large dummy through nginx.
+fn large(out: &mut impl std::io::Write, environment: &DemoEnvironment) -> Result<()> {
+    let download = url(environment, "download");
+    let file = environment.storage().join("healthcheck/dummy.bin");
     let on_disk = format!("openssl dgst -sha256 {} >/dev/null", file.display());
     let piped = format!("curl -s {download} | openssl dgst -sha256 >/dev/null");
     let layer = ["verify", "-q", "--only", NO_CHECKS, "--full", &download];
@@ -89,17 +92,18 @@ fn large(out: &mut impl std::io::Write, stage: &DemoEnvironment) -> Result<()> {
     writeln!(out, "ratio to the disk       {:8.3}     (at most 1.10)", ratio(ours, theirs))?;
     writeln!(out, "ratio to the pipe       {:8.3}     (at most 0.6)", ratio(ours, by_pipe))?;
     let large = peak(program(&["verify", "-q", "--full", &download]))?;
-    let small = peak(program(&["verify", "-q", "--full", &url(stage, "probe/no-extension")]))?;
+    let small =
+        peak(program(&["verify", "-q", "--full", &url(environment, "probe/no-extension")]))?;
     writeln!(
         out,
         "memory, 1 GiB           {large:8} KiB (at most 32768; a 4 KiB dummy takes {small})"
     )?;
-    let [whole] = medians(3, [&|| run(&mut verify(stage), 0)])?;
+    let [whole] = medians(3, [&|| run(&mut verify(environment), 0)])?;
     writeln!(out, "all four layers, 1 GiB  {}", milliseconds(whole))?;
     Ok(())
 }
 
-/// The median time of each contender, asked in turn.
+/// The median time of each contender; they run in turn.
 fn medians<const N: usize>(
     rounds: usize,
     contenders: [&dyn Fn() -> Result<()>; N],
@@ -118,15 +122,15 @@ fn medians<const N: usize>(
     }))
 }
 
-fn verify(stage: &DemoEnvironment) -> Command {
-    let storage = format!("file://{}", stage.storage().display());
+fn verify(environment: &DemoEnvironment) -> Command {
+    let storage = format!("file://{}", environment.storage().display());
     program(&[
         "verify",
         "-q",
         "--fixture",
-        stage.fixture_url(),
+        environment.fixture_url(),
         "--site",
-        stage.site_url(),
+        environment.site_url(),
         "--storage",
         &storage,
     ])
@@ -144,7 +148,7 @@ fn shell(line: &str) -> Command {
     command
 }
 
-/// A contender that fails has no time.
+/// Runs a contender, which must end with this status.
 fn run(command: &mut Command, status: i32) -> Result<()> {
     let ended = command.status()?;
     if ended.code() == Some(status) {
@@ -154,23 +158,26 @@ fn run(command: &mut Command, status: i32) -> Result<()> {
     }
 }
 
-/// The most memory that a process held, in KiB: the last high-water mark seen before it ended.
+/// The maximum memory of a process, in KiB: the last high-water mark before it ended.
 fn peak(mut command: Command) -> Result<u64> {
     let mut child: Child = command.spawn()?;
     let status = format!("/proc/{}/status", child.id());
     let mut most = 0;
     while child.try_wait()?.is_none() {
         let text = fs::read_to_string(&status).unwrap_or_default();
-        let mark = text
-            .lines()
-            .find_map(|it| it.strip_prefix("VmHWM:")?.trim().strip_suffix(" kB")?.parse().ok());
-        most = most.max(mark.unwrap_or(0));
+        most = most.max(high_water_mark(&text).unwrap_or(0));
     }
     Ok(most)
 }
 
-fn url(stage: &DemoEnvironment, path: &str) -> String {
-    format!("{}/healthcheck-utils/{path}", stage.site_url())
+/// The maximum memory in the status file of a process, in KiB.
+fn high_water_mark(status: &str) -> Option<u64> {
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+    line.trim().strip_suffix(" kB")?.parse().ok()
+}
+
+fn url(environment: &DemoEnvironment, path: &str) -> String {
+    format!("{}/healthcheck-utils/{path}", environment.site_url())
 }
 
 fn milliseconds(time: Duration) -> String {

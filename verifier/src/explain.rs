@@ -2,29 +2,28 @@
 
 use std::io::{self, Write};
 
-use clap::ValueEnum;
-
-use crate::{
-    demo::fault::{FAULTS, Fault},
-    report::Width,
-    snippet::Proxy,
-};
+use sendfile_evidence::Server;
 use sendfile_rules::{Remedy, Rule, Severity, rules};
 
-/// The maximum number of examples.
-const EXAMPLES: usize = 3;
+use crate::report::Width;
+
+#[cfg(feature = "demo")]
+mod examples;
 
 /// Writes all rules, one per line.
 pub fn list(out: &mut impl Write) -> io::Result<()> {
-    let width = rules().map(|it| it.id.len()).max().unwrap_or(0);
-    rules().try_for_each(|it| writeln!(out, "{:width$}  {}", it.id, it.summary))
+    let width = rules().map(|rule| rule.id.len()).max().unwrap_or(0);
+    for rule in rules() {
+        writeln!(out, "{:width$}  {}", rule.id, rule.summary)?;
+    }
+    Ok(())
 }
 
 /// Explains one rule, for one proxy or for all of them.
 pub fn explain(
     out: &mut impl Write,
     rule: &Rule,
-    proxy: Option<Proxy>,
+    proxy: Option<Server>,
     width: Width,
 ) -> io::Result<()> {
     writeln!(out, "{}", width.wrapped(&format!("{}: {}", rule.id, rule.summary), 0, 2))?;
@@ -37,57 +36,26 @@ pub fn explain(
     for line in remedies(&rule.remedy, proxy) {
         writeln!(out, "  {}", width.remedy(&line, 2, 4))?;
     }
-    for (id, fault) in examples(rule, proxy) {
-        example(out, id, &fault, width)?;
-    }
+    #[cfg(feature = "demo")]
+    examples::write(out, rule, proxy, width)?;
     Ok(())
 }
 
 /// The remedies, those for a proxy after its name.
-fn remedies(remedy: &Remedy, proxy: Option<Proxy>) -> Vec<String> {
+fn remedies(remedy: &Remedy, proxy: Option<Server>) -> Vec<String> {
     let mut lines = Vec::new();
-    for (server, text) in remedy.servers {
-        if proxy.is_none_or(|proxy| proxy.server() == *server) {
+    for server in Server::ALL {
+        if proxy.is_some_and(|proxy| proxy != server) {
+            continue;
+        }
+        if let Some(text) = remedy.of(server) {
             lines.push(format!("{}: {text}", server.name()));
         }
     }
-    match (lines.is_empty(), proxy) {
-        (true, _) => lines.push(remedy.any.to_owned()),
-        (false, Some(_)) => {}
-        (false, None) => lines.push(format!("other proxies: {}", remedy.any)),
+    if lines.is_empty() {
+        lines.push(remedy.any.to_owned());
+    } else if proxy.is_none() {
+        lines.push(format!("other proxies: {}", remedy.any));
     }
     lines
-}
-
-/// The faults with this rule as their first finding: those of the proxy if it has any, otherwise
-/// those of nginx first.
-fn examples(rule: &Rule, proxy: Option<Proxy>) -> Vec<(&'static str, Fault)> {
-    let preferred = proxy.unwrap_or(Proxy::Nginx).to_possible_value();
-    let preferred = preferred.as_ref().map_or("", |value| value.get_name());
-    let mut faults = Vec::new();
-    for (id, _) in FAULTS {
-        if let Ok(fault) = Fault::named(id)
-            && fault.expected.first().is_some_and(|expected| expected == rule.id)
-        {
-            faults.push((*id, fault));
-        }
-    }
-    faults.sort_by_key(|(_, fault)| fault.proxy != preferred);
-    let any_preferred = faults.first().is_some_and(|(_, fault)| fault.proxy == preferred);
-    if proxy.is_some() && any_preferred {
-        faults.retain(|(_, fault)| fault.proxy == preferred);
-    }
-    faults.truncate(EXAMPLES);
-    faults
-}
-
-/// A fault that reproduces the finding; the tests use the same one.
-fn example(out: &mut impl Write, id: &str, fault: &Fault, width: Width) -> io::Result<()> {
-    writeln!(out, "\n{}", width.wrapped(&format!("Example: {}", fault.story), 0, 2))?;
-    if let (Some(file), Some(edit)) = (&fault.file, &fault.edit) {
-        writeln!(out, "  {file}")?;
-        edit.from.lines().try_for_each(|line| writeln!(out, "  - {line}"))?;
-        edit.to.lines().try_for_each(|line| writeln!(out, "  + {line}"))?;
-    }
-    writeln!(out, "  sendfile-check demo --proxy {} --fault {id}", fault.proxy)
 }

@@ -5,7 +5,8 @@ use std::{
     process::ExitCode,
 };
 
-use anstream::AutoStream;
+use anstream::{AutoStream, ColorChoice};
+use anyhow::Context;
 use clap::Parser;
 use sendfile_check::{
     args::{Cli, Color},
@@ -13,30 +14,28 @@ use sendfile_check::{
 };
 
 fn main() -> ExitCode {
-    let cli = Cli::parse();
-    let runtime = match tokio::runtime::Runtime::new() {
-        Ok(runtime) => runtime,
+    match run(&Cli::parse()) {
+        Ok(status) => status,
         Err(error) => {
-            return failed(
-                &anyhow::Error::new(error).context("cannot start the asynchronous runtime"),
-            );
+            // If standard error is closed too, the error cannot be reported.
+            let _ = writeln!(io::stderr(), "error: {}", program::error_message(&error));
+            ExitCode::from(2)
         }
-    };
-    let choice = match cli.color {
+    }
+}
+
+fn run(cli: &Cli) -> anyhow::Result<ExitCode> {
+    let runtime =
+        tokio::runtime::Runtime::new().context("cannot start the asynchronous runtime")?;
+    let colour = match cli.color {
         Color::Auto => AutoStream::choice(&io::stdout()),
-        Color::Always => anstream::ColorChoice::Always,
-        Color::Never => anstream::ColorChoice::Never,
+        Color::Always => ColorChoice::Always,
+        Color::Never => ColorChoice::Never,
     };
-    let mut out = BufWriter::new(AutoStream::new(io::stdout().lock(), choice));
-    let outcome = runtime.block_on(program::run(&cli, &mut out));
+    let mut out = BufWriter::new(AutoStream::new(io::stdout().lock(), colour));
+    let outcome = runtime.block_on(program::run(cli, &mut out));
     drop(out);
     // Do not wait for threads that a silent name server or a hung mount blocks.
     runtime.shutdown_background();
-    outcome.unwrap_or_else(|error| failed(&error))
-}
-
-fn failed(error: &anyhow::Error) -> ExitCode {
-    // If standard error is closed too, the error cannot be reported.
-    let _ = writeln!(io::stderr(), "error: {}", program::chain(error));
-    ExitCode::from(2)
+    outcome
 }

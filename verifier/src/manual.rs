@@ -1,18 +1,16 @@
-//! The manual page and the shell completions for packages, generated from the definition of the
-//! command line.
+//! The manual page and the shell completions, which packages ship. Both are generated from the
+//! description of the command line.
 
-use std::io::{self, Write};
+use std::io::{self, Write as _};
 
-use clap::{Command, CommandFactory};
+use clap::{Arg, Command};
 use clap_complete::{Shell, generate};
 use clap_mangen::Man;
 
-use crate::args::{Cli, Manual};
+/// The date of the last change of the page, apart from its options.
+const DATE: &str = "2026-11-23";
 
-/// The date of the last change to the page, except for the options.
-const CHANGED: &str = "2026-11-23";
-
-/// The sections that clap does not generate.
+/// The sections that are not part of the command line.
 const SECTIONS: &str = r#".SH EXIT STATUS
 .TP
 .B 0
@@ -73,74 +71,65 @@ sendfile\-check verify \-c /etc/sendfile\-check/targets.toml \-o short
 .BR lighttpd (8)
 "#;
 
-impl Manual {
-    /// Writes the manual page or the completion script.
-    ///
-    /// # Errors
-    ///
-    /// The errors of `out`.
-    pub fn write(&self, out: &mut impl Write) -> io::Result<()> {
-        let mut command = Cli::command();
-        let mut text = Vec::new();
-        match self {
-            Self::Completions { shell } => {
-                generate(*shell, &mut command, "sendfile-check", &mut text);
-                // In bash, clap_complete 4.6 mistakes the hyphen in the program's name for a
-                // subcommand, and then finds no subcommand (clap #6421).
-                if *shell == Shell::Bash {
-                    let script = String::from_utf8_lossy(&text);
-                    text =
-                        script.replace("sendfile__subcmd__check", "sendfile__check").into_bytes();
-                }
-            }
-            Self::Man => page(command.disable_help_subcommand(true), &mut text)?,
-        }
-        out.write_all(&text)
+/// Returns a completion script.
+pub(crate) fn completions(shell: Shell, mut command: Command) -> String {
+    let mut script = Vec::new();
+    generate(shell, &mut command, "sendfile-check", &mut script);
+    let script = String::from_utf8_lossy(&script);
+    if shell != Shell::Bash {
+        return script.into_owned();
     }
+    // In bash, clap_complete 4.6 mistakes the hyphen in the program's name for a subcommand, and then
+    // completes no subcommand (clap #6421).
+    script.replace("sendfile__subcmd__check", "sendfile__check")
 }
 
-/// One page for all commands, so that an option is found without knowing its command.
-fn page(mut command: Command, out: &mut impl Write) -> io::Result<()> {
+/// Returns one manual page for all commands, so that a reader can search for an option without
+/// knowing its command.
+pub(crate) fn page(command: Command) -> io::Result<String> {
+    let mut command = command.disable_help_subcommand(true);
     command.build();
-    let man = Man::new(command.clone()).title("SENDFILE-CHECK").date(CHANGED);
-    man.render_title(out)?;
-    man.render_name_section(out)?;
-    writeln!(out, ".SH SYNOPSIS\n.nf")?;
+    let man = Man::new(command.clone()).title("SENDFILE-CHECK").date(DATE);
+    let mut page = Vec::new();
+    man.render_title(&mut page)?;
+    man.render_name_section(&mut page)?;
+    writeln!(page, ".SH SYNOPSIS\n.nf")?;
     for subcommand in command.get_subcommands() {
         let usage = subcommand.clone().render_usage().to_string();
-        writeln!(out, ".B {}", usage.trim_start_matches("Usage: ").replace('-', "\\-"))?;
+        writeln!(page, ".B {}", usage.trim_start_matches("Usage: ").replace('-', "\\-"))?;
     }
-    writeln!(out, ".fi")?;
-    described(&man, ".SH", out)?;
-    command.get_subcommands().try_for_each(|it| chapter(it, out))?;
-    out.write_all(SECTIONS.as_bytes())
+    writeln!(page, ".fi")?;
+    man.render_description_section(&mut page)?;
+    man.render_options_section(&mut page)?;
+    for subcommand in command.get_subcommands() {
+        writeln!(page, ".SH {}", subcommand.get_name().to_uppercase())?;
+        let man = Man::new(subcommand.clone().mut_args(hide_common));
+        let mut chapter = Vec::new();
+        man.render_description_section(&mut chapter)?;
+        man.render_options_section(&mut chapter)?;
+        let chapter = String::from_utf8_lossy(&chapter);
+        page.extend(chapter.replace(".SH DESCRIPTION\n", "").replace(".SH ", ".SS ").bytes());
+    }
+    page.extend(SECTIONS.bytes());
+    Ok(without_lint(&String::from_utf8_lossy(&page)))
 }
 
-/// The options of one command, except `--help` and the global options, which all commands have.
-fn chapter(command: &Command, out: &mut impl Write) -> io::Result<()> {
-    writeln!(out, ".SH {}", command.get_name().to_uppercase())?;
-    let own = command.clone().mut_args(|it| {
-        let of_all = it.is_global_set() || it.get_id() == "help";
-        it.hide(of_all)
-    });
-    described(&Man::new(own), ".SS", out)
+/// Hides the options that all commands have: `--help` and the global ones.
+fn hide_common(arg: Arg) -> Arg {
+    let is_common = arg.is_global_set() || arg.get_id() == "help";
+    arg.hide(is_common)
 }
 
-/// Description and options, with this macro for the headings.
-fn described(man: &Man, heading: &str, out: &mut impl Write) -> io::Result<()> {
-    let mut text = Vec::new();
-    man.render_description_section(&mut text)?;
-    man.render_options_section(&mut text)?;
-    for line in String::from_utf8_lossy(&text).lines() {
-        match (line, line.strip_prefix(".SH ")) {
-            // Each chapter starts with the description.
-            (_, Some("DESCRIPTION")) if heading == ".SS" => {}
-            (_, Some(title)) => writeln!(out, "{heading} {title}")?,
-            // Two of them enclose an empty line, which suffices.
-            (".br", _) => {}
-            ("", _) => writeln!(out, ".sp")?,
-            _ => writeln!(out, "{line}")?,
+/// Replaces empty lines and drops line breaks next to them: groff and mandoc warn of both.
+fn without_lint(page: &str) -> String {
+    let mut clean = String::new();
+    for line in page.lines() {
+        match line {
+            ".br" => continue,
+            "" => clean.push_str(".sp"),
+            _ => clean.push_str(line),
         }
+        clean.push('\n');
     }
-    Ok(())
+    clean
 }

@@ -1,62 +1,70 @@
 //! The configuration snippets for proxies, as shipped or with the operator's values.
+//!
+//! A server is one file below `snippet/` and one row of [`of`]. Knows the texts at the top of the shipped
+//! files that the values replace, but no other directive.
 
-use clap::ValueEnum;
 use sendfile_evidence::Server;
-use thiserror::Error;
 
+mod apache;
+mod caddy;
+mod error;
+mod lighttpd;
+mod nginx;
+mod remote;
 mod store;
+mod value;
 
-pub use store::Remote;
+pub use self::{error::ValueError, remote::Remote};
 
-/// The proxies with a shipped snippet.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum Proxy {
-    /// nginx
-    Nginx,
-    /// Apache httpd with mod_xsendfile
-    Apache,
-    /// lighttpd
-    Lighttpd,
-    /// Caddy
-    Caddy,
-}
+use self::value::{AppAddress, Replacement};
 
-/// A value that is not valid in a snippet.
-#[derive(Debug, Error)]
-#[error("{flag} `{value}`: {problem}\nhint: {hint}")]
-pub struct ValueError {
-    flag: &'static str,
-    value: String,
-    problem: String,
-    hint: &'static str,
-}
-
-impl Proxy {
-    /// The server that the snippet is for.
-    pub fn server(self) -> Server {
-        match self {
-            Self::Nginx => Server::Nginx,
-            Self::Apache => Server::Apache,
-            Self::Lighttpd => Server::Lighttpd,
-            Self::Caddy => Server::Caddy,
-        }
-    }
-
-    /// The file as shipped.
-    pub fn text(self) -> &'static str {
-        match self {
-            Self::Nginx => include_str!("../../nginx/healthcheck.conf"),
-            Self::Apache => include_str!("../../apache/healthcheck.conf"),
-            Self::Lighttpd => include_str!("../../lighttpd/healthcheck.conf"),
-            Self::Caddy => include_str!("../../caddy/healthcheck.caddy"),
-        }
-    }
-}
-
-/// The values at the top of the shipped files.
+/// The placeholders of the shipped files, except for those of a store.
 const STORAGE: &str = "/srv/media";
-const APP: (&str, &str) = ("127.0.0.1", "8000");
+const APP: &str = "127.0.0.1:8000";
 const MAP: &str = "/protected/";
+
+/// The snippets that are shipped for a server.
+#[derive(Debug)]
+pub struct Snippet {
+    /// The server.
+    pub server: Server,
+    /// The server, as `--help` describes it.
+    pub description: &'static str,
+    /// The path of the file for a storage directory, in the repository.
+    pub file: &'static str,
+    /// The file for a storage directory.
+    pub text: &'static str,
+    /// The file for a private bucket, or a hint if there is none.
+    remote: fn(Remote) -> Result<&'static str, &'static str>,
+    /// The placeholders of the fixture's address and their replacements, if the snippet supports the
+    /// address.
+    app: fn(&AppAddress<'_>) -> Option<Vec<Replacement>>,
+}
+
+/// The snippets of a server.
+///
+/// # Errors
+///
+/// [`ValueError`], if none is shipped for it.
+pub fn of(server: Server) -> Result<&'static Snippet, ValueError> {
+    match server {
+        Server::Nginx => Ok(&nginx::SNIPPET),
+        Server::Apache => Ok(&apache::SNIPPET),
+        Server::Lighttpd => Ok(&lighttpd::SNIPPET),
+        Server::Caddy => Ok(&caddy::SNIPPET),
+        Server::H2o | Server::BuiltIn => Err(ValueError::new(
+            "snippet",
+            server.id(),
+            "no snippet for this server",
+            "use nginx, apache, lighttpd or caddy",
+        )),
+    }
+}
+
+/// All servers with a snippet.
+pub fn all() -> Vec<&'static Snippet> {
+    Server::ALL.into_iter().flat_map(of).collect()
+}
 
 /// The values at the top of a snippet; the shipped value stays if one is absent.
 #[derive(Clone, Copy, Debug, Default)]
@@ -73,120 +81,89 @@ pub struct Values<'a> {
     pub link_header: Option<&'a str>,
 }
 
-/// The text of a snippet, with these values in place of the shipped ones.
-pub fn filled(proxy: Proxy, text: &str, values: Values<'_>) -> Result<String, ValueError> {
-    let Values { storage, app, map, remote, link_header } = values;
-    let mut pairs = match (storage, remote) {
-        (Some(url), Some(_)) => store::pairs(url)?,
-        (Some(it), None) => vec![(STORAGE.to_owned(), folder(it)?.to_owned())],
-        (None, _) => Vec::new(),
-    };
-    if let Some(it) = link_header {
-        pairs.extend(store::header_pairs(it, remote)?);
+impl Snippet {
+    /// The file for a private bucket.
+    ///
+    /// # Errors
+    ///
+    /// [`ValueError`], if none is shipped for this server.
+    pub fn remote_text(&self, remote: Remote) -> Result<&'static str, ValueError> {
+        match (self.remote)(remote) {
+            Ok(text) => Ok(text),
+            Err(hint) => {
+                let problem = format!("no snippet for {}", self.server);
+                Err(ValueError::new("--remote", &remote.id(), &problem, hint))
+            }
+        }
     }
-    if let Some(it) = map {
-        pairs.push((MAP.to_owned(), prefix(it)?.to_owned()));
+
+    /// One of the files with these values in place of the shipped ones.
+    ///
+    /// # Errors
+    ///
+    /// [`ValueError`], if a value is not valid in the file.
+    pub fn filled(&self, text: &str, values: Values<'_>) -> Result<String, ValueError> {
+        let mut replacements = Vec::new();
+        match (values.storage, values.remote) {
+            (Some(url), Some(_)) => replacements.extend(store::url_replacements(url)?),
+            (Some(directory), None) => {
+                let directory = value::directory(directory)?;
+                replacements.push((STORAGE.to_owned(), directory.to_owned()));
+            }
+            (None, _) => {}
+        }
+        if let Some(header) = values.link_header {
+            replacements.extend(store::header_replacements(header, values.remote)?);
+        }
+        if let Some(prefix) = values.map {
+            replacements.push((MAP.to_owned(), value::prefix(prefix)?.to_owned()));
+        }
+        if let Some(address) = values.app {
+            replacements.extend(self.app_replacements(address)?);
+        }
+        Ok(replaced(text, &replacements))
     }
-    if let Some(it) = app {
-        pairs.extend(address(proxy, it)?);
+
+    fn app_replacements(&self, address: &str) -> Result<Vec<Replacement>, ValueError> {
+        let app = AppAddress::parse(address)?;
+        match (self.app)(&app) {
+            Some(replacements) => Ok(replacements),
+            None => Err(value::unsupported_address(
+                address,
+                "let the fixture listen on a TCP port too, e.g. `127.0.0.1:8000`",
+            )),
+        }
     }
-    Ok(replaced(text, &pairs))
 }
 
-/// Replaces all pairs in one pass, so that a replacement is not replaced again.
-fn replaced(text: &str, pairs: &[(String, String)]) -> String {
-    let (mut out, mut rest) = (String::new(), text);
+/// Replaces all placeholders in one pass, so that a replacement is not replaced again.
+fn replaced(text: &str, replacements: &[Replacement]) -> String {
+    let mut replaced = String::new();
+    let mut rest = text;
     loop {
-        let found = pairs.iter().filter_map(|(from, to)| Some((rest.find(from)?, from, to))).min();
-        let Some((at, from, to)) = found else { return out + rest };
-        out.push_str(&rest[..at]);
-        out.push_str(to);
+        let mut first = None;
+        for (from, to) in replacements {
+            let Some(at) = rest.find(from) else { continue };
+            let found = (at, from, to);
+            if first.is_none_or(|first| found < first) {
+                first = Some(found);
+            }
+        }
+        let Some((at, from, to)) = first else { return replaced + rest };
+        replaced.push_str(&rest[..at]);
+        replaced.push_str(to);
         rest = &rest[at + from.len()..];
     }
-}
-
-fn folder(value: &str) -> Result<&str, ValueError> {
-    let path = value.strip_prefix("file://").unwrap_or(value).trim_end_matches('/');
-    let wrong = |problem: &str, hint| {
-        let (value, problem) = (value.to_owned(), problem.to_owned());
-        ValueError { flag: "--storage", value, problem, hint }
-    };
-    if value.contains("://") && !value.starts_with("file://") {
-        return Err(wrong("not a directory", "for links to a store add `--remote signed`"));
-    }
-    if !path.starts_with('/') {
-        return Err(wrong(
-            "not an absolute path",
-            "write e.g. `/srv/media` or `file:///srv/media`",
-        ));
-    }
-    plain(path).then_some(path).ok_or_else(|| {
-        wrong(
-            "contains a character with a special meaning in the configuration",
-            "rename the directory, or edit the snippet by hand",
-        )
-    })
-}
-
-/// The app's address in the shipped snippet, and its replacement.
-fn address(proxy: Proxy, value: &str) -> Result<Vec<(String, String)>, ValueError> {
-    let wrong = |hint| ValueError {
-        flag: "--app",
-        value: value.to_owned(),
-        problem: "not an address that this proxy's snippet supports".to_owned(),
-        hint,
-    };
-    let shipped = format!("{}:{}", APP.0, APP.1);
-    if let Some(path) = value.strip_prefix("unix:").filter(|it| it.starts_with('/') && plain(it)) {
-        return match proxy {
-            Proxy::Nginx => Ok(vec![(shipped, format!("unix:{path}"))]),
-            Proxy::Caddy => Ok(vec![(shipped, format!("unix/{path}"))]),
-            Proxy::Apache | Proxy::Lighttpd => {
-                Err(wrong("let the fixture listen on a TCP port too, e.g. `127.0.0.1:8000`"))
-            }
-        };
-    }
-    let (host, port) = value
-        .strip_prefix("http://")
-        .unwrap_or(value)
-        .rsplit_once(':')
-        .filter(|(host, _)| !host.is_empty() && host.chars().all(of_host))
-        .and_then(|(host, port)| Some((host, port.parse::<u16>().ok()?)))
-        .ok_or_else(|| {
-            wrong("write HOST:PORT, e.g. `127.0.0.1:8000`, or unix:/PATH for nginx and Caddy")
-        })?;
-    Ok(match proxy {
-        // lighttpd has separate settings for host and port.
-        Proxy::Lighttpd => vec![
-            (format!("\"{}\"", APP.0), format!("\"{host}\"")),
-            (format!("= {}", APP.1), format!("= {port}")),
-        ],
-        _ => vec![(shipped, format!("{host}:{port}"))],
-    })
-}
-
-fn of_host(c: char) -> bool {
-    c.is_ascii_alphanumeric() || "-._[]:".contains(c)
-}
-
-fn prefix(value: &str) -> Result<&str, ValueError> {
-    let right = value.len() > 2 && value.starts_with('/') && value.ends_with('/') && plain(value);
-    right.then_some(value).ok_or_else(|| ValueError {
-        flag: "--map",
-        value: value.to_owned(),
-        problem: "not a valid prefix".to_owned(),
-        hint: "start and end it with a slash, e.g. `/protected/`",
-    })
-}
-
-/// Spaces, quotes, braces and `$` have a special meaning in some of the configurations.
-fn plain(value: &str) -> bool {
-    value.chars().all(|c| c.is_alphanumeric() || "/._-+@~".contains(c))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn nginx(values: Values<'_>) -> Result<String, ValueError> {
+        let snippet = of(Server::Nginx).expect("a shipped snippet");
+        snippet.filled(snippet.text, values)
+    }
 
     #[test]
     fn every_value_is_replaced() {
@@ -196,29 +173,39 @@ mod tests {
             map: Some("/held/"),
             ..Values::default()
         };
-        for proxy in Proxy::value_variants() {
-            let text = filled(*proxy, proxy.text(), values).expect("good values");
-            assert!(
-                text.contains("/data/files") && text.contains("10.0.0.5") && text.contains("9000"),
-                "{proxy:?}"
-            );
-            assert!(
-                !text.contains(STORAGE) && !text.contains(APP.0) && !text.contains(MAP),
-                "{proxy:?}"
-            );
+        for snippet in all() {
+            let text = snippet.filled(snippet.text, values).expect("good values");
+            for new in ["/data/files", "10.0.0.5", "9000"] {
+                assert!(text.contains(new), "{}: {new}", snippet.server);
+            }
+            for old in [STORAGE, "127.0.0.1", MAP] {
+                assert!(!text.contains(old), "{}: {old}", snippet.server);
+            }
         }
-        let socket = Values { app: Some("unix:/run/f.sock"), ..Values::default() };
-        let text = filled(Proxy::Nginx, Proxy::Nginx.text(), socket).expect("a socket");
-        assert!(text.contains("proxy_pass http://unix:/run/f.sock;"));
-        let nested =
+    }
+
+    #[test]
+    fn replacement_is_not_replaced() {
+        let values =
             Values { storage: Some("/data/protected/x"), map: Some("/held/"), ..Values::default() };
-        let text = filled(Proxy::Nginx, Proxy::Nginx.text(), nested).expect("good values");
-        assert!(
-            text.contains("alias /data/protected/x/;"),
-            "a value that contains a placeholder of another"
-        );
-        let wrong = |values| filled(Proxy::Nginx, Proxy::Nginx.text(), values).is_err();
-        assert!(wrong(Values { storage: Some("/srv/a b"), ..Values::default() }));
-        assert!(wrong(Values { map: Some("held"), ..Values::default() }));
+        let text = nginx(values).expect("good values");
+        assert!(text.contains("alias /data/protected/x/;"), "{text}");
+    }
+
+    #[test]
+    fn unix_sockets_are_supported_where_the_server_does() {
+        let values = Values { app: Some("unix:/run/f.sock"), ..Values::default() };
+        let text = nginx(values).expect("a socket");
+        assert!(text.contains("proxy_pass http://unix:/run/f.sock;"));
+        for server in [Server::Apache, Server::Lighttpd] {
+            let snippet = of(server).expect("a shipped snippet");
+            assert!(snippet.filled(snippet.text, values).is_err(), "{server}");
+        }
+    }
+
+    #[test]
+    fn values_with_special_meaning_are_refused() {
+        assert!(nginx(Values { storage: Some("/srv/a b"), ..Values::default() }).is_err());
+        assert!(nginx(Values { map: Some("held"), ..Values::default() }).is_err());
     }
 }

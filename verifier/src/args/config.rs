@@ -1,29 +1,51 @@
 //! From the command line to a configuration with no option left open.
 
 use sendfile_evidence::{Access, Check, Intent};
-use sendfile_probe::config;
-use sendfile_probe::config::{
-    Config, ConfigError, Credentials, Depth, Expectations, LocalPlaces, Metadata, Network, Places,
-    Target, Trust, expected, fixture_at, handoff, headers, storage_at, targets, urls,
+use sendfile_probe::{
+    config::{
+        self, Config, ConfigError, Credentials, Depth, Expectations, LocalPlaces, Metadata,
+        Network, Places, StorageAt, Target, Trust, expected, fixture_at, handoff, headers,
+        storage_at, targets, urls,
+    },
+    url::{Url, UrlError},
 };
 use sendfile_rules::Choice;
+use thiserror::Error;
 
-use super::{Limits, Verify};
+use super::verify::{Limits, Verify};
+
+/// A command line that cannot be used.
+#[derive(Debug, Error)]
+pub enum ArgsError {
+    /// An option has an invalid value, for the reason that is the source of this error.
+    #[error("{option}")]
+    Option {
+        /// The option.
+        option: &'static str,
+        /// The reason.
+        source: ConfigError,
+    },
+    /// The targets cannot be used.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+}
 
 /// The configuration of a command line.
 ///
 /// # Errors
 ///
-/// [`ConfigError`], where a value cannot be used.
-pub fn config_of(args: &Verify) -> Result<Config, ConfigError> {
+/// [`ArgsError`], where a value cannot be used.
+pub fn config_of(args: &Verify) -> Result<Config, ArgsError> {
     let choice = choice_of(args);
     let targets = match &args.config {
         Some(path) => {
             let mut targets = targets(path, &args.target)?;
-            targets.iter_mut().for_each(|it| it.expectations.local.add(local_of(args)));
+            for target in &mut targets {
+                target.expectations.local.add(local_of(args));
+            }
             targets
         }
-        None => vec![target_from_args(args)?],
+        None => vec![target_of(args)?],
     };
     Ok(Config {
         targets,
@@ -35,7 +57,7 @@ pub fn config_of(args: &Verify) -> Result<Config, ConfigError> {
     })
 }
 
-/// Which rules a command line wants tried.
+/// The rules that a command line applies.
 pub fn choice_of(args: &Verify) -> Choice {
     Choice { only: args.only.clone(), skip: args.skip.clone() }
 }
@@ -58,41 +80,78 @@ fn local_of(args: &Verify) -> LocalPlaces {
     LocalPlaces { configs: args.proxy_config.clone(), logs: args.error_log.clone() }
 }
 
-fn target_from_args(args: &Verify) -> Result<Target, ConfigError> {
+/// The target that the options describe.
+fn target_of(args: &Verify) -> Result<Target, ArgsError> {
+    let places = places(args)?;
+    let expectations = expectations(args)?;
+    Ok(Target { name: "download".to_owned(), places, expectations })
+}
+
+fn places(args: &Verify) -> Result<Places, ArgsError> {
+    let storage = storage(args)?;
+    match (&args.fixture, &args.site, &args.full) {
+        (Some(fixture), Some(site), _) => {
+            let fixture = fixture_at(fixture, args.unix_socket.clone()).in_option("--fixture")?;
+            let site = site.parse::<Url>().in_option("--site")?;
+            Ok(Places::Fixture { fixture, site, storage })
+        }
+        (_, _, Some(full)) => {
+            let app = optional_url(args.app.as_deref()).in_option("--app")?;
+            let direct = optional_url(args.direct.as_deref()).in_option("--direct")?;
+            let full = full.parse::<Url>().in_option("--full")?;
+            Ok(Places::Urls { storage, app, direct, full })
+        }
+        _ => Err(ConfigError::Nothing.into()),
+    }
+}
+
+fn optional_url(text: Option<&str>) -> Result<Option<Url>, UrlError> {
+    match text {
+        Some(text) => text.parse().map(Some),
+        None => Ok(None),
+    }
+}
+
+/// The storage. Its errors name it already, with the URL and without the secrets in it.
+fn storage(args: &Verify) -> Result<Option<StorageAt>, ConfigError> {
+    let Some(url) = &args.storage else { return Ok(None) };
     let metadata = if args.storage_metadata { Metadata::Asked } else { Metadata::NotAsked };
-    let means = Credentials { options: &args.storage_option, metadata };
-    let storage = args.storage.as_deref().map(|it| storage_at(it, means)).transpose()?;
-    let url = |text: &Option<String>| text.as_deref().map(str::parse).transpose();
-    let places = match (&args.fixture, &args.site, &args.full) {
-        (Some(fixture), Some(site), _) => Places::Fixture {
-            fixture: fixture_at(fixture, args.unix_socket.clone())?,
-            site: site.parse()?,
-            storage,
-        },
-        (_, _, Some(full)) => Places::Urls {
-            storage,
-            app: url(&args.app)?,
-            direct: url(&args.direct)?,
-            full: full.parse()?,
-        },
-        _ => return Err(ConfigError::Nothing),
+    storage_at(url, Credentials { options: &args.storage_option, metadata }).map(Some)
+}
+
+fn expectations(args: &Verify) -> Result<Expectations, ArgsError> {
+    let (header, value) = match &args.handoff {
+        Some(line) => handoff(line).in_option("--handoff")?,
+        None => (None, None),
     };
-    let (header, value) = args.handoff.as_deref().map(handoff).transpose()?.unwrap_or_default();
-    let expectations = Expectations {
+    Ok(Expectations {
         intent: Intent {
             header,
             value,
-            expect: expected(&args.expect_header)?,
+            expect: expected(&args.expect_header).in_option("--expect-header")?,
             access: if args.private { Access::Private } else { Access::Unsaid },
             cert_days: args.cert_days,
         },
-        app_headers: headers(&args.app_header)?,
-        full_headers: headers(&args.full_header)?,
+        app_headers: headers(&args.app_header).in_option("--app-header")?,
+        full_headers: headers(&args.full_header).in_option("--full-header")?,
         full_method: args.full_method.clone(),
         unix_socket: args.unix_socket.clone(),
-        inner: urls(&args.inner)?,
-        refused: urls(&args.refused)?,
+        inner: urls(&args.inner).in_option("--inner")?,
+        refused: urls(&args.refused).in_option("--refused")?,
         local: local_of(args),
-    };
-    Ok(Target { name: "download".to_owned(), places, expectations })
+    })
+}
+
+/// Adds the option to the error of its value.
+trait InOption<T> {
+    fn in_option(self, option: &'static str) -> Result<T, ArgsError>;
+}
+
+impl<T, E: Into<ConfigError>> InOption<T> for Result<T, E> {
+    fn in_option(self, option: &'static str) -> Result<T, ArgsError> {
+        match self {
+            Ok(value) => Ok(value),
+            Err(error) => Err(ArgsError::Option { option, source: error.into() }),
+        }
+    }
 }

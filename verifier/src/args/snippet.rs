@@ -1,15 +1,17 @@
 //! The arguments of `snippet`.
 
 use clap::Args;
+use sendfile_evidence::Server;
 
-use crate::snippet::{Proxy, Remote, ValueError, Values, filled};
+use super::server::with_snippet;
+use crate::snippet::{self, Remote, ValueError, Values};
 
 /// The arguments of `snippet`.
 #[derive(Args, Debug)]
 pub struct Snippet {
     /// Proxy to print the snippet for
-    #[arg(value_enum)]
-    pub proxy: Proxy,
+    #[arg(value_parser = with_snippet())]
+    pub proxy: Server,
     /// Storage directory of the app and the proxy, as a path or a file:// URL; with --remote the
     /// http(s):// URL of bucket and prefix with which the app's links begin
     #[arg(long, value_name = "DIR|URL")]
@@ -35,9 +37,10 @@ impl Snippet {
     ///
     /// [`ValueError`], if no such snippet is shipped or a value is not valid in it.
     pub fn text(&self) -> Result<String, ValueError> {
-        let shipped = match self.remote {
-            Some(remote) => remote.text(self.proxy)?,
-            None => self.proxy.text(),
+        let snippet = snippet::of(self.proxy)?;
+        let text = match self.remote {
+            Some(remote) => snippet.remote_text(remote)?,
+            None => snippet.text,
         };
         let values = Values {
             storage: self.storage.as_deref(),
@@ -46,6 +49,6 @@ impl Snippet {
             remote: self.remote,
             link_header: self.remote_header.as_deref(),
         };
-        filled(self.proxy, shipped, values)
+        snippet.filled(text, values)
     }
 }

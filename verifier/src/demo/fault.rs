@@ -3,16 +3,17 @@
 //! Each is a file `tests/faults/RULE/ID.toml`. The build script lists them, so adding a fault is
 //! adding a file.
 
-use clap::ValueEnum;
+use sendfile_evidence::Server;
+use sendfile_probe::config::Depth;
 use serde::Deserialize;
 
-use super::{DemoError, script::Answer};
-use crate::args::DemoProxy;
-use sendfile_probe::config::Depth;
+use super::{error::DemoError, stub_server::StubResponse};
+
+use self::change::server;
 
 mod change;
 
-pub use change::{Act, App, Edit, Edited, NoLine, Relay};
+pub use self::change::{Act, App, Edit, Edited, NoLine, Relay};
 
 /// All faults, sorted by id: the id, which is the stem of the file's name, and the text of the file.
 pub const FAULTS: &[(&str, &str)] = include!(concat!(env!("OUT_DIR"), "/faults.rs"));
@@ -24,7 +25,8 @@ pub struct Fault {
     /// What happened, in one line.
     pub story: String,
     /// The proxy that serves the file, named as in `--proxy`.
-    pub proxy: String,
+    #[serde(deserialize_with = "server")]
+    pub proxy: Server,
     /// Path in the repository of the file to edit. Required with `edit`.
     pub file: Option<String>,
     /// The edit. Required with `file`.
@@ -41,12 +43,12 @@ pub struct Fault {
     pub act: Option<Act>,
     /// The hand-off that the app sends instead of the expected one.
     pub app: Option<App>,
-    /// The responses of a scripted app that replaces the fixture.
+    /// The responses of a stub that replaces the fixture as the app.
     #[serde(default)]
-    pub answers: Vec<Answer>,
-    /// The responses of a scripted store at `@STORE@`.
+    pub responses: Vec<StubResponse>,
+    /// The responses of a stub of an object store at `@STORE@`.
     #[serde(default)]
-    pub store: Vec<Answer>,
+    pub store: Vec<StubResponse>,
     /// A proxy between the client and the one that serves the file.
     pub front: Option<Relay>,
     /// A proxy between the proxy that serves the file and the app.
@@ -78,24 +80,36 @@ impl Fault {
     }
 
     /// All faults of a proxy, with their ids.
-    pub fn all_of(proxy: DemoProxy) -> impl Iterator<Item = (&'static str, Self)> {
-        let proxy = name(proxy);
-        FAULTS.iter().filter_map(move |(id, _)| {
-            let fault = Self::named(id).ok()?;
-            (fault.proxy == proxy).then_some((*id, fault))
-        })
+    pub fn all_of(proxy: Server) -> impl Iterator<Item = (&'static str, Self)> {
+        let mut faults = Vec::new();
+        for (id, _) in FAULTS {
+            if let Ok(fault) = Self::named(id)
+                && fault.proxy == proxy
+            {
+                faults.push((*id, fault));
+            }
+        }
+        faults.into_iter()
     }
 
     /// The fault with this id, if it belongs to this proxy.
-    pub fn of(proxy: DemoProxy, id: &str) -> Result<Self, DemoError> {
+    ///
+    /// # Errors
+    ///
+    /// [`DemoError`], if there is no such fault, or if it belongs to another proxy.
+    pub fn of(proxy: Server, id: &str) -> Result<Self, DemoError> {
         let fault = Self::named(id)?;
-        if fault.proxy != name(proxy) {
+        if fault.proxy != proxy {
             return Err(DemoError::OtherProxy { id: id.to_owned(), proxy: fault.proxy });
         }
         Ok(fault)
     }
 
     /// The fault with this id.
+    ///
+    /// # Errors
+    ///
+    /// [`DemoError`], if there is no such fault, or if its file is invalid.
     pub fn named(id: &str) -> Result<Self, DemoError> {
         let Some((_, text)) = FAULTS.iter().find(|(listed, _)| *listed == id) else {
             return Err(DemoError::NoSuchFault(id.to_owned()));
@@ -109,6 +123,10 @@ impl Fault {
     }
 
     /// The text of a file with the edit applied, or unchanged if the edit is for another file.
+    ///
+    /// # Errors
+    ///
+    /// [`DemoError`], unless the text to replace occurs exactly once.
     pub fn applied(&self, file: &str, text: &str) -> Result<String, DemoError> {
         let Some(Edit { from, to }) = &self.edit else { return Ok(text.to_owned()) };
         if self.file.as_deref() != Some(file) {
@@ -122,10 +140,4 @@ impl Fault {
             }),
         }
     }
-}
-
-/// The name of a proxy on the command line.
-fn name(proxy: DemoProxy) -> String {
-    let value = proxy.to_possible_value();
-    value.map_or_else(String::new, |value| value.get_name().to_owned())
 }

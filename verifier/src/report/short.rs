@@ -2,24 +2,28 @@
 
 use std::io::{self, Write};
 
-use super::{Detail, Report, text, wrap::printable};
+use super::{
+    contents::{Detail, Report},
+    verdict,
+    wrap::printable,
+};
 
 /// Writes all targets.
 pub(super) fn write(out: &mut impl Write, report: &Report, detail: Detail) -> io::Result<()> {
     for judged in &report.targets {
-        text::verdict(out, judged)?;
+        verdict::write(out, judged)?;
         if detail == Detail::Verdict {
             continue;
         }
         for finding in judged.diagnosis.findings.iter().chain(&judged.diagnosis.warnings) {
-            let seen = finding.evidence.first().map_or("", String::as_str);
+            let evidence = finding.evidence.first().map_or("", String::as_str);
             writeln!(
                 out,
                 "  {} {} ({}): {}",
                 finding.severity,
                 finding.rule.id,
                 finding.confidence,
-                printable(seen)
+                printable(evidence)
             )?;
         }
     }

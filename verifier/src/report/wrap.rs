@@ -12,12 +12,12 @@ impl Width {
     /// Longer lines of prose are hard to read.
     const MAX: usize = 120;
 
-    /// The width for an output of so many columns: at least 40, at most 120.
+    /// The width for an output with this number of columns: at least 40, at most 120.
     pub fn of(columns: usize) -> Self {
         Self(columns.clamp(Self::MIN, Self::MAX))
     }
 
-    /// Breaks lines at spaces. The first line has `used` columns less; the others start with `indent`
+    /// Breaks lines at spaces. The first line begins after `used` columns, the others after `indent`
     /// spaces. Paths, URLs, flags with their value, and text in backticks are not broken.
     pub(crate) fn wrapped(self, text: &str, used: usize, indent: usize) -> String {
         let mut lines = String::new();
@@ -98,17 +98,22 @@ fn is_value(word: &str) -> bool {
 fn edit(piece: &str) -> Option<&str> {
     let piece = piece.strip_suffix('.').unwrap_or(piece);
     let edit = piece.strip_prefix('`')?.strip_suffix('`')?;
-    (edit.contains(' ') && !edit.contains('`')).then_some(edit)
+    if edit.contains(' ') && !edit.contains('`') { Some(edit) } else { None }
 }
 
 /// Replaces characters with which text from the network could control the terminal, forge a line, or
 /// reverse the reading order.
 pub(crate) fn printable(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() || steers(c) { '\u{fffd}' } else { c }).collect()
+    let mut printable = String::with_capacity(text.len());
+    for c in text.chars() {
+        let harmful = c.is_control() || is_layout_control(c);
+        printable.push(if harmful { '\u{fffd}' } else { c });
+    }
+    printable
 }
 
 /// Bidirectional controls and line separators of Unicode.
-fn steers(c: char) -> bool {
+fn is_layout_control(c: char) -> bool {
     matches!(c, '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 

@@ -9,14 +9,11 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use sendfile_check::{
-    args::DemoProxy,
-    demo::{
-        DemoEnvironment, DemoError,
-        fault::{FAULTS, Fault},
-    },
+use sendfile_check::demo::{
+    DemoEnvironment, DemoError,
+    fault::{FAULTS, Fault},
 };
-use sendfile_evidence::{Check, Evidence, ExtraProbe, ProbeId};
+use sendfile_evidence::{Check, Evidence, ExtraProbe, ProbeId, Server};
 use sendfile_probe::{
     config::{Config, Depth},
     prober::Prober,
@@ -24,12 +21,12 @@ use sendfile_probe::{
 use sendfile_rules::{CheckResult, Choice, Diagnosis, judge, rules};
 
 /// The proxies, and their names in the page.
-const PROXIES: [(DemoProxy, &str); 5] = [
-    (DemoProxy::Nginx, "nginx"),
-    (DemoProxy::Apache, "Apache"),
-    (DemoProxy::Lighttpd, "lighttpd"),
-    (DemoProxy::Caddy, "Caddy"),
-    (DemoProxy::BuiltIn, "built-in"),
+const PROXIES: [(Server, &str); 5] = [
+    (Server::Nginx, "nginx"),
+    (Server::Apache, "Apache"),
+    (Server::Lighttpd, "lighttpd"),
+    (Server::Caddy, "Caddy"),
+    (Server::BuiltIn, "built-in"),
 ];
 
 /// Requests beyond the four layers, by default and with --thorough.
@@ -39,23 +36,23 @@ const MOST: [(Depth, usize); 2] = [(Depth::AsNeeded, 8), (Depth::Thorough, 34)];
 async fn every_snippet_passes_every_check() {
     let mut columns = Vec::new();
     for (proxy, name) in PROXIES {
-        let stage = match DemoEnvironment::set(proxy, None).await {
+        let environment = match DemoEnvironment::start(proxy, None).await {
             Err(DemoError::NotInstalled(_)) if std::env::var_os("CI").is_none() => {
                 crate::skipped(&format!("{name} is not installed"));
                 continue;
             }
-            stage => stage.expect("a stage"),
+            environment => environment.expect("a demo"),
         };
         let mut results = Vec::new();
         for (depth, most) in MOST {
-            let (evidence, diagnosis) = examine(&stage, depth, Choice::default()).await;
+            let (evidence, diagnosis) = examine(&environment, depth, Choice::default()).await;
             let named = |it: &&ExtraProbe| !matches!(it.id, ProbeId::Name(_));
             let asked = evidence.probes.iter().filter(named).count();
             assert!(asked <= most, "{name}, {depth:?}: {asked} requests");
             assert_eq!(complaints(&diagnosis), [""; 0], "{name}, {depth:?}");
             results = diagnosis.checks;
         }
-        stage.clear().await;
+        environment.stop().await;
         columns.push((name, results));
     }
     if columns.len() == PROXIES.len() {
@@ -66,10 +63,10 @@ async fn every_snippet_passes_every_check() {
 /// If all rules of a check are skipped, its requests are not sent, and the report says so.
 #[tokio::test]
 async fn requests_that_no_rule_needs_are_not_sent() {
-    let stage = DemoEnvironment::set(DemoProxy::BuiltIn, None).await.expect("a stage");
+    let environment = DemoEnvironment::start(Server::BuiltIn, None).await.expect("a demo");
     let only = Choice { only: vec!["handoff.head-has-body".to_owned()], ..Choice::default() };
-    let (evidence, diagnosis) = examine(&stage, Depth::Thorough, only).await;
-    stage.clear().await;
+    let (evidence, diagnosis) = examine(&environment, Depth::Thorough, only).await;
+    environment.stop().await;
     let asked: Vec<_> = evidence.probes.iter().map(|it| it.id.to_string()).collect();
     assert_eq!(asked, ["head"]);
     let made = |result: &CheckResult| !matches!(result, CheckResult::Skipped(_));
@@ -77,8 +74,12 @@ async fn requests_that_no_rule_needs_are_not_sent() {
     assert_eq!(made, [Check::Head]);
 }
 
-async fn examine(stage: &DemoEnvironment, depth: Depth, choice: Choice) -> (Evidence, Diagnosis) {
-    let mut config = Config::of(stage.target().expect("URLs of this machine"));
+async fn examine(
+    environment: &DemoEnvironment,
+    depth: Depth,
+    choice: Choice,
+) -> (Evidence, Diagnosis) {
+    let mut config = Config::of(environment.target().expect("URLs of this machine"));
     config.depth = depth;
     config.checks = Check::all().filter(|check| choice.wants(*check)).collect();
     let prober = Prober::new(&config).expect("randomness");

@@ -8,9 +8,10 @@ use std::{
 
 use clap::Parser;
 use sendfile_check::{
-    args::{Cli, DemoProxy},
+    args::Cli,
     demo::{DemoEnvironment, fault::Fault},
 };
+use sendfile_evidence::Server;
 
 use crate::page::{Page, words};
 
@@ -46,8 +47,8 @@ fn every_job_has_a_valid_command() {
 
 /// The outputs of the page's commands for its target, with the URLs of this machine.
 async fn outputs(fault: Option<&Fault>) -> Vec<(String, Output)> {
-    let stage = DemoEnvironment::set(DemoProxy::BuiltIn, fault).await.expect("a stage");
-    let (site, app) = (stage.site_url(), stage.fixture_url());
+    let environment = DemoEnvironment::start(Server::BuiltIn, fault).await.expect("a demo");
+    let (site, app) = (environment.site_url(), environment.fixture_url());
     let targets = page().blocks_in("toml").next().expect("a file of targets").text;
     let targets = targets
         .replace(
@@ -61,7 +62,7 @@ async fn outputs(fault: Option<&Fault>) -> Vec<(String, Output)> {
         .replace("http://127.0.0.1:8001/download/check.bin", &format!("{app}/download"))
         .replace(
             "/srv/media/check.bin",
-            &format!("{}/healthcheck/dummy.bin", stage.storage().display()),
+            &format!("{}/healthcheck/dummy.bin", environment.storage().display()),
         )
         .replace("/protected/check.bin", "/protected/healthcheck/dummy.bin");
     let folder = tempfile::tempdir().expect("a temporary directory");
@@ -72,7 +73,7 @@ async fn outputs(fault: Option<&Fault>) -> Vec<(String, Output)> {
     let wait = if fault.is_some() { "--wait 1s" } else { "--wait 30s" };
     let run = |it: String| (it.clone(), shell(&it.replace("--wait 30s", wait), folder.path()));
     let outputs = tokio::task::block_in_place(|| commands.into_iter().map(run).collect());
-    stage.clear().await;
+    environment.stop().await;
     outputs
 }
 

@@ -42,33 +42,34 @@ fn rules_are_listed_and_explained() {
     let ids: Vec<_> = listed.lines().filter_map(|it| it.split(' ').next()).collect();
     assert_eq!(ids, sendfile_rules::rules().map(|it| it.id).collect::<Vec<_>>());
     assert_eq!(listed, out(&run(&["explain"])));
-    assert_snapshot!(out(&run(&["explain", "handoff.root-for-alias"])), @r#"
-        handoff.root-for-alias: `root` is used instead of `alias`, so the prefix stays in the path
+    assert_snapshot!(out(&run(&["explain", "handoff.root-for-alias"])), @"
+    handoff.root-for-alias: `root` is used instead of `alias`, so the prefix stays
+      in the path
 
-        component: handoff
-        severity: broken
+    component: handoff
+    severity: broken
 
-        The internal location matches, but nginx looks for the file in the wrong
-        directory. With `root`, the location's prefix is part of the path below the
-        directory; with `alias`, the directory replaces it. The same happens in front of
-        a store: a `proxy_pass` without a path leaves the prefix in the key.
+    The internal location matches, but nginx looks for the file in the wrong
+    directory. With `root`, the location's prefix is part of the path below the
+    directory; with `alias`, the directory replaces it. The same happens in front of
+    a store: a `proxy_pass` without a path leaves the prefix in the key.
 
-        What to do:
-          nginx: Replace `root` with `alias /FOLDER/;`, with a trailing slash on both
-            the location and the alias
-          any: Strip the prefix before looking up the file
+    Remedy:
+      nginx: Replace `root` with `alias /FOLDER/;`, with a trailing slash on both
+        the location and the alias
+      other proxies: Strip the prefix before looking up the file
 
-        Example: root stands where alias is meant
-          nginx/healthcheck.conf
-          - alias /srv/media/;
-          + root /srv/media/;
-          sendfile-check demo --proxy nginx --fault nginx-root-for-alias
+    Example: `root` instead of `alias`
+      nginx/healthcheck.conf
+      - alias /srv/media/;
+      + root /srv/media/;
+      sendfile-check demo --proxy nginx --fault nginx-root-for-alias
 
-        Example: the prefix is not taken off the path
-          caddy/healthcheck.caddy
-          - 				uri strip_prefix /protected/
-          sendfile-check demo --proxy caddy --fault caddy-prefix-stays
-    "#);
+    Example: `uri strip_prefix` is missing, so the prefix stays in the path
+      caddy/healthcheck.caddy
+      - 				uri strip_prefix /protected/
+      sendfile-check demo --proxy caddy --fault caddy-prefix-stays
+    ");
     let for_caddy = run(&["explain", "handoff.root-for-alias", "--proxy", "caddy"]);
     assert!(out(&for_caddy).contains("--fault caddy-prefix-stays"));
     assert!(!out(&for_caddy).contains("nginx/healthcheck.conf"));
@@ -95,49 +96,49 @@ fn snippet_contains_given_values() {
 
 #[test]
 fn text_reports() {
-    assert_snapshot!(Case::Healthy.text(&[]), @r#"
-        healthy download: clients receive the expected content (4096 bytes)
+    assert_snapshot!(Case::Healthy.text(&[]), @"
+    healthy download: clients receive the expected content (4096 bytes)
 
-          ok    full     200, the file, 4096 bytes
-          ok    storage  the file, 4096 bytes
-          ok    app      200, X-Accel-Redirect: /protected/a.bin
-          ok    direct   200, the file, 4096 bytes
-          ok    checks   10 right; skipped: refusal (no --private), names (no fixture),
-                         spoofing (only with --thorough), tls, protocol (the site uses
-                         http)
-    "#);
-    assert_snapshot!(Case::Broken.text(&[]), @r#"
-        broken download: the cause is the hand-off (handoff.feature-off)
+      ok    full     200, the file, 4096 bytes
+      ok    storage  the file, 4096 bytes
+      ok    app      200, X-Accel-Redirect: /protected/a.bin
+      ok    direct   200, the file, 4096 bytes
+      ok    checks   10 passed; skipped: refusal (no --private), names (no fixture),
+                     spoofing (only with --thorough), tls, protocol (the site uses
+                     http)
+    ");
+    assert_snapshot!(Case::Broken.text(&[]), @"
+    broken download: the cause is the hand-off (handoff.feature-off)
 
-          FAIL  full     200, an empty body
-          ok    storage  the file, 4096 bytes
-          ok    app      200, X-Accel-Redirect: /protected/a.bin
-          ok    direct   200, the file, 4096 bytes
-          skip  checks   not made: the download failed
+      FAIL  full     200, an empty body
+      ok    storage  the file, 4096 bytes
+      ok    app      200, X-Accel-Redirect: /protected/a.bin
+      ok    direct   200, the file, 4096 bytes
+      skip  checks   skipped: the download failed
 
-        handoff.feature-off (sure)
-          The proxy ignores the hand-off header
-          seen  The client gets an empty body and the header X-Accel-Redirect
-          try   curl -sS -D - -o /dev/null http://SITE/full
-          do    Remove X-Accel-Redirect from `proxy_ignore_headers` (or
-                `fastcgi_ignore_headers`, `uwsgi_ignore_headers`)
-    "#);
-    assert_snapshot!(Case::Inconclusive.text(&[]), @r#"
-        inconclusive download: there is no reference copy to compare with: no --storage
-          was given
+    handoff.feature-off (sure)
+      The proxy ignores the hand-off header
+      seen  The client gets an empty body and the header X-Accel-Redirect
+      try   curl -sS -D - -o /dev/null http://SITE/full
+      fix   Remove X-Accel-Redirect from `proxy_ignore_headers` (or
+            `fastcgi_ignore_headers`, `uwsgi_ignore_headers`)
+    ");
+    assert_snapshot!(Case::Inconclusive.text(&[]), @"
+    inconclusive download: there is no reference copy to compare with: no --storage
+      was given
 
-          ?     full     200, the file as received, 4096 bytes
-          skip  storage  no --storage was given
-          ok    app      200, X-Accel-Redirect: /protected/a.bin
-          skip  direct   no --direct was given
-          ok    checks   9 right; skipped: refusal (no --private), names (no fixture),
-                         freshness (no reference copy), spoofing (only with --thorough),
-                         tls, protocol (the site uses http)
-    "#);
-    assert_snapshot!(Case::Broken.text(&["-o", "short"]), @r#"
-        broken download: the hand-off is guilty (handoff.feature-off)
-          broken handoff.feature-off (sure): The client gets an empty body and the header X-Accel-Redirect
-    "#);
+      ?     full     200, the file as received, 4096 bytes
+      skip  storage  no --storage was given
+      ok    app      200, X-Accel-Redirect: /protected/a.bin
+      skip  direct   no --direct was given
+      ok    checks   9 passed; skipped: refusal (no --private), names (no fixture),
+                     freshness (no reference copy), spoofing (only with --thorough),
+                     tls, protocol (the site uses http)
+    ");
+    assert_snapshot!(Case::Broken.text(&["-o", "short"]), @"
+    broken download: the cause is the hand-off (handoff.feature-off)
+      broken handoff.feature-off (sure): The client gets an empty body and the header X-Accel-Redirect
+    ");
     assert_snapshot!(
         Case::Broken.text(&["-q"]),
         @"broken download: the cause is the hand-off (handoff.feature-off)"

@@ -47,7 +47,7 @@ fn every_fault_is_in_the_directory_of_its_first_rule() {
     for case in faults() {
         let fault = Fault::named(&case.id).unwrap_or_else(|error| panic!("{case}: {error}"));
         assert_eq!(case.directory, faults::directory(&fault), "{case}");
-        assert!(case.id.starts_with(&fault.proxy), "{case}: the id must start with the proxy");
+        assert!(case.id.starts_with(fault.proxy.id()), "{case}: the id must start with the proxy");
     }
 }
 

@@ -6,13 +6,11 @@
 use std::{collections::BTreeSet, env};
 
 use futures_util::{StreamExt, stream};
-use sendfile_check::{
-    args::DemoProxy,
-    demo::{
-        DemoEnvironment, DemoError,
-        fault::{Edited, FAULTS, Fault},
-    },
+use sendfile_check::demo::{
+    DemoEnvironment, DemoError,
+    fault::{Edited, FAULTS, Fault},
 };
+use sendfile_evidence::Server;
 use sendfile_probe::{config::Config, prober::Prober};
 use sendfile_rules::{Choice, Diagnosis, Finding, judge};
 
@@ -21,13 +19,8 @@ use crate::matrix;
 
 mod edit;
 
-const PROXIES: [DemoProxy; 5] = [
-    DemoProxy::BuiltIn,
-    DemoProxy::Nginx,
-    DemoProxy::Apache,
-    DemoProxy::Lighttpd,
-    DemoProxy::Caddy,
-];
+const PROXIES: [Server; 5] =
+    [Server::BuiltIn, Server::Nginx, Server::Apache, Server::Lighttpd, Server::Caddy];
 
 /// The result of a fault.
 pub(crate) struct Outcome {
@@ -135,7 +128,7 @@ async fn all_outcomes(local: Local) -> Vec<Outcome> {
 
 /// The outcome of a fault, or the name of the proxy that is not installed.
 async fn outcome(
-    proxy: DemoProxy,
+    proxy: Server,
     id: &'static str,
     fault: Fault,
     local: Local,
@@ -159,16 +152,16 @@ async fn outcome(
 
 /// The diagnosis of a fault, and the file that it edits where the verifier may read that.
 async fn diagnose(
-    proxy: DemoProxy,
+    proxy: Server,
     fault: &Fault,
     local: Local,
 ) -> Result<(Diagnosis, Option<EditedFile>), DemoError> {
-    let stage = DemoEnvironment::set(proxy, Some(fault)).await?;
-    let mut target = stage.target().expect("valid URLs");
+    let environment = DemoEnvironment::start(proxy, Some(fault)).await?;
+    let mut target = environment.target().expect("valid URLs");
     let mut edited = None;
     if local == Local::Read {
-        target.expectations.local = stage.local();
-        edited = EditedFile::of(fault, &stage);
+        target.expectations.local = environment.local();
+        edited = EditedFile::of(fault, &environment);
     }
     let mut config = Config::of(target);
     config.depth = fault.depth();
@@ -177,7 +170,7 @@ async fn diagnose(
     if !evidence.delivered() && !fault.thorough {
         assert!(evidence.probes.len() <= MAX_PROBES, "{} probes", evidence.probes.len());
     }
-    stage.clear().await;
+    environment.stop().await;
     Ok((judge(&evidence, &Choice::default()), edited))
 }
 

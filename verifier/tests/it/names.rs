@@ -1,10 +1,7 @@
 //! Tests which odd file names the real proxies serve with the shipped snippets.
 
-use sendfile_check::{
-    args::DemoProxy,
-    demo::{DemoEnvironment, DemoError},
-};
-use sendfile_evidence::{OddName, ProbeId};
+use sendfile_check::demo::{DemoEnvironment, DemoError};
+use sendfile_evidence::{OddName, ProbeId, Server};
 use sendfile_probe::{
     config::{Config, Depth},
     prober::Prober,
@@ -14,19 +11,19 @@ use sendfile_rules::{Choice, judge};
 use crate::skipped;
 
 /// Compares the names that are not served, and the rules that report them.
-async fn check(proxy: DemoProxy, lost: &[&str], rules: &[&str]) {
-    let stage = match DemoEnvironment::set(proxy, None).await {
-        Ok(stage) => stage,
+async fn check(proxy: Server, lost: &[&str], rules: &[&str]) {
+    let environment = match DemoEnvironment::start(proxy, None).await {
+        Ok(environment) => environment,
         Err(DemoError::NotInstalled(name)) if std::env::var_os("CI").is_none() => {
             return skipped(&format!("odd names: `{name}` is not installed"));
         }
         Err(error) => panic!("{error}"),
     };
-    let mut config = Config::of(stage.target().expect("URLs of this machine"));
+    let mut config = Config::of(environment.target().expect("URLs of this machine"));
     config.depth = Depth::Thorough;
     let prober = Prober::new(&config).expect("randomness");
     let evidence = prober.examine(&config.targets[0]).await.expect("a fixture");
-    stage.clear().await;
+    environment.stop().await;
     let asked = |id| evidence.probes.iter().find(|it| it.id == id).expect("a probe for each name");
     let arrives = |name: &OddName| {
         let probe = asked(ProbeId::Name(*name));
@@ -42,25 +39,25 @@ async fn check(proxy: DemoProxy, lost: &[&str], rules: &[&str]) {
 
 #[tokio::test]
 async fn nginx_serves_all() {
-    check(DemoProxy::Nginx, &[], &[]).await;
+    check(Server::Nginx, &[], &[]).await;
 }
 
 #[tokio::test]
 async fn apache_serves_all() {
-    check(DemoProxy::Apache, &[], &[]).await;
+    check(Server::Apache, &[], &[]).await;
 }
 
 #[tokio::test]
 async fn lighttpd_serves_all() {
-    check(DemoProxy::Lighttpd, &[], &[]).await;
+    check(Server::Lighttpd, &[], &[]).await;
 }
 
 #[tokio::test]
 async fn built_in_proxy_serves_all() {
-    check(DemoProxy::BuiltIn, &[], &[]).await;
+    check(Server::BuiltIn, &[], &[]).await;
 }
 
 #[tokio::test]
 async fn caddy_does_not_serve_names_with_a_question_mark() {
-    check(DemoProxy::Caddy, &["question"], &["handoff.name-limits"]).await;
+    check(Server::Caddy, &["question"], &["handoff.name-limits"]).await;
 }

@@ -12,8 +12,9 @@ use clap::Parser as _;
 use futures_util::{StreamExt as _, stream};
 use sendfile_check::{
     args::{Cli, Command},
-    snippet::{Proxy, Remote, Values, filled},
+    snippet::{self, Remote, Values},
 };
+use sendfile_evidence::Server;
 use sendfile_fixture::{Fixture, Running};
 use sendfile_probe::prober::Prober;
 use sendfile_rules::{Choice, Confidence, Diagnosis, judge};
@@ -302,7 +303,8 @@ pub(crate) fn nginx_with(snippet: &str, bucket: &str, app: &str, edits: &[Edit])
         assert!(text.contains(from), "{from}");
         text.replace(from, to)
     });
-    serve(&filled(Proxy::Nginx, &snippet, values(bucket, app)).expect("good values"), "")
+    let nginx = snippet::of(Server::Nginx).expect("a shipped snippet");
+    serve(&nginx.filled(&snippet, values(bucket, app)).expect("good values"), "")
 }
 
 fn values<'a>(bucket: &'a str, app: &'a str) -> Values<'a> {
@@ -353,8 +355,9 @@ pub(crate) fn serve(server: &str, http: &str) -> Front {
 fn caddy(program: &Path, store: &Store, app: &str) -> Front {
     let run = stores::folder("caddy-remote");
     let [port] = stores::free_ports();
-    let text = Remote::Signed.text(Proxy::Caddy).expect("a shipped snippet");
-    let snippet = filled(Proxy::Caddy, text, values(store.http_url(), app)).expect("good values");
+    let caddy = snippet::of(Server::Caddy).expect("a shipped snippet");
+    let text = caddy.remote_text(Remote::Signed).expect("a shipped snippet");
+    let snippet = caddy.filled(text, values(store.http_url(), app)).expect("good values");
     let config = format!("{{\n\tadmin off\n}}\nhttp://127.0.0.1:{port} {{\n{snippet}\n}}\n");
     let path = run.join("Caddyfile");
     fs::write(&path, config).expect("a temporary file");

@@ -4,7 +4,8 @@
 use std::{fs, path::Path, time::Duration};
 
 use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair};
-use sendfile_check::snippet::{Proxy, Remote};
+use sendfile_check::snippet::{self, Remote};
+use sendfile_evidence::Server;
 use sendfile_fixture::{Fixture, Header, Running};
 use sendfile_rules::Diagnosis;
 
@@ -47,8 +48,8 @@ impl CheckContext {
             store.http_url().split_at(store.http_url().find("/probe").expect("it"));
         let https = format!("https://{NAME}:{port}{path}");
         // The fixture does not trust the test authority, so its links contain the store's own address.
-        let snippet = remote
-            .text(Proxy::Nginx)
+        let snippet = snippet::of(Server::Nginx)
+            .and_then(|nginx| nginx.remote_text(remote))
             .expect("a shipped snippet")
             .replace("/etc/ssl/certs/ca-certificates.crt", &authority)
             .replace("\"^http://127.0.0.1:9000/bucket/media/", &format!("\"^{origin}{path}/"));

@@ -1,13 +1,7 @@
 //! The changes that faults consist of: an edit, an act, another app or another proxy.
 
-use std::path::Path;
-
-use clap::ValueEnum;
-use sendfile_fixture::{Dialect, Escape, Fixture, Header};
-use serde::Deserialize;
-
-use super::super::DemoError;
-use crate::args::DemoProxy;
+use sendfile_evidence::Server;
+use serde::{Deserialize, Deserializer, de::Error as _};
 
 /// A replacement in a file.
 #[derive(Debug, Deserialize)]
@@ -29,7 +23,7 @@ pub enum Edited {
     /// In the file only: the proxy still runs with the shipped configuration.
     NotLoaded,
     /// In the running proxy only: the file was corrected but not reloaded.
-    Mended,
+    Corrected,
 }
 
 /// Why a diagnosis does not name the line of an edit, although it may read the configuration.
@@ -49,7 +43,8 @@ pub enum NoLine {
 #[serde(deny_unknown_fields)]
 pub struct Relay {
     /// The proxy, named as in `--proxy`.
-    pub proxy: String,
+    #[serde(deserialize_with = "server")]
+    pub proxy: Server,
     /// Configuration that precedes the rule that forwards the rest.
     #[serde(default)]
     pub rules: String,
@@ -68,27 +63,6 @@ pub struct App {
     pub encoded: bool,
 }
 
-impl Relay {
-    /// The proxy.
-    pub(in super::super) fn proxy(&self) -> Result<DemoProxy, DemoError> {
-        DemoProxy::from_str(&self.proxy, false)
-            .map_err(|problem| DemoError::Fault { id: self.proxy.clone(), problem })
-    }
-}
-
-impl App {
-    /// A fixture that sends the hand-off of this app.
-    pub(in super::super) fn fixture(&self, storage: &Path) -> Result<Fixture, DemoError> {
-        let header: Header = self.header.parse().map_err(sendfile_fixture::StartError::from)?;
-        let escape = if self.encoded { Escape::Percent } else { Escape::Raw };
-        let map = self.map.replace("@STORAGE@", &storage.display().to_string());
-        Ok(Fixture::builder()
-            .dialect(Dialect::Custom(header, escape))
-            .path_prefix(map)
-            .without_root_decoy())
-    }
-}
-
 /// What is done once everything runs.
 #[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq)]
 #[serde(rename_all = "kebab-case")]
@@ -98,7 +72,7 @@ pub enum Act {
     /// Makes the dummy readable by its owner only.
     CloseDummy,
     /// Makes the directory of dummies accessible to its owner only.
-    CloseFolder,
+    CloseDirectory,
     /// Truncates the dummy to half its size.
     TruncateDummy,
     /// Overwrites the dummy with other content.
@@ -110,18 +84,24 @@ pub enum Act {
     /// Stops the proxy.
     StopProxy,
     /// Requests the download before the check, as a client does.
-    Visit,
+    Download,
     /// Requests the download, then overwrites the dummy with other content.
-    VisitAndReplace,
+    DownloadAndReplace,
     /// Requests the download, then makes the fixture replace the content of its files.
-    VisitAndRotate,
+    DownloadAndRotate,
     /// Puts a compressed copy of the dummy beside it, as `.gz`, then makes the fixture replace the
     /// content of its files.
-    PackAndRotate,
+    CompressAndRotate,
     /// Puts a `.gz` of other content beside the dummy.
-    PackAnother,
+    CompressOther,
     /// Writes a `.htaccess` with `XSendFile On` to the document root.
     WriteHtaccess,
     /// Gives the proxy an empty directory instead of the storage.
     HideStorage,
+}
+
+/// Parses the id of a server.
+pub(super) fn server<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Server, D::Error> {
+    let id = String::deserialize(deserializer)?;
+    id.parse().map_err(D::Error::custom)
 }

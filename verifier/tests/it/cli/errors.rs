@@ -30,9 +30,21 @@ fn usage_errors() {
 
         For more information, try '--help'.
     "#);
-    assert_snapshot!(error("verify --full example.org/x"), @r#"
-    error: invalid URL `example.org/x`: missing scheme
+    assert_snapshot!(error("verify --full example.org/x"), @"
+    error: --full: invalid URL `example.org/x`: missing scheme
     hint: start it with `http://` or `https://`
+    ");
+    assert_snapshot!(error("snippet h2o"), @r#"
+        error: invalid value 'h2o' for '<PROXY>'
+          [possible values: nginx, apache, lighttpd, caddy]
+
+        For more information, try '--help'.
+    "#);
+    assert_snapshot!(error("demo --proxy h2o"), @r#"
+        error: invalid value 'h2o' for '--proxy <PROXY>'
+          [possible values: built-in, nginx, apache, lighttpd, caddy]
+
+        For more information, try '--help'.
     "#);
     // Without arguments the program prints its help.
     let output = run(&[]);
@@ -64,8 +76,12 @@ fn errors_about_values() {
         error: storage `/srv/media/x`: missing URL scheme
         hint: for a local path write e.g. `file:///srv/media`
     "#);
-    assert_snapshot!(error("verify --full http://h/ --handoff X-Accel=Redirect"), @r#"
-        error: `X-Accel=Redirect: …`: not a valid header line: invalid HTTP header name
+    assert_snapshot!(error("verify --full http://h/ --handoff X-Accel=Redirect"), @"
+    error: --handoff: `X-Accel=Redirect: …`: not a valid header line: invalid HTTP header name
+    hint: write `Name: value`, e.g. `Cookie: id=1`
+    ");
+    assert_snapshot!(error("verify --full http://h/ --app-header nocolon"), @r#"
+        error: --app-header: `…`: not a valid header line: no colon
         hint: write `Name: value`, e.g. `Cookie: id=1`
     "#);
     assert_snapshot!(error("verify --full http://h/ --timeout 5"), @r#"

@@ -1,4 +1,4 @@
-//! The lines of a configuration that a fault edits, as the stage writes them, and whether a finding
+//! The lines of a configuration that a fault edits, as the demo writes them, and whether a finding
 //! names them.
 
 use std::{
@@ -23,9 +23,9 @@ pub(super) struct EditedFile {
 
 impl EditedFile {
     /// The file that the fault edits, if the verifier can read the configuration of the proxy.
-    pub(super) fn of(fault: &Fault, stage: &DemoEnvironment) -> Option<Self> {
+    pub(super) fn of(fault: &Fault, environment: &DemoEnvironment) -> Option<Self> {
         let file = fault.file.as_deref()?;
-        let sites = stage.local().configs.into_iter().map(|(_, path)| path);
+        let sites = environment.local().configs.into_iter().map(|(_, path)| path);
         let site = sites.into_iter().find(|path| {
             let directory = path.parent().expect("a file has a directory");
             !directory.ends_with("front") && !directory.ends_with("between")
@@ -36,8 +36,8 @@ impl EditedFile {
         let shipped = Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(file);
         let shipped = fs::read_to_string(shipped).expect("a file of the repository");
         let edited = fault.applied(file, &shipped).expect("a valid edit");
-        let written = fs::read_to_string(&path).expect("a file that the stage wrote");
-        // A stage that does not run as root omits the lines that set the user.
+        let written = fs::read_to_string(&path).expect("a file that the demo wrote");
+        // A demo that does not run as root omits the lines that set the user.
         let sets_user = written.contains("www-data");
         let kept = |line: &&str| sets_user || !line.contains("www-data");
         let before: Vec<_> = shipped.lines().filter(kept).collect();
