@@ -3,8 +3,8 @@
 use sendfile_evidence::{Access, Check, Intent};
 use sendfile_probe::config;
 use sendfile_probe::config::{
-    Config, ConfigError, Credentials, Depth, Expectations, LocalPlaces, Metadata, Network, Places,
-    Target, Trust, expected, fixture_at, handoff, headers, storage_at, targets, urls,
+    Config, ConfigError, Credentials, Depth, Expectations, LocalPlaces, MetadataService, Network,
+    Places, Target, Trust, expected, fixture_at, handoff, headers, storage_at, targets, urls,
 };
 use sendfile_rules::Choice;
 
@@ -59,7 +59,8 @@ fn local_of(args: &Verify) -> LocalPlaces {
 }
 
 fn target_from_args(args: &Verify) -> Result<Target, ConfigError> {
-    let metadata = if args.storage_metadata { Metadata::Asked } else { Metadata::NotAsked };
+    let metadata =
+        if args.storage_metadata { MetadataService::Enabled } else { MetadataService::Disabled };
     let means = Credentials { options: &args.storage_option, metadata };
     let storage = args.storage.as_deref().map(|it| storage_at(it, means)).transpose()?;
     let url = |text: &Option<String>| text.as_deref().map(str::parse).transpose();
