@@ -24,6 +24,7 @@ COPY caddy caddy
 COPY lighttpd lighttpd
 COPY nginx nginx
 COPY server server
+COPY stores stores
 COPY verifier verifier
 RUN touch server/src/lib.rs server/src/main.rs verifier/src/lib.rs verifier/src/main.rs \
     && cargo build --release --locked --bins --target "$(uname -m)-unknown-linux-gnu" \

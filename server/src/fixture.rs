@@ -2,6 +2,8 @@
 
 use std::{path::Path, sync::Arc, time::Duration};
 
+use sendfile_stores::MetadataService;
+
 use crate::{
     catalog::{self, DEFAULT_SIZE, DummyOptions, Item, OddNames, RootDecoy},
     handoff::{Carrier, Dialect, Handoff, Header, ValueKind},
@@ -11,7 +13,7 @@ use crate::{
     route::Responder,
     serve::Limits,
     setup::Setup,
-    storage::{MetadataService, Storage, StorageConfig, manifest::Manifest},
+    storage::{Storage, StorageConfig, manifest::Manifest},
 };
 
 mod error;

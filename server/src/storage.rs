@@ -7,6 +7,7 @@
 use std::{sync::Arc, time::Duration};
 
 use bytes::{Bytes, BytesMut};
+use sendfile_stores::Scheme;
 use sha2::{Digest as _, Sha256};
 use tokio::time::timeout;
 
@@ -30,7 +31,7 @@ mod stored;
 
 pub use self::error::StorageError;
 use self::{
-    bucket::{Bucket, Provider, part_size},
+    bucket::{Bucket, part_size},
     dav::Dav,
     disk::Disk,
     error::Occupied,
@@ -39,7 +40,7 @@ use self::{
 };
 pub(crate) use self::{
     failure::FailureKind,
-    options::{MetadataService, StorageConfig},
+    options::StorageConfig,
     stored::{Stored, UploadMode, WriteMode},
 };
 
@@ -74,11 +75,13 @@ impl Storage {
         };
         let backend = match scheme {
             "file" => Backend::Disk(Disk::open(given_url, rest, config)?),
-            "s3" => Backend::Bucket(Bucket::open(Provider::S3, given_url, rest, config)?),
-            "az" => Backend::Bucket(Bucket::open(Provider::Azure, given_url, rest, config)?),
-            "gs" => Backend::Bucket(Bucket::open(Provider::Google, given_url, rest, config)?),
             "http" | "https" => Backend::Dav(Dav::open(given_url, config)?),
-            _ => return Err(StorageError::Scheme { scheme: scheme.into() }),
+            other => {
+                let Some(scheme) = Scheme::from_name(other) else {
+                    return Err(StorageError::Scheme { scheme: other.into() });
+                };
+                Backend::Bucket(Bucket::open(scheme, given_url, rest, config)?)
+            }
         };
         let url = match &backend {
             Backend::Disk(_) => given_url.to_owned(),

@@ -1,4 +1,4 @@
-//! Object stores: S3, Azure and Google, each with its own builder in `object_store`.
+//! Object stores: S3, Azure and Google. Their settings are those of `sendfile_stores`.
 //!
 //! Stores differ in their support of conditional writes and ETags, and some are wrong: nothing here
 //! depends on either.
@@ -9,22 +9,17 @@ use bytes::{Bytes, BytesMut};
 use futures_util::StreamExt as _;
 use http::Method;
 use object_store::{
-    Attribute, Attributes, GetResult, MultipartId, ObjectStore, ObjectStoreExt as _,
-    PutMultipartOptions, PutOptions, RetryConfig,
-    aws::{AmazonS3Builder, AmazonS3ConfigKey},
-    azure::MicrosoftAzureBuilder,
-    gcp::GoogleCloudStorageBuilder,
-    multipart::{MultipartStore, PartId},
-    path::Path,
-    signer::Signer,
+    Attribute, Attributes, GetResult, MultipartId, ObjectStoreExt as _, PutMultipartOptions,
+    PutOptions, multipart::PartId, path::Path,
 };
+use sendfile_stores::{BucketAt, RemoteStore, Scheme, SettingsError};
 use sha2::{Digest as _, Sha256};
 
 use super::{
     client::Client,
     error::StorageError,
     failure::{Failure, FailureKind},
-    options::{self, MetadataService, StorageConfig, StoreOptions},
+    options::StorageConfig,
     stored::Stored,
 };
 use crate::{
@@ -48,53 +43,28 @@ pub(super) struct Bucket {
     prefix: String,
 }
 
-/// The kinds of object store.
-#[derive(Clone, Copy, Debug)]
-pub(super) enum Provider {
-    S3,
-    Azure,
-    Google,
-}
-
-/// The traits that all stores of `object_store` implement.
-trait RemoteStore: ObjectStore + MultipartStore + Signer {}
-impl<T: ObjectStore + MultipartStore + Signer> RemoteStore for T {}
-
 impl fmt::Debug for Bucket {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Bucket").field("prefix", &self.prefix).finish_non_exhaustive()
     }
 }
 
-/// The options that provide credentials, and the variables to suggest if there are none.
-struct Credentials {
-    options: &'static [&'static str],
-    variables: &'static str,
-}
-
 impl Bucket {
     /// Opens the URL of a bucket, of which `rest` is the part after the scheme; sends no request.
     pub(super) fn open(
-        provider: Provider,
+        scheme: Scheme,
         url: &str,
         rest: &str,
         config: &StorageConfig,
     ) -> Result<Self, StorageError> {
-        let (bucket, prefix) = rest.split_once('/').unwrap_or((rest, ""));
-        // A key in a bucket is literal: nothing in it is percent-decoded.
-        let prefix = prefix.trim_matches('/');
-        let is_bucket = !bucket.is_empty() && !bucket.contains(['@', '?', '#', ':']);
-        let is_prefix = prefix.is_empty() || Key::new(prefix).is_ok();
-        if !is_bucket || !is_prefix {
+        let bucket = BucketAt::parse(scheme, rest, &config.settings(), env::vars());
+        let bucket = bucket.map_err(|error| not_opened(error, url))?;
+        if !bucket.key.is_empty() && Key::new(&bucket.key).is_err() {
             return Err(StorageError::not_a_url(url));
         }
-        let client = Client::new()?;
-        let store: Arc<dyn RemoteStore> = match provider {
-            Provider::S3 => Arc::new(s3(bucket, config, client)?),
-            Provider::Azure => Arc::new(azure(bucket, config, client)?),
-            Provider::Google => Arc::new(google(bucket, config, client)?),
-        };
-        Ok(Self { store, prefix: prefix.into() })
+        let opened = bucket.open(Client::new()?);
+        let store = opened.map_err(|error| StorageError::Options { source: error.into() })?;
+        Ok(Self { store, prefix: bucket.key })
     }
 
     /// Reads the start of an object. Requests the whole object and stops reading: an empty object has
@@ -221,115 +191,13 @@ pub(super) fn part_size(content: &Content) -> usize {
     usize::try_from(size).unwrap_or(usize::MAX)
 }
 
-fn s3(
-    bucket: &str,
-    config: &StorageConfig,
-    client: Client,
-) -> Result<impl RemoteStore + use<>, StorageError> {
-    const CREDENTIALS: Credentials = Credentials {
-        options: &[
-            "access_key_id",
-            "secret_access_key",
-            "web_identity_token_file",
-            "container_credentials_relative_uri",
-            "container_credentials_full_uri",
-            "skip_signature",
-        ],
-        variables: "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY",
-    };
-    let options = config.options_for("AWS_", options::S3, env::vars())?;
-    CREDENTIALS.check(&options, config)?;
-    // Not every S3 server supports bulk deletes.
-    let mut builder = AmazonS3Builder::new()
-        .with_bucket_name(bucket)
-        .with_config(AmazonS3ConfigKey::DisableBulkDelete, "true");
-    for (key, value) in options.into_iter() {
-        builder = builder.with_config(key, value);
+fn not_opened(error: SettingsError, url: &str) -> StorageError {
+    match error {
+        SettingsError::BucketName => StorageError::not_a_url(url),
+        SettingsError::UnknownOption(unknown) => unknown.into(),
+        SettingsError::NotAUrl { given, .. } => StorageError::Endpoint { name: given.into() },
+        SettingsError::NoCredentials { variables } => StorageError::NoCredentials { variables },
     }
-    let built = builder.with_http_connector(client).with_retry(no_retries()).build();
-    built.map_err(not_built)
-}
-
-fn azure(
-    container: &str,
-    config: &StorageConfig,
-    client: Client,
-) -> Result<impl RemoteStore + use<>, StorageError> {
-    const CREDENTIALS: Credentials = Credentials {
-        options: &[
-            "account_key",
-            "access_key",
-            "sas_key",
-            "token",
-            "client_secret",
-            "federated_token_file",
-            "skip_signature",
-            "use_emulator",
-        ],
-        variables: "AZURE_STORAGE_ACCOUNT_NAME and AZURE_STORAGE_ACCOUNT_KEY",
-    };
-    let options = config.options_for("AZURE_", options::AZURE, env::vars())?;
-    CREDENTIALS.check(&options, config)?;
-    let mut builder = MicrosoftAzureBuilder::new().with_container_name(container);
-    for (key, value) in options.into_iter() {
-        builder = builder.with_config(key, value);
-    }
-    let built = builder.with_http_connector(client).with_retry(no_retries()).build();
-    built.map_err(not_built)
-}
-
-fn google(
-    bucket: &str,
-    config: &StorageConfig,
-    client: Client,
-) -> Result<impl RemoteStore + use<>, StorageError> {
-    const CREDENTIALS: Credentials = Credentials {
-        options: &[
-            "service_account",
-            "service_account_key",
-            "application_credentials",
-            "bearer_token",
-            "skip_signature",
-        ],
-        variables: "GOOGLE_APPLICATION_CREDENTIALS",
-    };
-    let options = config.options_for("GOOGLE_", options::GOOGLE, env::vars())?;
-    if !has_gcloud_login() {
-        CREDENTIALS.check(&options, config)?;
-    }
-    let mut builder = GoogleCloudStorageBuilder::new().with_bucket_name(bucket);
-    for (key, value) in options.into_iter() {
-        builder = builder.with_config(key, value);
-    }
-    let built = builder.with_http_connector(client).with_retry(no_retries()).build();
-    built.map_err(not_built)
-}
-
-/// Whether the credentials file of `gcloud auth application-default login` exists, which
-/// `object_store` reads.
-fn has_gcloud_login() -> bool {
-    const FILE: &str = ".config/gcloud/application_default_credentials.json";
-    env::home_dir().is_some_and(|home| home.join(FILE).exists())
-}
-
-impl Credentials {
-    /// Without credentials, `object_store` would request them from a metadata address, which fails
-    /// slowly.
-    fn check<K: AsRef<str>>(
-        &self,
-        options: &StoreOptions<K>,
-        config: &StorageConfig,
-    ) -> Result<(), StorageError> {
-        if config.metadata == MetadataService::Disabled && !options.contains_any(self.options) {
-            return Err(StorageError::NoCredentials { variables: self.variables });
-        }
-        Ok(())
-    }
-}
-
-/// [`Client`] retries on its own.
-fn no_retries() -> RetryConfig {
-    RetryConfig { max_retries: 0, ..RetryConfig::default() }
 }
 
 fn attributes(content_type: &str) -> Attributes {
@@ -355,6 +223,42 @@ fn ignore_not_found(cause: BoxError) -> Result<(), BoxError> {
     }
 }
 
-fn not_built(source: object_store::Error) -> StorageError {
-    StorageError::Options { source: source.into() }
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Opens a bucket with these options and the environment of the test.
+    fn check_error(rest: &str, options: &[(&str, &str)], message: &str, hint: &str) {
+        let mut config = StorageConfig::default();
+        for (name, value) in options {
+            config.options.push(((*name).into(), (*value).into()));
+        }
+        let error = Bucket::open(Scheme::S3, &format!("s3://{rest}"), rest, &config).unwrap_err();
+        assert_eq!(error.to_string(), message);
+        let shown = error.hint().unwrap_or_default();
+        assert!(shown.contains(hint), "{shown}");
+    }
+
+    #[test]
+    fn wrong_settings_are_refused_with_a_hint() {
+        check_error("", &[], "`s3://` is not a valid storage URL", "`s3://BUCKET/PREFIX`");
+        check_error(
+            "b/../x",
+            &[("skip_signature", "true")],
+            "`s3://b/../x` is not a valid storage URL",
+            "`s3://BUCKET/PREFIX`",
+        );
+        check_error(
+            "b",
+            &[("acces_key", "hush")],
+            "unknown storage option `acces_key`",
+            "did you mean `access_key_id`?",
+        );
+        check_error(
+            "b",
+            &[("endpoint", "127.0.0.1:9000")],
+            "the value of `endpoint` is not a valid URL",
+            "include the scheme, for example `https://HOST:PORT`",
+        );
+    }
 }

@@ -17,13 +17,14 @@ use http::{HeaderValue, Method, Request, Response, Uri, header};
 use http_body_util::{BodyExt as _, Full, StreamBody};
 use hyper::body::{Frame, Incoming};
 use percent_encoding::percent_decode_str;
+use sendfile_stores::WEBDAV;
 use sha2::{Digest as _, Sha256};
 
 use super::{
     client::{Client, RequestBody, incomplete},
     error::StorageError,
     failure::{Failure, FailureKind},
-    options::{self, StorageConfig},
+    options::StorageConfig,
     stored::Stored,
 };
 use crate::{
@@ -56,7 +57,7 @@ impl Dav {
     /// Opens a directory. Removes user and password from the URL, because the URL is displayed.
     pub(super) fn open(url: &str, config: &StorageConfig) -> Result<Self, StorageError> {
         let client = Client::new()?;
-        config.only(options::DAV)?;
+        config.only(WEBDAV)?;
         let (url, user) = without_user(url);
         let Ok(uri) = url.parse::<Uri>() else { return Err(StorageError::not_a_url(&url)) };
         let has_host = matches!(uri.host(), Some(host) if !host.is_empty());

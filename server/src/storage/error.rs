@@ -2,6 +2,7 @@
 
 use std::{error::Error, io};
 
+use sendfile_stores::UnknownOption;
 use thiserror::Error as ThisError;
 
 use super::failure::{Failure, FailureKind};
@@ -116,6 +117,12 @@ pub enum StorageError {
 #[derive(Debug, ThisError)]
 #[error("the file exists")]
 pub(super) struct Occupied;
+
+impl From<UnknownOption> for StorageError {
+    fn from(unknown: UnknownOption) -> Self {
+        Self::Option { name: unknown.name, similar: unknown.similar.map(str::to_owned) }
+    }
+}
 
 impl StorageError {
     pub(super) fn not_a_url(given: &str) -> Self {

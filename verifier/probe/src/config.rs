@@ -11,8 +11,10 @@ mod storage;
 mod target;
 mod values;
 
+pub use sendfile_stores::MetadataService;
+
 pub use self::{
-    bucket::{BucketAt, Credentials, Metadata, Scheme},
+    bucket::Credentials,
     error::{ConfigError, nearest},
     file::{target, targets},
     local::proxy_config,

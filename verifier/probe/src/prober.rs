@@ -27,16 +27,16 @@ mod contract;
 mod http;
 mod http2;
 mod local;
+mod reference;
 mod storage;
 mod store;
-mod yardstick;
 
 use self::{
     body::Trace,
     connect::Connector,
     http::Client,
     local::Logs,
-    yardstick::{body_of, compare, expected, response_of},
+    reference::{body_of, compare, expected, response_of},
 };
 
 /// Why no probe can be made.
@@ -93,7 +93,7 @@ impl Prober {
         let (mut evidence, download, app) = self.layers(&plan).await;
         plan.handoff = app.handoff;
         if let Some(fixture) = &plan.fixture {
-            evidence.request_log = self.control().journal(fixture, &plan.nonce).await;
+            evidence.request_log = self.control().request_log(fixture, &plan.nonce).await;
         }
         self.beyond_layers(&plan, &mut evidence, &download).await;
         let places = &target.expectations.local;
@@ -289,7 +289,7 @@ impl Prober {
             let other = probed.response().is_some_and(|it| Some(it.body.sha256) != right);
             let matters = id == ProbeId::WithoutQuery && other;
             let journal = match plan.fixture.as_ref().filter(|_| matters) {
-                Some(fixture) => self.control().journal(fixture, &nonce).await,
+                Some(fixture) => self.control().request_log(fixture, &nonce).await,
                 None => None,
             };
             (ExtraProbe { id, probed, wants, request_log: journal }, trace.handoff)

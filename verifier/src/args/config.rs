@@ -3,7 +3,7 @@
 use sendfile_evidence::{Access, Check, Intent};
 use sendfile_probe::{
     config::{
-        self, Config, ConfigError, Credentials, Depth, Expectations, LocalPlaces, Metadata,
+        self, Config, ConfigError, Credentials, Depth, Expectations, LocalPlaces, MetadataService,
         Network, Places, StorageAt, Target, Trust, expected, fixture_at, handoff, headers,
         storage_at, targets, urls,
     },
@@ -115,7 +115,8 @@ fn optional_url(text: Option<&str>) -> Result<Option<Url>, UrlError> {
 /// The storage. Its errors name it already, with the URL and without the secrets in it.
 fn storage(args: &Verify) -> Result<Option<StorageAt>, ConfigError> {
     let Some(url) = &args.storage else { return Ok(None) };
-    let metadata = if args.storage_metadata { Metadata::Asked } else { Metadata::NotAsked };
+    let metadata =
+        if args.storage_metadata { MetadataService::Enabled } else { MetadataService::Disabled };
     storage_at(url, Credentials { options: &args.storage_option, metadata }).map(Some)
 }
 

@@ -12,10 +12,11 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use sendfile_stores::MetadataService;
 use serde::Deserialize;
 
 use super::{
-    bucket::{Credentials, Metadata},
+    bucket::Credentials,
     error::{ConfigError, nearest},
     local::proxy_config,
     storage::storage_at,
@@ -139,7 +140,11 @@ impl WrittenTarget {
     }
 
     fn places(&self, name: &str) -> Result<Places, ConfigError> {
-        let metadata = if self.storage_metadata { Metadata::Asked } else { Metadata::NotAsked };
+        let metadata = if self.storage_metadata {
+            MetadataService::Enabled
+        } else {
+            MetadataService::Disabled
+        };
         let options: Vec<_> = self.storage_options.clone().into_iter().collect();
         let means = Credentials { options: &options, metadata };
         let storage = self.storage.as_deref().map(|it| storage_at(it, means)).transpose()?;

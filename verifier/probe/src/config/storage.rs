@@ -2,9 +2,10 @@
 //! credentials.
 
 use http::HeaderValue;
+use sendfile_stores::WEBDAV;
 
 use super::{
-    bucket::{BucketAt, Credentials, unknown},
+    bucket::{Credentials, bucket_at, check_options},
     error::ConfigError,
     target::StorageAt,
     values::not_a_header,
@@ -17,8 +18,7 @@ pub fn storage_at(text: &str, means: Credentials<'_>) -> Result<StorageAt, Confi
         problem: problem.to_owned(),
         hint: hint.to_owned(),
     };
-    let bucket = |(scheme, rest)| BucketAt::parse(text, scheme, rest, means);
-    if let Some(bucket) = text.split_once("://").and_then(bucket) {
+    if let Some(bucket) = bucket_at(text, means) {
         return bucket.map(StorageAt::Bucket);
     }
     match text.split_once("://") {
@@ -51,12 +51,7 @@ pub(super) fn authorization(
     text: &str,
     options: &[(String, String)],
 ) -> Result<Option<String>, ConfigError> {
-    const KNOWN: [&str; 3] = ["username", "password", "bearer_token"];
-    let wrong =
-        |problem, hint| ConfigError::Storage { url: crate::url::shown(text), problem, hint };
-    if let Some((name, _)) = options.iter().find(|(name, _)| !KNOWN.contains(&name.as_str())) {
-        return Err(unknown(name, &KNOWN, wrong));
-    }
+    check_options(text, options, WEBDAV)?;
     let named = |name: &str| options.iter().rev().find(|it| it.0 == name).map(|it| it.1.as_str());
     let basic = named("username").map(|name| {
         let both = format!("{name}:{}", named("password").unwrap_or_default());

@@ -4,8 +4,8 @@ use std::path::PathBuf;
 
 use http::{HeaderName, HeaderValue};
 use sendfile_evidence::{Intent, Server};
+use sendfile_stores::BucketAt;
 
-use super::bucket::BucketAt;
 use crate::url::Url;
 
 /// One download to check.

@@ -1,5 +1,5 @@
 //! Processes a body while it is received: hashes it, stores its beginning, and records intermediate
-//! hashes that allow comparison without storing the body.
+//! hashes that allow comparison without storing the body. It knows nothing of HTTP.
 
 use std::{
     io::{self, Write},
@@ -55,7 +55,7 @@ impl Watch {
     /// Processes the next bytes. Intermediate hashes are taken at exact offsets, however the bytes
     /// are split.
     pub(crate) fn update(&mut self, mut bytes: &[u8]) {
-        self.unpack(bytes);
+        self.gunzip(bytes);
         let room = KEPT - self.trace.kept.len();
         self.trace.kept.extend_from_slice(&bytes[..room.min(bytes.len())]);
         self.trace.end_with(bytes);
@@ -71,34 +71,41 @@ impl Watch {
         }
     }
 
-    fn unpack(&mut self, bytes: &[u8]) {
+    fn gunzip(&mut self, bytes: &[u8]) {
         if self.size == 0 && bytes.starts_with(&[0x1f, 0x8b]) {
             self.gunzip = Some(GzDecoder::new(Digested::default()));
         }
-        if self.gunzip.as_mut().is_some_and(|it| it.write_all(bytes).is_err()) {
+        if let Some(decoder) = &mut self.gunzip
+            && decoder.write_all(bytes).is_err()
+        {
             self.gunzip = None;
         }
     }
 
     /// The evidence, and the trace for comparisons.
     pub(crate) fn finish(self, end: End, beyond: u64, redactor: &Redactor) -> (Body, Trace) {
-        let gunzipped = self.gunzip.and_then(|it| it.finish().ok());
         let head = &self.trace.kept[..self.trace.kept.len().min(HEAD_BYTES)];
         let body = Body {
             size: self.size,
             sha256: Sha256(self.hash.finalize().into()),
             head: redactor.body(head),
             end,
-            gunzipped: gunzipped.map(|it| Gunzipped {
-                size: it.size,
-                sha256: Sha256(it.hash.finalize().into()),
-                head: redactor.body(&it.head),
-            }),
+            gunzipped: gunzipped(self.gunzip, redactor),
             beyond,
             same: None,
         };
         (body, self.trace)
     }
+}
+
+/// What the body decompresses to; `None` if it is not a complete gzip stream.
+fn gunzipped(decoder: Option<GzDecoder<Digested>>, redactor: &Redactor) -> Option<Gunzipped> {
+    let digested = decoder?.finish().ok()?;
+    Some(Gunzipped {
+        size: digested.size,
+        sha256: Sha256(digested.hash.finalize().into()),
+        head: redactor.body(&digested.head),
+    })
 }
 
 impl Trace {
@@ -115,14 +122,12 @@ impl Trace {
 
     /// The SHA-256 of a range of the body, if its bytes were kept.
     pub(crate) fn part(&self, part: RangeInclusive<u64>) -> Option<Sha256> {
-        let within = |kept: &'_ [u8], from: u64| {
-            let first = usize::try_from(part.start().checked_sub(from)?).ok()?;
-            let last = usize::try_from(part.end().checked_sub(from)?).ok()?;
-            let bytes = kept.get(first..=last)?;
-            Some(Sha256(sha2::Sha256::digest(bytes).into()))
-        };
         let tail_from = self.size - self.tail.len() as u64;
-        within(&self.kept, 0).or_else(|| within(&self.tail, tail_from))
+        let bytes = match within(&self.kept, 0, &part) {
+            Some(bytes) => bytes,
+            None => within(&self.tail, tail_from, &part)?,
+        };
+        Some(Sha256(sha2::Sha256::digest(bytes).into()))
     }
 
     /// The number of bytes kept.
@@ -132,13 +137,32 @@ impl Trace {
 
     /// How much of two bodies is equal.
     pub(crate) fn same(&self, other: &Self) -> Same {
-        let equal = self.kept.iter().zip(&other.kept).take_while(|(a, b)| a == b).count();
+        let mut equal = 0;
+        for (ours, theirs) in self.kept.iter().zip(&other.kept) {
+            if ours != theirs {
+                break;
+            }
+            equal += 1;
+        }
         if equal < KEPT {
             return Same::Exactly(equal as u64);
         }
-        let marks = self.marks.iter().zip(&other.marks).take_while(|(a, b)| a == b);
-        Same::AtLeast(marks.last().map_or(equal as u64, |(mark, _)| mark.0))
+        let mut equal = equal as u64;
+        for (ours, theirs) in self.marks.iter().zip(&other.marks) {
+            if ours != theirs {
+                break;
+            }
+            equal = ours.0;
+        }
+        Same::AtLeast(equal)
     }
+}
+
+/// The bytes of a range, if all of them are among the kept ones, which begin at an offset.
+fn within<'a>(kept: &'a [u8], from: u64, part: &RangeInclusive<u64>) -> Option<&'a [u8]> {
+    let first = usize::try_from(part.start().checked_sub(from)?).ok()?;
+    let last = usize::try_from(part.end().checked_sub(from)?).ok()?;
+    kept.get(first..=last)
 }
 
 /// Hashes the output of the decompressor.
@@ -219,10 +243,10 @@ mod tests {
     fn a_gzip_of_the_dummy_is_recognised() {
         let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
         gzip.write_all(b"the dummy").expect("memory");
-        let (packed, _) = watch(&gzip.finish().expect("memory"), 3);
+        let (compressed, _) = watch(&gzip.finish().expect("memory"), 3);
         let (plain, _) = watch(b"the dummy", 3);
-        let unpacked = packed.gunzipped.expect("what it unpacks to");
-        assert_eq!((unpacked.size, unpacked.sha256), (plain.size, plain.sha256));
-        assert_eq!(unpacked.head, b"the dummy");
+        let gunzipped = compressed.gunzipped.expect("what it decompresses to");
+        assert_eq!((gunzipped.size, gunzipped.sha256), (plain.size, plain.sha256));
+        assert_eq!(gunzipped.head, b"the dummy");
     }
 }

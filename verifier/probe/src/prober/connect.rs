@@ -12,12 +12,14 @@ use std::{
 use rustls::pki_types::ServerName;
 use tokio::{
     io::{AsyncRead, AsyncWrite},
-    net::{TcpStream, UnixStream},
+    net::{TcpStream, UnixStream, lookup_host},
+    time::timeout,
 };
-use tokio_rustls::client::TlsStream;
+use tokio_rustls::{TlsConnector, client::TlsStream};
 
 pub(super) mod tls;
 
+use self::tls::handshake_failed;
 use crate::{
     config::{Network, Trust},
     url::Url,
@@ -46,38 +48,10 @@ impl Connector {
         url: &Url,
         unix_socket: Option<&PathBuf>,
     ) -> Result<Box<dyn Stream>, Failure> {
-        let limit = self.network.connect_timeout;
-        let opened = tokio::time::timeout(limit, self.open_unbounded(url, unix_socket)).await;
-        opened.unwrap_or_else(|_| Err(self.too_late()))
-    }
-
-    async fn open_unbounded(
-        &self,
-        url: &Url,
-        unix_socket: Option<&PathBuf>,
-    ) -> Result<Box<dyn Stream>, Failure> {
-        if let Some(path) = unix_socket {
-            let stream = UnixStream::connect(path)
-                .await
-                .map_err(|error| refused(&path.display().to_string(), &error))?;
-            return Ok(Box::new(stream));
+        match timeout(self.timeout(), self.open_unbounded(url, unix_socket)).await {
+            Ok(opened) => opened,
+            Err(_) => Err(self.timed_out()),
         }
-        if !url.is_https() {
-            return Ok(Box::new(self.tcp(url).await?));
-        }
-        Ok(Box::new(self.tls_stream(url, self.tls()?).await?))
-    }
-
-    async fn tls_stream(
-        &self,
-        url: &Url,
-        config: Arc<rustls::ClientConfig>,
-    ) -> Result<TlsStream<TcpStream>, Failure> {
-        let stream = self.tcp(url).await?;
-        let name =
-            ServerName::try_from(url.host().to_owned()).map_err(|error| tls_failure(&error))?;
-        let stream = tokio_rustls::TlsConnector::from(config).connect(name, stream).await;
-        stream.map_err(|error| tls_failure(&error))
     }
 
     /// Connects to an https URL's origin and offers these protocols.
@@ -87,10 +61,11 @@ impl Connector {
         protocols: &[&[u8]],
     ) -> Result<TlsStream<TcpStream>, Failure> {
         let mut config = (*self.tls()?).clone();
-        config.alpn_protocols = protocols.iter().map(|it| it.to_vec()).collect();
-        let opening = self.tls_stream(url, Arc::new(config));
-        let opened = tokio::time::timeout(self.network.connect_timeout, opening).await;
-        opened.unwrap_or_else(|_| Err(self.too_late()))
+        config.alpn_protocols = protocols.iter().map(|protocol| protocol.to_vec()).collect();
+        match timeout(self.timeout(), self.tls_stream(url, Arc::new(config))).await {
+            Ok(opened) => opened,
+            Err(_) => Err(self.timed_out()),
+        }
     }
 
     /// The TLS settings, created on first use.
@@ -106,43 +81,21 @@ impl Connector {
     /// The addresses of a URL's host, with the operator's overrides applied; within the timeout.
     pub(crate) async fn resolved(&self, url: &Url) -> Result<Vec<SocketAddr>, Failure> {
         let (host, port) = self.connect_to(url.host(), url.port());
-        let found = tokio::time::timeout(self.timeout(), self.addresses(&host, port)).await;
-        found.unwrap_or_else(|_| Err(self.too_late()))
-    }
-
-    fn too_late(&self) -> Failure {
-        let limit = humantime::format_duration(self.timeout());
-        Failure { kind: FailureKind::TimedOut, chain: format!("no connection within {limit}") }
-    }
-
-    async fn tcp(&self, url: &Url) -> Result<TcpStream, Failure> {
-        let (host, port) = self.connect_to(url.host(), url.port());
-        let addresses = self.addresses(&host, port).await?;
-        let mut last = None;
-        for address in addresses {
-            match TcpStream::connect(address).await {
-                Ok(stream) => {
-                    stream.set_nodelay(true).ok();
-                    return Ok(stream);
-                }
-                Err(error) => last = Some(refused(&address.to_string(), &error)),
-            }
+        match timeout(self.timeout(), self.addresses(&host, port)).await {
+            Ok(found) => found,
+            Err(_) => Err(self.timed_out()),
         }
-        Err(last.unwrap_or(Failure {
-            kind: FailureKind::NameNotResolved,
-            chain: format!("cannot resolve `{host}`: no address found"),
-        }))
     }
 
     /// The operator's connection options for a URL, as options of curl.
     pub(crate) fn through(&self, url: &Url) -> Vec<String> {
         let mut words = Vec::new();
-        if let Some(it) = self.network.told_to(url.host(), url.port()) {
-            words.extend(["--connect-to".to_owned(), it.to_string()]);
+        if let Some(connect_to) = self.network.told_to(url.host(), url.port()) {
+            words.extend(["--connect-to".to_owned(), connect_to.to_string()]);
         }
         let (host, port) = self.connect_to(url.host(), url.port());
-        if let Some(it) = self.network.told_of(&host, port) {
-            words.extend(["--resolve".to_owned(), it.to_string()]);
+        if let Some(resolve) = self.network.told_of(&host, port) {
+            words.extend(["--resolve".to_owned(), resolve.to_string()]);
         }
         match &self.network.trust {
             Trust::File(path) if url.is_https() => {
@@ -154,40 +107,93 @@ impl Connector {
         words
     }
 
-    fn connect_to(&self, host: &str, port: u16) -> (String, u16) {
-        match self.network.told_to(host, port) {
-            Some(it) => {
-                (it.to.0.clone().unwrap_or_else(|| host.to_owned()), it.to.1.unwrap_or(port))
-            }
-            None => (host.to_owned(), port),
+    async fn open_unbounded(
+        &self,
+        url: &Url,
+        unix_socket: Option<&PathBuf>,
+    ) -> Result<Box<dyn Stream>, Failure> {
+        if let Some(path) = unix_socket {
+            return match UnixStream::connect(path).await {
+                Ok(stream) => Ok(Box::new(stream)),
+                Err(error) => Err(refused(&path.display().to_string(), &error)),
+            };
         }
+        if !url.is_https() {
+            return Ok(Box::new(self.tcp(url).await?));
+        }
+        Ok(Box::new(self.tls_stream(url, self.tls()?).await?))
+    }
+
+    async fn tls_stream(
+        &self,
+        url: &Url,
+        config: Arc<rustls::ClientConfig>,
+    ) -> Result<TlsStream<TcpStream>, Failure> {
+        let stream = self.tcp(url).await?;
+        let name = ServerName::try_from(url.host().to_owned());
+        let name = name.map_err(|error| handshake_failed(&error))?;
+        let stream = TlsConnector::from(config).connect(name, stream).await;
+        stream.map_err(|error| handshake_failed(&error))
+    }
+
+    async fn tcp(&self, url: &Url) -> Result<TcpStream, Failure> {
+        let (host, port) = self.connect_to(url.host(), url.port());
+        let mut last = Failure {
+            kind: FailureKind::NameNotResolved,
+            chain: format!("cannot resolve `{host}`: no address found"),
+        };
+        for address in self.addresses(&host, port).await? {
+            match TcpStream::connect(address).await {
+                Ok(stream) => {
+                    // Without it, small requests are only slower.
+                    let _ = stream.set_nodelay(true);
+                    return Ok(stream);
+                }
+                Err(error) => last = refused(&address.to_string(), &error),
+            }
+        }
+        Err(last)
+    }
+
+    /// The host and port to connect to for those of a URL.
+    fn connect_to(&self, host: &str, port: u16) -> (String, u16) {
+        let (mut to_host, mut to_port) = (host.to_owned(), port);
+        if let Some(connect_to) = self.network.told_to(host, port) {
+            if let Some(other) = &connect_to.to.0 {
+                to_host.clone_from(other);
+            }
+            if let Some(other) = connect_to.to.1 {
+                to_port = other;
+            }
+        }
+        (to_host, to_port)
     }
 
     async fn addresses(&self, host: &str, port: u16) -> Result<Vec<SocketAddr>, Failure> {
-        if let Some(it) = self.network.told_of(host, port) {
-            return Ok(vec![SocketAddr::new(it.address, port)]);
+        if let Some(resolve) = self.network.told_of(host, port) {
+            return Ok(vec![SocketAddr::new(resolve.address, port)]);
         }
         if let Ok(address) = host.parse::<IpAddr>() {
             return Ok(vec![SocketAddr::new(address, port)]);
         }
-        let found = tokio::net::lookup_host((host, port)).await.map_err(|error| Failure {
-            kind: FailureKind::NameNotResolved,
-            chain: format!("cannot resolve `{host}`: {}", cause_chain(&error)),
-        })?;
-        Ok(found.collect())
+        match lookup_host((host, port)).await {
+            Ok(found) => Ok(found.collect()),
+            Err(error) => Err(Failure {
+                kind: FailureKind::NameNotResolved,
+                chain: format!("cannot resolve `{host}`: {}", cause_chain(&error)),
+            }),
+        }
+    }
+
+    fn timed_out(&self) -> Failure {
+        let limit = humantime::format_duration(self.timeout());
+        Failure { kind: FailureKind::TimedOut, chain: format!("no connection within {limit}") }
     }
 }
 
-fn refused(place: &str, error: &io::Error) -> Failure {
+fn refused(address: &str, error: &io::Error) -> Failure {
     Failure {
         kind: FailureKind::Refused,
-        chain: format!("cannot connect to `{place}`: {}", cause_chain(error)),
-    }
-}
-
-fn tls_failure(error: &(dyn std::error::Error + 'static)) -> Failure {
-    Failure {
-        kind: FailureKind::Tls,
-        chain: format!("TLS handshake failed: {}", cause_chain(error)),
+        chain: format!("cannot connect to `{address}`: {}", cause_chain(error)),
     }
 }

@@ -2,7 +2,10 @@
 //! requests are not judged, so they use an ordinary client: reqwest, without proxies and without
 //! redirects.
 
-use std::{collections::BTreeMap, time::Instant};
+use std::{
+    collections::BTreeMap,
+    time::{Duration, Instant},
+};
 
 use http::HeaderName;
 use serde::{Deserialize, de::DeserializeOwned};
@@ -10,19 +13,31 @@ use serde::{Deserialize, de::DeserializeOwned};
 use super::connect::{Connector, tls};
 use crate::{
     config::FixtureAt,
-    plan::{Contract, ContractError},
+    plan::{Contract, ContractError, encoded},
 };
 use sendfile_evidence::{
     Body, End, Failure, FailureKind, LoggedRequest, Outcome, Probe, RequestRecord, cause_chain,
 };
 
-#[derive(Deserialize)]
-struct JournalAnswer {
-    requests: Vec<JournalRequest>,
+/// Maximum size of a response from the fixture, in bytes.
+const RESPONSE_LIMIT: usize = 1 << 20;
+
+const NOT_RUNNING: &str = "start it with `sendfile-fixture serve`, or correct --fixture";
+
+/// The client for the fixture's own URLs. Names and certificates are handled as for all other
+/// requests.
+pub(crate) struct Control<'a> {
+    pub(crate) connector: &'a Connector,
+    pub(crate) timeout: Duration,
 }
 
 #[derive(Deserialize)]
-struct JournalRequest {
+struct RequestLog {
+    requests: Vec<LogEntry>,
+}
+
+#[derive(Deserialize)]
+struct LogEntry {
     method: String,
     target: String,
     answer: String,
@@ -37,56 +52,49 @@ enum ReadBack {
     Fail { kind: String, error: String },
 }
 
-/// Maximum size of a response from the fixture.
-const ANSWER_LIMIT: usize = 1 << 20;
-
-const NOT_RUNNING: &str = "start it with `sendfile-fixture serve`, or correct --fixture";
-
-/// The client for the fixture's own URLs. Names and certificates are handled as for all other
-/// requests.
-pub(crate) struct Control<'a> {
-    pub(crate) connector: &'a Connector,
-    pub(crate) timeout: std::time::Duration,
-}
-
 impl Control<'_> {
     /// The contract.
+    ///
+    /// # Errors
+    ///
+    /// [`ContractError`] if the fixture is unreachable, or returns something else.
     pub(crate) async fn contract(&self, fixture: &FixtureAt) -> Result<Contract, ContractError> {
         let url = format!("{}/contract", fixture.url);
-        let not = |problem: String| ContractError::NotAContract { url: url.clone(), problem };
         let text = match self.text(fixture, "contract").await {
             Ok(text) => text,
-            Err(failure) if failure.kind == FailureKind::NotHttp => return Err(not(failure.chain)),
-            Err(failure) => {
-                return Err(ContractError::Unreachable {
-                    url: url.clone(),
-                    chain: failure.chain,
-                    hint: NOT_RUNNING,
-                });
+            Err(Failure { kind: FailureKind::NotHttp, chain }) => {
+                return Err(ContractError::NotAContract { url, problem: chain });
+            }
+            Err(Failure { chain, .. }) => {
+                return Err(ContractError::Unreachable { url, chain, hint: NOT_RUNNING });
             }
         };
-        let contract: Contract =
-            serde_json::from_slice(&text).map_err(|error| not(error.to_string()))?;
-        match contract.version {
-            1 => Ok(contract),
-            other => Err(not(format!("version {other} is not supported (expected 1)"))),
+        let contract: Contract = match serde_json::from_slice(&text) {
+            Ok(contract) => contract,
+            Err(error) => {
+                return Err(ContractError::NotAContract { url, problem: error.to_string() });
+            }
+        };
+        if contract.version != 1 {
+            let problem = format!("version {} is not supported (expected 1)", contract.version);
+            return Err(ContractError::NotAContract { url, problem });
         }
+        Ok(contract)
     }
 
     /// The request log's entries for a nonce; `None` if they cannot be read, since no verdict may
     /// depend on them alone.
-    pub(crate) async fn journal(
+    pub(crate) async fn request_log(
         &self,
         fixture: &FixtureAt,
         nonce: &str,
     ) -> Option<Vec<LoggedRequest>> {
-        let answer: JournalAnswer = self.json(fixture, &format!("requests/{nonce}")).await.ok()?;
-        let read = |it: JournalRequest| LoggedRequest {
-            method: it.method,
-            target: it.target,
-            answer: it.answer,
-        };
-        Some(answer.requests.into_iter().map(read).collect())
+        let log: RequestLog = self.json(fixture, &format!("requests/{nonce}")).await.ok()?;
+        let mut requests = Vec::new();
+        for LogEntry { method, target, answer, .. } in log.requests {
+            requests.push(LoggedRequest { method, target, answer });
+        }
+        Some(requests)
     }
 
     /// Which of these headers arrived with the requests that had this nonce; `None` if there was no
@@ -97,32 +105,36 @@ impl Control<'_> {
         nonce: &str,
         names: &[HeaderName],
     ) -> Option<Vec<String>> {
-        let answer: JournalAnswer = self.json(fixture, &format!("requests/{nonce}")).await.ok()?;
-        let came = |name: &&HeaderName| {
-            let value = |it: &JournalRequest| it.headers.get(name.as_str()).cloned();
-            answer.requests.iter().filter_map(value).any(|it| !it.is_empty())
-        };
-        let names = names.iter().filter(came).map(HeaderName::to_string).collect();
-        (!answer.requests.is_empty()).then_some(names)
+        let log: RequestLog = self.json(fixture, &format!("requests/{nonce}")).await.ok()?;
+        if log.requests.is_empty() {
+            return None;
+        }
+        let mut reached = Vec::new();
+        for name in names {
+            if log.requests.iter().any(|entry| entry.has(name)) {
+                reached.push(name.to_string());
+            }
+        }
+        Some(reached)
     }
 
     /// The dummy as the fixture reads it back from storage.
     pub(crate) async fn read_back(&self, fixture: &FixtureAt, name: &str) -> Probe<Body> {
         let began = Instant::now();
-        let path = format!("storage/{}", crate::plan::encoded(name));
-        let asked = RequestRecord {
+        let path = format!("storage/{}", encoded(name));
+        let request = RequestRecord {
             method: "GET".to_owned(),
             url: format!("{}/{path}", fixture.url),
             headers: Vec::new(),
-            unix_socket: fixture.unix_socket.as_ref().map(|it| it.display().to_string()),
+            unix_socket: fixture.unix_socket.as_ref().map(|path| path.display().to_string()),
             through: self.connector.through(&fixture.url),
             http: None,
         };
-        let seen = match self.json::<ReadBack>(fixture, &path).await {
-            Ok(answer) => read_back(answer),
+        let outcome = match self.json(fixture, &path).await {
+            Ok(response) => outcome_of(response),
             Err(failure) => Outcome::Failed(failure),
         };
-        Probe { request: asked, outcome: seen, took: began.elapsed() }
+        Probe { request, outcome, took: began.elapsed() }
     }
 
     async fn json<T: DeserializeOwned>(
@@ -136,7 +148,25 @@ impl Control<'_> {
     }
 
     async fn text(&self, fixture: &FixtureAt, path: &str) -> Result<Vec<u8>, Failure> {
-        let url = format!("{}/{path}", fixture.url);
+        let client = self.client(fixture).await?;
+        let sent = client.get(format!("{}/{path}", fixture.url)).send().await;
+        let mut response = sent.map_err(not_received)?;
+        if !response.status().is_success() {
+            let chain = format!("unexpected status {}", response.status());
+            return Err(failure(FailureKind::NotHttp, chain));
+        }
+        let mut text = Vec::new();
+        while let Some(chunk) = response.chunk().await.map_err(not_received)? {
+            if text.len() + chunk.len() > RESPONSE_LIMIT {
+                let chain = format!("the response is longer than {RESPONSE_LIMIT} bytes");
+                return Err(failure(FailureKind::NotHttp, chain));
+            }
+            text.extend_from_slice(&chunk);
+        }
+        Ok(text)
+    }
+
+    async fn client(&self, fixture: &FixtureAt) -> Result<reqwest::Client, Failure> {
         let mut builder = reqwest::Client::builder()
             .no_proxy()
             .redirect(reqwest::redirect::Policy::none())
@@ -150,36 +180,24 @@ impl Control<'_> {
             }
         };
         // Loading root certificates takes milliseconds, and plain HTTP does not need them.
-        builder = match fixture.url.is_https() {
-            true => builder.tls_backend_preconfigured(self.connector.tls()?.as_ref().clone()),
-            false => builder.tls_backend_preconfigured(tls::none()?),
+        let tls = if fixture.url.is_https() {
+            self.connector.tls()?.as_ref().clone()
+        } else {
+            tls::none()?
         };
-        let other =
-            |error: reqwest::Error| failure(kind(&error), cause_chain(&error.without_url()));
-        let client = builder.build().map_err(other)?;
-        let mut response = client.get(&url).send().await.map_err(other)?;
-        if !response.status().is_success() {
-            return Err(failure(
-                FailureKind::NotHttp,
-                format!("unexpected status {}", response.status()),
-            ));
-        }
-        let mut text = Vec::new();
-        while let Some(chunk) = response.chunk().await.map_err(other)? {
-            if text.len() + chunk.len() > ANSWER_LIMIT {
-                return Err(failure(
-                    FailureKind::NotHttp,
-                    format!("the response is longer than {ANSWER_LIMIT} bytes"),
-                ));
-            }
-            text.extend_from_slice(&chunk);
-        }
-        Ok(text)
+        builder.tls_backend_preconfigured(tls).build().map_err(not_received)
     }
 }
 
-fn read_back(answer: ReadBack) -> Outcome<Body> {
-    match answer {
+impl LogEntry {
+    /// Whether the request had this header, with a value that is not empty.
+    fn has(&self, name: &HeaderName) -> bool {
+        self.headers.get(name.as_str()).is_some_and(|value| !value.is_empty())
+    }
+}
+
+fn outcome_of(read_back: ReadBack) -> Outcome<Body> {
+    match read_back {
         ReadBack::Pass { size, sha256 } => match sha256.parse() {
             Ok(sha256) => Outcome::Response(Body {
                 size,
@@ -192,34 +210,37 @@ fn read_back(answer: ReadBack) -> Outcome<Body> {
             }),
             Err(problem) => Outcome::Failed(failure(FailureKind::NotHttp, problem)),
         },
-        ReadBack::Fail { kind, error } => {
-            let kind = match kind.as_str() {
-                "not-found" => FailureKind::NotFound,
-                "bucket-missing" => FailureKind::BucketMissing,
-                "permission-denied" => FailureKind::Denied,
-                "key-refused" => FailureKind::KeyRefused,
-                "wrong-region" => FailureKind::WrongRegion,
-                "clock-skewed" => FailureKind::ClockSkewed,
-                "name-not-resolved" => FailureKind::NameNotResolved,
-                "tls" => FailureKind::Tls,
-                "unreachable" => FailureKind::Refused,
-                _ => FailureKind::Other,
-            };
-            Outcome::Failed(failure(kind, error))
-        }
+        ReadBack::Fail { kind, error } => Outcome::Failed(failure(kind_of(&kind), error)),
     }
 }
 
-fn failure(kind: FailureKind, chain: String) -> Failure {
-    Failure { kind, chain }
+/// The kind of failure that the fixture names.
+fn kind_of(name: &str) -> FailureKind {
+    match name {
+        "not-found" => FailureKind::NotFound,
+        "bucket-missing" => FailureKind::BucketMissing,
+        "permission-denied" => FailureKind::Denied,
+        "key-refused" => FailureKind::KeyRefused,
+        "wrong-region" => FailureKind::WrongRegion,
+        "clock-skewed" => FailureKind::ClockSkewed,
+        "name-not-resolved" => FailureKind::NameNotResolved,
+        "tls" => FailureKind::Tls,
+        "unreachable" => FailureKind::Refused,
+        _ => FailureKind::Other,
+    }
 }
 
-fn kind(error: &reqwest::Error) -> FailureKind {
-    if error.is_timeout() {
+fn not_received(error: reqwest::Error) -> Failure {
+    let kind = if error.is_timeout() {
         FailureKind::TimedOut
     } else if error.is_connect() {
         FailureKind::Refused
     } else {
         FailureKind::Other
-    }
+    };
+    failure(kind, cause_chain(&error.without_url()))
+}
+
+fn failure(kind: FailureKind, chain: String) -> Failure {
+    Failure { kind, chain }
 }

@@ -4,16 +4,21 @@
 use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderName, HeaderValue, header};
-use http_body_util::{BodyExt, Empty};
+use http::{HeaderMap, HeaderValue, header};
+use http_body_util::{BodyExt as _, Empty};
 use hyper::{
     body::Incoming,
     client::conn::http1::{self, Parts},
 };
 use hyper_util::rt::TokioIo;
-use tokio::{io::AsyncReadExt, sync::Semaphore, task::JoinHandle, time::Instant};
+use tokio::{
+    io::AsyncReadExt as _,
+    sync::Semaphore,
+    task::JoinHandle,
+    time::{Instant, timeout, timeout_at},
+};
 
-use crate::prober::{
+use super::{
     body::{Trace, Watch},
     connect::{Connector, Stream},
 };
@@ -36,7 +41,7 @@ const CLOSE_WAIT: Duration = Duration::from_millis(100);
 
 /// An app that sends a hand-off may send a body, but need not; what arrives within this time is
 /// recorded.
-const HANDED_OVER_WAIT: Duration = Duration::from_millis(100);
+const HANDED_OFF_WAIT: Duration = Duration::from_millis(100);
 
 /// Bytes after the announced end are counted up to this limit.
 const BEYOND_LIMIT: u64 = 1 << 20;
@@ -53,76 +58,81 @@ pub(crate) struct Client {
 /// The two parts of an observed response: what is reported, and what bodies are compared by.
 pub(super) type Observed = Result<(Response, Trace), Failure>;
 
+/// A connection that returns its stream when the exchange is complete.
+type Connection = JoinHandle<hyper::Result<Parts<TokioIo<Box<dyn Stream>>>>>;
+
 impl Client {
     /// Sends a request with its own nonce.
     pub(crate) async fn ask(
         &self,
-        ask: &ProbeRequest,
+        request: &ProbeRequest,
         nonce: &str,
         cap: u64,
     ) -> (Probe<Response>, Trace) {
         // The semaphore is never closed, so every request gets a permit.
         let _permit = self.permits.acquire().await;
         let began = Instant::now();
-        let outcome = self.exchange(ask, nonce, cap, began).await;
-        let (seen, trace) = match outcome {
+        let (outcome, trace) = match self.exchange(request, nonce, cap, began).await {
             Ok((response, trace)) => (Outcome::Response(response), trace),
             Err(failure) => (Outcome::Failed(failure), Trace::default()),
         };
-        (Probe { request: self.asked(ask), outcome: seen, took: began.elapsed() }, trace)
+        let request = self.record(request);
+        (Probe { request, outcome, took: began.elapsed() }, trace)
     }
 
-    pub(super) fn asked(&self, ask: &ProbeRequest) -> RequestRecord {
-        let headers = ask.headers.iter().map(|(name, value)| {
-            (
-                name.to_string(),
-                self.redactor.header(name.as_str(), &String::from_utf8_lossy(value.as_bytes())),
-            )
-        });
+    /// The request as evidence, without secrets.
+    pub(super) fn record(&self, request: &ProbeRequest) -> RequestRecord {
+        let mut headers = Vec::new();
+        for (name, value) in &request.headers {
+            headers.push((name.to_string(), self.redacted(name.as_str(), value)));
+        }
+        let (unix_socket, through) = match &request.unix_socket {
+            Some(path) => (Some(path.display().to_string()), Vec::new()),
+            None => (None, self.connector.through(&request.url)),
+        };
         RequestRecord {
-            method: ask.method.to_string(),
-            url: self.redactor.url(&ask.url.to_string()),
-            headers: headers.collect(),
-            unix_socket: ask.unix_socket.as_ref().map(|it| it.display().to_string()),
-            through: match ask.unix_socket {
-                Some(_) => Vec::new(),
-                None => self.connector.through(&ask.url),
-            },
+            method: request.method.to_string(),
+            url: self.redactor.url(&request.url.to_string()),
+            headers,
+            unix_socket,
+            through,
             http: None,
         }
     }
 
     async fn exchange(
         &self,
-        ask: &ProbeRequest,
+        request: &ProbeRequest,
         nonce: &str,
         cap: u64,
         began: Instant,
     ) -> Observed {
-        let stream = self.connector.open(&ask.url, ask.unix_socket.as_ref()).await?;
-        let request = request(ask, nonce)?;
+        let stream = self.connector.open(&request.url, request.unix_socket.as_ref()).await?;
+        let http_request = http_request(request, nonce)?;
         let (mut sender, connection) = http1::Builder::new()
             .max_buf_size(READ_BUFFER)
             .handshake::<_, Empty<Bytes>>(TokioIo::new(stream))
             .await
             .map_err(|error| failure(&error))?;
         let connection = tokio::spawn(connection.without_shutdown());
-        let answered =
-            tokio::time::timeout_at(began + self.limits.timeout, sender.send_request(request))
-                .await;
-        let response = match answered {
+        let until = began + self.limits.timeout;
+        let response = match timeout_at(until, sender.send_request(http_request)).await {
             Ok(response) => response.map_err(|error| failure(&error))?,
             Err(_) => return Err(self.timed_out()),
         };
         let (parts, body) = response.into_parts();
-        let (watch, end) =
-            self.read(ask, cap, &parts.headers, parts.status.as_u16(), body, began).await;
+        let (status, headers) = (parts.status.as_u16(), &parts.headers);
+        let (watch, end) = self.read(request, cap, headers, status, body, began).await;
         drop(sender);
-        let beyond =
-            if end == End::Whole { beyond(connection).await } else { cancelled(&connection) };
+        let beyond = if end == End::Whole {
+            bytes_beyond(connection).await
+        } else {
+            connection.abort();
+            0
+        };
         let (body, mut trace) = watch.finish(end, beyond, &self.redactor);
-        trace.handoff = handed_over(&ask.wants, &parts.headers);
-        Ok((self.response(parts.status.as_u16(), &parts.headers, body), trace))
+        trace.handoff = handoff_with_secrets(&request.wants, headers);
+        Ok((self.response(status, headers, body), trace))
     }
 
     pub(super) fn timed_out(&self) -> Failure {
@@ -130,20 +140,23 @@ impl Client {
         Failure { kind: FailureKind::TimedOut, chain: format!("no response within {limit}") }
     }
 
+    /// The response as evidence, without secrets.
     pub(super) fn response(&self, status: u16, headers: &HeaderMap, body: Body) -> Response {
-        Response { status, headers: self.shown(headers), body }
+        let mut redacted = Vec::new();
+        for (name, value) in headers {
+            redacted.push((name.to_string(), self.redacted(name.as_str(), value)));
+        }
+        Response { status, headers: redacted, body }
     }
 
-    fn shown(&self, headers: &HeaderMap) -> Vec<(String, String)> {
-        let text = |value: &HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();
-        let shown = |name: &HeaderName, value| self.redactor.header(name.as_str(), &text(value));
-        headers.iter().map(|(name, value)| (name.to_string(), shown(name, value))).collect()
+    fn redacted(&self, name: &str, value: &HeaderValue) -> String {
+        self.redactor.header(name, &String::from_utf8_lossy(value.as_bytes()))
     }
 
     /// Reads a body to its end, or to the point where it no longer matters.
     pub(super) async fn read(
         &self,
-        ask: &ProbeRequest,
+        request: &ProbeRequest,
         cap: u64,
         headers: &HeaderMap,
         status: u16,
@@ -151,17 +164,17 @@ impl Client {
         began: Instant,
     ) -> (Watch, End) {
         let mut watch = Watch::new();
-        let handed_over = match &ask.wants {
+        let is_handed_off = match &request.wants {
             Wants::Body => false,
-            Wants::HandOff(intended) => hands_over(headers, intended.as_deref(), self, status),
+            Wants::HandOff(intended) => self.hands_off(headers, intended.as_deref(), status),
         };
-        let handed_over_until = Instant::now() + HANDED_OVER_WAIT;
+        let handed_off_until = Instant::now() + HANDED_OFF_WAIT;
         loop {
             let paced = began + self.limits.timeout + self.limits.pace(watch.size());
             let quiet = Instant::now() + self.limits.timeout;
-            let until = if handed_over { handed_over_until } else { paced.min(quiet) };
-            let frame = match tokio::time::timeout_at(until, body.frame()).await {
-                Err(_) if handed_over => return (watch, End::NotAwaited),
+            let until = if is_handed_off { handed_off_until } else { paced.min(quiet) };
+            let frame = match timeout_at(until, body.frame()).await {
+                Err(_) if is_handed_off => return (watch, End::NotAwaited),
                 Err(_) => return (watch, End::TimedOut),
                 Ok(None) => return (watch, End::Whole),
                 Ok(Some(Err(_))) => return (watch, End::Cut),
@@ -175,39 +188,31 @@ impl Client {
             }
         }
     }
+
+    /// Whether a response has the intended hand-off, or a header that is meant as one.
+    fn hands_off(&self, headers: &HeaderMap, intended: Option<&str>, status: u16) -> bool {
+        let (empty, _) = Watch::new().finish(End::NotAwaited, 0, &self.redactor);
+        let response = self.response(status, headers, empty);
+        dialect::handoff_of(&response, intended).is_some()
+            || response.headers.iter().any(|(name, _)| dialect::header_meant(name).is_some())
+    }
 }
 
-fn hands_over(headers: &HeaderMap, intended: Option<&str>, client: &Client, status: u16) -> bool {
-    let empty = Watch::new().finish(End::NotAwaited, 0, &client.redactor).0;
-    let head = client.response(status, headers, empty);
-    dialect::handoff_of(&head, intended).is_some()
-        || head.headers.iter().any(|(name, _)| dialect::header_meant(name).is_some())
-}
-
-/// The hand-off with its secrets, if one was requested.
-fn handed_over(wants: &Wants, headers: &HeaderMap) -> Option<String> {
-    let Wants::HandOff(intended) = wants else { return None };
-    let known = dialect::HEADERS.iter().map(|it| it.name);
-    let mut names = intended.as_deref().into_iter().chain(known);
-    let value = names.find_map(|it| headers.get(it))?;
-    Some(String::from_utf8_lossy(value.as_bytes()).into_owned())
-}
-
-pub(super) fn request(
-    ask: &ProbeRequest,
+/// The request in the form of HTTP/1.1, with our own headers and the operator's.
+pub(super) fn http_request(
+    request: &ProbeRequest,
     nonce: &str,
 ) -> Result<http::Request<Empty<Bytes>>, Failure> {
-    let unusable = |problem: String| Failure { kind: FailureKind::Other, chain: problem };
-    let uri = ask.url.uri();
-    let target = uri.path_and_query().map_or("/", |it| it.as_str());
-    let authority = uri.authority().map_or("", |it| it.as_str());
-    let mut request = http::Request::builder()
-        .method(ask.method.clone())
+    let uri = request.url.uri();
+    let target = uri.path_and_query().map_or("/", |target| target.as_str());
+    let authority = uri.authority().map_or("", |authority| authority.as_str());
+    let mut http_request = http::Request::builder()
+        .method(request.method.clone())
         .uri(target)
         .body(Empty::new())
-        .map_err(|error| unusable(cause_chain(&error)))?;
-    let headers = request.headers_mut();
-    let host = HeaderValue::from_str(authority).map_err(|error| unusable(cause_chain(&error)))?;
+        .map_err(|error| unusable(&error))?;
+    let headers = http_request.headers_mut();
+    let host = HeaderValue::from_str(authority).map_err(|error| unusable(&error))?;
     headers.insert(header::HOST, host);
     headers.insert(
         header::USER_AGENT,
@@ -220,50 +225,25 @@ pub(super) fn request(
         headers.insert("x-sendfile-check", nonce);
     }
     // A header given by the operator replaces ours; if given twice, it is sent twice.
-    for (name, _) in &ask.headers {
+    for (name, _) in &request.headers {
         headers.remove(name);
     }
-    for (name, value) in &ask.headers {
+    for (name, value) in &request.headers {
         headers.append(name.clone(), value.clone());
     }
-    Ok(request)
+    Ok(http_request)
 }
 
-/// A connection that returns its stream when the exchange is complete.
-type Connection = JoinHandle<hyper::Result<Parts<TokioIo<Box<dyn Stream>>>>>;
-
-/// Counts the bytes after a complete body.
-async fn beyond(connection: Connection) -> u64 {
-    let abort = connection.abort_handle();
-    let rest = async {
-        let Ok(Ok(parts)) = connection.await else { return 0 };
-        let mut count = parts.read_buf.len() as u64;
-        let mut stream = parts.io.into_inner();
-        let mut buffer = vec![0; 16 * 1024];
-        let deadline = Instant::now() + CLOSE_WAIT;
-        while count < BEYOND_LIMIT {
-            match tokio::time::timeout_at(deadline, stream.read(&mut buffer)).await {
-                Ok(Ok(read)) if read > 0 => count += read as u64,
-                _ => break,
-            }
-        }
-        count
-    };
-    let counted = tokio::time::timeout(CLOSE_WAIT * 2, rest).await;
-    abort.abort();
-    counted.unwrap_or(0)
-}
-
-fn cancelled<T>(connection: &JoinHandle<T>) -> u64 {
-    connection.abort();
-    0
+/// The failure for a request that cannot be written.
+pub(super) fn unusable(error: &(dyn std::error::Error + 'static)) -> Failure {
+    Failure { kind: FailureKind::Other, chain: cause_chain(error) }
 }
 
 pub(super) fn failure(error: &hyper::Error) -> Failure {
     let chain = cause_chain(error);
     // hyper provides no other indication of this error.
-    let lengths = ["content-length", "transfer-encoding"].iter().any(|it| chain.contains(it));
-    let kind = if error.is_parse() && lengths {
+    let is_about_length = chain.contains("content-length") || chain.contains("transfer-encoding");
+    let kind = if error.is_parse() && is_about_length {
         FailureKind::Lengths
     } else if error.is_parse() {
         FailureKind::NotHttp
@@ -273,4 +253,37 @@ pub(super) fn failure(error: &hyper::Error) -> Failure {
         FailureKind::Other
     };
     Failure { kind, chain }
+}
+
+/// The hand-off with its secrets, if one was requested.
+fn handoff_with_secrets(wants: &Wants, headers: &HeaderMap) -> Option<String> {
+    let Wants::HandOff(intended) = wants else { return None };
+    let mut names = Vec::new();
+    names.extend(intended.as_deref());
+    names.extend(dialect::HEADERS.iter().map(|header| header.name));
+    let value = names.into_iter().find_map(|name| headers.get(name))?;
+    Some(String::from_utf8_lossy(value.as_bytes()).into_owned())
+}
+
+/// Counts the bytes after a complete body.
+async fn bytes_beyond(connection: Connection) -> u64 {
+    let abort = connection.abort_handle();
+    let counted = timeout(CLOSE_WAIT * 2, count_beyond(connection)).await;
+    abort.abort();
+    counted.unwrap_or(0)
+}
+
+async fn count_beyond(connection: Connection) -> u64 {
+    let Ok(Ok(parts)) = connection.await else { return 0 };
+    let mut count = parts.read_buf.len() as u64;
+    let mut stream = parts.io.into_inner();
+    let mut buffer = vec![0; 16 * 1024];
+    let deadline = Instant::now() + CLOSE_WAIT;
+    while count < BEYOND_LIMIT {
+        match timeout_at(deadline, stream.read(&mut buffer)).await {
+            Ok(Ok(length)) if length > 0 => count += length as u64,
+            _ => break,
+        }
+    }
+    count
 }

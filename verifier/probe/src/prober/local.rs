@@ -7,8 +7,10 @@
 use std::{
     cell::RefCell,
     collections::BTreeMap,
-    io::Read,
+    fs::{self, File},
+    io::{self, Read as _},
     path::{Path, PathBuf},
+    time::SystemTime,
 };
 
 use super::{http::Client, storage::on_a_thread};
@@ -26,8 +28,10 @@ mod access;
 mod glob;
 mod log;
 mod process;
+mod reason;
 
-pub(crate) use log::Logs;
+pub(crate) use self::log::Logs;
+use self::reason::reason;
 
 /// Maximum size of all files of a configuration together, in bytes.
 const BYTES: usize = 4 << 20;
@@ -46,7 +50,7 @@ pub(crate) async fn examine(
     evidence: &Evidence,
     client: &Client,
 ) -> Vec<Fact> {
-    let Some(question) = Query::of(evidence) else { return Vec::new() };
+    let Some(query) = Query::of(evidence) else { return Vec::new() };
     let (configs, redactor) = (places.configs.clone(), client.redactor.clone());
     if configs.is_empty() && places.logs.is_empty() {
         return Vec::new();
@@ -54,34 +58,34 @@ pub(crate) async fn examine(
     let Some(logs) = logs else {
         return vec![Fact::of(FactKind::LogUnread, "Reading an error log timed out")];
     };
-    let read = move || read(&configs, &logs, &question, &redactor);
-    let late = || vec![Fact::of(FactKind::Unread, "Reading the configuration timed out")];
-    on_a_thread(client.limits.timeout, read).await.unwrap_or_else(late)
+    let read = move || read(&configs, &logs, &query, &redactor);
+    match on_a_thread(client.limits.timeout, read).await {
+        Some(facts) => facts,
+        None => vec![Fact::of(FactKind::Unread, "Reading the configuration timed out")],
+    }
 }
 
 fn read(
     configs: &[(Server, PathBuf)],
     logs: &Logs,
-    question: &Query,
+    query: &Query,
     redactor: &Redactor,
 ) -> Vec<Fact> {
     let mut all = Vec::new();
     let mut disk = OnDisk::default();
-    let read: Vec<ProxyConfig> = configs
-        .iter()
-        .map(|(kind, path)| {
-            disk.begin();
-            let config = ProxyConfig::read(*kind, &path.to_string_lossy(), &mut disk);
-            all.extend(process::edited(&config, disk.newest));
-            config
-        })
-        .collect();
-    let of_configs = facts(&read, question, &disk);
+    let mut read = Vec::new();
+    for (server, path) in configs {
+        disk.begin();
+        let config = ProxyConfig::read(*server, &path.to_string_lossy(), &mut disk);
+        all.extend(process::edited(&config, disk.newest));
+        read.push(config);
+    }
+    all.extend(facts(&read, query, &disk));
     let (lines, unread) = logs.gained(redactor);
-    let unread = unread.into_iter().map(|it| Fact::of(FactKind::LogUnread, it));
-    all.extend(of_configs);
-    all.extend(logged(&lines, question));
-    all.extend(unread);
+    all.extend(logged(&lines, query));
+    for problem in unread {
+        all.push(Fact::of(FactKind::LogUnread, problem));
+    }
     all.into_iter().take(MOST).map(Fact::shown).collect()
 }
 
@@ -90,8 +94,10 @@ fn read(
 struct OnDisk {
     bytes: usize,
     files: usize,
-    newest: Option<std::time::SystemTime>,
-    seen: RefCell<BTreeMap<String, Look>>,
+    /// When the newest file of the configuration was changed.
+    newest: Option<SystemTime>,
+    /// What was found at each path, so that each is examined only once.
+    looks: RefCell<BTreeMap<String, Look>>,
 }
 
 impl OnDisk {
@@ -105,14 +111,14 @@ impl OnDisk {
             return Err(format!("more than {FILES} files"));
         }
         self.files += 1;
-        let found = std::fs::metadata(path).map_err(|error| reason(&error))?;
-        if !found.is_file() {
+        let metadata = fs::metadata(path).map_err(|error| reason(&error))?;
+        if !metadata.is_file() {
             return Err("not a regular file".to_owned());
         }
-        self.newest = self.newest.max(found.modified().ok());
+        self.newest = self.newest.max(metadata.modified().ok());
         let left = BYTES - self.bytes;
         let mut bytes = Vec::new();
-        let file = std::fs::File::open(path).map_err(|error| reason(&error))?;
+        let file = File::open(path).map_err(|error| reason(&error))?;
         let read = file.take(left as u64 + 1).read_to_end(&mut bytes);
         read.map_err(|error| reason(&error))?;
         if bytes.len() > left {
@@ -123,54 +129,51 @@ impl OnDisk {
     }
 }
 
-/// The system's error message, without its number.
-fn reason(error: &std::io::Error) -> String {
-    match error.kind() {
-        std::io::ErrorKind::NotFound => "no such file".to_owned(),
-        std::io::ErrorKind::PermissionDenied => "permission denied".to_owned(),
-        _ => error.to_string(),
-    }
-}
-
 impl Disk for OnDisk {
     fn read(&mut self, pattern: &str) -> Vec<Text> {
         let paths = glob::expand(Path::new(pattern));
-        let text = |path: PathBuf| {
+        let mut texts = Vec::new();
+        for path in paths {
             let text = self.text(&path);
-            Text { path: path.to_string_lossy().into_owned(), text }
-        };
-        paths.into_iter().map(text).collect()
+            texts.push(Text { path: path.to_string_lossy().into_owned(), text });
+        }
+        texts
     }
 
     fn text(&self, path: &str) -> Option<String> {
-        /// Maximum size of an .htaccess file.
+        /// Maximum size of an .htaccess file, in bytes.
         const LONGEST: u64 = 64 * 1024;
-        if !std::fs::metadata(path).is_ok_and(|it| it.is_file() && it.len() <= LONGEST) {
+        let metadata = fs::metadata(path).ok()?;
+        if !metadata.is_file() || metadata.len() > LONGEST {
             return None;
         }
-        let bytes = std::fs::read(path).ok()?;
+        let bytes = fs::read(path).ok()?;
         Some(String::from_utf8_lossy(&bytes).into_owned())
     }
 
     fn look(&self, path: &str) -> Look {
-        let look = || match std::fs::metadata(path) {
-            Ok(found) if found.is_file() => Look::File,
-            Ok(found) if found.is_dir() => Look::Folder,
-            Ok(_) => Look::Unknown,
-            Err(error) => match error.kind() {
-                std::io::ErrorKind::NotFound | std::io::ErrorKind::NotADirectory => Look::Missing,
-                _ => Look::Unknown,
-            },
-        };
-        *self.seen.borrow_mut().entry(path.to_owned()).or_insert_with(look)
+        let mut looks = self.looks.borrow_mut();
+        *looks.entry(path.to_owned()).or_insert_with(|| look_at(path))
     }
 
     fn real(&self, path: &str) -> Option<String> {
-        let real = std::fs::canonicalize(path).ok()?;
+        let real = fs::canonicalize(path).ok()?;
         Some(real.to_string_lossy().into_owned())
     }
 
     fn access(&self, path: &str, worker: &Worker) -> Access {
         access::of(Path::new(path), worker)
+    }
+}
+
+fn look_at(path: &str) -> Look {
+    match fs::metadata(path) {
+        Ok(metadata) if metadata.is_file() => Look::File,
+        Ok(metadata) if metadata.is_dir() => Look::Folder,
+        Ok(_) => Look::Unknown,
+        Err(error) => match error.kind() {
+            io::ErrorKind::NotFound | io::ErrorKind::NotADirectory => Look::Missing,
+            _ => Look::Unknown,
+        },
     }
 }

@@ -1,7 +1,7 @@
 //! The TLS settings: rustls with ring; trusts the system's roots, those of a file, or any
 //! certificate.
 
-use std::{sync::Arc, time::Duration};
+use std::{path::Path, sync::Arc, time::Duration};
 
 use rustls::{
     CertificateError, ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme,
@@ -11,10 +11,10 @@ use rustls::{
         verify_server_name,
     },
     crypto::{CryptoProvider, ring},
-    pki_types::{CertificateDer, ServerName, UnixTime, pem::PemObject},
+    pki_types::{CertificateDer, ServerName, UnixTime, pem::PemObject as _},
     server::ParsedCertificate,
 };
-use x509_cert::{Certificate, der::Decode};
+use x509_cert::{Certificate, der::Decode as _};
 
 use sendfile_evidence::{Failure, FailureKind, cause_chain};
 
@@ -24,9 +24,9 @@ pub(in crate::prober) fn config(trust: &Trust) -> Result<Arc<ClientConfig>, Fail
     let provider = Arc::new(ring::default_provider());
     let builder = ClientConfig::builder_with_provider(provider.clone())
         .with_safe_default_protocol_versions()
-        .map_err(|error| super::tls_failure(&error))?;
+        .map_err(|error| handshake_failed(&error))?;
     let config = match trust {
-        Trust::System => builder.with_root_certificates(system()?),
+        Trust::System => builder.with_root_certificates(system_roots()?),
         Trust::File(path) => builder
             .dangerous()
             .with_custom_certificate_verifier(Arc::new(FromFile::read(path, provider)?)),
@@ -40,30 +40,42 @@ pub(in crate::prober) fn config(trust: &Trust) -> Result<Arc<ClientConfig>, Fail
 /// Settings that trust no certificate, for a client that does not use TLS and would otherwise load
 /// the roots.
 pub(in crate::prober) fn none() -> Result<ClientConfig, Failure> {
-    let builder = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()));
-    let builder = builder.with_safe_default_protocol_versions();
-    let builder = builder.map_err(|error| super::tls_failure(&error))?;
+    let builder = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
+        .with_safe_default_protocol_versions()
+        .map_err(|error| handshake_failed(&error))?;
     Ok(builder.with_root_certificates(RootCertStore::empty()).with_no_client_auth())
 }
 
 /// Validates the certificates that the operator named, before any request is sent.
 pub(crate) fn check(trust: &Trust) -> Result<(), String> {
     match trust {
-        Trust::File(_) => config(trust).map(drop).map_err(|failure| failure.chain),
+        Trust::File(_) => match config(trust) {
+            Ok(_) => Ok(()),
+            Err(failure) => Err(failure.chain),
+        },
         Trust::System | Trust::Anything => Ok(()),
     }
 }
 
-fn system() -> Result<RootCertStore, Failure> {
+/// The failure for a connection without a TLS session.
+pub(super) fn handshake_failed(error: &(dyn std::error::Error + 'static)) -> Failure {
+    failure(format!("TLS handshake failed: {}", cause_chain(error)))
+}
+
+fn system_roots() -> Result<RootCertStore, Failure> {
     let found = rustls_native_certs::load_native_certs();
-    let mut store = RootCertStore::empty();
-    store.add_parsable_certificates(found.certs);
-    if store.is_empty() {
+    let mut roots = RootCertStore::empty();
+    roots.add_parsable_certificates(found.certs);
+    if roots.is_empty() {
         return Err(failure(
             "the system has no root certificates; add some with --cacert FILE".to_owned(),
         ));
     }
-    Ok(store)
+    Ok(roots)
+}
+
+fn failure(chain: String) -> Failure {
+    Failure { kind: FailureKind::Tls, chain }
 }
 
 /// Implements `--cacert`: the file's certificates are issuers, or the server's own, as in curl;
@@ -75,18 +87,20 @@ struct FromFile {
 }
 
 impl FromFile {
-    fn read(path: &std::path::Path, provider: Arc<CryptoProvider>) -> Result<Self, Failure> {
-        let wrong = |problem: String| {
-            failure(format!("cannot read certificates from `{}`: {problem}", path.display()))
-        };
+    fn read(path: &Path, provider: Arc<CryptoProvider>) -> Result<Self, Failure> {
         let found = CertificateDer::pem_file_iter(path).and_then(Iterator::collect);
-        let own: Vec<_> = found.map_err(|error| wrong(cause_chain(&error)))?;
-        let mut store = RootCertStore::empty();
-        store.add_parsable_certificates(own.clone());
-        let signed = WebPkiServerVerifier::builder_with_provider(Arc::new(store), provider);
-        let signed = signed.build().map_err(|error| wrong(cause_chain(&error)))?;
+        let own: Vec<_> = found.map_err(|error| not_certificates(path, &error))?;
+        let mut roots = RootCertStore::empty();
+        roots.add_parsable_certificates(own.clone());
+        let signed = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), provider);
+        let signed = signed.build().map_err(|error| not_certificates(path, &error))?;
         Ok(Self { own, signed })
     }
+}
+
+fn not_certificates(path: &Path, error: &(dyn std::error::Error + 'static)) -> Failure {
+    let problem = cause_chain(error);
+    failure(format!("cannot read certificates from `{}`: {problem}", path.display()))
 }
 
 impl ServerCertVerifier for FromFile {
@@ -134,17 +148,14 @@ impl ServerCertVerifier for FromFile {
 fn in_force(certificate: &CertificateDer<'_>, now: UnixTime) -> Result<(), rustls::Error> {
     let parsed = Certificate::from_der(certificate).map_err(|_| CertificateError::BadEncoding)?;
     let validity = parsed.tbs_certificate().validity();
-    let [from, until] = [validity.not_before, validity.not_after].map(|it| it.to_unix_duration());
     let now = Duration::from_secs(now.as_secs());
-    match (now < from, now > until) {
-        (true, _) => Err(CertificateError::NotValidYet.into()),
-        (_, true) => Err(CertificateError::Expired.into()),
-        (false, false) => Ok(()),
+    if now < validity.not_before.to_unix_duration() {
+        return Err(CertificateError::NotValidYet.into());
     }
-}
-
-fn failure(chain: String) -> Failure {
-    Failure { kind: FailureKind::Tls, chain }
+    if now > validity.not_after.to_unix_duration() {
+        return Err(CertificateError::Expired.into());
+    }
+    Ok(())
 }
 
 /// Implements `-k`: verifies signatures, but neither names nor issuers.

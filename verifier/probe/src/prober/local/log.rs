@@ -1,12 +1,15 @@
 //! Reads what is added to error logs while the probes run.
 
 use std::{
-    io::{Read, Seek, SeekFrom},
-    os::unix::fs::MetadataExt,
+    fs::{self, File},
+    io::{self, Read as _, Seek as _, SeekFrom},
+    os::unix::fs::MetadataExt as _,
     path::{Path, PathBuf},
 };
 
 use sendfile_evidence::secret::Redactor;
+
+use super::reason::reason;
 
 /// Maximum number of bytes read from the end of a log.
 const MOST: u64 = 256 * 1024;
@@ -19,18 +22,22 @@ pub(crate) struct Logs(Vec<Mark>);
 
 struct Mark {
     path: PathBuf,
-    /// The file and its size; `None` if it did not exist.
+    /// The file's inode and size; `None` if it did not exist.
     was: Option<(u64, u64)>,
 }
 
 impl Logs {
     /// Records the current ends of the logs.
     pub(crate) fn begin(paths: &[PathBuf]) -> Self {
-        let mark = |path: &PathBuf| {
-            let was = std::fs::metadata(path).ok().map(|it| (it.ino(), it.len()));
-            Mark { path: path.clone(), was }
-        };
-        Self(paths.iter().map(mark).collect())
+        let mut marks = Vec::new();
+        for path in paths {
+            let was = match fs::metadata(path) {
+                Ok(metadata) => Some((metadata.ino(), metadata.len())),
+                Err(_) => None,
+            };
+            marks.push(Mark { path: path.clone(), was });
+        }
+        Self(marks)
     }
 
     /// The lines added since, redacted, and errors about unreadable logs.
@@ -40,8 +47,8 @@ impl Logs {
             match mark.gained() {
                 Ok(text) => lines.extend(text.lines().map(|line| shown(line, redactor))),
                 Err(error) => {
-                    let reason = super::reason(&error);
-                    unread.push(format!("Cannot read `{}`: {reason}", mark.path.display()));
+                    let path = mark.path.display();
+                    unread.push(format!("Cannot read `{path}`: {}", reason(&error)));
                 }
             }
         }
@@ -50,15 +57,15 @@ impl Logs {
 }
 
 impl Mark {
-    fn gained(&self) -> std::io::Result<String> {
-        let found = std::fs::metadata(&self.path)?;
+    fn gained(&self) -> io::Result<String> {
+        let metadata = fs::metadata(&self.path)?;
         let mut text = String::new();
         let from = match self.was {
-            Some((file, size)) if file == found.ino() && size <= found.len() => size,
+            Some((file, size)) if file == metadata.ino() && size <= metadata.len() => size,
             // Rotated: the end of the old file is in a file with the same name and a number.
-            Some((file, size)) if file != found.ino() => {
+            Some((file, size)) if file != metadata.ino() => {
                 let old = PathBuf::from(format!("{}.1", self.path.display()));
-                if std::fs::metadata(&old).is_ok_and(|it| it.ino() == file) {
+                if fs::metadata(&old).is_ok_and(|rotated| rotated.ino() == file) {
                     text = tail(&old, size)?;
                 }
                 0
@@ -71,22 +78,25 @@ impl Mark {
     }
 }
 
-fn tail(path: &Path, from: u64) -> std::io::Result<String> {
-    if !std::fs::metadata(path)?.is_file() {
-        return Err(std::io::Error::other("not a regular file"));
+fn tail(path: &Path, from: u64) -> io::Result<String> {
+    if !fs::metadata(path)?.is_file() {
+        return Err(io::Error::other("not a regular file"));
     }
-    let mut file = std::fs::File::open(path)?;
+    let mut file = File::open(path)?;
     let size = file.metadata()?.len();
     let begin = from.max(size.saturating_sub(MOST));
     file.seek(SeekFrom::Start(begin))?;
     let mut bytes = Vec::new();
     file.take(MOST).read_to_end(&mut bytes)?;
     let text = String::from_utf8_lossy(&bytes).into_owned();
+    if begin <= from {
+        return Ok(text);
+    }
     // In a line that is cut off, it is unknown where secrets begin.
-    Ok(match begin > from {
-        true => text.split_once('\n').map_or(String::new(), |(_, whole)| whole.to_owned()),
-        false => text,
-    })
+    match text.split_once('\n') {
+        Some((_, whole)) => Ok(whole.to_owned()),
+        None => Ok(String::new()),
+    }
 }
 
 /// A line without secrets and control characters, and of limited length.
@@ -98,7 +108,7 @@ fn shown(line: &str, redactor: &Redactor) -> String {
 
 #[cfg(test)]
 mod tests {
-    use std::io::Write;
+    use std::io::Write as _;
 
     use super::*;
 
@@ -108,37 +118,37 @@ mod tests {
 
     #[test]
     fn only_what_was_added() {
-        let folder = tempfile::tempdir().expect("a directory");
-        let path = folder.path().join("error.log");
-        std::fs::write(&path, "old\n").expect("a file");
+        let directory = tempfile::tempdir().expect("a directory");
+        let path = directory.path().join("error.log");
+        fs::write(&path, "old\n").expect("a file");
         let logs = Logs::begin(std::slice::from_ref(&path));
         assert!(lines(&logs).is_empty());
-        let mut file = std::fs::OpenOptions::new().append(true).open(&path).expect("a file");
+        let mut file = fs::OpenOptions::new().append(true).open(&path).expect("a file");
         writeln!(file, "GET /a?X-Amz-Signature=dead HTTP/1.1\", u: \"http://u:p@h/\"")
             .expect("disk");
         let line = &lines(&logs)[0];
         assert!(line.starts_with("GET /a?X-Amz-Signature=REDACTED-"), "{line}");
         assert!(line.ends_with(" HTTP/1.1\", u: \"http://REDACTED@h/\""), "{line}");
-        std::fs::rename(&path, folder.path().join("error.log.1")).expect("rotated");
-        std::fs::write(&path, "new\n").expect("a file");
+        fs::rename(&path, directory.path().join("error.log.1")).expect("rotated");
+        fs::write(&path, "new\n").expect("a file");
         assert_eq!(lines(&logs).len(), 2);
         assert_eq!(lines(&logs)[1], "new");
-        std::fs::remove_file(&path).expect("gone");
+        fs::remove_file(&path).expect("gone");
         assert_eq!(logs.gained(&Redactor::new([7; 16])).1.len(), 1);
     }
 
     #[test]
     fn a_log_that_was_cut_short_is_read_from_its_beginning() {
-        let folder = tempfile::tempdir().expect("a directory");
-        let path = folder.path().join("error.log");
-        std::fs::write(&path, "a long old line\n").expect("a file");
+        let directory = tempfile::tempdir().expect("a directory");
+        let path = directory.path().join("error.log");
+        fs::write(&path, "a long old line\n").expect("a file");
         let logs = Logs::begin(std::slice::from_ref(&path));
-        std::fs::write(&path, "new\n").expect("a file");
+        fs::write(&path, "new\n").expect("a file");
         assert_eq!(lines(&logs), ["new"]);
-        std::fs::write(&path, vec![b'x'; 100_000]).expect("a file");
+        fs::write(&path, vec![b'x'; 100_000]).expect("a file");
         assert!(lines(&logs)[0].len() <= LONGEST);
         let long = format!("GET /?sig={}\nnew\n", "a".repeat(1 << 20));
-        std::fs::write(&path, long).expect("a file");
+        fs::write(&path, long).expect("a file");
         assert_eq!(lines(&logs), ["new"], "half a line may begin with half a secret");
     }
 }
