@@ -280,8 +280,8 @@ fn guarded(scope: &Scope<'_>) -> Option<Fact> {
     None
 }
 
-/// A rule that does not pass the request to the app: either it overrides one that would, or there is
-/// none.
+/// A rule that does not pass the request to the app: either it overrides one that would, or there
+/// is none.
 fn not_proxied(router: &Router<'_>, path: &str, outcome: &str, by: Option<SourceLine>) -> Fact {
     if let Some(excluded) = router.excluded(path)
         && let Some(pass) = router.other_pass(path)

@@ -1,6 +1,6 @@
 //! From a URL to what handles it, in Apache's order: rewrite rules of the server, ProxyPass,
-//! Redirect, Alias, DocumentRoot, then the directory's own rules. It does not know which route would
-//! be right.
+//! Redirect, Alias, DocumentRoot, then the directory's own rules. It does not know which route
+//! would be right.
 
 use sendfile_evidence::{
     fact::{Fact, SourceLine},
@@ -212,7 +212,8 @@ impl<'a> Router<'a> {
         }
     }
 
-    /// The outcome of the first ProxyPass that matches a path, those of locations before all others.
+    /// The outcome of the first ProxyPass that matches a path, those of locations before all
+    /// others.
     fn proxied(&self, scope: &Scope<'_>, path: &str) -> Option<RouteOutcome> {
         for location in scope.locations.iter().rev() {
             let Some(pass) = location.child("proxypass") else { continue };
@@ -244,8 +245,8 @@ impl<'a> Router<'a> {
         None
     }
 
-    /// The outcome of a URL with `$1` for a path that the pattern matches; without captures, the path
-    /// is appended.
+    /// The outcome of a URL with `$1` for a path that the pattern matches; without captures, the
+    /// path is appended.
     fn proxied_match(
         &self,
         pass: &Directive,

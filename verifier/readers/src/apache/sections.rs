@@ -1,5 +1,5 @@
-//! Which sections apply to a request: the server, the virtual host, directories, .htaccess files and
-//! locations. It merges nothing and knows the meaning of `AllowOverride` only.
+//! Which sections apply to a request: the server, the virtual host, directories, .htaccess files
+//! and locations. It merges nothing and knows the meaning of `AllowOverride` only.
 
 use sendfile_evidence::{
     fact::{Fact, FactKind},
@@ -92,8 +92,8 @@ fn is_for_location(section: &Directive, path: &str, matcher: &Matcher) -> bool {
     }
 }
 
-/// The sections for the parent directories of a path on disk and for its name, in the order in which
-/// Apache merges them: directories first, of these the shortest first.
+/// The sections for the parent directories of a path on disk and for its name, in the order in
+/// which Apache merges them: directories first, of these the shortest first.
 pub(super) fn directories<'a>(
     servers: &[&'a [Directive]],
     path: &str,

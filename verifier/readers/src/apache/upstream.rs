@@ -1,5 +1,5 @@
-//! The upstream that a URL of the configuration names: a plain URL, one with a Unix socket before it,
-//! or a balancer. It knows nothing of requests.
+//! The upstream that a URL of the configuration names: a plain URL, one with a Unix socket before
+//! it, or a balancer. It knows nothing of requests.
 
 use sendfile_evidence::{fact::SourceLine, request::Address};
 

@@ -1,5 +1,5 @@
-//! What handles a request, by the settings that apply to it: a redirect, a refusal, an upstream host
-//! or a file. It does not know which route would be right.
+//! What handles a request, by the settings that apply to it: a redirect, a refusal, an upstream
+//! host or a file. It does not know which route would be right.
 
 use sendfile_evidence::{fact::SourceLine, request::Address};
 

@@ -1,5 +1,5 @@
-//! Parses lighttpd's configuration: assignments with evaluated values, conditions, includes. It knows
-//! the syntax, but not the meaning of any setting.
+//! Parses lighttpd's configuration: assignments with evaluated values, conditions, includes. It
+//! knows the syntax, but not the meaning of any setting.
 
 use std::collections::HashMap;
 
