@@ -2,13 +2,13 @@
 //! to send, it does not return the intended response.
 
 use sendfile_evidence::{
-    Failure, FailureKind, Response, Server,
+    Response, Server,
     dialect::{self, ValueFault},
 };
 
 use crate::{
     analysis::Analysis,
-    rule::{Culprit, Match, Precedence, Remedy, Rule, Severity},
+    rule::{Confidence, Culprit, Match, Precedence, Remedy, Rule, Severity},
 };
 
 pub(crate) mod length;
@@ -48,17 +48,18 @@ pub(crate) static UNREACHABLE: Rule = Rule {
     config: None,
     precedence: Precedence::Usual,
     matches: |analysis| {
-        let answered = |it: &&Failure| it.kind == FailureKind::Lengths;
-        let failure = analysis.evidence.app.outcome.failure().filter(|it| !answered(it))?;
-        let full = analysis.evidence.full.response();
-        let because = || format!("The app does not respond: {}", failure.chain);
-        match full.map(|it| it.status) {
-            _ if analysis.delivered || analysis.storage_is_culprit() => None,
-            None | Some(502..=504) => Some(Match::sure(because())),
-            // A proxy that cannot reach its app returns a gateway error; any other response
-            // comes from elsewhere.
-            Some(_) => None,
+        let failure = analysis.evidence.app.outcome.failure()?;
+        if analysis.delivered || analysis.storage_is_culprit() {
+            return None;
         }
+        // A proxy that cannot reach its app returns a gateway error; any other response comes from
+        // elsewhere.
+        if let Some(full) = analysis.evidence.full.response()
+            && !matches!(full.status, 502..=504)
+        {
+            return None;
+        }
+        Some(Match::sure(format!("The app does not respond: {}", failure.chain)))
     },
 };
 
@@ -78,16 +79,20 @@ pub(crate) static WRONG_DIALECT: Rule = Rule {
     config: None,
     precedence: Precedence::Usual,
     matches: |analysis| {
-        let (name, _) = at_fault(analysis).and(analysis.handoff())?;
-        let declared =
-            analysis.evidence.intent.header.as_deref().filter(|_| !analysis.by_contract());
-        let of_server =
-            || analysis.server.filter(|it| analysis.passed_on() && !it.acts_on(name))?.header();
-        let meant = declared.or_else(of_server)?;
-        let servers = dialect::header_named(name).map_or("another server", |it| it.servers);
+        at_fault(analysis)?;
+        let (name, _) = analysis.handoff()?;
+        let expected = expected_header(analysis, name)?;
+        if name.eq_ignore_ascii_case(expected) {
+            return None;
+        }
+        let servers = match dialect::header_named(name) {
+            Some(header) => header.servers,
+            None => "another server",
+        };
         let name = dialect::spelling(name);
-        let because = || format!("The app sends {name}, which is for {servers}; expected {meant}");
-        (!name.eq_ignore_ascii_case(meant)).then(|| Match::sure(because()))
+        Some(Match::sure(format!(
+            "The app sends {name}, which is for {servers}; expected {expected}"
+        )))
     },
 };
 
@@ -103,11 +108,11 @@ pub(crate) static HEADER_MISSPELT: Rule = Rule {
               the client, and the body is empty.",
     remedy: Remedy::any("Spell the header name exactly as in the proxy's manual, with hyphens"),
     config: None,
-    precedence: Precedence::Usual,
+    precedence: Precedence::Replaces(&[&HANDOFF_MISSING]),
     matches: |analysis| {
-        let app = at_fault(analysis).filter(|_| analysis.handoff().is_none())?;
-        let (name, meant) = misspelt(analysis, app)?;
-        Some(Match::sure(format!("The app sends `{name}`; expected `{meant}`")))
+        let app = without_handoff(analysis)?;
+        let (name, intended) = misspelt(analysis, app)?;
+        Some(Match::sure(format!("The app sends `{name}`; expected `{intended}`")))
     },
 };
 
@@ -133,7 +138,7 @@ pub(crate) static FILESYSTEM_PATH_AS_URI: Rule = Rule {
     config: None,
     precedence: Precedence::Usual,
     matches: |analysis| {
-        value(analysis, ValueFault::FilesystemPath, "the value is a filesystem path")
+        wrong_value(analysis, ValueFault::FilesystemPath, "the value is a filesystem path")
     },
 };
 
@@ -149,7 +154,7 @@ pub(crate) static RELATIVE_PATH: Rule = Rule {
     config: None,
     precedence: Precedence::Usual,
     matches: |analysis| {
-        value(analysis, ValueFault::Relative, "the value does not begin with a slash")
+        wrong_value(analysis, ValueFault::Relative, "the value does not begin with a slash")
     },
 };
 
@@ -166,7 +171,7 @@ pub(crate) static URI_NOT_ENCODED: Rule = Rule {
     config: None,
     precedence: Precedence::Usual,
     matches: |analysis| {
-        value(analysis, ValueFault::NotEncoded, "decoded, the value names another file")
+        wrong_value(analysis, ValueFault::NotEncoded, "decoded, the value names another file")
     },
 };
 
@@ -190,12 +195,14 @@ pub(crate) static URI_WRONGLY_ENCODED: Rule = Rule {
     config: None,
     precedence: Precedence::Usual,
     matches: |analysis| {
-        let otherwise =
-            "the value is encoded for a form, for HTML or in Latin-1, not as a path in UTF-8";
-        if let Some(found) = value(analysis, ValueFault::EncodedOtherwise, otherwise) {
+        if let Some(found) = wrong_value(
+            analysis,
+            ValueFault::EncodedOtherwise,
+            "the value is encoded for a form, for HTML or in Latin-1, not as a path in UTF-8",
+        ) {
             return Some(Match { fix: Some(AS_PATH.to_owned()), ..found });
         }
-        value(
+        wrong_value(
             analysis,
             ValueFault::WronglyEncoded,
             "the value is encoded once more than this proxy decodes",
@@ -218,7 +225,7 @@ pub(crate) static URI_TRUNCATED: Rule = Rule {
     ),
     config: None,
     precedence: Precedence::Usual,
-    matches: |analysis| value(analysis, ValueFault::Truncated, "part of the name is missing"),
+    matches: |analysis| wrong_value(analysis, ValueFault::Truncated, "part of the name is missing"),
 };
 
 pub(crate) static WRONG_VALUE: Rule = Rule {
@@ -235,8 +242,8 @@ pub(crate) static WRONG_VALUE: Rule = Rule {
     config: None,
     precedence: Precedence::Usual,
     matches: |analysis| {
-        let found = value(analysis, ValueFault::Other, "the value names something else")?;
-        Some(Match { confidence: super::Confidence::Likely, ..found })
+        let found = wrong_value(analysis, ValueFault::Other, "the value names something else")?;
+        Some(Match { confidence: Confidence::Likely, ..found })
     },
 };
 
@@ -255,14 +262,16 @@ pub(crate) static WRONG_STATUS: Rule = Rule {
     config: None,
     precedence: Precedence::Usual,
     matches: |analysis| {
-        let app = at_fault(analysis)
-            .filter(|it| analysis.intended_handoff().is_some() && it.status != 200)?;
-        let strict = matches!(analysis.server, Some(Server::Apache | Server::Lighttpd));
-        let intercepted = analysis.server == Some(Server::Nginx) && app.status >= 300;
+        let app = at_fault(analysis)?;
+        analysis.intended_handoff()?;
+        if app.status == 200 || analysis.value_fault().is_some() {
+            return None;
+        }
         let because = format!("The app returns {} with its hand-off", app.status);
-        match analysis.value_fault() {
-            None if strict => Some(Match::sure(because)),
-            None if intercepted => Some(Match::likely(because)),
+        match analysis.server {
+            Some(Server::Apache | Server::Lighttpd) => Some(Match::sure(because)),
+            // It may intercept the app's errors.
+            Some(Server::Nginx) if app.status >= 300 => Some(Match::likely(because)),
             _ => None,
         }
     },
@@ -280,8 +289,11 @@ pub(crate) static CANNOT_BUILD_HEADER: Rule = Rule {
     config: None,
     precedence: Precedence::Usual,
     matches: |analysis| {
-        without_handoff(analysis, |status| status >= 500)
-            .map(|said| Match::likely(format!("The app returns {said}")))
+        let app = without_handoff(analysis)?;
+        if app.status < 500 {
+            return None;
+        }
+        Some(Match::likely(format!("The app returns {}", analysis.describe(app))))
     },
 };
 
@@ -299,9 +311,12 @@ pub(crate) static LOOKS_IN_WRONG_STORAGE: Rule = Rule {
     config: None,
     precedence: Precedence::Usual,
     matches: |analysis| {
-        let said = without_handoff(analysis, |status| matches!(status, 404 | 410))?;
+        let app = without_handoff(analysis)?;
+        if !matches!(app.status, 404 | 410) {
+            return None;
+        }
+        let because = format!("The app returns {}", analysis.describe(app));
         let stored = analysis.evidence.storage.response().is_some();
-        let because = format!("The app returns {said}");
         Some(if stored { Match::likely(because) } else { Match::possible(because) })
     },
 };
@@ -322,8 +337,11 @@ pub(crate) static REFUSES: Rule = Rule {
     config: None,
     precedence: Precedence::Usual,
     matches: |analysis| {
-        let said = without_handoff(analysis, |status| matches!(status, 300..=399 | 401 | 403))?;
-        Some(Match::likely(format!("The app returns {said}")))
+        let app = without_handoff(analysis)?;
+        if !matches!(app.status, 300..=399 | 401 | 403) {
+            return None;
+        }
+        Some(Match::likely(format!("The app returns {}", analysis.describe(app))))
     },
 };
 
@@ -342,67 +360,92 @@ pub(crate) static HANDOFF_MISSING: Rule = Rule {
     config: None,
     precedence: Precedence::Usual,
     matches: |analysis| {
-        let app = at_fault(analysis)
-            .filter(|it| analysis.handoff().is_none() && (200..300).contains(&it.status))?;
-        let streams = analysis.evidence.is_dummy(&app.body);
-        (misspelt(analysis, app).is_none() && !streams)
-            .then(|| Match::sure(format!("The app returns {}", analysis.describe(app))))
+        let app = without_handoff(analysis)?;
+        let success = (200..300).contains(&app.status);
+        if !success || analysis.evidence.is_dummy(&app.body) {
+            return None;
+        }
+        Some(Match::sure(format!("The app returns {}", analysis.describe(app))))
     },
 };
-
-/// The app's response, if the download fails and the app is the layer to examine: the app is wrong,
-/// and the storage is right.
-fn at_fault<'a>(analysis: &Analysis<'a>) -> Option<&'a Response> {
-    analysis
-        .app()
-        .filter(|_| !analysis.delivered && !analysis.storage_is_culprit() && !analysis.app_right())
-}
-
-/// The app's response, described, if it has such a status and no hand-off.
-fn without_handoff(analysis: &Analysis<'_>, status: impl Fn(u16) -> bool) -> Option<String> {
-    at_fault(analysis)
-        .filter(|it| analysis.handoff().is_none() && status(it.status))
-        .map(|it| analysis.describe(it))
-}
 
 /// The remedy for a value that is encoded by the rules of another format.
 const AS_PATH: &str = "Percent-encode each path segment as UTF-8, write a space as %20, and do not \
                        escape the value for HTML";
 
+/// The app's response, if the download fails and the app is the layer to examine: the app is wrong,
+/// and the storage is right.
+fn at_fault<'a>(analysis: &Analysis<'a>) -> Option<&'a Response> {
+    let app = analysis.app()?;
+    if analysis.delivered || analysis.storage_is_culprit() || analysis.app_right() {
+        return None;
+    }
+    Some(app)
+}
+
+/// The same, if the app sends no hand-off.
+fn without_handoff<'a>(analysis: &Analysis<'a>) -> Option<&'a Response> {
+    let app = at_fault(analysis)?;
+    if analysis.handoff().is_none() { Some(app) } else { None }
+}
+
+/// The header that the app should send: the declared one, or that of a server that passes the app's
+/// header on.
+fn expected_header<'a>(analysis: &Analysis<'a>, sent: &str) -> Option<&'a str> {
+    if let Some(declared) = &analysis.evidence.intent.header
+        && !analysis.by_contract()
+    {
+        return Some(declared);
+    }
+    let server = analysis.server?;
+    if analysis.passed_on() && !server.acts_on(sent) { server.header() } else { None }
+}
+
 /// A misspelled hand-off header, recognised by its name or its value, and the name that was
 /// intended.
 fn misspelt<'a>(analysis: &Analysis<'a>, app: &'a Response) -> Option<(&'a str, &'a str)> {
-    let intent = &analysis.evidence.intent;
-    let names_file = |value: &str| match (&intent.value, analysis.stored_at()) {
-        (Some(wanted), _) => value == wanted,
-        (None, Some(stored)) => {
-            let name = stored.rsplit('/').next().unwrap_or(stored);
-            value.starts_with('/') && dialect::decoded(value).ends_with(&format!("/{name}"))
+    for (name, value) in &app.headers {
+        if let Some(header) = dialect::header_meant(name) {
+            return Some((name, header.name));
         }
-        (None, None) => false,
-    };
-    let by_value = |name: &str, value: &str| {
-        let meant = intent.header.as_deref().filter(|_| dialect::header_named(name).is_none())?;
-        (dialect::shares_word(name, meant) && names_file(value)).then_some(meant)
-    };
-    app.headers.iter().find_map(|(name, value)| {
-        let by_name = dialect::header_meant(name).map(|it| it.name);
-        Some((name.as_str(), by_name.or_else(|| by_value(name, value))?))
-    })
+        if let Some(declared) = meant_by_value(analysis, name, value) {
+            return Some((name, declared));
+        }
+    }
+    None
 }
 
-fn value(analysis: &Analysis<'_>, fault: ValueFault, problem: &str) -> Option<Match> {
-    let (name, value) = at_fault(analysis).and(analysis.intended_handoff())?;
-    let meant = analysis
-        .evidence
-        .intent
-        .value
-        .as_deref()
-        .map_or(String::new(), |it| format!(", expected `{it}`"));
-    (analysis.value_fault() == Some(fault)).then(|| {
-        Match::sure(format!(
-            "The app sends {}: `{value}`{meant} ({problem})",
-            dialect::spelling(name)
-        ))
-    })
+/// The declared header, if an unknown one shares a word with it and names the file.
+fn meant_by_value<'a>(analysis: &Analysis<'a>, name: &str, value: &str) -> Option<&'a str> {
+    let declared = analysis.evidence.intent.header.as_deref()?;
+    let unknown = dialect::header_named(name).is_none();
+    if unknown && dialect::shares_word(name, declared) && names_file(analysis, value) {
+        return Some(declared);
+    }
+    None
+}
+
+/// Whether a header's value is the declared one or, if none is declared, a path to the file.
+fn names_file(analysis: &Analysis<'_>, value: &str) -> bool {
+    if let Some(declared) = &analysis.evidence.intent.value {
+        return value == declared;
+    }
+    let Some(stored) = analysis.stored_at() else { return false };
+    let name = stored.rsplit('/').next().unwrap_or(stored);
+    value.starts_with('/') && dialect::decoded(value).ends_with(&format!("/{name}"))
+}
+
+/// A match if the value of the app's hand-off is wrong in this way.
+fn wrong_value(analysis: &Analysis<'_>, fault: ValueFault, problem: &str) -> Option<Match> {
+    at_fault(analysis)?;
+    let (name, value) = analysis.intended_handoff()?;
+    if analysis.value_fault() != Some(fault) {
+        return None;
+    }
+    let expected = match &analysis.evidence.intent.value {
+        Some(intended) => format!(", expected `{intended}`"),
+        None => String::new(),
+    };
+    let name = dialect::spelling(name);
+    Some(Match::sure(format!("The app sends {name}: `{value}`{expected} ({problem})")))
 }

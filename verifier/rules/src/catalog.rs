@@ -2,7 +2,7 @@
 
 use crate::{
     app::{self, length, manner, signature},
-    frontend::{self, cache, visitor, wire},
+    frontend::{self, cache, client, wire},
     handoff::{
         self, browser, headers, location, names, parts, refusal, relay, stale,
         store as handoff_store,
@@ -23,7 +23,7 @@ const TABLES: [&[&Rule]; 21] = [
     proxy_store::RULES,
     cache::RULES,
     frontend::RULES,
-    visitor::RULES,
+    client::RULES,
     wire::RULES,
     relay::RULES,
     handoff::RULES,

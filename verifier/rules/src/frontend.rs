@@ -1,16 +1,19 @@
 //! Rules with culprit `frontend`: the request does not reach the app, or its response does not
 //! reach the serving proxy.
 
-use sendfile_evidence::{Check, FailureKind, Outcome, ProbeId, Server, dialect, fact::FactKind};
+use sendfile_evidence::{
+    Check, FailureKind, Outcome, ProbeId, Response, Server, dialect, fact::FactKind,
+};
 
 use crate::{
+    analysis::Analysis,
     body_class::{BodyClass, alike, body_class},
     config_evidence::{ConfigEvidence, Symptom, app_elsewhere},
     frontend::{
-        cache::kept,
+        cache::keeps_error,
         routing::{
             by_proxy, closed_everywhere, gateway_error, not_routed, reaches_app,
-            refused_before_app, refused_by_app, treated_as_stranger, with_snippet,
+            refused_before_app, refused_by_app, treated_as_anonymous, with_snippet,
         },
     },
     reached::Reached,
@@ -19,8 +22,8 @@ use crate::{
 };
 
 pub(crate) mod cache;
+pub(crate) mod client;
 pub(crate) mod routing;
-pub(crate) mod visitor;
 pub(crate) mod wire;
 
 pub(crate) const RULES: &[&Rule] = &[
@@ -52,29 +55,35 @@ pub(crate) static BYPASSES_SERVING_PROXY: Rule = Rule {
     precedence: Precedence::Usual,
     matches: |analysis| {
         let full = analysis.unexplained_failure()?;
-        let (name, _) = analysis.handoff()?;
-        let came_out = full.header(name).is_some();
-        let passed_on = came_out || full.body.size == 0 && (200..300).contains(&full.status);
-        let name = dialect::spelling(name);
-        let inner = analysis.inner().into_iter().find(|(id, _)| analysis.returns_dummy(*id));
-        if let Some((id, _)) = inner.filter(|_| passed_on) {
+        let (header, _) = analysis.handoff()?;
+        let kept = full.header(header).is_some();
+        let name = dialect::spelling(header);
+        let passed_on = kept || full.body.size == 0 && (200..300).contains(&full.status);
+        if passed_on && let Some(id) = serving_inner(analysis) {
             let gets = analysis.client_gets();
             return Some(Match::sure(format!("{gets}, with {name}; {id} returns the file")));
         }
-        if came_out && analysis.direct_by_app() {
+        if !kept {
+            return None;
+        }
+        if analysis.direct_by_app() {
             return Some(Match::likely(format!(
                 "{name} reaches the client, and the app responds to the direct location's URL"
             )));
         }
-        if came_out && analysis.obeys_others() {
+        if analysis.obeys_others() {
             return Some(Match::likely(format!(
                 "{name} reaches the client, but the site acts on other hand-offs of the app"
             )));
         }
-        let server = analysis.server.filter(|_| came_out && analysis.another_front())?;
-        let because =
-            format!("{} serves the file, but another server passes {name} on", server.name());
-        Some(Match::likely(because))
+        let server = analysis.server?;
+        if !analysis.another_front() {
+            return None;
+        }
+        Some(Match::likely(format!(
+            "{} serves the file, but another server passes {name} on",
+            server.name()
+        )))
     },
 };
 
@@ -106,24 +115,15 @@ pub(crate) static LOCATION_SHADOWS_DOWNLOAD: Rule = Rule {
     precedence: Precedence::Usual,
     matches: |analysis| {
         let full = not_routed(analysis)?;
-        let catch_all = reaches_app(analysis, ProbeId::Elsewhere, ProbeId::AppElsewhere);
-        let found = match (&analysis.reached, catch_all) {
-            (Reached::NotReached(how), Some(true)) => {
-                let because =
-                    format!("{how}; other paths reach the app. {}", analysis.client_gets());
-                Some(match by_proxy(analysis, full) {
-                    _ if refused_before_app(analysis, full) || kept(analysis) => {
-                        Match::possible(because)
-                    }
-                    true => Match::sure(because),
-                    false => Match::likely(because),
-                })
+        let Reached::NotReached(how) = &analysis.reached else { return None };
+        let found = match reaches_app(analysis, ProbeId::Elsewhere, ProbeId::AppElsewhere) {
+            Some(true) => {
+                let gets = analysis.client_gets();
+                shadows(analysis, full, format!("{how}; other paths reach the app. {gets}"))
             }
-            (Reached::NotReached(how), None) => {
-                Some(Match::possible(format!("{how}; a client gets {}", analysis.describe(full))))
-            }
-            _ => None,
-        }?;
+            Some(false) => return None,
+            None => Match::possible(format!("{how}; a client gets {}", analysis.describe(full))),
+        };
         Some(with_snippet(analysis, found))
     },
 };
@@ -160,21 +160,21 @@ pub(crate) static NOT_ROUTED_TO_APP: Rule = Rule {
     precedence: Precedence::Usual,
     matches: |analysis| {
         let full = not_routed(analysis)?;
-        let same = analysis.probe(ProbeId::Elsewhere).is_some_and(|it| alike(it, full));
+        let got = analysis.describe(full);
+        let same = analysis.probe(ProbeId::Elsewhere).is_some_and(|page| alike(page, full));
         let catch_all = reaches_app(analysis, ProbeId::Elsewhere, ProbeId::AppElsewhere);
-        let found = match (&analysis.reached, same, catch_all) {
-            (_, true, Some(false)) => Some(Match::sure(format!(
-                "An unknown path of the site returns the same: {}",
-                analysis.describe(full)
-            ))),
-            (Reached::NotReached(how), false, Some(false)) => {
-                Some(Match::likely(format!("{how}; a client gets {}", analysis.describe(full))))
+        let found = match (&analysis.reached, catch_all) {
+            (_, Some(false)) if same => {
+                Match::sure(format!("An unknown path of the site returns the same: {got}"))
             }
-            (Reached::NotReached(how), _, None) => {
-                Some(Match::possible(format!("{how}; a client gets {}", analysis.describe(full))))
+            (Reached::NotReached(how), Some(false)) => {
+                Match::likely(format!("{how}; a client gets {got}"))
             }
-            _ => None,
-        }?;
+            (Reached::NotReached(how), None) => {
+                Match::possible(format!("{how}; a client gets {got}"))
+            }
+            _ => return None,
+        };
         Some(with_snippet(analysis, found))
     },
 };
@@ -199,14 +199,17 @@ pub(crate) static PATH_REWRITTEN: Rule = Rule {
     config: ConfigEvidence::explains(|_, fact| fact.kind == FactKind::PathRewritten, app_page),
     precedence: Precedence::Usual,
     matches: |analysis| {
-        let full =
-            analysis.unexplained_failure().filter(|it| !treated_as_stranger(analysis, it))?;
+        let full = analysis.unexplained_failure()?;
+        if treated_as_anonymous(analysis, full) {
+            return None;
+        }
+        let gets = analysis.client_gets();
         if let Reached::Misrouted(how) = &analysis.reached {
-            return Some(Match::likely(format!("{how}. {}", analysis.client_gets())));
+            return Some(Match::likely(format!("{how}. {gets}")));
         }
         let page = matches!(body_class(analysis.evidence, full), BodyClass::AppPage);
         let unknown = page && analysis.reached == Reached::Unknown;
-        (unknown || refused_by_app(analysis, full)).then(|| Match::possible(analysis.client_gets()))
+        if unknown || refused_by_app(analysis, full) { Some(Match::possible(gets)) } else { None }
     },
 };
 
@@ -231,21 +234,23 @@ pub(crate) static APP_UNREACHABLE: Rule = Rule {
     config: ConfigEvidence::explains(app_elsewhere, asked_elsewhere),
     precedence: Precedence::Usual,
     matches: |analysis| {
-        let full = analysis.unexplained_failure().filter(|it| gateway_error(analysis, it))?;
-        let kept = analysis.app().and_then(|it| it.header("content-disposition"));
-        let handed_over = kept.is_some() && full.header("content-disposition") == kept;
-        let everywhere =
-            analysis.probe(ProbeId::Elsewhere).is_some_and(|it| it.status == full.status);
-        let because = analysis.client_gets();
-        match (everywhere, handed_over) {
-            (_, true) => None,
-            (true, _) if closed_everywhere(analysis, full) => None,
-            (true, _) => Some(Match::sure(format!("Other paths fail too: {because}"))),
-            (false, _) if analysis.direct_right() && full.status != 400 => {
-                Some(Match::likely(because))
-            }
-            (false, _) => Some(Match::possible(because)),
+        let full = analysis.unexplained_failure()?;
+        if !gateway_error(analysis, full) || keeps_disposition(analysis, full) {
+            return None;
         }
+        let because = analysis.client_gets();
+        let elsewhere = analysis.probe(ProbeId::Elsewhere);
+        if elsewhere.is_some_and(|page| page.status == full.status) {
+            if closed_everywhere(analysis, full) {
+                return None;
+            }
+            return Some(Match::sure(format!("Other paths fail too: {because}")));
+        }
+        Some(if analysis.direct_right() && full.status != 400 {
+            Match::likely(because)
+        } else {
+            Match::possible(because)
+        })
     },
 };
 
@@ -265,8 +270,12 @@ pub(crate) static UNAVAILABLE: Rule = Rule {
     config: None,
     precedence: Precedence::Usual,
     matches: |analysis| {
-        let full = analysis.wrong_full().filter(|it| closed_everywhere(analysis, it))?;
-        Some(Match::likely(format!("Every path of the site returns {}", analysis.describe(full))))
+        let full = analysis.wrong_full()?;
+        if !closed_everywhere(analysis, full) {
+            return None;
+        }
+        let got = analysis.describe(full);
+        Some(Match::likely(format!("Every path of the site returns {got}")))
     },
 };
 
@@ -282,16 +291,17 @@ pub(crate) static REDIRECTS: Rule = Rule {
     config: ConfigEvidence::confirms(|_, fact| fact.kind == FactKind::DownloadRedirected),
     precedence: Precedence::Usual,
     matches: |analysis| {
-        let full = analysis
-            .wrong_full()
-            .filter(|_| !analysis.storage_is_culprit() && analysis.app_right())?;
+        let full = analysis.wrong_full()?;
+        if analysis.storage_is_culprit() || !analysis.app_right() {
+            return None;
+        }
         let BodyClass::Redirect(location) = body_class(analysis.evidence, full) else {
             return None;
         };
-        let target = analysis.value().and_then(|it| it.split('?').next());
-        let by_handoff = target.is_some_and(|it| it.starts_with('/') && location.contains(it));
-        (!by_handoff && !treated_as_stranger(analysis, full) && analysis.masked().is_none())
-            .then(|| Match::likely(format!("The site redirects to {location}")))
+        if leads_to_target(analysis, &location) || analysis.masked().is_some() {
+            return None;
+        }
+        Some(Match::likely(format!("The site redirects to {location}")))
     },
 };
 
@@ -306,11 +316,12 @@ pub(crate) static ASKS_FOR_LOGIN: Rule = Rule {
     config: ConfigEvidence::confirms(|_, fact| fact.kind == FactKind::LoginAsked),
     precedence: Precedence::Usual,
     matches: |analysis| {
-        let app = matches!(analysis.reached, Reached::App(_)) || analysis.storage_is_culprit();
-        let full =
-            analysis.wrong_full().filter(|it| it.status == 401 && analysis.app_right() && !app)?;
-        let asked = treated_as_stranger(analysis, full);
-        (!asked).then(|| Match::likely(format!("The site returns {}", analysis.describe(full))))
+        let full = analysis.wrong_full()?;
+        let by_app = matches!(analysis.reached, Reached::App(_)) || analysis.storage_is_culprit();
+        if full.status != 401 || !analysis.app_right() || by_app {
+            return None;
+        }
+        Some(Match::likely(format!("The site returns {}", analysis.describe(full))))
     },
 };
 
@@ -327,11 +338,14 @@ pub(crate) static TLS_FAILS: Rule = Rule {
          pass --cacert FILE",
     ),
     config: None,
-    precedence: Precedence::Usual,
+    precedence: Precedence::Replaces(&[&UNREACHABLE]),
     matches: |analysis| {
-        let failure =
-            analysis.evidence.full.outcome.failure().filter(|it| it.kind == FailureKind::Tls)?;
-        Some(Match::sure(failure.chain.clone()))
+        let failure = analysis.evidence.full.outcome.failure()?;
+        if failure.kind == FailureKind::Tls {
+            Some(Match::sure(failure.chain.clone()))
+        } else {
+            None
+        }
     },
 };
 
@@ -349,10 +363,13 @@ pub(crate) static CERTIFICATE_ENDS_SOON: Rule = Rule {
     config: None,
     precedence: Precedence::Usual,
     matches: |analysis| {
-        let left = analysis.evidence.certificate?.days_left;
-        let until = humantime::format_rfc3339_seconds(analysis.evidence.certificate?.until);
-        (left < i64::from(analysis.evidence.intent.cert_days))
-            .then(|| Match::sure(format!("The certificate expires on {until}, in {left} days")))
+        let certificate = analysis.evidence.certificate?;
+        let days = certificate.days_left;
+        if days >= i64::from(analysis.evidence.intent.cert_days) {
+            return None;
+        }
+        let until = humantime::format_rfc3339_seconds(certificate.until);
+        Some(Match::sure(format!("The certificate expires on {until}, in {days} days")))
     },
 };
 
@@ -375,17 +392,17 @@ pub(crate) static PROTOCOLS_DIFFER: Rule = Rule {
     config: None,
     precedence: Precedence::Usual,
     matches: |analysis| {
-        let http2 = analysis.evidence.probes.iter().find(|it| it.id == ProbeId::Http2)?;
-        let other =
-            !analysis.returns_dummy(ProbeId::Http2) && analysis.delivered && !analysis.head_only();
-        let wrong = other && !analysis.length_breaks_http2();
-        let got = match &http2.probed.outcome {
+        let http2 = analysis.evidence.probed(ProbeId::Http2)?;
+        if analysis.returns_dummy(ProbeId::Http2) || !analysis.delivered || analysis.head_only() {
+            return None;
+        }
+        let got = match &http2.outcome {
             Outcome::Response(_) => analysis.describe(analysis.repeated(ProbeId::Http2)?),
             Outcome::Failed(failure) => failure.chain.clone(),
             Outcome::Skipped(_) => return None,
         };
-        let because = || format!("Over HTTP/2, a client gets {got}");
-        wrong.then(|| Match::sure(because()).shown_by(ProbeId::Http2))
+        let because = format!("Over HTTP/2, a client gets {got}");
+        Some(Match::sure(because).shown_by(ProbeId::Http2))
     },
 };
 
@@ -404,13 +421,52 @@ pub(crate) static UNREACHABLE: Rule = Rule {
     precedence: Precedence::Usual,
     matches: |analysis| {
         let failure = analysis.evidence.full.outcome.failure()?;
+        // The site responded, or the failure tells nothing about it.
+        if matches!(failure.kind, FailureKind::Other | FailureKind::Lengths) {
+            return None;
+        }
         let chain = failure.chain.clone();
-        match failure.kind {
-            FailureKind::Other | FailureKind::Tls | FailureKind::Lengths => None,
-            _ if !analysis.site_answers() => Some(Match::sure(chain)),
-            // The site is reachable: the failure concerns this request.
-            _ if matches!(analysis.reached, Reached::App(_) | Reached::AppTwice(_)) => None,
-            _ => Some(Match::possible(chain).also("Other paths of the site respond")),
+        if !analysis.site_answers() {
+            return Some(Match::sure(chain));
+        }
+        // The site is reachable: the failure concerns this request.
+        match analysis.reached {
+            Reached::App(_) | Reached::AppTwice(_) => None,
+            Reached::Misrouted(_) | Reached::NotReached(_) | Reached::Unknown => {
+                Some(Match::possible(chain).also("Other paths of the site respond"))
+            }
         }
     },
 };
+
+/// The inner proxy that returns the file, if one does.
+fn serving_inner(analysis: &Analysis<'_>) -> Option<ProbeId> {
+    let inner = analysis.inner();
+    let (id, _) = inner.iter().find(|(id, _)| analysis.returns_dummy(*id))?;
+    Some(*id)
+}
+
+/// The match of a request that does not reach the app, while requests for other paths do.
+fn shadows(analysis: &Analysis<'_>, full: &Response, because: String) -> Match {
+    if refused_before_app(analysis, full) || keeps_error(analysis) {
+        Match::possible(because)
+    } else if by_proxy(analysis, full) {
+        Match::sure(because)
+    } else {
+        Match::likely(because)
+    }
+}
+
+/// Whether a response has the app's Content-Disposition, so that it follows the hand-off.
+fn keeps_disposition(analysis: &Analysis<'_>, full: &Response) -> bool {
+    let Some(app) = analysis.app() else { return false };
+    let sent = app.header("content-disposition");
+    sent.is_some() && full.header("content-disposition") == sent
+}
+
+/// Whether a redirect leads to the hand-off's URI.
+fn leads_to_target(analysis: &Analysis<'_>, location: &str) -> bool {
+    let Some(value) = analysis.value() else { return false };
+    let (path, _) = value.split_once('?').unwrap_or((value, ""));
+    path.starts_with('/') && location.contains(path)
+}

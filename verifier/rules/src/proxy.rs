@@ -3,7 +3,7 @@
 
 use sendfile_evidence::{
     Check, End, ProbeId, Response, Server,
-    dialect::{file_seen, store_error},
+    dialect::{file_seen, store_error, store_refusal},
     dummy_line::DummyLine,
     fact::{Fact, FactKind},
 };
@@ -15,7 +15,6 @@ use crate::{
         ConfigEvidence, another_disk, changes_bytes, closed, gateway_event, unresolved,
     },
     contradiction::contradiction,
-    proxy::store::{breaks_off, names_host, reaches_no_store},
     rule::{Confidence, Culprit, Match, Precedence, Remedy, Rule, Severity},
     symptom::{bad_gateway, cannot_read, shut_out, store_fails},
 };
@@ -68,25 +67,28 @@ pub(crate) static PERMISSION_DENIED: Rule = Rule {
     config: ConfigEvidence::explains(|_, fact| closed(fact), shut_out),
     precedence: Precedence::Usual,
     matches: |analysis| {
-        let closed = |it: &&Response| it.status == 403 && store_error(&it.body).is_none();
-        if let Some(direct) = cannot_read(analysis).filter(closed) {
-            let because =
-                format!("The proxy returns {}, for the file itself", analysis.describe(direct));
+        if let Some(direct) = cannot_read(analysis)
+            && is_forbidden(direct)
+        {
+            let got = analysis.describe(direct);
+            let because = format!("The proxy returns {got}, for the file itself");
             let own = analysis.own_page(direct).is_some();
             return Some(if own { Match::sure(because) } else { Match::likely(because) });
         }
-        if let Some(same) = analysis.masked() {
+        if let Some(page) = analysis.masked() {
             let because = format!(
                 "After the hand-off, the client gets the same as from the direct location, and \
                  from no other path: {}",
-                analysis.describe(same)
+                analysis.describe(page)
             );
             // A redirect to a login usually follows a refusal.
-            let moved = (300..400).contains(&same.status);
-            return Some(if moved { Match::likely(because) } else { Match::possible(because) });
+            let redirect = (300..400).contains(&page.status);
+            return Some(if redirect { Match::likely(because) } else { Match::possible(because) });
         }
-        let full =
-            analysis.failed_after_app().filter(closed).filter(|_| analysis.direct().is_none())?;
+        let full = analysis.failed_after_app()?;
+        if !is_forbidden(full) || analysis.direct().is_some() {
+            return None;
+        }
         let because = format!("{}, after the hand-off", analysis.client_gets());
         match analysis.own_page(full)? {
             Server::Nginx => Some(Match::likely(because)),
@@ -114,14 +116,18 @@ pub(crate) static STORAGE_NOT_MOUNTED: Rule = Rule {
     config: ConfigEvidence::confirms(another_disk),
     precedence: Precedence::Usual,
     matches: |analysis| {
-        let direct =
-            cannot_read(analysis).filter(|it| it.status == 404 && instead_of(analysis, it))?;
-        let answers =
-            format!("The proxy returns {}, for the file itself", analysis.describe(direct));
-        Some(match analysis.storage_checked() {
-            true => Match::likely(answers).also("The storage has the file"),
+        let direct = cannot_read(analysis)?;
+        let class = body_class(analysis.evidence, direct);
+        if direct.status != 404 || matches!(class, BodyClass::AppPage | BodyClass::StoreError(_)) {
+            return None;
+        }
+        let got = analysis.describe(direct);
+        let because = format!("The proxy returns {got}, for the file itself");
+        Some(if analysis.storage_checked() {
+            Match::likely(because).also("The storage has the file")
+        } else {
             // The file may not exist anywhere.
-            false => Match::possible(answers),
+            Match::possible(because)
         })
     },
 };
@@ -146,16 +152,17 @@ pub(crate) static NAME_NOT_RESOLVED: Rule = Rule {
     config: ConfigEvidence::explains(unresolved, bad_gateway),
     precedence: Precedence::Usual,
     matches: |analysis| {
-        if let Some(full) = reaches_no_store(analysis) {
-            let because =
-                format!("After a signed hand-off, the client gets {}", analysis.describe(full));
-            return Some(Match::possible(because));
+        if let Some(full) = fails_for_signed_link(analysis) {
+            let got = analysis.describe(full);
+            return Some(Match::possible(format!(
+                "After a signed hand-off, the client gets {got}"
+            )));
         }
-        let direct = store_fails(analysis).filter(|it| matches!(it.status, 500 | 502 | 503))?;
-        let because = format!(
-            "The proxy returns {}, instead of a response from the storage",
-            analysis.describe(direct)
-        );
+        let direct = store_fails(analysis)?;
+        if !matches!(direct.status, 500 | 502 | 503) {
+            return None;
+        }
+        let because = instead_of_storage(analysis, direct);
         Some(if names_host(analysis) { Match::likely(because) } else { Match::possible(because) })
     },
 };
@@ -177,10 +184,7 @@ pub(crate) static STORAGE_UNREACHABLE: Rule = Rule {
     precedence: Precedence::Usual,
     matches: |analysis| {
         let direct = store_fails(analysis)?;
-        let because = format!(
-            "The proxy returns {}, instead of a response from the storage",
-            analysis.describe(direct)
-        );
+        let because = instead_of_storage(analysis, direct);
         Some(if names_host(analysis) { Match::possible(because) } else { Match::likely(because) })
     },
 };
@@ -229,9 +233,16 @@ pub(crate) static KEEPS_OLD_FILE: Rule = Rule {
         )],
     },
     config: None,
-    precedence: Precedence::Usual,
+    precedence: Precedence::Replaces(&[&OTHER_BYTES]),
     matches: |analysis| {
-        let line = kept_file(analysis)?;
+        let direct = wrong_file(analysis)?;
+        let line = DummyLine::read(&direct.body.head)?;
+        // That dummy is requested only when something is wrong, so it is in no cache.
+        let other_is_current = analysis.returns_dummy(ProbeId::NoExtension);
+        let older = matches!(body_class(analysis.evidence, direct), BodyClass::Older(_));
+        if !older || !other_is_current {
+            return None;
+        }
         let because = format!(
             "The proxy serves an older content, {}; another dummy, placed with the new one, is \
              current",
@@ -262,21 +273,21 @@ pub(crate) static OTHER_BYTES: Rule = Rule {
     config: ConfigEvidence::confirms(|_, fact| changes_bytes(fact)),
     precedence: Precedence::Usual,
     matches: |analysis| {
-        let whole = |it: &&Response| it.status == 200 && !too_slow(it) && !breaks_off(analysis, it);
-        let direct =
-            cannot_read(analysis).filter(|it| whole(it) && kept_file(analysis).is_none())?;
-        let of_dummy = !matches!(
-            body_class(analysis.evidence, direct),
-            BodyClass::Other | BodyClass::AppPage | BodyClass::ProxyPage(_) | BodyClass::Empty
-        );
+        let direct = wrong_file(analysis)?;
+        // If the rest of the body timed out, nothing is known about its content.
+        if timed_out(direct) {
+            return None;
+        }
         let because = format!("The proxy serves {}", analysis.describe(direct));
         let found = match body_class(analysis.evidence, direct) {
             BodyClass::OtherInstance(_) => Match::likely(because).also(
                 "Another fixture wrote it: this site reads another storage, or --fixture belongs \
                  to another site",
             ),
-            _ if of_dummy => Match::sure(because),
-            _ => Match::likely(because),
+            BodyClass::Other | BodyClass::AppPage | BodyClass::ProxyPage(_) | BodyClass::Empty => {
+                Match::likely(because)
+            }
+            _ => Match::sure(because),
         };
         Some(match file_behind(analysis, direct) {
             Some(file) => found.also(file),
@@ -328,11 +339,13 @@ pub(crate) static CONFIGURATION_NOT_READ: Rule = Rule {
     config: None,
     precedence: Precedence::Usual,
     matches: |analysis| {
-        let not_read = |it: &&Fact| matches!(it.kind, FactKind::Unread | FactKind::LogUnread);
-        let unread = analysis.evidence.local.iter().filter(not_read);
-        let mut because = unread.map(|it| it.detail.clone());
-        let first = Match::sure(because.next()?);
-        Some(because.fold(first, Match::also))
+        let mut unread = analysis.evidence.local.iter().filter(|fact| is_unread(fact));
+        let first = unread.next()?;
+        let mut found = Match::sure(first.detail.as_str());
+        for fact in unread {
+            found = found.also(fact.detail.as_str());
+        }
+        Some(found)
     },
 };
 
@@ -399,10 +412,11 @@ pub(crate) static DIRECT_FAILS: Rule = Rule {
     precedence: Precedence::Last,
     matches: |analysis| {
         let direct = cannot_read(analysis)?;
-        let known = matches!(direct.status, 200 | 403 | 404 | 502..=504) && !too_slow(direct)
-            || store_error(&direct.body).is_some();
-        (!known)
-            .then(|| Match::possible(format!("The proxy returns {}", analysis.describe(direct))))
+        let explained = matches!(direct.status, 200 | 403 | 404 | 502..=504) && !timed_out(direct);
+        if explained || store_error(&direct.body).is_some() {
+            return None;
+        }
+        Some(Match::possible(format!("The proxy returns {}", analysis.describe(direct))))
     },
 };
 
@@ -423,52 +437,93 @@ pub(crate) static DIRECT_LOCATION_WRONG: Rule = Rule {
     }),
     precedence: Precedence::Usual,
     matches: |analysis| {
-        let wrong = |_: &&Response| {
-            analysis.delivered && !analysis.direct_right() || analysis.direct_by_app()
-        };
-        let direct = analysis.evidence.direct.response().filter(wrong)?;
+        let direct = analysis.evidence.direct.response()?;
+        let wrong = analysis.delivered && !analysis.direct_right();
+        if !wrong && !analysis.direct_by_app() {
+            return None;
+        }
         Some(Match::sure(format!("The direct location returns {}", analysis.describe(direct))))
     },
 };
 
-/// The rest of the body timed out, which tells nothing about its content.
-fn too_slow(response: &Response) -> bool {
+/// A 403 that is not a store's error.
+fn is_forbidden(response: &Response) -> bool {
+    response.status == 403 && store_error(&response.body).is_none()
+}
+
+/// Whether the rest of the body timed out.
+fn timed_out(response: &Response) -> bool {
     response.body.end == End::TimedOut
+}
+
+/// The direct location's response, if the proxy serves a file there that is not the right one.
+fn wrong_file<'a>(analysis: &Analysis<'a>) -> Option<&'a Response> {
+    let direct = cannot_read(analysis)?;
+    if direct.status == 200 { Some(direct) } else { None }
+}
+
+/// Describes the proxy's own error for a file in a store.
+fn instead_of_storage(analysis: &Analysis<'_>, direct: &Response) -> String {
+    let got = analysis.describe(direct);
+    format!("The proxy returns {got}, instead of a response from the storage")
+}
+
+/// nginx's own gateway error in response to a signed link to a store.
+fn fails_for_signed_link<'a>(analysis: &Analysis<'a>) -> Option<&'a Response> {
+    let full = analysis.failed_after_app()?;
+    let (_, value) = analysis.handoff()?;
+    let own = store_refusal(full).is_none() && analysis.own_page(full) == Some(Server::Nginx);
+    let kept = full.header("content-disposition").is_some();
+    if full.status == 502 && own && kept && value.contains('?') { Some(full) } else { None }
+}
+
+/// Whether the hand-off itself contains a host name, which is then resolved at run time.
+fn names_host(analysis: &Analysis<'_>) -> bool {
+    let Some((_, value)) = analysis.handoff() else { return false };
+    let (path, _) = value.split_once('?').unwrap_or((value, ""));
+    let mut segments = path.split('/');
+    while let Some(segment) = segments.next() {
+        if matches!(segment.trim_end_matches(':'), "http" | "https") {
+            return segments.next().is_some_and(is_host_name);
+        }
+    }
+    false
+}
+
+/// Whether the segment after a scheme is a host name: it has letters, and a port or two dots.
+fn is_host_name(segment: &str) -> bool {
+    let (name, port) = match segment.split_once(':') {
+        Some((name, port)) => (name, Some(port)),
+        None => (segment, None),
+    };
+    let letters = name.chars().any(|char| char.is_ascii_alphabetic());
+    letters && (name == "localhost" || port.is_some() || name.matches('.').count() >= 2)
+}
+
+fn is_unread(fact: &Fact) -> bool {
+    matches!(fact.kind, FactKind::Unread | FactKind::LogUnread)
 }
 
 /// The file is returned at a URL that must not serve it.
 fn open_to_anybody(analysis: &Analysis<'_>, id: ProbeId) -> Option<Match> {
-    let url = &analysis.evidence.probed(id).filter(|_| analysis.returns_dummy(id))?.request.url;
+    let url = &analysis.evidence.probed(id)?.request.url;
+    if !analysis.returns_dummy(id) {
+        return None;
+    }
     Some(Match::sure(format!("Anyone can download the file at {url}")).shown_by(id))
-}
-
-/// The first line of an older content from the direct location, if another dummy of the same
-/// rotation is current. That dummy is requested only when something is wrong, so it is in no cache.
-fn kept_file(analysis: &Analysis<'_>) -> Option<DummyLine> {
-    let direct = cannot_read(analysis).filter(|it| it.status == 200)?;
-    let line = DummyLine::read(&direct.body.head)?;
-    let older = matches!(body_class(analysis.evidence, direct), BodyClass::Older(_));
-    (older && analysis.returns_dummy(ProbeId::NoExtension)).then_some(line)
 }
 
 /// Describes the file from which the response was made, by its ETag.
 fn file_behind(analysis: &Analysis<'_>, direct: &Response) -> Option<String> {
     let file = file_seen(analysis.server?, direct.header("etag")?)?;
-    let right = analysis.evidence.dummy.as_ref().is_some_and(|it| it.size == file.size);
-    let hint = match right && direct.body.size != file.size {
-        true => ", the right size: the content is changed after it is read",
-        false => "",
-    };
+    let right = analysis.evidence.dummy.as_ref().is_some_and(|dummy| dummy.size == file.size);
     let changed = humantime::format_rfc3339_seconds(file.modified);
-    Some(format!(
-        "According to its ETag, the proxy read a file of {} bytes, last modified at \
-         {changed}{hint}",
+    let because = format!(
+        "According to its ETag, the proxy read a file of {} bytes, last modified at {changed}",
         file.size
-    ))
-}
-
-/// A 404 from the proxy itself, from a store behind it, or of unknown origin, but not a page from
-/// the app.
-fn instead_of(analysis: &Analysis<'_>, direct: &Response) -> bool {
-    !matches!(body_class(analysis.evidence, direct), BodyClass::AppPage | BodyClass::StoreError(_))
+    );
+    if right && direct.body.size != file.size {
+        return Some(format!("{because}, the right size: the content is changed after it is read"));
+    }
+    Some(because)
 }

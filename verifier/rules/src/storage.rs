@@ -46,18 +46,18 @@ pub(crate) static FILE_MISSING: Rule = Rule {
     config: None,
     precedence: Precedence::Usual,
     matches: |analysis| {
-        if let Some(direct) = unasked(analysis) {
-            let gives = analysis.describe(direct);
+        if let Some(direct) = not_found_by_proxy(analysis) {
+            let got = analysis.describe(direct);
             return Some(Match::possible(format!(
-                "The proxy returns {gives}, for the file itself; the storage was not checked"
+                "The proxy returns {got}, for the file itself; the storage was not checked"
             )));
         }
-        let failure = blamed(analysis).filter(|it| it.kind == FailureKind::NotFound)?;
-        let agreed = analysis.direct().zip(analysis.evidence.full.response());
-        let elsewhere =
-            agreed.is_some_and(|(a, b)| a.status == 200 && a.body.sha256 == b.body.sha256);
-        (!elsewhere || analysis.by_contract())
-            .then(|| Match::sure(format!("Storage error: {}", failure.chain)))
+        let failure = culprit_by(analysis, FailureKind::NotFound)?;
+        // The site may serve the file from another storage than the one given to this program.
+        if served_elsewhere(analysis) && !analysis.by_contract() {
+            return None;
+        }
+        Some(Match::sure(format!("Storage error: {}", failure.chain)))
     },
 };
 
@@ -77,13 +77,18 @@ pub(crate) static BUCKET_MISSING: Rule = Rule {
     config: None,
     precedence: Precedence::Usual,
     matches: |analysis| {
-        let failure = blamed(analysis).filter(|it| it.kind == FailureKind::BucketMissing)?;
-        let others = [analysis.direct(), analysis.evidence.full.response()].into_iter().flatten();
-        let mut codes = others.filter_map(|it| store_error(&it.body));
-        // Otherwise the wrong name may have been given to this program only.
-        let alike = codes.any(|it| matches!(&*it, "NoSuchBucket" | "ContainerNotFound"));
+        let failure = culprit_by(analysis, FailureKind::BucketMissing)?;
         let because = failure.chain.clone();
-        Some(if alike { Match::sure(because) } else { Match::likely(because) })
+        let responses = [analysis.direct(), analysis.evidence.full.response()];
+        for response in responses.into_iter().flatten() {
+            if let Some(code) = store_error(&response.body)
+                && matches!(&*code, "NoSuchBucket" | "ContainerNotFound")
+            {
+                return Some(Match::sure(because));
+            }
+        }
+        // The wrong name may have been given to this program only.
+        Some(Match::likely(because))
     },
 };
 
@@ -99,7 +104,7 @@ pub(crate) static NAME_NOT_RESOLVED: Rule = Rule {
     config: None,
     precedence: Precedence::Usual,
     matches: |analysis| {
-        let failure = blamed(analysis).filter(|it| it.kind == FailureKind::NameNotResolved)?;
+        let failure = culprit_by(analysis, FailureKind::NameNotResolved)?;
         Some(Match::likely(failure.chain.clone()))
     },
 };
@@ -119,7 +124,7 @@ pub(crate) static TLS_REFUSED: Rule = Rule {
     config: None,
     precedence: Precedence::Usual,
     matches: |analysis| {
-        let failure = blamed(analysis).filter(|it| it.kind == FailureKind::Tls)?;
+        let failure = culprit_by(analysis, FailureKind::Tls)?;
         Some(Match::likely(failure.chain.clone()))
     },
 };
@@ -139,9 +144,11 @@ pub(crate) static UNREACHABLE: Rule = Rule {
     precedence: Precedence::Usual,
     matches: |analysis| {
         use FailureKind::{Closed, Lengths, NotHttp, Refused, TimedOut};
-        let failure = blamed(analysis)?;
-        let silent = matches!(failure.kind, Refused | TimedOut | Closed | NotHttp | Lengths);
-        silent.then(|| Match::sure(format!("The storage does not respond: {}", failure.chain)))
+        let failure = culprit(analysis)?;
+        if !matches!(failure.kind, Refused | TimedOut | Closed | NotHttp | Lengths) {
+            return None;
+        }
+        Some(Match::sure(format!("The storage does not respond: {}", failure.chain)))
     },
 };
 
@@ -223,7 +230,7 @@ pub(crate) static REFUSES: Rule = Rule {
     config: None,
     precedence: Precedence::Usual,
     matches: |analysis| {
-        let failure = blamed(analysis).filter(|it| it.kind == FailureKind::Other)?;
+        let failure = culprit_by(analysis, FailureKind::Other)?;
         Some(Match::likely(format!("Storage error: {}", failure.chain)))
     },
 };
@@ -244,21 +251,20 @@ pub(crate) static FILE_DIFFERS: Rule = Rule {
     config: None,
     precedence: Precedence::Usual,
     matches: |analysis| {
-        let body = analysis
-            .evidence
-            .storage
-            .response()
-            .filter(|body| !analysis.evidence.is_dummy(body))?;
-        let because = format!("The storage has {}", stored(analysis, body));
-        let other = matches!(seen(analysis, body), BodyClass::OtherInstance(_));
-        let found = match other {
-            true => Match::likely(because).also(
+        let body = analysis.evidence.storage.response()?;
+        let served = analysis.delivered && analysis.direct_right();
+        if analysis.evidence.is_dummy(body) || served {
+            return None;
+        }
+        let stored = as_response(body);
+        let because = format!("The storage has {}", content(analysis.evidence, &stored));
+        if let BodyClass::OtherInstance(_) = body_class(analysis.evidence, &stored) {
+            return Some(Match::likely(because).also(
                 "Another fixture wrote it: two fixtures use this storage, or --fixture belongs to \
                  another storage",
-            ),
-            false => Match::sure(because),
-        };
-        (!analysis.delivered || !analysis.direct_right()).then_some(found)
+            ));
+        }
+        Some(Match::sure(because))
     },
 };
 
@@ -324,17 +330,22 @@ pub(crate) static ANOTHER_STORAGE: Rule = Rule {
     config: None,
     precedence: Precedence::Usual,
     matches: |analysis| {
-        let seen = match &analysis.evidence.storage.outcome {
-            _ if !proven(analysis) || !analysis.storage_failed() => return None,
-            Outcome::Response(body) => format!("--storage has {}", stored(analysis, body)),
-            Outcome::Failed(it)
-                if matches!(it.kind, FailureKind::NotFound | FailureKind::BucketMissing) =>
-            {
-                it.chain.clone()
+        if !serves_placed_file(analysis) || !analysis.storage_failed() {
+            return None;
+        }
+        match &analysis.evidence.storage.outcome {
+            Outcome::Response(body) => {
+                let stored = content(analysis.evidence, &as_response(body));
+                Some(Match::sure(format!("--storage has {stored}")))
             }
-            Outcome::Failed(_) | Outcome::Skipped(_) => return None,
-        };
-        Some(Match::sure(seen))
+            Outcome::Failed(failure) => match failure.kind {
+                FailureKind::NotFound | FailureKind::BucketMissing => {
+                    Some(Match::sure(failure.chain.clone()))
+                }
+                _ => None,
+            },
+            Outcome::Skipped(_) => None,
+        }
     },
 };
 
@@ -353,34 +364,56 @@ pub(crate) static CLOSED_TO_THE_CHECK: Rule = Rule {
     config: None,
     precedence: Precedence::Usual,
     matches: |analysis| {
-        let failure = analysis.evidence.storage.outcome.failure().filter(|_| proven(analysis))?;
-        failure.kind.is_of_the_key().then(|| Match::sure(failure.chain.clone()))
+        let failure = analysis.evidence.storage.outcome.failure()?;
+        if !serves_placed_file(analysis) || !failure.kind.is_of_the_key() {
+            return None;
+        }
+        Some(Match::sure(failure.chain.clone()))
     },
 };
 
+/// The storage's failure, if the storage is the culprit.
+fn culprit<'a>(analysis: &Analysis<'a>) -> Option<&'a Failure> {
+    let failure = analysis.evidence.storage.outcome.failure()?;
+    if analysis.storage_is_culprit() { Some(failure) } else { None }
+}
+
+/// The same, if the failure is of this kind.
+fn culprit_by<'a>(analysis: &Analysis<'a>, kind: FailureKind) -> Option<&'a Failure> {
+    let failure = culprit(analysis)?;
+    if failure.kind == kind { Some(failure) } else { None }
+}
+
 /// The proxy's own 404, both for the file itself and for the client's download, if the storage was
 /// not checked.
-fn unasked<'a>(analysis: &Analysis<'a>) -> Option<&'a Response> {
-    let missing = |it: &Response| it.status == 404 && analysis.own_page(it).is_some();
-    let direct = analysis.direct_wrong().filter(|it| missing(it) && !analysis.storage_checked())?;
-    analysis
-        .wrong_full()
-        .filter(|it| missing(it) && analysis.app_right() && !analysis.direct_unknown())?;
-    Some(direct)
+fn not_found_by_proxy<'a>(analysis: &Analysis<'a>) -> Option<&'a Response> {
+    let direct = analysis.direct_wrong()?;
+    let full = analysis.wrong_full()?;
+    let conclusive = analysis.app_right() && !analysis.direct_unknown();
+    if !analysis.storage_checked()
+        && conclusive
+        && is_own_404(analysis, direct)
+        && is_own_404(analysis, full)
+    {
+        return Some(direct);
+    }
+    None
+}
+
+fn is_own_404(analysis: &Analysis<'_>, response: &Response) -> bool {
+    response.status == 404 && analysis.own_page(response).is_some()
+}
+
+/// Whether the direct location and the client's download return the same content.
+fn served_elsewhere(analysis: &Analysis<'_>) -> bool {
+    let Some(direct) = analysis.direct() else { return false };
+    let Some(full) = analysis.evidence.full.response() else { return false };
+    direct.status == 200 && direct.body.sha256 == full.body.sha256
 }
 
 /// Whether the fixture's own file arrives, with and without the app.
-fn proven(analysis: &Analysis<'_>) -> bool {
+fn serves_placed_file(analysis: &Analysis<'_>) -> bool {
     analysis.delivered && analysis.direct_right() && analysis.by_contract()
-}
-
-/// Describes the content of the storage in one line.
-fn stored(analysis: &Analysis<'_>, body: &Body) -> String {
-    content(analysis.evidence, &as_response(body))
-}
-
-fn seen(analysis: &Analysis<'_>, body: &Body) -> BodyClass {
-    body_class(analysis.evidence, &as_response(body))
 }
 
 fn as_response(body: &Body) -> Response {
@@ -390,18 +423,24 @@ fn as_response(body: &Body) -> Response {
 /// The store rejects this program's key. This is a problem of the check alone, unless the store
 /// rejects the proxy and the client for the same reason.
 fn refused_alike(analysis: &Analysis<'_>, kind: FailureKind) -> Option<Match> {
-    let failure = analysis.evidence.storage.outcome.failure().filter(|it| it.kind == kind)?;
+    let failure = analysis.evidence.storage.outcome.failure()?;
     let direct = analysis.direct_wrong()?;
-    let code = store_error(&direct.body).filter(|it| means(it, kind))?;
-    let visitor = store_error(&analysis.wrong_full()?.body);
-    let alike = match &visitor {
-        Some(code) => means(code, kind),
+    let code = store_error(&direct.body)?;
+    let full = analysis.wrong_full()?;
+    if failure.kind != kind || !means(&code, kind) {
+        return None;
+    }
+    let client_alike = match store_error(&full.body) {
+        Some(code) => means(&code, kind),
         // A proxy may replace the error with its own page. A private bucket denies access to a
         // location that does not sign in any case.
         None => kind != FailureKind::Denied,
     };
+    if !client_alike {
+        return None;
+    }
     let proxy = format!("The store returns {} {code} to the proxy", direct.status);
-    alike.then(|| Match::likely(failure.chain.clone()).also(proxy))
+    Some(Match::likely(failure.chain.clone()).also(proxy))
 }
 
 /// Whether a store's error code means this failure.
@@ -420,8 +459,4 @@ fn means(code: &str, kind: FailureKind) -> bool {
         "AuthorizationHeaderMalformed" | "PermanentRedirect" => kind == FailureKind::WrongRegion,
         _ => false,
     }
-}
-
-fn blamed<'a>(analysis: &Analysis<'a>) -> Option<&'a Failure> {
-    analysis.evidence.storage.outcome.failure().filter(|_| analysis.storage_is_culprit())
 }

@@ -4,6 +4,7 @@ use sendfile_evidence::{Check, End, FailureKind, Outcome, ProbeId, Server};
 
 use crate::{
     analysis::Analysis,
+    frontend::PROTOCOLS_DIFFER,
     rule::{Culprit, Match, Precedence, Remedy, Rule, Severity},
 };
 
@@ -25,10 +26,7 @@ pub(crate) static LENGTH_WITHOUT_BODY: Rule = Rule {
     remedy: REMEDY,
     config: None,
     precedence: Precedence::Usual,
-    matches: |analysis| {
-        let because = analysis.length_without_body().filter(|_| !analysis.http2_breaks_off())?;
-        Some(Match::sure(because))
-    },
+    matches: |analysis| length_without_body(analysis).map(Match::sure),
 };
 
 pub(crate) static LENGTH_BREAKS_HTTP2: Rule = Rule {
@@ -44,36 +42,39 @@ pub(crate) static LENGTH_BREAKS_HTTP2: Rule = Rule {
               before, during or after the file, depending on timing (measured with 2.4.71).",
     remedy: REMEDY,
     config: None,
-    precedence: Precedence::Usual,
+    precedence: Precedence::Replaces(&[&LENGTH_WITHOUT_BODY, &PROTOCOLS_DIFFER]),
     matches: |analysis| {
-        let because = analysis.length_without_body().filter(|_| analysis.http2_breaks_off())?;
+        let because = length_without_body(analysis)?;
+        if !http2_breaks_off(analysis) {
+            return None;
+        }
         Some(Match::sure(because).shown_by(ProbeId::Http2))
     },
 };
 
-impl Analysis<'_> {
-    /// The length that the app announces with its hand-off without sending a body, where Apache
-    /// waits for it.
-    fn length_without_body(&self) -> Option<String> {
-        let app = self.app().filter(|_| self.delivered && self.handoff().is_some())?;
-        let announced = app.header("content-length").filter(|it| *it != "0")?;
-        let nothing = app.body.size == 0 && app.body.end != End::Whole;
-        let because = format!("The app announces {announced} bytes and sends none");
-        (nothing && self.server == Some(Server::Apache)).then_some(because)
+/// The length that the app announces with its hand-off without sending a body, where Apache waits
+/// for it.
+fn length_without_body(analysis: &Analysis<'_>) -> Option<String> {
+    let app = analysis.app()?;
+    analysis.handoff()?;
+    let announced = app.header("content-length")?;
+    let nothing = app.body.size == 0 && app.body.end != End::Whole;
+    let waits = analysis.delivered && analysis.server == Some(Server::Apache);
+    if announced == "0" || !nothing || !waits {
+        return None;
     }
+    Some(format!("The app announces {announced} bytes and sends none"))
+}
 
-    /// Whether the download succeeds over HTTP/1.1 while its stream is reset over HTTP/2.
-    fn http2_breaks_off(&self) -> bool {
-        let http2 = self.evidence.probed(ProbeId::Http2).filter(|_| self.delivered);
-        http2.is_some_and(|it| match &it.outcome {
-            Outcome::Response(it) => it.status == 200 && it.body.end == End::Cut,
-            Outcome::Failed(it) => matches!(it.kind, FailureKind::Closed | FailureKind::Other),
-            Outcome::Skipped(_) => false,
-        })
-    }
-
-    /// Whether the announced length explains why HTTP/2 returns something else than HTTP/1.1.
-    pub(crate) fn length_breaks_http2(&self) -> bool {
-        self.http2_breaks_off() && self.length_without_body().is_some()
-    }
+/// Whether the download succeeds over HTTP/1.1 while its stream is reset over HTTP/2.
+fn http2_breaks_off(analysis: &Analysis<'_>) -> bool {
+    let Some(http2) = analysis.evidence.probed(ProbeId::Http2) else { return false };
+    let reset = match &http2.outcome {
+        Outcome::Response(response) => response.status == 200 && response.body.end == End::Cut,
+        Outcome::Failed(failure) => {
+            matches!(failure.kind, FailureKind::Closed | FailureKind::Other)
+        }
+        Outcome::Skipped(_) => false,
+    };
+    reset && analysis.delivered
 }

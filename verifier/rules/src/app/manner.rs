@@ -1,9 +1,12 @@
 //! Rules about an app that sends a hand-off or the file, but not in the expected form.
 
-use sendfile_evidence::{Check, FailureKind, Outcome, ProbeId, Response, dialect, media_type};
+use std::collections::BTreeSet;
+
+use sendfile_evidence::{Check, FailureKind, ProbeId, Response, dialect, media_type};
 
 use crate::{
     analysis::Analysis,
+    app::UNREACHABLE,
     handoff::encoding,
     rule::{Culprit, Match, Precedence, Remedy, Rule, Severity},
 };
@@ -38,13 +41,14 @@ pub(crate) static SETTING_UNKNOWN: Rule = Rule {
     config: None,
     precedence: Precedence::Usual,
     matches: |analysis| {
-        let silent = analysis.handoff().is_none() && analysis.engaged().is_none();
-        let app = analysis.app().filter(|it| silent && it.status == 200)?;
-        analysis.evidence.is_dummy(&app.body).then(|| {
-            Match::sure(
-                "Requested directly, the app sends the file itself without a hand-off header",
-            )
-        })
+        let app = analysis.app()?;
+        let hands_off = analysis.handoff().is_some() || analysis.engaged().is_some();
+        if hands_off || app.status != 200 || !analysis.evidence.is_dummy(&app.body) {
+            return None;
+        }
+        Some(Match::sure(
+            "Requested directly, the app sends the file itself without a hand-off header",
+        ))
     },
 };
 
@@ -61,12 +65,12 @@ pub(crate) static WRONG_CONTENT_TYPE: Rule = Rule {
     precedence: Precedence::Usual,
     matches: |analysis| {
         let (app, full) = delivered(analysis)?;
-        let wanted = expected(analysis, "content-type").map(media_type)?;
-        let (sent, came) = (app.media_type(), full.media_type());
-        let kept = sent.is_some() && sent == came && came.as_ref() != Some(&wanted);
-        kept.then(|| {
-            Match::sure(format!("The app sends {}; expected {wanted}", came.unwrap_or_default()))
-        })
+        let expected = media_type(expected_header(analysis, "content-type")?);
+        let (sent, received) = (app.media_type()?, full.media_type()?);
+        if received != sent || received == expected {
+            return None;
+        }
+        Some(Match::sure(format!("The app sends {sent}; expected {expected}")))
     },
 };
 
@@ -85,7 +89,8 @@ pub(crate) static WRONG_CONTENT_ENCODING: Rule = Rule {
     precedence: Precedence::Usual,
     matches: |analysis| {
         let (app, full) = delivered(analysis)?;
-        let (coding, _) = encoding(app).zip(encoding(full))?;
+        let coding = encoding(app)?;
+        encoding(full)?;
         Some(Match::sure(format!(
             "The app sends content-encoding: {coding}, and the client gets it"
         )))
@@ -106,19 +111,23 @@ pub(crate) static HEAD_REFUSED: Rule = Rule {
     matches: |analysis| {
         let full = analysis.evidence.full.response()?;
         let head = analysis.repeated(ProbeId::Head)?;
-        let length = |it: &Response| it.header("content-length").map(str::to_owned);
-        let shorter = length(head).is_some() && length(head) != length(full);
+        let length = head.header("content-length");
+        let other_length = length.is_some() && length != full.header("content-length");
+        if head.status == full.status && !other_length {
+            return None;
+        }
         let app = analysis.probe(ProbeId::AppHead);
-        let hands_over = app.is_some_and(|it| {
-            dialect::handoff_of(it, analysis.evidence.intent.header.as_deref()).is_some()
-        });
-        let differs = head.status != full.status || shorter;
-        let because = match (head.status != full.status, length(head)) {
-            (false, Some(it)) => format!("HEAD announces {it} bytes; GET does not"),
+        if app.is_some_and(|response| hands_off(analysis, response)) {
+            return None;
+        }
+        let because = match length {
+            Some(length) if head.status == full.status => {
+                format!("HEAD announces {length} bytes; GET does not")
+            }
             _ => format!("GET returns {}; HEAD returns {}", full.status, head.status),
         };
         let found = if app.is_some() { Match::sure(because) } else { Match::possible(because) };
-        (differs && !hands_over).then(|| found.shown_by(ProbeId::Head))
+        Some(found.shown_by(ProbeId::Head))
     },
 };
 
@@ -135,14 +144,15 @@ pub(crate) static WRONG_HEADER: Rule = Rule {
     precedence: Precedence::Usual,
     matches: |analysis| {
         let (app, full) = delivered(analysis)?;
-        let wrong = |(name, value): &&(String, String)| {
-            name != "content-type"
-                && !app.all(name).any(|it| it == value)
-                && !full.all(name).any(|it| it == value)
-        };
-        let (name, value) = analysis.evidence.intent.expect.iter().find(wrong)?;
-        let sent = app.header(name).unwrap_or("none");
-        Some(Match::sure(format!("{name}: expected `{value}`; the app sends {sent}")))
+        for (name, value) in &analysis.evidence.intent.expect {
+            let correct = sends(app, name, value) || sends(full, name, value);
+            if name != "content-type" && !correct {
+                let sent = app.header(name).unwrap_or("none");
+                let because = format!("{name}: expected `{value}`; the app sends {sent}");
+                return Some(Match::sure(because));
+            }
+        }
+        None
     },
 };
 
@@ -162,13 +172,19 @@ pub(crate) static DUPLICATE_HEADER: Rule = Rule {
     config: None,
     precedence: Precedence::Usual,
     matches: |analysis| {
-        let app = analysis.app().filter(|_| !analysis.storage_is_culprit())?;
+        let app = analysis.app()?;
         let (handoff, _) = analysis.handoff()?;
-        let mut once = ONCE.into_iter().chain([handoff]);
-        let repeated = once.find(|name| app.all(name).count() > 1);
-        let Some(twice) = repeated else { return contradicts_itself(analysis) };
-        let times = app.all(twice).count();
-        Some(Match::sure(format!("The app sends {} {times} times", dialect::spelling(twice))))
+        if analysis.storage_is_culprit() {
+            return None;
+        }
+        for name in ONCE.into_iter().chain([handoff]) {
+            let times = app.all(name).count();
+            if times > 1 {
+                let name = dialect::spelling(name);
+                return Some(Match::sure(format!("The app sends {name} {times} times")));
+            }
+        }
+        contradicts_itself(analysis)
     },
 };
 
@@ -186,11 +202,13 @@ pub(crate) static CONTRADICTORY_LENGTHS: Rule = Rule {
         "In the app, set Content-Length once, to the length of the response's own body",
     ),
     config: None,
-    precedence: Precedence::Usual,
+    precedence: Precedence::Replaces(&[&UNREACHABLE]),
     matches: |analysis| {
         let failure = analysis.evidence.app.outcome.failure()?;
-        let because = format!("The app's response cannot be parsed: {}", failure.chain);
-        (failure.kind == FailureKind::Lengths).then(|| Match::sure(because))
+        if failure.kind != FailureKind::Lengths {
+            return None;
+        }
+        Some(Match::sure(format!("The app's response cannot be parsed: {}", failure.chain)))
     },
 };
 
@@ -208,14 +226,18 @@ pub(crate) static BODY_BESIDE_HANDOFF: Rule = Rule {
     config: None,
     precedence: Precedence::Usual,
     matches: |analysis| {
-        let full = analysis.evidence.full.response().filter(|_| analysis.delivered)?;
-        let again = [ProbeId::Range, ProbeId::Gzip].into_iter();
-        let mut answers = [full].into_iter().chain(again.filter_map(|id| analysis.repeated(id)));
-        let longer = answers.find(|it| it.body.beyond > 0)?;
+        let full = analysis.evidence.full.response()?;
+        if !analysis.delivered {
+            return None;
+        }
+        let range = analysis.repeated(ProbeId::Range);
+        let gzip = analysis.repeated(ProbeId::Gzip);
+        let mut responses = [Some(full), range, gzip].into_iter().flatten();
+        let longer = responses.find(|response| response.body.beyond > 0)?;
         let because =
             format!("{} bytes follow the announced end of the response", longer.body.beyond);
-        let body = analysis.app().is_some_and(|it| it.body.size > 0);
-        Some(if body { Match::sure(because) } else { Match::likely(because) })
+        let by_app = analysis.app().is_some_and(|app| app.body.size > 0);
+        Some(if by_app { Match::sure(because) } else { Match::likely(because) })
     },
 };
 
@@ -232,11 +254,12 @@ pub(crate) static OPEN_TO_ANYBODY: Rule = Rule {
     precedence: Precedence::Usual,
     matches: |analysis| {
         let app = analysis.probe(ProbeId::AppAnonymous)?;
-        let open = dialect::handoff_of(app, analysis.evidence.intent.header.as_deref()).is_some();
+        if !hands_off(analysis, app) || !analysis.returns_dummy(ProbeId::Anonymous) {
+            return None;
+        }
         let because = "Without the client's headers, the app sends the hand-off and the site \
                        returns the file";
-        let found = || Match::sure(because).shown_by(ProbeId::Anonymous);
-        (open && analysis.returns_dummy(ProbeId::Anonymous)).then(found)
+        Some(Match::sure(because).shown_by(ProbeId::Anonymous))
     },
 };
 
@@ -252,51 +275,65 @@ pub(crate) static HANDOFF_DIFFERS: Rule = Rule {
     config: None,
     precedence: Precedence::Usual,
     matches: |analysis| {
-        let (name, value) =
-            analysis.handoff().filter(|_| analysis.delivered && !analysis.app_right())?;
+        let (name, value) = analysis.handoff()?;
         let declared = analysis.evidence.intent.header.is_some() && !analysis.by_contract();
-        let sent = format!("The app sends {}: {value}", dialect::spelling(name));
-        declared.then(|| Match::sure(sent))
+        if !declared || !analysis.delivered || analysis.app_right() {
+            return None;
+        }
+        Some(Match::sure(format!("The app sends {}: {value}", dialect::spelling(name))))
     },
 };
+
+/// Headers that may occur only once in a response.
+const ONCE: [&str; 3] = ["content-disposition", "content-type", "content-length"];
 
 /// Finds Cache-Control lines that contradict each other in the app's response and in the client's.
 fn contradicts_itself(analysis: &Analysis<'_>) -> Option<Match> {
     let (app, full) = delivered(analysis)?;
-    let lines: Vec<_> = app.all("cache-control").collect();
-    let arrived: Vec<_> = full.all("cache-control").collect();
-    let found = lines.len() > 1 && contradictory(&lines) && contradictory(&arrived);
-    let listed = lines.join("` and `");
-    found.then(|| {
-        Match::sure(format!("The app sends Cache-Control `{listed}`, and the client gets both"))
-    })
+    let sent: Vec<&str> = app.all("cache-control").collect();
+    let received: Vec<&str> = full.all("cache-control").collect();
+    if sent.len() < 2 || !contradictory(&sent) || !contradictory(&received) {
+        return None;
+    }
+    let lines = sent.join("` and `");
+    Some(Match::sure(format!("The app sends Cache-Control `{lines}`, and the client gets both")))
 }
 
 /// Whether Cache-Control lines both permit every cache to store a response and forbid it, or give
 /// two different ages.
 fn contradictory(lines: &[&str]) -> bool {
-    let words = lines.iter().flat_map(|it| it.split(','));
-    let words: Vec<_> = words.map(|it| it.trim().to_ascii_lowercase()).collect();
-    let has = |word: &str| words.iter().any(|it| it == word);
-    let mut ages: Vec<_> = words.iter().filter(|it| it.starts_with("max-age=")).collect();
-    ages.sort_unstable();
-    ages.dedup();
-    has("public") && (has("private") || has("no-store")) || ages.len() > 1
+    let list = lines.join(",").to_ascii_lowercase();
+    let directives: BTreeSet<&str> = list.split(',').map(str::trim).collect();
+    let forbids = directives.contains("private") || directives.contains("no-store");
+    if directives.contains("public") && forbids {
+        return true;
+    }
+    let ages = directives.iter().filter(|directive| directive.starts_with("max-age="));
+    ages.count() > 1
 }
-
-/// Headers that may occur only once in a response.
-const ONCE: [&str; 3] = ["content-disposition", "content-type", "content-length"];
 
 /// The app's and the client's response, if the client gets the file and the app sends a
 /// hand-off.
 fn delivered<'a>(analysis: &Analysis<'a>) -> Option<(&'a Response, &'a Response)> {
-    let full = analysis.evidence.full.response().filter(|_| analysis.delivered)?;
-    match &analysis.evidence.app.outcome {
-        Outcome::Response(app) if analysis.handoff().is_some() => Some((app, full)),
-        _ => None,
-    }
+    let full = analysis.evidence.full.response()?;
+    let app = analysis.app()?;
+    analysis.handoff()?;
+    if analysis.delivered { Some((app, full)) } else { None }
 }
 
-fn expected<'a>(analysis: &Analysis<'a>, name: &str) -> Option<&'a str> {
-    analysis.evidence.intent.expect.iter().find(|(n, _)| n == name).map(|(_, value)| value.as_str())
+/// The value that the operator expects of a header.
+fn expected_header<'a>(analysis: &Analysis<'a>, name: &str) -> Option<&'a str> {
+    let mut expected = analysis.evidence.intent.expect.iter();
+    let (_, value) = expected.find(|(header, _)| header == name)?;
+    Some(value)
+}
+
+/// Whether one of a response's headers of this name has this value.
+fn sends(response: &Response, name: &str, value: &str) -> bool {
+    response.all(name).any(|sent| sent == value)
+}
+
+/// Whether a response of the app is a hand-off.
+fn hands_off(analysis: &Analysis<'_>, response: &Response) -> bool {
+    dialect::handoff_of(response, analysis.evidence.intent.header.as_deref()).is_some()
 }

@@ -31,31 +31,35 @@ pub(crate) static SIGNATURE_REFUSED: Rule = Rule {
     config: None,
     precedence: Precedence::Usual,
     matches: |analysis| {
-        let full = analysis.failed_after_app().filter(|it| refusal(it).is_some())?;
+        let full = analysis.failed_after_app()?;
         let (_, value) = analysis.handoff()?;
-        let accepted =
-            [ProbeId::DirectAsApp, ProbeId::StoreAsApp].map(|it| analysis.returns_dummy(it));
-        if !is_signed(value) || accepted.contains(&true) || by_own_query(analysis, value) {
+        let refused = refusal(full)?;
+        let accepted = analysis.returns_dummy(ProbeId::DirectAsApp)
+            || analysis.returns_dummy(ProbeId::StoreAsApp);
+        if !is_signed(value) || accepted || by_own_query(analysis, value) {
             return None;
         }
-        let told = |it: &Response| refusal(it).map(|it| it.said);
-        if let Some(said) = analysis.probe(ProbeId::DirectAsApp).and_then(told) {
-            let because = "The direct location returns the file for another signature; for the \
-                           app's signature it returns";
-            return Some(Match::likely(format!("{because} {said}")).shown_by(ProbeId::DirectAsApp));
+        if let Some(direct) = refusal_of(analysis, ProbeId::DirectAsApp) {
+            let because = format!(
+                "The direct location returns the file for another signature; for the app's \
+                 signature it returns {}",
+                direct.error
+            );
+            return Some(Match::likely(because).shown_by(ProbeId::DirectAsApp));
         }
-        let at_store = analysis.probe(ProbeId::StoreAsApp).and_then(refusal);
-        if let Some(refusal) = &at_store {
+        if let Some(store) = refusal_of(analysis, ProbeId::StoreAsApp) {
             let because = format!(
                 "Requested directly with the app's query, the store returns {}",
-                refusal.said
+                store.error
             );
             let found =
-                if refusal.of_app { Match::likely(because) } else { Match::possible(because) };
+                if store.of_app { Match::likely(because) } else { Match::possible(because) };
             return Some(found.shown_by(ProbeId::StoreAsApp));
         }
-        let refusal = refusal(full).filter(|it| it.of_app)?;
-        Some(Match::likely(format!("The store returns {}", refusal.said)))
+        if !refused.of_app {
+            return None;
+        }
+        Some(Match::likely(format!("The store returns {}", refused.error)))
     },
 };
 
@@ -87,69 +91,80 @@ pub(crate) static SIGNED_FOR_OTHER_METHOD: Rule = Rule {
     config: None,
     precedence: Precedence::Usual,
     matches: |analysis| {
-        by_get(analysis)
+        succeeds_with_get(analysis)
             .or_else(|| for_get(analysis))
             .or_else(|| for_head(analysis))
-            .or_else(|| as_it_came(analysis))
+            .or_else(|| forwards_method(analysis))
     },
 };
 
 /// The same download succeeds with GET.
-fn by_get(analysis: &Analysis<'_>) -> Option<Match> {
-    let full = analysis.wrong_full().filter(|_| analysis.returns_dummy(ProbeId::FullGet))?;
+fn succeeds_with_get(analysis: &Analysis<'_>) -> Option<Match> {
+    let full = analysis.wrong_full()?;
+    let (_, value) = analysis.handoff()?;
+    if !is_signed(value) || !analysis.returns_dummy(ProbeId::FullGet) {
+        return None;
+    }
     let method = &analysis.evidence.full.request.method;
-    let because = || format!("GET returns the file; {method} returns {}", analysis.describe(full));
-    analysis.handoff().filter(|(_, value)| is_signed(value)).map(|_| Match::sure(because()))
+    let got = analysis.describe(full);
+    Some(Match::sure(format!("GET returns the file; {method} returns {got}")))
 }
 
 /// The link that the app hands off for HEAD is signed for GET, as the store itself shows.
 pub(crate) fn for_get(analysis: &Analysis<'_>) -> Option<Match> {
-    let head = analysis.repeated(ProbeId::Head).filter(|it| it.status >= 400)?;
+    let head = analysis.repeated(ProbeId::Head)?;
     let app = analysis.probe(ProbeId::AppHead)?;
     let (_, value) = handoff_of(app, analysis.evidence.intent.header.as_deref())?;
-    let by_get = analysis.probe(ProbeId::StoreAsApp).filter(|it| it.status == 200)?;
-    let by_head =
-        analysis.probe(ProbeId::StoreAsAppHead).filter(|it| matches!(it.status, 401 | 403))?;
+    let store_get = analysis.probe(ProbeId::StoreAsApp)?;
+    let store_head = analysis.probe(ProbeId::StoreAsAppHead)?;
+    let get_only = store_get.status == 200 && matches!(store_head.status, 401 | 403);
+    if head.status < 400 || !get_only || !is_signed(value) {
+        return None;
+    }
     let at_store = format!(
         "Requested directly with the query of the app's hand-off for HEAD, the store returns {} to \
          GET and {} to HEAD",
-        by_get.status, by_head.status
+        store_get.status, store_head.status
     );
     let because = format!("GET returns the file; HEAD returns {}", head.status);
     // The store may reject every HEAD request.
-    let found = || Match::likely(because).also(at_store).shown_by(ProbeId::StoreAsAppHead);
-    is_signed(value).then(found)
+    Some(Match::likely(because).also(at_store).shown_by(ProbeId::StoreAsAppHead))
 }
 
 /// The link that the app hands off for GET is signed for HEAD.
 fn for_head(analysis: &Analysis<'_>) -> Option<Match> {
-    let get =
-        analysis.failed_after_app().and(analysis.probe(ProbeId::StoreAsApp)).and_then(refusal)?;
-    let head = analysis.probe(ProbeId::StoreAsAppHead).filter(|it| it.status == 200)?;
+    analysis.failed_after_app()?;
+    let get = refusal_of(analysis, ProbeId::StoreAsApp)?;
+    let head = analysis.probe(ProbeId::StoreAsAppHead)?;
     let length = head.header("content-length")?.parse().ok();
-    let the_file = analysis.evidence.dummy.as_ref().map(|it| it.size) == length;
+    let size = analysis.evidence.dummy.as_ref().map(|dummy| dummy.size);
+    let by_get = analysis.evidence.full.request.method == "GET";
+    if !by_get || head.status != 200 || length != size {
+        return None;
+    }
     let because = format!(
         "Requested directly with the app's query, the store returns {} to GET and 200 to HEAD",
-        get.said
+        get.error
     );
-    let asked = analysis.evidence.full.request.method == "GET";
-    (asked && the_file).then(|| Match::sure(because).shown_by(ProbeId::StoreAsAppHead))
+    Some(Match::sure(because).shown_by(ProbeId::StoreAsAppHead))
 }
 
 /// Caddy forwards the client's own method to the store, and the store accepts the app's query with
 /// GET.
-fn as_it_came(analysis: &Analysis<'_>) -> Option<Match> {
-    let full = analysis
-        .failed_after_app()
-        .filter(|it| store_error(&it.body).is_some_and(|code| code == "SignatureDoesNotMatch"))?;
-    let method = &analysis.evidence.full.request.method;
-    let kept = analysis.server == Some(Server::Caddy) && !matches!(method.as_str(), "GET" | "HEAD");
-    let accepted = analysis.returns_dummy(ProbeId::StoreAsApp);
+fn forwards_method(analysis: &Analysis<'_>) -> Option<Match> {
+    let full = analysis.failed_after_app()?;
+    let code = store_error(&full.body)?;
+    let method = analysis.evidence.full.request.method.as_str();
+    let forwarded = analysis.server == Some(Server::Caddy) && !matches!(method, "GET" | "HEAD");
+    if code != "SignatureDoesNotMatch" || !forwarded || !analysis.returns_dummy(ProbeId::StoreAsApp)
+    {
+        return None;
+    }
     let because = format!(
         "The store accepts the app's query with GET; the site's {method} returns {}",
         full.status
     );
-    (kept && accepted).then(|| Match::likely(because).shown_by(ProbeId::StoreAsApp))
+    Some(Match::likely(because).shown_by(ProbeId::StoreAsApp))
 }
 
 fn is_signed(value: &str) -> bool {
@@ -158,32 +173,41 @@ fn is_signed(value: &str) -> bool {
 
 /// A store's error in place of the file.
 struct Refusal {
-    said: String,
+    /// The status, and the store's code if there is one.
+    error: String,
     /// Whether only the signer can be the cause.
     of_app: bool,
 }
 
+/// The store's error in the response to a further probe.
+fn refusal_of(analysis: &Analysis<'_>, id: ProbeId) -> Option<Refusal> {
+    refusal(analysis.probe(id)?)
+}
+
 fn refusal(response: &Response) -> Option<Refusal> {
+    let Some(code) = store_error(&response.body) else {
+        let status = store_refusal(response)?;
+        if !(400..500).contains(&status) {
+            return None;
+        }
+        return Some(Refusal { error: status.to_string(), of_app: false });
+    };
     // Two authentication methods at once, or an unsigned parameter: not about the signature.
-    if store_error(&response.body).as_deref() == Some("InvalidArgument") {
+    if code == "InvalidArgument" {
         return None;
     }
-    let Some(code) = store_error(&response.body) else {
-        let status = store_refusal(response).filter(|it| (400..500).contains(it))?;
-        return Some(Refusal { said: status.to_string(), of_app: false });
-    };
     let page = String::from_utf8_lossy(&response.body.head);
-    let own = matches!(&*code, "InvalidAccessKeyId" | "ExpiredToken" | "InvalidToken");
-    let of_app = own
+    let of_app = matches!(&*code, "InvalidAccessKeyId" | "ExpiredToken" | "InvalidToken")
         || page.contains("has expired")
         || page.contains("Signature not valid in the specified time");
-    Some(Refusal { said: format!("{} {code}", response.status), of_app })
+    Some(Refusal { error: format!("{} {code}", response.status), of_app })
 }
 
 /// Whether the direct location returned the file for the same query that the app signs.
 fn by_own_query(analysis: &Analysis<'_>, value: &str) -> bool {
-    let asked = analysis.evidence.direct.request.url.split_once('?').map(|(_, query)| query);
-    analysis.direct_right()
-        && asked.is_some()
-        && asked == value.split_once('?').map(|(_, query)| query)
+    let Some((_, requested)) = analysis.evidence.direct.request.url.split_once('?') else {
+        return false;
+    };
+    let Some((_, signed)) = value.split_once('?') else { return false };
+    analysis.direct_right() && requested == signed
 }

@@ -9,7 +9,7 @@ use crate::{
     analysis::Analysis,
     body_class::{BodyClass, alike, body_class, described, earlier},
     config_evidence::ConfigEvidence,
-    frontend::routing::{by_proxy, reaches_app, refused_by_app, treated_as_stranger},
+    frontend::routing::{by_proxy, reaches_app, refused_by_app, treated_as_anonymous},
     reached::Reached,
     rule::{Culprit, Match, Precedence, Remedy, Rule, Severity},
     symptom::kept_error,
@@ -42,24 +42,21 @@ pub(crate) static CACHED_ERROR: Rule = Rule {
     ),
     precedence: Precedence::Usual,
     matches: |analysis| {
-        let full = analysis
-            .wrong_full()
-            .filter(|it| it.status >= 400 && !analysis.storage_is_culprit())?;
+        let full = analysis.wrong_full()?;
+        if full.status < 400 || analysis.storage_is_culprit() {
+            return None;
+        }
+        let got = analysis.describe(full);
         if analysis.succeeds_past_cache() {
             return Some(Match::sure(format!(
-                "The client gets {}; with a fresh query, the file arrives",
-                analysis.describe(full)
+                "The client gets {got}; with a fresh query, the file arrives"
             )));
         }
-        match cache_sign(full) {
-            Some(sign) => (analysis.app_right() && !analysis.retry_succeeds()).then(|| {
-                Match::likely(format!(
-                    "The client gets {}, from a cache: {sign}",
-                    analysis.describe(full)
-                ))
-            }),
-            None => cached_error(analysis),
+        let Some(sign) = cache_sign(full) else { return cached_error(analysis) };
+        if !analysis.app_right() {
+            return None;
         }
+        Some(Match::likely(format!("The client gets {got}, from a cache: {sign}")))
     },
 };
 
@@ -84,14 +81,14 @@ pub(crate) static CACHED_STALE: Rule = Rule {
     config: ConfigEvidence::confirms(|_, fact| fact.kind == FactKind::Cached),
     precedence: Precedence::Usual,
     matches: |analysis| {
-        if let Some(found) = stale_for_visitors(analysis) {
+        if let Some(found) = stale_without_query(analysis) {
             return Some(found);
         }
         let full = analysis.unexplained_failure()?;
-        let old = matches!(body_class(analysis.evidence, full), BodyClass::Older(_))
-            && !asked_app(analysis)
-            || analysis.succeeds_past_cache() && full.status == 200;
-        (old && !analysis.retry_succeeds()).then(|| Match::likely(analysis.client_gets()))
+        let older = matches!(body_class(analysis.evidence, full), BodyClass::Older(_));
+        let from_cache = older && !reached_app(analysis);
+        let past_cache = full.status == 200 && analysis.succeeds_past_cache();
+        if from_cache || past_cache { Some(Match::likely(analysis.client_gets())) } else { None }
     },
 };
 
@@ -109,9 +106,12 @@ pub(crate) static ANSWERS_DIFFER: Rule = Rule {
          URL), and repeat the check: a single failure may have been a restart",
     ),
     config: None,
-    precedence: Precedence::Usual,
+    precedence: Precedence::Replaces(&[&CACHED_ERROR, &CACHED_STALE]),
     matches: |analysis| {
-        analysis.wrong_full().filter(|_| analysis.retry_succeeds())?;
+        analysis.wrong_full()?;
+        if !analysis.retry_succeeds() {
+            return None;
+        }
         let because = format!("{}; the repeated request returned the file", analysis.client_gets());
         Some(Match::sure(because).shown_by(ProbeId::Again))
     },
@@ -137,91 +137,108 @@ pub(crate) static CACHED_PRIVATE: Rule = Rule {
     config: None,
     precedence: Precedence::Usual,
     matches: |analysis| {
-        let stranger = analysis
-            .probe(ProbeId::Anonymous)
-            .filter(|_| analysis.returns_dummy(ProbeId::Anonymous))?;
-        let sign = cache_sign(stranger).map_or(String::new(), |sign| format!(" ({sign})"));
-        let because = format!("Without the client's headers, the site returns the file{sign}");
+        let anonymous = analysis.probe(ProbeId::Anonymous)?;
+        if !analysis.returns_dummy(ProbeId::Anonymous) {
+            return None;
+        }
+        let mut because = "Without the client's headers, the site returns the file".to_owned();
+        if let Some(sign) = cache_sign(anonymous) {
+            because += &format!(" ({sign})");
+        }
         let Some(app) = analysis.probe(ProbeId::AppAnonymous) else {
             let found = Match::possible(format!("{because}; the app was not probed"));
             return Some(found.shown_by(ProbeId::Anonymous));
         };
         let intended = analysis.evidence.intent.header.as_deref();
-        let hands_over = dialect::handoff_of(app, intended).is_some();
-        let refused = !hands_over && !analysis.evidence.is_dummy(&app.body);
-        let found = || Match::sure(format!("{because}; the app refuses the request"));
-        refused.then(|| found().shown_by(ProbeId::Anonymous))
+        let handoff = dialect::handoff_of(app, intended);
+        if handoff.is_some() || analysis.evidence.is_dummy(&app.body) {
+            return None;
+        }
+        let found = Match::sure(format!("{because}; the app refuses the request"));
+        Some(found.shown_by(ProbeId::Anonymous))
     },
 };
 
 /// An error that no component returns now: its page is not the proxy's own, the app responds for
 /// sibling URLs, and the app, requested for this one, hands off.
 fn cached_error(analysis: &Analysis<'_>) -> Option<Match> {
-    let full = analysis
-        .unexplained_failure()
-        .filter(|it| it.status >= 400 && written_by_app(analysis, it))?;
-    let lasts = analysis.probe(ProbeId::Again).is_some_and(|it| alike(it, full));
-    let beside = reaches_app(analysis, ProbeId::Neighbour, ProbeId::AppNeighbour) == Some(true);
-    let general = reaches_app(analysis, ProbeId::Elsewhere, ProbeId::AppElsewhere) == Some(true);
-    let alone = !analysis.probe(ProbeId::Neighbour).is_some_and(|it| alike(it, full));
-    // The server of the directory has pages for missing files, but hardly for failures.
-    let known = beside || general && full.status >= 500;
-    if !lasts || !known || !alone || treated_as_stranger(analysis, full) {
+    let full = analysis.unexplained_failure()?;
+    if full.status < 400
+        || !unknown_page(analysis, full)
+        || !lasts_here_only(analysis, full)
+        || treated_as_anonymous(analysis, full)
+    {
         return None;
     }
     let because = format!("{}, although the app hands off now", analysis.client_gets());
-    let under_another_name = analysis.returns_dummy(ProbeId::OtherHost);
-    match &analysis.reached {
-        Reached::NotReached(_) | Reached::Unknown | Reached::App(_)
-            if under_another_name && !app_showed(analysis, full) =>
-        {
-            let found = Match::likely(because);
-            Some(
-                found.also("Under another host name, which is another cache key, the file arrives"),
-            )
-        }
-        // A client may be refused for a reason that only the app knows.
-        Reached::NotReached(_) | Reached::Unknown if matches!(full.status, 404 | 410 | 500..) => {
-            Some(Match::likely(because))
-        }
-        Reached::NotReached(_) | Reached::Unknown => Some(Match::possible(because)),
-        _ => None,
+    let routed = match &analysis.reached {
+        Reached::NotReached(_) | Reached::Unknown => false,
+        Reached::App(_) => true,
+        Reached::AppTwice(_) | Reached::Misrouted(_) => return None,
+    };
+    if analysis.returns_dummy(ProbeId::OtherHost) && !bears_app_headers(analysis, full) {
+        let found = Match::likely(because);
+        return Some(
+            found.also("Under another host name, which is another cache key, the file arrives"),
+        );
     }
+    if routed {
+        return None;
+    }
+    // A client may be refused for a reason that only the app knows.
+    let perhaps_refused = !matches!(full.status, 404 | 410 | 500..);
+    Some(if perhaps_refused { Match::possible(because) } else { Match::likely(because) })
 }
 
 /// Whether a cache seems to keep an error.
-pub(crate) fn kept(analysis: &Analysis<'_>) -> bool {
+pub(crate) fn keeps_error(analysis: &Analysis<'_>) -> bool {
     cached_error(analysis).is_some()
 }
 
 /// Whether an error page is neither a proxy's own nor one that the app returns for other paths.
-fn written_by_app(analysis: &Analysis<'_>, full: &Response) -> bool {
+fn unknown_page(analysis: &Analysis<'_>, full: &Response) -> bool {
     let other = matches!(body_class(analysis.evidence, full), BodyClass::Other);
     other && !by_proxy(analysis, full) && !refused_by_app(analysis, full)
 }
 
+/// Whether the same request fails again in the same way, while requests for other paths reach the
+/// app.
+fn lasts_here_only(analysis: &Analysis<'_>, full: &Response) -> bool {
+    let lasts = analysis.probe(ProbeId::Again).is_some_and(|again| alike(again, full));
+    let beside = reaches_app(analysis, ProbeId::Neighbour, ProbeId::AppNeighbour) == Some(true);
+    let general = reaches_app(analysis, ProbeId::Elsewhere, ProbeId::AppElsewhere) == Some(true);
+    // The server of the directory has pages for missing files, but hardly for failures.
+    let routed = beside || general && full.status >= 500;
+    let shared = analysis.probe(ProbeId::Neighbour).is_some_and(|page| alike(page, full));
+    lasts && routed && !shared
+}
+
 /// Whether the response has traces of the app's response to this very request.
-fn app_showed(analysis: &Analysis<'_>, full: &Response) -> bool {
-    let handoff = analysis.handoff().is_some_and(|(name, _)| full.header(name).is_some());
-    handoff || asked_app(analysis) || full.header("content-disposition").is_some()
+fn bears_app_headers(analysis: &Analysis<'_>, full: &Response) -> bool {
+    if let Some((name, _)) = analysis.handoff()
+        && full.header(name).is_some()
+    {
+        return true;
+    }
+    reached_app(analysis) || full.header("content-disposition").is_some()
 }
 
 /// A match if the response without the query that makes the fixture's URL fresh is an older
 /// version.
-fn stale_for_visitors(analysis: &Analysis<'_>) -> Option<Match> {
-    let (answer, line, asked) = without_query(analysis)?;
+fn stale_without_query(analysis: &Analysis<'_>) -> Option<Match> {
+    let (response, line, asked_app) = without_query(analysis)?;
     let because = format!(
         "With a fresh query, the current file arrives; without it, as clients request it, an older \
          version: {}",
         described(&line)
     );
-    let found = match asked {
+    let found = match asked_app {
         AskedApp::No => Match::sure(because).also("The fixture's request log has no such request"),
         AskedApp::Unknown => Match::likely(because),
         AskedApp::Yes => return None,
     };
     let found = found.shown_by(ProbeId::WithoutQuery);
-    Some(match cache_sign(answer) {
+    Some(match cache_sign(response) {
         Some(sign) => found.also(sign),
         None => found,
     })
@@ -229,8 +246,11 @@ fn stale_for_visitors(analysis: &Analysis<'_>) -> Option<Match> {
 
 /// Whether the request without the query reached the app.
 pub(crate) enum AskedApp {
+    /// It did.
     Yes,
+    /// It did not.
     No,
+    /// There is no request log.
     Unknown,
 }
 
@@ -238,32 +258,39 @@ pub(crate) enum AskedApp {
 pub(crate) fn without_query<'a>(
     analysis: &Analysis<'a>,
 ) -> Option<(&'a Response, DummyLine, AskedApp)> {
-    let answer = analysis.repeated(ProbeId::WithoutQuery)?;
-    let line = earlier(analysis.evidence, &answer.body.head)?;
-    let further = analysis.evidence.probes.iter().find(|it| it.id == ProbeId::WithoutQuery)?;
-    let viewed = |it: &Vec<LoggedRequest>| it.iter().any(|it| it.answer == "view");
-    let asked = match further.request_log.as_ref().map(viewed) {
-        Some(true) => AskedApp::Yes,
-        Some(false) => AskedApp::No,
+    let response = analysis.repeated(ProbeId::WithoutQuery)?;
+    let line = earlier(analysis.evidence, &response.body.head)?;
+    let mut probes = analysis.evidence.probes.iter();
+    let probe = probes.find(|probe| probe.id == ProbeId::WithoutQuery)?;
+    let asked_app = match &probe.request_log {
+        Some(log) if has_download(log) => AskedApp::Yes,
+        Some(_) => AskedApp::No,
         None => AskedApp::Unknown,
     };
-    Some((answer, line, asked))
+    Some((response, line, asked_app))
 }
 
-/// Whether this very download reached the app, so that nothing in front of it responded.
-fn asked_app(analysis: &Analysis<'_>) -> bool {
+/// Whether the fixture's request log contains a request for a download.
+fn has_download(log: &[LoggedRequest]) -> bool {
+    log.iter().any(|request| request.answer == "view")
+}
+
+/// Whether this very download reached the app, so that no cache in front of it responded.
+fn reached_app(analysis: &Analysis<'_>) -> bool {
     let reached = matches!(analysis.reached, Reached::App(_) | Reached::AppTwice(_));
     reached && analysis.evidence.request_log.is_some()
 }
 
 /// The header by which a response says that it comes from a cache, if any.
 fn cache_sign(response: &Response) -> Option<String> {
-    let hit = ["x-cache", "x-cache-status", "cf-cache-status", "x-proxy-cache", "x-varnish-cache"]
-        .into_iter()
-        .find_map(|name| {
-            let value = response.header(name)?;
-            value.to_ascii_lowercase().contains("hit").then(|| format!("{name}: {value}"))
-        });
-    let age = || response.header("age").filter(|it| *it != "0").map(|it| format!("age: {it}"));
-    hit.or_else(age)
+    for name in ["x-cache", "x-cache-status", "cf-cache-status", "x-proxy-cache", "x-varnish-cache"]
+    {
+        if let Some(value) = response.header(name)
+            && value.to_ascii_lowercase().contains("hit")
+        {
+            return Some(format!("{name}: {value}"));
+        }
+    }
+    let age = response.header("age")?;
+    if age == "0" { None } else { Some(format!("age: {age}")) }
 }

@@ -1,4 +1,5 @@
-//! How the client's request is routed before it reaches the app.
+//! How the client's request is routed before it reaches the app. Knows no rule.
+
 use sendfile_evidence::{ProbeId, Response};
 
 use crate::{
@@ -8,24 +9,30 @@ use crate::{
 };
 
 /// Adds evidence that the server block does not include the download.
-pub(crate) fn with_snippet(analysis: &Analysis<'_>, found: Match) -> Match {
-    let full = analysis.evidence.full.response();
-    let anybody =
-        analysis.probe(ProbeId::OtherHost).zip(full).is_some_and(|(it, full)| alike(it, full));
-    let found = match anybody && !analysis.direct_right() {
-        true => found.also(
+pub(crate) fn with_snippet(analysis: &Analysis<'_>, mut found: Match) -> Match {
+    if analysis.direct_right() {
+        return found;
+    }
+    if same_under_other_host(analysis) {
+        found = found.also(
             "Requested under an unknown host name, the site returns the same: the default server \
              may be responding",
-        ),
-        false => found,
-    };
-    // The snippet also adds the direct location: if both are missing, the snippet is not active.
-    match analysis.by_contract() && !analysis.direct_right() {
-        true => found.also(
-            "The direct location is missing too: include the snippet in this server and reload",
-        ),
-        false => found,
+        );
     }
+    // The snippet also adds the direct location: if both are missing, the snippet is not active.
+    if analysis.by_contract() {
+        found = found.also(
+            "The direct location is missing too: include the snippet in this server and reload",
+        );
+    }
+    found
+}
+
+/// Whether the site returns the same under a host name that it does not know.
+fn same_under_other_host(analysis: &Analysis<'_>) -> bool {
+    let Some(other) = analysis.probe(ProbeId::OtherHost) else { return false };
+    let Some(full) = analysis.evidence.full.response() else { return false };
+    alike(other, full)
 }
 
 /// Whether the proxy itself refuses the client.
@@ -41,13 +48,18 @@ pub(crate) fn by_proxy(analysis: &Analysis<'_>, full: &Response) -> bool {
 
 /// The client's response, if the proxy sent it without the app and without a failure of its own.
 pub(crate) fn not_routed<'a>(analysis: &Analysis<'a>) -> Option<&'a Response> {
-    let failed = |it: &Response| {
-        gateway_error(analysis, it) || it.status == 500 && analysis.own_page(it).is_some()
-    };
-    let redirected =
-        |it: &Response| matches!(body_class(analysis.evidence, it), BodyClass::Redirect(_));
-    let other = |it: &Response| failed(it) || redirected(it) || refused_by_app(analysis, it);
-    analysis.failed_before_app().filter(|it| !other(it) && it.status != 401)
+    let full = analysis.failed_before_app()?;
+    let own_failure = full.status == 500 && analysis.own_page(full).is_some();
+    let redirect = matches!(body_class(analysis.evidence, full), BodyClass::Redirect(_));
+    if full.status == 401
+        || own_failure
+        || redirect
+        || gateway_error(analysis, full)
+        || refused_by_app(analysis, full)
+    {
+        return None;
+    }
+    Some(full)
 }
 
 /// A 400 with a page that is not the proxy's: the upstream rejected the request, perhaps its Host.
@@ -68,11 +80,9 @@ pub(crate) fn gateway_error(analysis: &Analysis<'_>, response: &Response) -> boo
 
 /// Whether every path returns the same 500 or 503, including those that need no app.
 pub(crate) fn closed_everywhere(analysis: &Analysis<'_>, full: &Response) -> bool {
-    let elsewhere = analysis.probe(ProbeId::Elsewhere).into_iter();
-    let mut others = elsewhere.chain(analysis.evidence.direct.response());
-    let several =
-        analysis.probe(ProbeId::Elsewhere).and(analysis.evidence.direct.response()).is_some();
-    several && matches!(full.status, 500 | 503) && others.all(|it| alike(it, full))
+    let Some(elsewhere) = analysis.probe(ProbeId::Elsewhere) else { return false };
+    let Some(direct) = analysis.evidence.direct.response() else { return false };
+    matches!(full.status, 500 | 503) && alike(elsewhere, full) && alike(direct, full)
 }
 
 /// Whether the site returns the app's own page for a path; `None` if it was not probed.
@@ -81,19 +91,24 @@ pub(crate) fn reaches_app(analysis: &Analysis<'_>, site: ProbeId, app: ProbeId) 
 }
 
 /// Whether the site responds to an authorized client as the app responds to an anonymous one.
-pub(crate) fn treated_as_stranger(analysis: &Analysis<'_>, full: &Response) -> bool {
-    let left =
+pub(crate) fn treated_as_anonymous(analysis: &Analysis<'_>, full: &Response) -> bool {
+    let Some(anonymous) = analysis.probe(ProbeId::AppAnonymous) else { return false };
+    let hands_off =
         analysis.app_right() && analysis.handoff().is_some() && !analysis.storage_is_culprit();
-    let refusal = |it: &Response| matches!(it.status, 301..=303 | 307 | 400..=404);
+    hands_off
+        && matches!(anonymous.status, 301..=303 | 307 | 400..=404)
+        && same_refusal(analysis, anonymous, full)
+}
+
+/// Whether the client gets the app's response to an anonymous client.
+fn same_refusal(analysis: &Analysis<'_>, anonymous: &Response, full: &Response) -> bool {
+    let evidence = analysis.evidence;
+    if let BodyClass::Redirect(to_login) = body_class(evidence, anonymous)
+        && let BodyClass::Redirect(location) = body_class(evidence, full)
+    {
+        return location == to_login;
+    }
     // A page that the app also returns for other paths is no evidence about the client's rights.
-    let page = analysis.own_page(full).is_none() && !is_app_page(analysis.evidence, full);
-    let same = |it: &Response| match (
-        body_class(analysis.evidence, it),
-        body_class(analysis.evidence, full),
-    ) {
-        (BodyClass::Redirect(a), BodyClass::Redirect(b)) => a == b,
-        _ => it.body.size > 0 && alike(it, full) && page,
-    };
-    let stranger = analysis.probe(ProbeId::AppAnonymous).filter(|it| refusal(it) && same(it));
-    left && stranger.is_some()
+    let distinctive = analysis.own_page(full).is_none() && !is_app_page(evidence, full);
+    anonymous.body.size > 0 && alike(anonymous, full) && distinctive
 }

@@ -2,7 +2,10 @@
 
 use sendfile_evidence::{Check, FailureKind};
 
-use crate::rule::{Culprit, Match, Precedence, Remedy, Rule, Severity};
+use crate::{
+    analysis::Analysis,
+    rule::{Culprit, Match, Precedence, Remedy, Rule, Severity},
+};
 
 pub(crate) const RULES: &[&Rule] = &[&CONTRADICTORY_LENGTHS];
 
@@ -21,22 +24,33 @@ pub(crate) static CONTRADICTORY_LENGTHS: Rule = Rule {
     precedence: Precedence::Usual,
     matches: |analysis| {
         if let Some(failure) = analysis.evidence.full.outcome.failure() {
-            let lengths = failure.kind == FailureKind::Lengths;
-            let of_app =
-                analysis.evidence.app.outcome.failure().is_some_and(|it| it.kind == failure.kind);
-            let because = format!("The response cannot be read: {}", failure.chain);
-            return (lengths && !of_app).then(|| Match::sure(because));
-        }
-        let full = analysis.evidence.full.response().filter(|_| analysis.delivered)?;
-        let lengths: Vec<_> = full.all("content-length").collect();
-        let chunked = full.header("transfer-encoding").filter(|_| !lengths.is_empty());
-        let told = lengths.join(" and ");
-        let twice = lengths.len() > 1 || told.contains(',');
-        match chunked {
-            Some(it) => {
-                Some(Match::sure(format!("content-length: {told} and transfer-encoding: {it}")))
+            if failure.kind != FailureKind::Lengths || app_sends_them(analysis) {
+                return None;
             }
-            None => twice.then(|| Match::sure(format!("content-length: {told}"))),
+            return Some(Match::sure(format!("The response cannot be read: {}", failure.chain)));
         }
+        let full = analysis.evidence.full.response()?;
+        if !analysis.delivered {
+            return None;
+        }
+        let lengths: Vec<&str> = full.all("content-length").collect();
+        let sent = lengths.join(" and ");
+        if let Some(coding) = full.header("transfer-encoding")
+            && !lengths.is_empty()
+        {
+            return Some(Match::sure(format!(
+                "content-length: {sent} and transfer-encoding: {coding}"
+            )));
+        }
+        let several = lengths.len() > 1 || sent.contains(',');
+        if several { Some(Match::sure(format!("content-length: {sent}"))) } else { None }
     },
 };
+
+/// Whether the app's own response has contradictory lengths.
+fn app_sends_them(analysis: &Analysis<'_>) -> bool {
+    match analysis.evidence.app.outcome.failure() {
+        Some(failure) => failure.kind == FailureKind::Lengths,
+        None => false,
+    }
+}

@@ -1,11 +1,12 @@
 //! Rules about a proxy that requests the file from a store, but does not deliver it.
 
-use sendfile_evidence::{End, Response, Server, dialect::store_refusal};
+use sendfile_evidence::{End, Response, Server};
 
 use crate::{
     analysis::Analysis,
     body_class::{BodyClass, body_class},
     config_evidence::{ConfigEvidence, not_trusted},
+    proxy::OTHER_BYTES,
     rule::{Culprit, Match, Precedence, Remedy, Rule, Severity},
     symptom::{no_store, store_fails},
 };
@@ -33,14 +34,19 @@ pub(crate) static BREAKS_OFF: Rule = Rule {
         )],
     },
     config: None,
-    precedence: Precedence::Usual,
+    precedence: Precedence::Replaces(&[&OTHER_BYTES]),
     matches: |analysis| {
-        let cut = |it: &&Response| breaks_off(analysis, it);
-        let (who, response) = match analysis.direct_wrong().filter(cut) {
-            Some(direct) => ("The direct location returns", direct),
-            None => ("The client gets", analysis.failed_after_app().filter(cut)?),
-        };
-        Some(Match::likely(format!("{who} {}", analysis.describe(response))))
+        if let Some(direct) = analysis.direct_wrong()
+            && breaks_off(analysis, direct)
+        {
+            let got = analysis.describe(direct);
+            return Some(Match::likely(format!("The direct location returns {got}")));
+        }
+        let full = analysis.failed_after_app()?;
+        if !breaks_off(analysis, full) {
+            return None;
+        }
+        Some(Match::likely(format!("The client gets {}", analysis.describe(full))))
     },
 };
 
@@ -74,47 +80,35 @@ pub(crate) static STORE_NOT_TRUSTED: Rule = Rule {
     precedence: Precedence::Usual,
     matches: |analysis| {
         let direct = store_fails(analysis)?;
-        let asked = &analysis.evidence.storage.request;
-        let tls = asked.http.as_ref().unwrap_or(&asked.url).starts_with("https://");
-        tls.then(|| {
-            Match::possible(format!(
-                "The proxy returns {}, instead of a response from the storage, which uses TLS",
-                analysis.describe(direct)
-            ))
-        })
+        let request = &analysis.evidence.storage.request;
+        let url = request.http.as_ref().unwrap_or(&request.url);
+        if !url.starts_with("https://") {
+            return None;
+        }
+        Some(Match::possible(format!(
+            "The proxy returns {}, instead of a response from the storage, which uses TLS",
+            analysis.describe(direct)
+        )))
     },
 };
 
 /// Whether a response is the beginning of a file that the store returns whole.
-pub(crate) fn breaks_off(analysis: &Analysis<'_>, response: &Response) -> bool {
+fn breaks_off(analysis: &Analysis<'_>, response: &Response) -> bool {
     let begins = matches!(body_class(analysis.evidence, response), BodyClass::Truncated);
-    let signed = analysis.handoff().is_some_and(|(_, value)| value.contains('?'));
-    let of_store = signed || analysis.evidence.storage.request.http.is_some();
-    let whole = analysis.storage_checked() && !analysis.storage_failed() && of_store;
-    whole && begins && response.status == 200 && response.body.end == End::Cut
+    let whole_in_storage = analysis.storage_checked() && !analysis.storage_failed();
+    begins
+        && response.status == 200
+        && response.body.end == End::Cut
+        && whole_in_storage
+        && by_store(analysis)
 }
 
-/// nginx's own gateway error in response to a signed link to a store.
-pub(crate) fn reaches_no_store<'a>(analysis: &Analysis<'a>) -> Option<&'a Response> {
-    let full =
-        analysis.failed_after_app().filter(|it| it.status == 502 && store_refusal(it).is_none())?;
-    let signed = analysis.handoff().is_some_and(|(_, value)| value.contains('?'));
-    let kept = full.header("content-disposition").is_some();
-    (signed && kept && analysis.own_page(full) == Some(Server::Nginx)).then_some(full)
-}
-
-/// Whether the hand-off itself contains a host name, which is then resolved at run time.
-pub(crate) fn names_host(analysis: &Analysis<'_>) -> bool {
-    let Some((_, value)) = analysis.handoff() else { return false };
-    let path = value.split('?').next().unwrap_or(value);
-    let host = |segment: &str| {
-        let name = segment.split(':').next().unwrap_or(segment);
-        let letters = name.chars().any(|c| c.is_ascii_alphabetic());
-        letters && (name == "localhost" || segment.contains(':') || name.matches('.').count() >= 2)
-    };
-    let after_scheme = path
-        .split('/')
-        .skip_while(|it| !matches!(it.trim_end_matches(':'), "http" | "https"))
-        .nth(1);
-    after_scheme.is_some_and(host)
+/// Whether the proxy gets the file from a store.
+fn by_store(analysis: &Analysis<'_>) -> bool {
+    if let Some((_, value)) = analysis.handoff()
+        && value.contains('?')
+    {
+        return true;
+    }
+    analysis.evidence.storage.request.http.is_some()
 }

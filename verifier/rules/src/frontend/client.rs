@@ -5,7 +5,10 @@ use sendfile_evidence::{Check, ProbeId, Server, dialect, fact::FactKind};
 
 use crate::{
     config_evidence::{ConfigEvidence, refuses},
-    frontend::routing::{refused_before_app, treated_as_stranger},
+    frontend::{
+        ASKS_FOR_LOGIN, REDIRECTS,
+        routing::{refused_before_app, treated_as_anonymous},
+    },
     reached::Reached,
     rule::{Culprit, Match, Precedence, Remedy, Rule, Severity},
 };
@@ -42,8 +45,11 @@ pub(crate) static REFUSES: Rule = Rule {
     }),
     precedence: Precedence::Usual,
     matches: |analysis| {
-        analysis.failed_before_app().filter(|it| refused_before_app(analysis, it))?;
+        let full = analysis.failed_before_app()?;
         let Reached::NotReached(how) = &analysis.reached else { return None };
+        if !refused_before_app(analysis, full) {
+            return None;
+        }
         Some(Match::likely(format!("{how}. {}", analysis.client_gets())))
     },
 };
@@ -66,14 +72,15 @@ pub(crate) static RIGHTS_DROPPED: Rule = Rule {
         )],
     },
     config: None,
-    precedence: Precedence::Usual,
+    precedence: Precedence::Replaces(&[&REDIRECTS, &ASKS_FOR_LOGIN]),
     matches: |analysis| {
-        analysis.wrong_full().filter(|it| treated_as_stranger(analysis, it))?;
+        let full = analysis.wrong_full()?;
+        if !treated_as_anonymous(analysis, full) {
+            return None;
+        }
         let app = analysis.describe(analysis.probe(ProbeId::AppAnonymous)?);
-        let because = format!(
-            "{}; without the client's headers, the app returns {app}",
-            analysis.client_gets()
-        );
+        let gets = analysis.client_gets();
+        let because = format!("{gets}; without the client's headers, the app returns {app}");
         Some(Match::likely(because).shown_by(ProbeId::AppAnonymous))
     },
 };
@@ -111,8 +118,8 @@ pub(crate) static VISITOR_CHOOSES: Rule = Rule {
     config: None,
     precedence: Precedence::Usual,
     matches: |analysis| {
-        let sent = &analysis.evidence.probed(ProbeId::AppSpoofed)?.request.headers;
-        let (_, mark) = sent.iter().find(|(name, _)| name == "x-accel-redirect")?;
+        let request = &analysis.evidence.probed(ProbeId::AppSpoofed)?.request;
+        let (_, mark) = request.headers.iter().find(|(name, _)| name == "x-accel-redirect")?;
         let app = analysis.probe(ProbeId::AppSpoofed)?;
         let (_, value) = dialect::handoff_of(app, analysis.evidence.intent.header.as_deref())?;
         let site = analysis.repeated(ProbeId::Spoofed)?;
@@ -121,12 +128,13 @@ pub(crate) static VISITOR_CHOOSES: Rule = Rule {
         // If the proxy does not announce the hand-off, that finding comes first, and its remedy
         // closes this too.
         let announced = analysis.delivered && !analysis.evidence.streamed();
-        let lost = announced && !analysis.returns_dummy(ProbeId::Spoofed) && !refused;
-        (lost && value.contains(mark.as_str())).then(|| {
-            Match::sure(format!("The app hands off {value}, as the client's headers request"))
-                .also(format!("The site returns {} to that client", analysis.describe(site)))
-                .shown_by(ProbeId::Spoofed)
-        })
+        let lost = announced && !refused && !analysis.returns_dummy(ProbeId::Spoofed);
+        if !lost || !value.contains(mark.as_str()) {
+            return None;
+        }
+        let because = format!("The app hands off {value}, as the client's headers request");
+        let gets = format!("The site returns {} to that client", analysis.describe(site));
+        Some(Match::sure(because).also(gets).shown_by(ProbeId::Spoofed))
     },
 };
 
@@ -160,8 +168,11 @@ pub(crate) static SPOOFABLE: Rule = Rule {
     config: None,
     precedence: Precedence::Usual,
     matches: |analysis| {
-        let reached = analysis.evidence.spoofed.as_ref().filter(|it| !it.is_empty())?;
-        let names: Vec<_> = reached.iter().map(|it| dialect::spelling(it)).collect();
+        let reached = analysis.evidence.spoofed.as_ref()?;
+        if reached.is_empty() {
+            return None;
+        }
+        let names: Vec<&str> = reached.iter().map(|name| dialect::spelling(name)).collect();
         let because = format!("The client's {} reached the fixture", names.join(", "));
         Some(Match::sure(because).shown_by(ProbeId::Spoofed))
     },
@@ -182,12 +193,13 @@ pub(crate) static REFUSAL_MASKED: Rule = Rule {
     config: None,
     precedence: Precedence::Usual,
     matches: |analysis| {
-        let denied =
-            analysis.probe(ProbeId::Denied).filter(|it| (200..300).contains(&it.status))?;
-        (!analysis.returns_dummy(ProbeId::Denied)).then(|| {
-            let gets = analysis.describe(denied);
-            Match::sure(format!("The app returns 403, but a client gets {gets}"))
-                .shown_by(ProbeId::Denied)
-        })
+        let denied = analysis.probe(ProbeId::Denied)?;
+        let success = (200..300).contains(&denied.status);
+        if !success || analysis.returns_dummy(ProbeId::Denied) {
+            return None;
+        }
+        let got = analysis.describe(denied);
+        let because = format!("The app returns 403, but a client gets {got}");
+        Some(Match::sure(because).shown_by(ProbeId::Denied))
     },
 };
