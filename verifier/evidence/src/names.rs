@@ -3,8 +3,11 @@
 
 use std::fmt;
 
-/// What is odd about a file's name.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+use strum::{EnumString, IntoStaticStr, VariantArray};
+
+/// What is odd about a file's name. It is parsed from its id, and displayed in words.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, EnumString, IntoStaticStr, VariantArray)]
+#[strum(serialize_all = "kebab-case")]
 pub enum OddName {
     /// `a b`
     Space,
@@ -38,46 +41,13 @@ pub enum OddName {
 
 impl OddName {
     /// All kinds.
-    pub const ALL: [Self; 14] = [
-        Self::Space,
-        Self::Percent,
-        Self::Escape,
-        Self::Question,
-        Self::Hash,
-        Self::Plus,
-        Self::Semicolon,
-        Self::Ampersand,
-        Self::Quotes,
-        Self::Nfc,
-        Self::Nfd,
-        Self::Dot,
-        Self::Deep,
-        Self::Long,
-    ];
-
-    /// The kind of this name.
-    pub fn named(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|kind| kind.id() == name)
+    pub fn all() -> impl Iterator<Item = Self> {
+        Self::VARIANTS.iter().copied()
     }
 
     /// Its name, as it stands in that of the probe after `name-`.
     pub fn id(self) -> &'static str {
-        match self {
-            Self::Space => "space",
-            Self::Percent => "percent",
-            Self::Escape => "escape",
-            Self::Question => "question",
-            Self::Hash => "hash",
-            Self::Plus => "plus",
-            Self::Semicolon => "semicolon",
-            Self::Ampersand => "ampersand",
-            Self::Quotes => "quotes",
-            Self::Nfc => "nfc",
-            Self::Nfd => "nfd",
-            Self::Dot => "dot",
-            Self::Deep => "deep",
-            Self::Long => "long",
-        }
+        self.into()
     }
 }
 

@@ -54,6 +54,49 @@ fn reports_of_scenarios() {
     }
 }
 
+#[test]
+fn unknown_values_are_errors() {
+    let golden = include_str!("../golden/every-value.snap");
+    let (_, report) = golden.split_once("\n---\n").expect("a snapshot");
+    let error = |value: &str, unknown: &str| {
+        assert!(report.contains(value), "{value}");
+        let changed = report.replacen(value, unknown, 1);
+        json::read(changed.as_bytes()).err().expect("an error").to_string()
+    };
+    assert_snapshot!(
+        error(r#""id": "target-outside""#, r#""id": "target-inside""#),
+        @""
+    );
+    assert_snapshot!(
+        error(r#""check": "leak""#, r#""check": "leaks""#),
+        @""
+    );
+    assert_snapshot!(
+        error(r#""says": "unread""#, r#""says": "unheard""#),
+        @""
+    );
+    assert_snapshot!(
+        error(r#""state": "closed""#, r#""state": "open""#),
+        @""
+    );
+    assert_snapshot!(
+        error(r#""source": "visitor""#, r#""source": "client""#),
+        @""
+    );
+    assert_snapshot!(
+        error(r#""sha256": "0101"#, r#""sha256": "zz01"#),
+        @""
+    );
+    assert_snapshot!(
+        error(r#""took_ms": 2"#, r#""took_ms": -2"#),
+        @""
+    );
+    assert_snapshot!(
+        error(r#""skipped": "no --full""#, r#""omitted": "no --full""#),
+        @""
+    );
+}
+
 /// The names of all probes, as reports and scenarios write them.
 const PROBES: [&str; 83] = [
     "target-outside",
