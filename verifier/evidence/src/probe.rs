@@ -77,6 +77,9 @@ mod milliseconds {
         deserializer: D,
     ) -> Result<Duration, D::Error> {
         let milliseconds = f64::deserialize(deserializer)?;
-        Duration::try_from_secs_f64(milliseconds / 1e3).map_err(D::Error::custom)
+        match Duration::try_from_secs_f64(milliseconds / 1e3) {
+            Ok(time) => Ok(time),
+            Err(_) => Err(D::Error::custom(format!("`took_ms`: {milliseconds} is out of range"))),
+        }
     }
 }

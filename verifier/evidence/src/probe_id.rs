@@ -4,7 +4,7 @@ use std::{fmt, str::FromStr};
 
 use strum::{EnumIter, IntoEnumIterator, IntoStaticStr};
 
-use crate::{as_text::saved_as_text, names::OddName, part::Part, spelling::Spelling};
+use crate::{as_text::saved_as_text, odd_name::OddName, part::Part, spelling::Spelling};
 
 /// The further probes. Numbers count from 1 where there can be several of a kind.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, EnumIter, IntoStaticStr)]
@@ -189,7 +189,7 @@ impl fmt::Display for ProbeId {
             Self::AtStore(part) => write!(f, "store-{}", part.of_site()),
             Self::Inner(number) => write!(f, "inner-{number}"),
             Self::Refused(number) => write!(f, "refused-{number}"),
-            named => f.write_str(named.into()),
+            without_parameter => f.write_str(without_parameter.into()),
         }
     }
 }
@@ -198,7 +198,7 @@ impl FromStr for ProbeId {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        // Only the probes without a parameter: the others are disabled.
+        // Only the probes without a parameter: the iterator omits the others.
         for probe in Self::iter() {
             if text == <&str>::from(probe) {
                 return Ok(probe);
@@ -213,11 +213,16 @@ fn with_parameter(text: &str) -> Option<ProbeId> {
     match kind {
         "target" => Some(ProbeId::Spelled(parameter.parse().ok()?)),
         "name" => Some(ProbeId::Name(parameter.parse().ok()?)),
-        "store" => Some(ProbeId::AtStore(Part::asked_by(parameter.parse().ok()?)?)),
+        "store" => Some(ProbeId::AtStore(part_named(parameter)?)),
         "inner" => Some(ProbeId::Inner(parameter.parse().ok()?)),
         "refused" => Some(ProbeId::Refused(parameter.parse().ok()?)),
         _ => None,
     }
+}
+
+/// The range that the site's probe with this name requests.
+fn part_named(name: &str) -> Option<Part> {
+    Part::all().find(|part| <&str>::from(part.of_site()) == name)
 }
 
 impl Part {
@@ -232,10 +237,5 @@ impl Part {
             Self::IfSame => ProbeId::RangeIfSame,
             Self::IfOther => ProbeId::RangeIfOther,
         }
-    }
-
-    /// The range that a probe of the site requests.
-    pub fn asked_by(id: ProbeId) -> Option<Self> {
-        Self::all().find(|part| part.of_site() == id)
     }
 }

@@ -198,7 +198,7 @@ pub fn plan_of_contract(
         Some(by_visitor(&expectations, url))
     };
     let fixture_probes = fixture_probes(contract, probe_at);
-    let for_checks = CHECK_PROBES.into_iter().chain(OddName::all().map(ProbeId::Name));
+    let for_checks = CHECK_PROBES.into_iter().chain(OddName::ALL.into_iter().map(ProbeId::Name));
     let denied = at(site, "/denied")
         .map(|url| ExtraRequest::new(ProbeId::Denied, by_visitor(&expectations, url)));
     let mut check_probes = offered(contract, for_checks, probe_at);

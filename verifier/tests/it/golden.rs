@@ -65,35 +65,35 @@ fn unknown_values_are_errors() {
     };
     assert_snapshot!(
         error(r#""id": "target-outside""#, r#""id": "target-inside""#),
-        @""
+        @"not a report of `sendfile-check verify -o json`: unknown probe `target-inside` at line 196 column 31"
     );
     assert_snapshot!(
         error(r#""check": "leak""#, r#""check": "leaks""#),
-        @""
+        @"not a report of `sendfile-check verify -o json`: unknown check `leaks` at line 2425 column 26"
     );
     assert_snapshot!(
         error(r#""says": "unread""#, r#""says": "unheard""#),
-        @""
+        @"not a report of `sendfile-check verify -o json`: unknown fact, or invalid details of a fact at line 1423 column 9"
     );
     assert_snapshot!(
         error(r#""state": "closed""#, r#""state": "open""#),
-        @""
+        @"not a report of `sendfile-check verify -o json`: unknown fact, or invalid details of a fact at line 1958 column 9"
     );
     assert_snapshot!(
         error(r#""source": "visitor""#, r#""source": "client""#),
-        @""
+        @"not a report of `sendfile-check verify -o json`: unknown variant `client`, expected one of `contract`, `storage`, `direct`, `visitor` at line 1079 column 26"
     );
     assert_snapshot!(
         error(r#""sha256": "0101"#, r#""sha256": "zz01"#),
-        @""
+        @"not a report of `sendfile-check verify -o json`: `zz01010101010101010101010101010101010101010101010101010101010101` is not a SHA-256 in hexadecimal at line 51 column 84"
     );
     assert_snapshot!(
         error(r#""took_ms": 2"#, r#""took_ms": -2"#),
-        @""
+        @"not a report of `sendfile-check verify -o json`: `took_ms`: -2 is out of range at line 192 column 9"
     );
     assert_snapshot!(
         error(r#""skipped": "no --full""#, r#""omitted": "no --full""#),
-        @""
+        @"not a report of `sendfile-check verify -o json`: no variant of enum outcome found in flattened data at line 956 column 9"
     );
 }
 

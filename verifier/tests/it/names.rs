@@ -32,7 +32,8 @@ async fn check(proxy: DemoProxy, lost: &[&str], rules: &[&str]) {
         let probe = asked(ProbeId::Name(*name));
         probe.probed.response().is_some_and(|it| Some(it.body.sha256) == probe.wants)
     };
-    let missed: Vec<_> = OddName::all().filter(|it| !arrives(it)).map(OddName::id).collect();
+    let missed: Vec<_> =
+        OddName::ALL.into_iter().filter(|it| !arrives(it)).map(OddName::id).collect();
     assert_eq!(missed, lost);
     let diagnosis = judge(&evidence, &Choice::default());
     let told = diagnosis.findings.iter().chain(&diagnosis.warnings).map(|it| it.rule.id);

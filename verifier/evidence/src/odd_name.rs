@@ -3,10 +3,10 @@
 
 use std::fmt;
 
-use strum::{EnumString, IntoStaticStr, VariantArray};
+use strum::{EnumCount, EnumString, IntoStaticStr};
 
 /// What is odd about a file's name. It is parsed from its id, and displayed in words.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, EnumString, IntoStaticStr, VariantArray)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, EnumCount, EnumString, IntoStaticStr)]
 #[strum(serialize_all = "kebab-case")]
 pub enum OddName {
     /// `a b`
@@ -41,9 +41,22 @@ pub enum OddName {
 
 impl OddName {
     /// All kinds.
-    pub fn all() -> impl Iterator<Item = Self> {
-        Self::VARIANTS.iter().copied()
-    }
+    pub const ALL: [Self; Self::COUNT] = [
+        Self::Space,
+        Self::Percent,
+        Self::Escape,
+        Self::Question,
+        Self::Hash,
+        Self::Plus,
+        Self::Semicolon,
+        Self::Ampersand,
+        Self::Quotes,
+        Self::Nfc,
+        Self::Nfd,
+        Self::Dot,
+        Self::Deep,
+        Self::Long,
+    ];
 
     /// Its name, as it stands in that of the probe after `name-`.
     pub fn id(self) -> &'static str {
