@@ -36,8 +36,7 @@ pub enum Check {
     /// Clients that accept compression receive the expected content.
     Encoding,
     /// Files with special characters in their names are served.
-    #[strum(to_string = "names")]
-    ValueKind,
+    Names,
     /// The site's TLS certificate does not expire soon.
     Tls,
     /// HTTP/2 and HTTP/1.1 return the same response.
@@ -73,7 +72,7 @@ impl Check {
             Self::Encoding => {
                 "clients that accept compression receive the expected content; HTML is unchanged"
             }
-            Self::ValueKind => "files with special characters in their names are served",
+            Self::Names => "files with special characters in their names are served",
             Self::Tls => "the site's TLS certificate is valid for more than --cert-days",
             Self::Protocol => "HTTP/2 and HTTP/1.1 return the same response",
         }

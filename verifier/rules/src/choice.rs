@@ -66,7 +66,7 @@ pub fn rules_of(check: Check) -> &'static [&'static str] {
             "handoff.html-changed",
             "handoff.compressed-binary",
         ],
-        Check::ValueKind => &["handoff.name-not-served", "handoff.name-limits"],
+        Check::Names => &["handoff.name-not-served", "handoff.name-limits"],
         Check::Tls => &["frontend.certificate-ends-soon"],
         Check::Protocol => &["frontend.protocols-differ", "app.length-breaks-http2"],
     }

@@ -179,7 +179,7 @@ impl CheckContext<'_> {
                 ..ask
             })?]),
             Check::Encoding => self.encoding(),
-            Check::ValueKind => self.names(),
+            Check::Names => self.names(),
             Check::Tls | Check::Protocol => self.over_tls(check),
         }
     }
