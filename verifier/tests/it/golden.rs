@@ -189,29 +189,16 @@ const STARTED: &str = "2026-11-23T06:00:00Z";
 
 /// A target with a value in each field, and with all probes.
 fn fullest() -> Evidence {
-    let storage_request = RequestRecord {
-        url: "s3://bucket/a%20b.bin".to_owned(),
-        http: Some("https://store.example.org/bucket/a%20b.bin".to_owned()),
-        ..RequestRecord::default()
+    let dummy = Dummy {
+        nonce: Some("0123456789abcdef0000000000000002".to_owned()),
+        instance: Some("7ea48d76de226321".to_owned()),
+        key: Some("healthcheck/dummy.bin".to_owned()),
+        decoy: true,
+        previous: Some(digest(9)),
+        ..dummy(Source::Contract)
     };
-    let app_request = RequestRecord {
-        unix_socket: Some("/run/app.sock".to_owned()),
-        ..request("GET", "http://localhost/download/1")
-    };
-    let full_request = RequestRecord {
-        headers: vec![pair("Cookie", "REDACTED"), pair("X-Ü", "\"\u{1b}[31m\\\n")],
-        through: vec!["--resolve".to_owned(), "example.org:443:127.0.0.1".to_owned()],
-        ..request("HEAD", "https://example.org/download/1?a=b&c=REDACTED-00112233")
-    };
-    let gunzipped = Gunzipped { size: 9, sha256: digest(7), head: b"\0\xff%41".to_vec() };
-    let packed = Body {
-        gunzipped: Some(gunzipped),
-        beyond: 20_000,
-        same: Some(Same::Exactly(1)),
-        ..body(End::Whole)
-    };
-    let cut =
-        Body { head: (0..=255).collect(), same: Some(Same::AtLeast(65_536)), ..body(End::Cut) };
+    let direct_request = request("GET", "https://example.org/direct/a.bin");
+    let direct_outcome = Outcome::Response(response(body(End::TooLong)));
     Evidence {
         target: "fullest".to_owned(),
         intent: Intent {
@@ -221,22 +208,11 @@ fn fullest() -> Evidence {
             access: Access::Private,
             cert_days: 30,
         },
-        dummy: Some(Dummy {
-            nonce: Some("0123456789abcdef0000000000000002".to_owned()),
-            instance: Some("7ea48d76de226321".to_owned()),
-            key: Some("healthcheck/dummy.bin".to_owned()),
-            decoy: true,
-            previous: Some(digest(9)),
-            ..dummy(Source::Contract)
-        }),
-        storage: probe(storage_request, 0, Outcome::Response(packed.clone())),
-        app: probe(app_request, 1_234_567, Outcome::Response(response(packed))),
-        direct: probe(
-            request("GET", "https://example.org/direct/a.bin"),
-            2_000_000,
-            Outcome::Response(response(body(End::TooLong))),
-        ),
-        full: probe(full_request, 61_000_000_499, Outcome::Response(response(cut))),
+        dummy: Some(dummy),
+        storage: storage_in_bucket(),
+        app: app_at_socket(),
+        direct: probe(direct_request, 2_000_000, direct_outcome),
+        full: full_that_breaks_off(),
         probes: all_probes(),
         checks: Vec::new(),
         request_log: Some(vec![logged("GET", "/download/1", "view"), logged("", "*", "")]),
@@ -246,6 +222,44 @@ fn fullest() -> Evidence {
             until: SystemTime::UNIX_EPOCH + Duration::from_secs(1_795_413_580),
             days_left: -1,
         }),
+    }
+}
+
+fn storage_in_bucket() -> Probe<Body> {
+    let request = RequestRecord {
+        url: "s3://bucket/a%20b.bin".to_owned(),
+        http: Some("https://store.example.org/bucket/a%20b.bin".to_owned()),
+        ..RequestRecord::default()
+    };
+    probe(request, 0, Outcome::Response(compressed()))
+}
+
+fn app_at_socket() -> Probe<Response> {
+    let request = RequestRecord {
+        unix_socket: Some("/run/app.sock".to_owned()),
+        ..request("GET", "http://localhost/download/1")
+    };
+    probe(request, 1_234_567, Outcome::Response(response(compressed())))
+}
+
+fn full_that_breaks_off() -> Probe<Response> {
+    let request = RequestRecord {
+        headers: vec![pair("Cookie", "REDACTED"), pair("X-Ü", "\"\u{1b}[31m\\\n")],
+        through: vec!["--resolve".to_owned(), "example.org:443:127.0.0.1".to_owned()],
+        ..request("HEAD", "https://example.org/download/1?a=b&c=REDACTED-00112233")
+    };
+    let head = (0..=255).collect();
+    let body = Body { head, same: Some(Same::AtLeast(65_536)), ..body(End::Cut) };
+    probe(request, 61_000_000_499, Outcome::Response(response(body)))
+}
+
+fn compressed() -> Body {
+    let gunzipped = Gunzipped { size: 9, sha256: digest(7), head: b"\0\xff%41".to_vec() };
+    Body {
+        gunzipped: Some(gunzipped),
+        beyond: 20_000,
+        same: Some(Same::Exactly(1)),
+        ..body(End::Whole)
     }
 }
 
@@ -354,57 +368,60 @@ fn with_facts() -> Evidence {
     evidence
 }
 
+/// The kinds of facts that have no details.
+const FACTS_WITHOUT_DETAILS: [FactKind; 48] = [
+    FactKind::Unread,
+    FactKind::LogUnread,
+    FactKind::ListensElsewhere,
+    FactKind::Unsure,
+    FactKind::DownloadAsksApp,
+    FactKind::DownloadShadowed,
+    FactKind::DownloadNotRouted,
+    FactKind::DownloadRedirected,
+    FactKind::DownloadRefused,
+    FactKind::LoginAsked,
+    FactKind::Guarded,
+    FactKind::PathRewritten,
+    FactKind::AppElsewhere,
+    FactKind::HeaderObeyed,
+    FactKind::FeatureOff,
+    FactKind::OverrideForbidden,
+    FactKind::Bypassed,
+    FactKind::SwallowedBetween,
+    FactKind::NotAnnounced,
+    FactKind::MappingWrong,
+    FactKind::TargetFallsThrough,
+    FactKind::TargetShadowed,
+    FactKind::TargetInOtherServer,
+    FactKind::TargetRefused,
+    FactKind::TargetAsksApp,
+    FactKind::TargetPathUnknown,
+    FactKind::TargetAsksStore,
+    FactKind::PathNotAllowed,
+    FactKind::ValueNotRead,
+    FactKind::HeadersDropped,
+    FactKind::NotInternal,
+    FactKind::ErrorsMasked,
+    FactKind::NoResolver,
+    FactKind::HostWrong,
+    FactKind::AuthorizationForwarded,
+    FactKind::PathDecoded,
+    FactKind::QueryDropped,
+    FactKind::StoreKeyWrong,
+    FactKind::StoreKeyCaptured,
+    FactKind::StoreKeyOfVariable,
+    FactKind::StorePrefixKept,
+    FactKind::Relays,
+    FactKind::RelaysForAnybody,
+    FactKind::BytesChanged,
+    FactKind::Cached,
+    FactKind::CachesErrors,
+    FactKind::Edited,
+    FactKind::Fine,
+];
+
 fn fact_kinds() -> Vec<FactKind> {
-    let mut kinds = vec![
-        FactKind::Unread,
-        FactKind::LogUnread,
-        FactKind::ListensElsewhere,
-        FactKind::Unsure,
-        FactKind::DownloadAsksApp,
-        FactKind::DownloadShadowed,
-        FactKind::DownloadNotRouted,
-        FactKind::DownloadRedirected,
-        FactKind::DownloadRefused,
-        FactKind::LoginAsked,
-        FactKind::Guarded,
-        FactKind::PathRewritten,
-        FactKind::AppElsewhere,
-        FactKind::HeaderObeyed,
-        FactKind::FeatureOff,
-        FactKind::OverrideForbidden,
-        FactKind::Bypassed,
-        FactKind::SwallowedBetween,
-        FactKind::NotAnnounced,
-        FactKind::MappingWrong,
-        FactKind::TargetFallsThrough,
-        FactKind::TargetShadowed,
-        FactKind::TargetInOtherServer,
-        FactKind::TargetRefused,
-        FactKind::TargetAsksApp,
-        FactKind::TargetPathUnknown,
-        FactKind::TargetAsksStore,
-        FactKind::PathNotAllowed,
-        FactKind::ValueNotRead,
-        FactKind::HeadersDropped,
-        FactKind::NotInternal,
-        FactKind::ErrorsMasked,
-        FactKind::NoResolver,
-        FactKind::HostWrong,
-        FactKind::AuthorizationForwarded,
-        FactKind::PathDecoded,
-        FactKind::QueryDropped,
-        FactKind::StoreKeyWrong,
-        FactKind::StoreKeyCaptured,
-        FactKind::StoreKeyOfVariable,
-        FactKind::StorePrefixKept,
-        FactKind::Relays,
-        FactKind::RelaysForAnybody,
-        FactKind::BytesChanged,
-        FactKind::Cached,
-        FactKind::CachesErrors,
-        FactKind::Edited,
-        FactKind::Fine,
-    ];
+    let mut kinds = FACTS_WITHOUT_DETAILS.to_vec();
     let states = [
         FileState::Readable,
         FileState::There,
