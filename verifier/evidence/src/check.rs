@@ -3,10 +3,13 @@
 //!
 //! Knows only their names: `plan` lists the requests of each check, `diagnosis` judges the responses.
 
-use std::fmt;
+use strum::{Display, EnumString, VariantArray};
 
-/// A check beyond the four layers.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+use crate::as_text::saved_as_text;
+
+/// A check beyond the four layers. The order is that of the report.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Display, EnumString, VariantArray)]
+#[strum(serialize_all = "kebab-case", parse_err_ty = String, parse_err_fn = unknown_check)]
 pub enum Check {
     /// The file is not available without the app.
     Exposure,
@@ -40,115 +43,42 @@ pub enum Check {
     Protocol,
 }
 
-/// The name of a check, its requirement, and its rules.
-struct Row {
-    check: Check,
-    name: &'static str,
-    question: &'static str,
-}
-
-const CHECKS: [Row; 15] = [
-    Row {
-        check: Check::Exposure,
-        name: "exposure",
-        question: "the file is not available without the app",
-    },
-    Row {
-        check: Check::Refusal,
-        name: "refusal",
-        question: "clients without permission are refused",
-    },
-    Row {
-        check: Check::Spoofing,
-        name: "spoofing",
-        question: "request headers of a client do not choose the hand-off",
-    },
-    Row {
-        check: Check::Freshness,
-        name: "freshness",
-        question: "clients receive the current content of the file, not an earlier one",
-    },
-    Row {
-        check: Check::HandoffUsed,
-        name: "handoff-used",
-        question: "the proxy serves the file itself, not through the app",
-    },
-    Row {
-        check: Check::Headers,
-        name: "headers",
-        question: "the app's headers reach the client, once each",
-    },
-    Row {
-        check: Check::Leak,
-        name: "leak",
-        question: "no hand-off header, store link or server path reaches the client",
-    },
-    Row {
-        check: Check::Wire,
-        name: "wire",
-        question: "the response has one announced length, and nothing follows it",
-    },
-    Row {
-        check: Check::Ranges,
-        name: "ranges",
-        question: "range requests return the requested bytes",
-    },
-    Row {
-        check: Check::Conditions,
-        name: "conditions",
-        question: "conditional requests return 304 for an unchanged file, and only then",
-    },
-    Row { check: Check::Head, name: "head", question: "HEAD returns the same headers as GET" },
-    Row {
-        check: Check::Encoding,
-        name: "encoding",
-        question: "clients that accept compression receive the expected content; HTML is unchanged",
-    },
-    Row {
-        check: Check::Names,
-        name: "names",
-        question: "files with special characters in their names are served",
-    },
-    Row {
-        check: Check::Tls,
-        name: "tls",
-        question: "the site's TLS certificate is valid for more than --cert-days",
-    },
-    Row {
-        check: Check::Protocol,
-        name: "protocol",
-        question: "HTTP/2 and HTTP/1.1 return the same response",
-    },
-];
+saved_as_text!(Check);
 
 impl Check {
     /// All checks, in the order of the report.
     pub fn all() -> impl Iterator<Item = Self> {
-        CHECKS.iter().map(|it| it.check)
+        Self::VARIANTS.iter().copied()
     }
 
     /// Its requirement, in one line.
     pub fn question(self) -> &'static str {
-        self.row().question
-    }
-
-    fn row(self) -> &'static Row {
-        // Each variant has a row: see the test `every_check_has_its_row`.
-        CHECKS.iter().find(|it| it.check == self).unwrap_or(&CHECKS[0])
+        match self {
+            Self::Exposure => "the file is not available without the app",
+            Self::Refusal => "clients without permission are refused",
+            Self::Spoofing => "request headers of a client do not choose the hand-off",
+            Self::Freshness => {
+                "clients receive the current content of the file, not an earlier one"
+            }
+            Self::HandoffUsed => "the proxy serves the file itself, not through the app",
+            Self::Headers => "the app's headers reach the client, once each",
+            Self::Leak => "no hand-off header, store link or server path reaches the client",
+            Self::Wire => "the response has one announced length, and nothing follows it",
+            Self::Ranges => "range requests return the requested bytes",
+            Self::Conditions => {
+                "conditional requests return 304 for an unchanged file, and only then"
+            }
+            Self::Head => "HEAD returns the same headers as GET",
+            Self::Encoding => {
+                "clients that accept compression receive the expected content; HTML is unchanged"
+            }
+            Self::Names => "files with special characters in their names are served",
+            Self::Tls => "the site's TLS certificate is valid for more than --cert-days",
+            Self::Protocol => "HTTP/2 and HTTP/1.1 return the same response",
+        }
     }
 }
 
-impl fmt::Display for Check {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.row().name)
-    }
-}
-
-impl std::str::FromStr for Check {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let row = CHECKS.iter().find(|it| it.name == text);
-        row.map(|it| it.check).ok_or_else(|| format!("unknown check `{text}`"))
-    }
+fn unknown_check(name: &str) -> String {
+    format!("unknown check `{name}`")
 }

@@ -1,7 +1,6 @@
 //! Which checks were made, and which were skipped.
 
-use super::ProbeId;
-use crate::Check;
+use crate::{check::Check, probe_id::ProbeId};
 
 /// A check, and whether it was made.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -1,10 +1,11 @@
 //! The response headers of the snippet's `echo.conf`, in which nginx reports the file it looked for
 //! and the responses of the upstreams. Nothing is sent without the operator's token.
 
-use crate::{Evidence, Response};
 use crate::{
+    evidence::Evidence,
     fact::{Fact, FactKind},
     log::{LogEntry, LogEvent, LogSubject},
+    response::Response,
 };
 
 /// The file that nginx looked for.
@@ -15,8 +16,10 @@ const UPSTREAM: &str = "x-sendfile-echo-upstream";
 
 /// The fact that these headers reveal about a download that failed after its hand-off.
 pub fn facts(evidence: &Evidence) -> Vec<Fact> {
-    let full = evidence.full.response().filter(|_| !evidence.delivered());
-    full.and_then(fact).into_iter().collect()
+    match evidence.full.response() {
+        Some(full) if !evidence.delivered() => fact(full).into_iter().collect(),
+        _ => Vec::new(),
+    }
 }
 
 fn fact(full: &Response) -> Option<Fact> {
@@ -25,12 +28,15 @@ fn fact(full: &Response) -> Option<Fact> {
         404 => LogEvent::Missing,
         _ => return None,
     };
-    let path = full.header(FILE).filter(|it| !it.is_empty())?;
+    let path = full.header(FILE)?;
     // A second group is a store after the hand-off, or the app again: neither is a file.
-    let asked = upstreams(full).filter(|it| it.len() == 1)?;
+    let [status_of_app] = upstreams(full)?[..] else { return None };
+    if path.is_empty() {
+        return None;
+    }
     let entry = LogEntry { event, of: LogSubject::Download, what: Some(path.to_owned()) };
     let detail =
-        format!("{FILE}: after the app's {} response, nginx looked for {path}", asked.first()?);
+        format!("{FILE}: after the app's {status_of_app} response, nginx looked for {path}");
     Some(Fact::of(FactKind::Logged(entry), detail))
 }
 
@@ -38,13 +44,16 @@ fn fact(full: &Response) -> Option<Fact> {
 /// reported; empty if it contacted none. A group of several servers lists all that were tried.
 pub fn upstreams(full: &Response) -> Option<Vec<&str>> {
     let (statuses, _) = full.header(UPSTREAM)?.split_once('|')?;
-    Some(statuses.split(" : ").filter(|it| !it.is_empty()).collect())
+    Some(statuses.split(" : ").filter(|group| !group.is_empty()).collect())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Body, End, HEAD_BYTES, Sha256};
+    use crate::{
+        body::{Body, End, HEAD_BYTES},
+        digest::Sha256,
+    };
 
     fn full(status: u16, upstream: &str) -> Response {
         let header = |name: &str, value: &str| (name.to_owned(), value.to_owned());
@@ -62,14 +71,14 @@ mod tests {
     }
 
     #[test]
-    fn what_nginx_says() {
-        let asked = |upstream| fact(&full(404, upstream)).is_some();
-        assert!(asked("200|/p/a.bin"));
-        assert!(asked("200|"), "after the hand-off nginx has forgotten the header");
-        assert!(asked("502, 200|"), "a second server of the same group");
-        assert!(!asked("200 : 404|"), "the app again, or a store");
-        assert!(!asked("|"), "the app was not contacted");
-        assert!(!asked("x"));
+    fn a_group_of_upstreams_and_a_file_are_a_fact() {
+        let is_fact = |upstream| fact(&full(404, upstream)).is_some();
+        assert!(is_fact("200|/p/a.bin"));
+        assert!(is_fact("200|"), "after the hand-off nginx has forgotten the header");
+        assert!(is_fact("502, 200|"), "a second server of the same group");
+        assert!(!is_fact("200 : 404|"), "the app again, or a store");
+        assert!(!is_fact("|"), "the app was not contacted");
+        assert!(!is_fact("x"));
         assert!(fact(&full(500, "200|")).is_none());
         assert_eq!(upstreams(&full(404, "200 : 404|")), Some(vec!["200", "404"]));
     }

@@ -23,18 +23,24 @@ impl DummyLine {
         let end = head.iter().position(|byte| *byte == b'\n')?;
         let line = std::str::from_utf8(&head[..end]).ok()?;
         let mut words = line.strip_prefix("sendfile-fixture/1 dummy ")?.split(' ');
-        let mut value =
-            |name: &str| words.next()?.strip_prefix(name)?.strip_prefix('=').map(str::to_owned);
-        let it = Self {
-            instance: value("instance")?,
-            generation: value("generation")?.parse().ok()?,
-            nonce: value("nonce")?,
-            size: value("size")?.parse().ok()?,
-            placed: value("placed")?,
-            key: value("key")?,
+        let dummy_line = Self {
+            instance: value(words.next()?, "instance")?.to_owned(),
+            generation: value(words.next()?, "generation")?.parse().ok()?,
+            nonce: value(words.next()?, "nonce")?.to_owned(),
+            size: value(words.next()?, "size")?.parse().ok()?,
+            placed: value(words.next()?, "placed")?.to_owned(),
+            key: value(words.next()?, "key")?.to_owned(),
         };
-        words.next().is_none().then_some(it)
+        if words.next().is_some() {
+            return None;
+        }
+        Some(dummy_line)
     }
+}
+
+/// The value in `NAME=VALUE`.
+fn value<'a>(word: &'a str, name: &str) -> Option<&'a str> {
+    word.strip_prefix(name)?.strip_prefix('=')
 }
 
 #[cfg(test)]

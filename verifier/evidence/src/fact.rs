@@ -2,24 +2,29 @@
 
 use std::fmt;
 
-use crate::log;
+use serde::{Deserialize, Serialize};
+
 pub use crate::path::{Misconfiguration, misconfiguration};
+use crate::{log::LogEntry, secret};
 
 /// One fact from a configuration or an error log.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Fact {
     /// The kind of fact, for rules.
+    #[serde(flatten)]
     pub kind: FactKind,
     /// Its position.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
     pub at: Option<SourceLine>,
     /// Its meaning, as a text.
     pub detail: String,
     /// The change that fixes the problem, if known.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
     pub fix: Option<String>,
 }
 
 /// The position of a directive: file, line, and text with secrets redacted.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SourceLine {
     /// The file.
     pub file: String,
@@ -67,15 +72,16 @@ impl Fact {
 
     /// The same fact, redacted and limited in length.
     #[must_use]
-    pub fn shown(self) -> Self {
-        /// Maximum number of characters of each text.
-        const LONGEST: usize = 1_000;
-        let shown = |text: String| match text.char_indices().nth(LONGEST) {
-            Some((end, _)) => format!("{}…", crate::secret::text(&text[..end])),
-            None => crate::secret::text(&text),
-        };
-        let at = self.at.map(|it| SourceLine { file: shown(it.file), text: shown(it.text), ..it });
-        Self { at, detail: shown(self.detail), fix: self.fix.map(shown), ..self }
+    pub fn shown(mut self) -> Self {
+        if let Some(at) = &mut self.at {
+            at.file = shown(&at.file);
+            at.text = shown(&at.text);
+        }
+        if let Some(fix) = &mut self.fix {
+            *fix = shown(fix);
+        }
+        self.detail = shown(&self.detail);
+        self
     }
 
     /// The fact as one line.
@@ -87,12 +93,28 @@ impl Fact {
     }
 }
 
+/// A text, redacted and limited in length.
+fn shown(text: &str) -> String {
+    /// The maximum number of characters.
+    const LONGEST: usize = 1_000;
+    match text.char_indices().nth(LONGEST) {
+        Some((end, _)) => format!("{}…", secret::text(&text[..end])),
+        None => secret::text(text),
+    }
+}
+
 /// The kinds of facts.
-#[derive(Clone, Debug, PartialEq, Eq)]
+///
+/// A report saves the kind under the key `says`, beside its details; that of a log entry is the name of the
+/// event.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "says", rename_all = "kebab-case")]
+#[serde(expecting = "unknown fact, or invalid details of a fact")]
 pub enum FactKind {
     /// A file of the configuration could not be read, so nothing is certain.
     Unread,
     /// An error log could not be read.
+    #[serde(rename = "log-not-read")]
     LogUnread,
     /// None of the configurations listens on the client's address: the port may be mapped.
     ListensElsewhere,
@@ -143,10 +165,13 @@ pub enum FactKind {
     /// The hand-off leads to this path on disk.
     TargetOpens {
         /// The path.
+        #[serde(default)]
         path: String,
         /// What exists there.
+        #[serde(default)]
         state: FileState,
         /// Which misconfiguration led to it, if any.
+        #[serde(skip_serializing_if = "Option::is_none", default)]
         wrong: Option<Misconfiguration>,
     },
     /// The hand-off leads back to the app.
@@ -196,10 +221,18 @@ pub enum FactKind {
     /// The direct location leads to this path on disk.
     DirectOpens {
         /// The path.
+        #[serde(default)]
         path: String,
         /// What is there.
+        #[serde(default)]
         state: FileState,
         /// Whether it is not the storage's file.
+        #[serde(
+            rename = "wrong",
+            with = "other_file",
+            skip_serializing_if = "is_same_file",
+            default
+        )]
         other: bool,
     },
     /// The workers are older than the configuration.
@@ -207,11 +240,13 @@ pub enum FactKind {
     /// According to the configuration, the client gets the file.
     Fine,
     /// A line of the error log.
-    Logged(log::LogEntry),
+    #[serde(untagged)]
+    Logged(LogEntry),
 }
 
 /// What the proxy's workers find at a path.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum FileState {
     /// A file that they can read.
     Readable,
@@ -224,5 +259,29 @@ pub enum FileState {
     /// They cannot access it or one of its parent directories.
     Closed,
     /// Unknown.
+    #[default]
     Unknown,
+}
+
+fn is_same_file(other: &bool) -> bool {
+    !other
+}
+
+/// Whether a file is another one than the storage's: saved as the text `other` or not at all.
+mod other_file {
+    use serde::{Deserialize, Deserializer, Serializer};
+
+    pub(super) fn serialize<S: Serializer>(
+        _other: &bool,
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str("other")
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<bool, D::Error> {
+        let text = Option::<String>::deserialize(deserializer)?;
+        Ok(text.is_some())
+    }
 }

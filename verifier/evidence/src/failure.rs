@@ -3,8 +3,10 @@
 
 use std::error::Error;
 
+use serde::{Deserialize, Serialize};
+
 /// Why a probe got no response.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Failure {
     /// The kind, for rules.
     pub kind: FailureKind,
@@ -13,7 +15,8 @@ pub struct Failure {
 }
 
 /// The kinds of failure that rules distinguish.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum FailureKind {
     /// The name could not be resolved.
     NameNotResolved,

@@ -1,9 +1,9 @@
 //! The range requests, by name.
 
-use super::ProbeId;
+use strum::VariantArray;
 
 /// A range request.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, VariantArray)]
 pub enum Part {
     /// A range from the middle.
     Middle,
@@ -21,29 +21,9 @@ pub enum Part {
     IfOther,
 }
 
-const PARTS: [(Part, ProbeId); 7] = [
-    (Part::Middle, ProbeId::Range),
-    (Part::Suffix, ProbeId::RangeSuffix),
-    (Part::Open, ProbeId::RangeOpen),
-    (Part::Beyond, ProbeId::RangeBeyond),
-    (Part::Several, ProbeId::RangeSeveral),
-    (Part::IfSame, ProbeId::RangeIfSame),
-    (Part::IfOther, ProbeId::RangeIfOther),
-];
-
 impl Part {
     /// All of them, in the order in which they are requested.
     pub fn all() -> impl Iterator<Item = Self> {
-        PARTS.into_iter().map(|(part, _)| part)
-    }
-
-    /// The probe that requests it from the site.
-    pub fn of_site(self) -> ProbeId {
-        PARTS.iter().find(|(part, _)| *part == self).map_or(ProbeId::Range, |(_, id)| *id)
-    }
-
-    /// The range that a probe of the site requests.
-    pub fn asked_by(id: ProbeId) -> Option<Self> {
-        PARTS.iter().find(|(_, of_site)| *of_site == id).map(|(part, _)| *part)
+        Self::VARIANTS.iter().copied()
     }
 }

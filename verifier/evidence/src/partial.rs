@@ -23,7 +23,10 @@ impl ContentRange {
             "*" => None,
             total => Some(total.parse().ok()?),
         };
-        (unit.eq_ignore_ascii_case("bytes") && first <= last).then_some(Self { first, last, total })
+        if !unit.eq_ignore_ascii_case("bytes") || first > last {
+            return None;
+        }
+        Some(Self { first, last, total })
     }
 
     /// The number of bytes.
@@ -48,9 +51,14 @@ pub fn boundary(content_type: &str) -> Option<&str> {
     if !kind.trim().eq_ignore_ascii_case("multipart/byteranges") {
         return None;
     }
-    let mut parameters = parameters.split(';').filter_map(|it| it.trim().split_once('='));
-    let (_, value) = parameters.find(|(name, _)| name.eq_ignore_ascii_case("boundary"))?;
-    Some(value.trim_matches('"'))
+    for parameter in parameters.split(';') {
+        if let Some((name, value)) = parameter.trim().split_once('=')
+            && name.eq_ignore_ascii_case("boundary")
+        {
+            return Some(value.trim_matches('"'));
+        }
+    }
+    None
 }
 
 /// The parts of a body, each with its position in the whole; `None` if the body is incomplete or
@@ -62,9 +70,7 @@ pub fn parts<'a>(body: &'a [u8], boundary: &str) -> Option<Vec<(ContentRange, &'
     while !rest.starts_with(b"--") {
         let end_of_head = find(rest, b"\r\n\r\n")?;
         let head = std::str::from_utf8(&rest[..end_of_head]).ok()?;
-        let mut lines = head.lines().filter_map(|line| line.split_once(':'));
-        let (_, value) = lines.find(|(name, _)| name.eq_ignore_ascii_case("content-range"))?;
-        let range = ContentRange::read(value)?;
+        let range = range_of_part(head)?;
         // The length comes from the range, not from a search: the content may contain anything.
         let bytes = &rest[end_of_head + 4..];
         let size = usize::try_from(range.size()).ok()?;
@@ -75,8 +81,20 @@ pub fn parts<'a>(body: &'a [u8], boundary: &str) -> Option<Vec<(ContentRange, &'
     Some(parts)
 }
 
+/// The position that the header lines of a part give.
+fn range_of_part(head: &str) -> Option<ContentRange> {
+    for line in head.lines() {
+        if let Some((name, value)) = line.split_once(':')
+            && name.eq_ignore_ascii_case("content-range")
+        {
+            return ContentRange::read(value);
+        }
+    }
+    None
+}
+
 fn find(bytes: &[u8], wanted: &[u8]) -> Option<usize> {
-    bytes.windows(wanted.len()).position(|it| it == wanted)
+    bytes.windows(wanted.len()).position(|window| window == wanted)
 }
 
 #[cfg(test)]

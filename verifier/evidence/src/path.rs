@@ -1,7 +1,10 @@
 //! Paths that a server opens: which misconfiguration leads from one to another.
 
+use serde::{Deserialize, Serialize};
+
 /// The misconfiguration that leads to a path.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Misconfiguration {
     /// The location's prefix stays in the path: `root` instead of `alias`.
     Root,
@@ -22,39 +25,57 @@ pub fn misconfiguration(path: &str, uri: &str, file: &str) -> Option<Misconfigur
     if tidy(path) == tidy(file) {
         return None;
     }
-    if let Some(folder) = path.strip_suffix(uri)
-        && ends(uri).any(|end| tidy(&joined(folder, end)) == tidy(file))
+    if let Some(directory) = path.strip_suffix(uri)
+        && ends(uri).any(|end| tidy(&joined(directory, end)) == tidy(file))
     {
         return Some(Misconfiguration::Root);
     }
-    let (before, behind) = split_alike(path, file);
-    let slash = path.len() + 1 == file.len()
-        && file.get(before..).and_then(|it| it.strip_prefix('/'))
-            == path.get(path.len() - behind..);
-    Some(if slash { Misconfiguration::Slash } else { Misconfiguration::Folder })
+    if lacks_one_slash(path, file) {
+        return Some(Misconfiguration::Slash);
+    }
+    Some(Misconfiguration::Folder)
 }
 
-/// The length of the common beginning of two texts, and of the rest of the first.
-fn split_alike(a: &str, b: &str) -> (usize, usize) {
-    let alike = a.char_indices().zip(b.chars()).take_while(|((_, x), y)| x == y).last();
-    let before = alike.map_or(0, |((at, c), _)| at + c.len_utf8());
-    (before, a.len() - before)
+/// Whether one path is another one without one of its slashes.
+fn lacks_one_slash(path: &str, whole: &str) -> bool {
+    let (rest_of_path, rest_of_whole) = rests(path, whole);
+    rest_of_whole.strip_prefix('/') == Some(rest_of_path)
+}
+
+/// The rests of two texts after their common beginning.
+fn rests<'a>(a: &'a str, b: &'a str) -> (&'a str, &'a str) {
+    let mut length = 0;
+    for (from_a, from_b) in a.chars().zip(b.chars()) {
+        if from_a != from_b {
+            break;
+        }
+        length += from_a.len_utf8();
+    }
+    (&a[length..], &b[length..])
 }
 
 /// A URI without one, two … of its first segments.
 pub fn ends(uri: &str) -> impl Iterator<Item = &str> {
-    uri.match_indices('/').skip(1).take(16).filter_map(|(at, _)| uri.get(at..))
+    /// The maximum number of segments.
+    const MOST: usize = 16;
+    uri.match_indices('/').skip(1).take(MOST).map(|(at, _)| &uri[at..])
 }
 
 /// A name below a directory, with one slash between them.
-pub fn joined(folder: &str, name: &str) -> String {
-    format!("{}/{}", folder.trim_end_matches('/'), name.trim_start_matches('/'))
+pub fn joined(directory: &str, name: &str) -> String {
+    format!("{}/{}", directory.trim_end_matches('/'), name.trim_start_matches('/'))
 }
 
 /// A path on disk with single slashes and no trailing slash.
 pub fn tidy(path: &str) -> String {
-    let parts: Vec<&str> = path.split('/').filter(|it| !it.is_empty() && *it != ".").collect();
-    format!("/{}", parts.join("/"))
+    let mut tidy = String::new();
+    for segment in path.split('/') {
+        if !matches!(segment, "" | ".") {
+            tidy.push('/');
+            tidy.push_str(segment);
+        }
+    }
+    if tidy.is_empty() { "/".to_owned() } else { tidy }
 }
 
 #[cfg(test)]
@@ -62,7 +83,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn habits_in_a_log() {
+    fn misconfigurations_in_a_log() {
         let misconfiguration = |path| misconfiguration(path, "/p/a/b.bin", "/srv/files/a/b.bin");
         assert_eq!(misconfiguration("/srv/files/a/b.bin"), None);
         assert_eq!(misconfiguration("/srv/filesa/b.bin"), Some(Misconfiguration::Slash));

@@ -1,8 +1,15 @@
 //! A user's own file is not stored as evidence; its hash is. Reports keep only enough of its bytes
 //! to identify the kind of file.
 
-use super::{Body, Evidence, Outcome, Same, Sha256};
-use crate::{dummy_line::DummyLine, partial};
+use crate::{
+    body::{Body, Same},
+    digest::Sha256,
+    dummy_line::DummyLine,
+    evidence::Evidence,
+    outcome::Outcome,
+    partial,
+    response::Response,
+};
 
 /// Enough bytes to distinguish a PDF from a gzip, and one range of a file from another.
 const KIND: usize = 16;
@@ -11,40 +18,59 @@ impl Evidence {
     /// Discards the beginning of every body that is the file, or a range of it; dummies are not
     /// secret.
     pub fn forget_file(&mut self) {
-        let Some(file) = self.dummy.as_ref().map(|it| it.sha256) else { return };
+        let Some(dummy) = &self.dummy else { return };
+        let file = dummy.sha256;
         if let Outcome::Response(body) = &mut self.storage.outcome {
             forget(body, file, false);
         }
-        let probes = self.probes.iter_mut().map(|it| &mut it.probed);
-        for probed in [&mut self.app, &mut self.direct, &mut self.full].into_iter().chain(probes) {
-            if let Outcome::Response(it) = &mut probed.outcome {
-                // The ranges of a multipart response are read from its body; they are short.
-                let several = it.header("content-type").and_then(partial::boundary).is_some();
-                let part = it.status == 206 || it.header("content-range").is_some();
-                forget(&mut it.body, file, part && !several);
-            }
+        for layer in [&mut self.app, &mut self.direct, &mut self.full] {
+            forget_in(&mut layer.outcome, file);
+        }
+        for probe in &mut self.probes {
+            forget_in(&mut probe.probed.outcome, file);
         }
     }
 }
 
-fn forget(body: &mut Body, file: Sha256, part: bool) {
-    let begins = |it: Same| match it {
-        Same::Exactly(bytes) | Same::AtLeast(bytes) => bytes > KIND as u64,
-    };
-    let packed = body.gunzipped.as_mut().filter(|it| it.sha256 == file || part);
-    let own = body.sha256 == file || part || packed.is_some() || body.same.is_some_and(begins);
-    if let Some(it) = packed {
-        it.head.truncate(KIND);
+fn forget_in(outcome: &mut Outcome<Response>, file: Sha256) {
+    if let Outcome::Response(response) = outcome {
+        let is_range = is_one_range(response);
+        forget(&mut response.body, file, is_range);
     }
-    if own && DummyLine::read(&body.head).is_none() {
+}
+
+/// Whether a response is a range of the file. The ranges of a multipart response are read from its
+/// body; they are short.
+fn is_one_range(response: &Response) -> bool {
+    let has_several = response.header("content-type").and_then(partial::boundary).is_some();
+    let is_partial = response.status == 206 || response.header("content-range").is_some();
+    is_partial && !has_several
+}
+
+fn forget(body: &mut Body, file: Sha256, is_range: bool) {
+    let mut is_file = body.sha256 == file || is_range || begins_like_file(body);
+    if let Some(gunzipped) = &mut body.gunzipped
+        && (gunzipped.sha256 == file || is_range)
+    {
+        gunzipped.head.truncate(KIND);
+        is_file = true;
+    }
+    if is_file && DummyLine::read(&body.head).is_none() {
         body.head.truncate(KIND);
+    }
+}
+
+fn begins_like_file(body: &Body) -> bool {
+    match body.same {
+        Some(Same::Exactly(bytes) | Same::AtLeast(bytes)) => bytes > KIND as u64,
+        None => false,
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{End, Gunzipped};
+    use crate::body::{End, Gunzipped};
 
     #[test]
     fn only_what_is_the_file_is_forgotten() {

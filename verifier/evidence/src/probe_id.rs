@@ -1,11 +1,14 @@
 //! The further probes by name.
 
-use std::fmt;
+use std::{fmt, str::FromStr};
 
-use super::{OddName, Part, Spelling};
+use strum::{EnumIter, IntoEnumIterator, IntoStaticStr};
+
+use crate::{as_text::saved_as_text, odd_name::OddName, part::Part, spelling::Spelling};
 
 /// The further probes. Numbers count from 1 where there can be several of a kind.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, EnumIter, IntoStaticStr)]
+#[strum(serialize_all = "kebab-case")]
 pub enum ProbeId {
     /// The hand-off URI, requested by a client: an internal location refuses it.
     TargetOutside,
@@ -61,6 +64,7 @@ pub enum ProbeId {
     /// The fixture's probe for a prefix that surely has no location.
     Nowhere,
     /// The fixture's probe for a file with an odd name.
+    #[strum(disabled)]
     Name(OddName),
     /// The fixture's probe for a dummy of type text/html, requested as a browser does.
     Html,
@@ -93,6 +97,7 @@ pub enum ProbeId {
     /// The download, requested as by a browser that accepts gzip.
     Gzip,
     /// The hand-off URI in another spelling, requested by a client.
+    #[strum(disabled)]
     Spelled(Spelling),
     /// The hand-off URI, requested from whichever server handles an unknown host name.
     TargetOtherHost,
@@ -122,12 +127,17 @@ pub enum ProbeId {
     /// A range from the direct location.
     DirectRange,
     /// A range from the store itself.
+    #[strum(disabled)]
     AtStore(Part),
     /// An inner proxy.
+    #[strum(disabled)]
     Inner(u8),
     /// A URL that must not return the dummy.
+    #[strum(disabled)]
     Refused(u8),
 }
+
+saved_as_text!(ProbeId);
 
 impl ProbeId {
     /// Whether it repeats the download in another way and should succeed.
@@ -173,99 +183,59 @@ impl ProbeId {
 
 impl fmt::Display for ProbeId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let name = match self {
-            Self::Spelled(it) => return write!(f, "target-{}", it.name()),
-            Self::Name(name) => return write!(f, "name-{}", name.id()),
-            Self::AtStore(part) => return write!(f, "store-{}", part.of_site()),
-            Self::Inner(n) => return write!(f, "inner-{n}"),
-            Self::Refused(n) => return write!(f, "refused-{n}"),
-            other => PROBE_NAMES.iter().find(|(id, _)| id == other).map_or("?", |(_, name)| name),
-        };
-        f.write_str(name)
+        match self {
+            Self::Spelled(spelling) => write!(f, "target-{spelling}"),
+            Self::Name(name) => write!(f, "name-{}", name.id()),
+            Self::AtStore(part) => write!(f, "store-{}", part.of_site()),
+            Self::Inner(number) => write!(f, "inner-{number}"),
+            Self::Refused(number) => write!(f, "refused-{number}"),
+            without_parameter => f.write_str(without_parameter.into()),
+        }
     }
 }
 
-const PROBE_NAMES: [(ProbeId, &str); 53] = [
-    (ProbeId::DirectAsApp, "direct-as-app"),
-    (ProbeId::StoreAsApp, "store-as-app"),
-    (ProbeId::StoreAsAppHead, "store-as-app-head"),
-    (ProbeId::DirectRange, "direct-range"),
-    (ProbeId::TargetOutside, "target-outside"),
-    (ProbeId::TargetOptions, "target-options"),
-    (ProbeId::TargetBare, "target-bare"),
-    (ProbeId::AppTarget, "app-target"),
-    (ProbeId::Neighbour, "neighbour"),
-    (ProbeId::AppNeighbour, "app-neighbour"),
-    (ProbeId::Elsewhere, "elsewhere"),
-    (ProbeId::AppElsewhere, "app-elsewhere"),
-    (ProbeId::AppBare, "app-bare"),
-    (ProbeId::AppEngaged, "app-engaged"),
-    (ProbeId::AppAnonymous, "app-anonymous"),
-    (ProbeId::Anonymous, "anonymous"),
-    (ProbeId::WithoutAuthorization, "without-authorization"),
-    (ProbeId::FreshQuery, "fresh-query"),
-    (ProbeId::WithoutQuery, "without-query"),
-    (ProbeId::Again, "again"),
-    (ProbeId::OtherHost, "other-host"),
-    (ProbeId::Http2, "http2"),
-    (ProbeId::FullGet, "full-get"),
-    (ProbeId::Plain, "plain"),
-    (ProbeId::DirectUri, "direct-uri"),
-    (ProbeId::DoubleSlash, "double-slash"),
-    (ProbeId::NoExtension, "no-extension"),
-    (ProbeId::TargetOtherHost, "target-other-host"),
-    (ProbeId::StoragePublic, "storage-public"),
-    (ProbeId::DirectUp, "direct-up"),
-    (ProbeId::Parent, "parent"),
-    (ProbeId::Relay, "relay"),
-    (ProbeId::RelayOutside, "relay-outside"),
-    (ProbeId::Denied, "denied"),
-    (ProbeId::Spoofed, "spoofed"),
-    (ProbeId::AppSpoofed, "app-spoofed"),
-    (ProbeId::Missing, "missing"),
-    (ProbeId::Nowhere, "nowhere"),
-    (ProbeId::Html, "html"),
-    (ProbeId::Empty, "empty"),
-    (ProbeId::Range, "range"),
-    (ProbeId::RangeSuffix, "range-suffix"),
-    (ProbeId::RangeOpen, "range-open"),
-    (ProbeId::RangeBeyond, "range-beyond"),
-    (ProbeId::RangeSeveral, "range-several"),
-    (ProbeId::RangeIfSame, "range-if-same"),
-    (ProbeId::RangeIfOther, "range-if-other"),
-    (ProbeId::NotModified, "not-modified"),
-    (ProbeId::OtherEtag, "other-etag"),
-    (ProbeId::ModifiedSince, "modified-since"),
-    (ProbeId::Head, "head"),
-    (ProbeId::AppHead, "app-head"),
-    (ProbeId::Gzip, "gzip"),
-];
-
-impl std::str::FromStr for ProbeId {
+impl FromStr for ProbeId {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let numbered = |prefix: &str| text.strip_prefix(prefix).and_then(|n| n.parse().ok());
-        if let Some(it) = text.strip_prefix("target-").and_then(Spelling::named) {
-            return Ok(Self::Spelled(it));
+        // Only the probes without a parameter: the iterator omits the others.
+        for probe in Self::iter() {
+            if text == <&str>::from(probe) {
+                return Ok(probe);
+            }
         }
-        if let Some(name) = text.strip_prefix("name-").and_then(OddName::named) {
-            return Ok(Self::Name(name));
+        with_parameter(text).ok_or_else(|| format!("unknown probe `{text}`"))
+    }
+}
+
+fn with_parameter(text: &str) -> Option<ProbeId> {
+    let (kind, parameter) = text.split_once('-')?;
+    match kind {
+        "target" => Some(ProbeId::Spelled(parameter.parse().ok()?)),
+        "name" => Some(ProbeId::Name(parameter.parse().ok()?)),
+        "store" => Some(ProbeId::AtStore(part_named(parameter)?)),
+        "inner" => Some(ProbeId::Inner(parameter.parse().ok()?)),
+        "refused" => Some(ProbeId::Refused(parameter.parse().ok()?)),
+        _ => None,
+    }
+}
+
+/// The range that the site's probe with this name requests.
+fn part_named(name: &str) -> Option<Part> {
+    Part::all().find(|part| <&str>::from(part.of_site()) == name)
+}
+
+impl Part {
+    /// The probe that requests it from the site.
+    pub fn of_site(self) -> ProbeId {
+        match self {
+            Self::Middle => ProbeId::Range,
+            Self::Suffix => ProbeId::RangeSuffix,
+            Self::Open => ProbeId::RangeOpen,
+            Self::Beyond => ProbeId::RangeBeyond,
+            Self::Several => ProbeId::RangeSeveral,
+            Self::IfSame => ProbeId::RangeIfSame,
+            Self::IfOther => ProbeId::RangeIfOther,
         }
-        let part = text.strip_prefix("store-range").map(|it| format!("range{it}"));
-        if let Some(part) = part.and_then(|it| Part::asked_by(it.parse().ok()?)) {
-            return Ok(Self::AtStore(part));
-        }
-        if let Some(n) = numbered("inner-") {
-            return Ok(Self::Inner(n));
-        }
-        if let Some(n) = numbered("refused-") {
-            return Ok(Self::Refused(n));
-        }
-        PROBE_NAMES
-            .iter()
-            .find(|(_, name)| *name == text)
-            .map(|(id, _)| *id)
-            .ok_or_else(|| format!("unknown probe `{text}`"))
     }
 }

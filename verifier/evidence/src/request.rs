@@ -1,6 +1,10 @@
 //! A request and the address it goes to, in the terms of configurations.
 
-use crate::RequestRecord;
+use std::fmt;
+
+use http::Uri;
+
+use crate::record::RequestRecord;
 
 /// A request.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -33,23 +37,30 @@ impl Address {
     pub fn of(text: &str, default_port: u16) -> Self {
         if let Some(path) = text.strip_prefix("unix:") {
             let path = path.trim_start_matches("//");
-            let path = path.strip_suffix(':').unwrap_or(path);
-            return Self { host: path.to_owned(), port: 0 };
+            return Self::unix(path.strip_suffix(':').unwrap_or(path));
         }
-        let bracket = text.rfind(']').map_or(0, |it| it + 1);
-        let (host, port) = match text.get(bracket..).and_then(|it| it.find(':')) {
-            Some(at) => (&text[..bracket + at], text[bracket + at + 1..].parse().ok()),
-            None => (text, None),
-        };
+        let (host, port) = split_port(text);
         let host = host.trim_start_matches('[').trim_end_matches(']').to_ascii_lowercase();
-        Self { host, port: port.unwrap_or(default_port) }
+        let port = match port {
+            Some(digits) => digits.parse().unwrap_or(default_port),
+            None => default_port,
+        };
+        Self { host, port }
+    }
+
+    /// The address of a Unix socket.
+    pub fn unix(path: &str) -> Self {
+        Self { host: path.to_owned(), port: 0 }
     }
 
     /// Whether both are the same address; names of this host count as equal.
     pub fn is(&self, other: &Self) -> bool {
-        let local = |it: &str| matches!(it, "localhost" | "::1" | "") || it.starts_with("127.");
-        self.port == other.port
-            && (self.host == other.host || local(&self.host) && local(&other.host))
+        let same_host = self.host == other.host || self.is_this_host() && other.is_this_host();
+        self.port == other.port && same_host
+    }
+
+    fn is_this_host(&self) -> bool {
+        matches!(self.host.as_str(), "localhost" | "::1" | "") || self.host.starts_with("127.")
     }
 
     /// Whether it is a numeric address, not a name.
@@ -58,8 +69,8 @@ impl Address {
     }
 }
 
-impl std::fmt::Display for Address {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+impl fmt::Display for Address {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.port {
             0 => write!(f, "unix:{}", self.host),
             port if self.host.contains(':') => write!(f, "[{}]:{port}", self.host),
@@ -68,35 +79,48 @@ impl std::fmt::Display for Address {
     }
 }
 
+/// `HOST:PORT` in two parts; the colons of an IPv6 address in brackets are not separators.
+fn split_port(text: &str) -> (&str, Option<&str>) {
+    let after_brackets = match text.rfind(']') {
+        Some(bracket) => bracket + 1,
+        None => 0,
+    };
+    match text[after_brackets..].find(':') {
+        Some(at) => {
+            let colon = after_brackets + at;
+            (&text[..colon], Some(&text[colon + 1..]))
+        }
+        None => (text, None),
+    }
+}
+
 impl Request {
-    /// A request to a URL.
+    /// A request to an absolute URL, whose path and query stay as written.
     pub fn get(url: &str) -> Option<Self> {
-        let (scheme, rest) = url.split_once("://")?;
-        let https = scheme.eq_ignore_ascii_case("https");
-        let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
-        let authority = rest[..end].rsplit('@').next().unwrap_or_default();
-        let target = rest[end..].split('#').next().unwrap_or_default();
-        let (path, query) = match target.split_once('?') {
-            Some((path, query)) => (path, Some(query.to_owned())),
-            None => (target, None),
+        let uri: Uri = url.parse().ok()?;
+        let https = uri.scheme_str()?.eq_ignore_ascii_case("https");
+        let authority = uri.authority()?.as_str();
+        let host_and_port = match authority.rsplit_once('@') {
+            Some((_login, host_and_port)) => host_and_port,
+            None => authority,
         };
         Some(Self {
             method: "GET".to_owned(),
-            address: Address::of(authority, if https { 443 } else { 80 }),
+            address: Address::of(host_and_port, default_port(https)),
             https,
-            path: if path.is_empty() { "/".to_owned() } else { path.to_owned() },
-            query,
+            path: uri.path().to_owned(),
+            query: uri.query().map(str::to_owned),
             headers: Vec::new(),
         })
     }
 
     /// A request as it was made.
-    pub fn of(asked: &RequestRecord) -> Option<Self> {
-        let mut request = Self::get(&asked.url)?;
-        request.method.clone_from(&asked.method);
-        request.headers.clone_from(&asked.headers);
-        if let Some(path) = &asked.unix_socket {
-            request.address = Address { host: path.clone(), port: 0 };
+    pub fn of(record: &RequestRecord) -> Option<Self> {
+        let mut request = Self::get(&record.url)?;
+        request.method.clone_from(&record.method);
+        request.headers.clone_from(&record.headers);
+        if let Some(path) = &record.unix_socket {
+            request.address = Address::unix(path);
         }
         Some(request)
     }
@@ -111,9 +135,8 @@ impl Request {
 
     /// The authority as a client writes it in Host: without the scheme's default port.
     pub fn host(&self) -> String {
-        let usual = if self.https { 443 } else { 80 };
         let text = self.address.to_string();
-        match text.strip_suffix(&format!(":{usual}")) {
+        match text.strip_suffix(&format!(":{}", default_port(self.https))) {
             Some(host) => host.to_owned(),
             None => text,
         }
@@ -121,8 +144,17 @@ impl Request {
 
     /// A header of the request.
     pub fn header(&self, name: &str) -> Option<&str> {
-        self.headers.iter().find(|(n, _)| n.eq_ignore_ascii_case(name)).map(|(_, v)| v.as_str())
+        for (own_name, value) in &self.headers {
+            if own_name.eq_ignore_ascii_case(name) {
+                return Some(value);
+            }
+        }
+        None
     }
+}
+
+fn default_port(https: bool) -> u16 {
+    if https { 443 } else { 80 }
 }
 
 #[cfg(test)]
@@ -140,5 +172,10 @@ mod tests {
         assert!(!Address::of("web:8000", 80).is(&Address::of("127.0.0.1:8000", 80)));
         let url = Request::get("https://u:p@h/a?b=c#d").expect("a URL");
         assert_eq!((url.host().as_str(), url.target().as_str()), ("h", "/a?b=c"));
+        let url = Request::get("HTTP://[::1]:8000?b").expect("a URL");
+        assert_eq!((url.host().as_str(), url.target().as_str()), ("[::1]:8000", "/?b"));
+        let url = Request::get("http://h/a//%2e./é|\"").expect("a URL");
+        assert_eq!(url.target(), "/a//%2e./é|\"", "as written");
+        assert_eq!(Request::get("/a"), None);
     }
 }

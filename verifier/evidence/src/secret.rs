@@ -73,9 +73,7 @@ impl Redactor {
     /// A URL, or a hand-off's value, without a password and without the secrets of its query.
     pub fn url(&self, url: &str) -> String {
         let url = without_password(url);
-        let Some((path, query)) = url.split_once('?') else { return url };
-        let shown: Vec<String> = query.split('&').map(|pair| self.parameter(pair)).collect();
-        format!("{path}?{}", shown.join("&"))
+        each_parameter(&url, |pair| self.parameter(pair))
     }
 
     /// A line of a log with its URLs redacted.
@@ -98,10 +96,11 @@ impl Redactor {
         if !text.contains("<Error") {
             return head.to_vec();
         }
-        SECRET_ELEMENTS
-            .iter()
-            .fold(text.to_owned(), |text, name| without_element(&text, name))
-            .into_bytes()
+        let mut shown = text.to_owned();
+        for name in SECRET_ELEMENTS {
+            shown = without_element(&shown, name);
+        }
+        shown.into_bytes()
     }
 }
 
@@ -114,18 +113,20 @@ fn is_secret(name: &str) -> bool {
 /// A directive of a configuration, redacted: the value after a secret's name, and the secrets of
 /// URLs, are omitted. A word that begins with `$` or `{` is a variable, not a secret.
 pub fn directive(name: &str, words: &[String]) -> String {
-    let mut shown = vec![name.to_owned()];
-    let mut secret = ["password", "secret"].iter().any(|it| name.contains(it));
+    let mut shown = name.to_owned();
+    let mut follows_secret_name = name.contains("password") || name.contains("secret");
     for word in words {
-        if std::mem::replace(&mut secret, is_secret(word)) && is_value(word) {
-            shown.push("REDACTED".to_owned());
+        shown.push(' ');
+        if follows_secret_name && is_value(word) {
+            shown.push_str("REDACTED");
         } else if word.is_empty() {
-            shown.push("\"\"".to_owned());
+            shown.push_str("\"\"");
         } else {
-            shown.push(plain(word));
+            shown.push_str(&plain(word));
         }
+        follows_secret_name = is_secret(word);
     }
-    shown.join(" ")
+    shown
 }
 
 /// A text about a configuration, redacted.
@@ -133,28 +134,47 @@ pub fn text(text: &str) -> String {
     each_word(text, plain)
 }
 
-fn each_word(text: &str, shown: impl Fn(&str) -> String) -> String {
-    let between = |c: char| c.is_whitespace() || matches!(c, '"' | ',' | '`' | ';');
-    let pieces = text.split_inclusive(between);
-    let one = |piece: &str| {
-        let word = piece.trim_end_matches(between);
-        shown(word) + &piece[word.len()..]
-    };
-    pieces.map(one).collect()
+/// A text with each word redacted, and the signs between words as they are.
+fn each_word(text: &str, redact: impl Fn(&str) -> String) -> String {
+    let mut shown = String::new();
+    for piece in text.split_inclusive(is_between_words) {
+        let word = piece.trim_end_matches(is_between_words);
+        shown.push_str(&redact(word));
+        shown.push_str(&piece[word.len()..]);
+    }
+    shown
+}
+
+fn is_between_words(sign: char) -> bool {
+    sign.is_whitespace() || matches!(sign, '"' | ',' | '`' | ';')
 }
 
 /// A word of a configuration: a URL, `secret=…`, or any other.
 fn plain(word: &str) -> String {
-    let is_name = |it: &str| it.chars().all(|c| c.is_alphanumeric() || matches!(c, '-' | '_'));
-    let is_login = |it: &str| {
-        it.split_once(':').is_some_and(|(_, word)| !word.is_empty()) && !it.contains('/')
-    };
-    match (word.split_once('='), word.rsplit_once('@')) {
-        (Some((name, value)), _) if is_name(name) && names_secret(name) && is_value(value) => {
-            format!("{name}=REDACTED")
-        }
-        (_, Some((login, host))) if is_login(login) => format!("REDACTED@{host}"),
-        _ => without_signature(word),
+    if let Some((name, value)) = word.split_once('=')
+        && is_name(name)
+        && names_secret(name)
+        && is_value(value)
+    {
+        return format!("{name}=REDACTED");
+    }
+    if let Some((login, host)) = word.rsplit_once('@')
+        && is_login(login)
+    {
+        return format!("REDACTED@{host}");
+    }
+    without_signature(word)
+}
+
+fn is_name(text: &str) -> bool {
+    text.chars().all(|sign| sign.is_alphanumeric() || matches!(sign, '-' | '_'))
+}
+
+/// Whether it has the form `USER:PASSWORD`.
+fn is_login(text: &str) -> bool {
+    match text.split_once(':') {
+        Some((_, password)) => !password.is_empty() && !text.contains('/'),
+        None => false,
     }
 }
 
@@ -165,25 +185,34 @@ fn is_value(text: &str) -> bool {
 
 /// A word without the secrets of a URL.
 fn without_signature(word: &str) -> String {
-    let word = without_password(word);
-    let Some((path, query)) = word.split_once('?') else { return word };
-    let pair = |pair: &str| match pair.split_once('=') {
+    each_parameter(&without_password(word), |pair| match pair.split_once('=') {
         Some((name, value)) if names_secret(name) && is_value(value) => {
             format!("{name}=REDACTED")
         }
         _ => pair.to_owned(),
-    };
-    format!("{path}?{}", query.split('&').map(pair).collect::<Vec<_>>().join("&"))
+    })
+}
+
+/// A URL with each parameter of its query redacted.
+fn each_parameter(url: &str, redact: impl Fn(&str) -> String) -> String {
+    let Some((path, query)) = url.split_once('?') else { return url.to_owned() };
+    let shown: Vec<String> = query.split('&').map(redact).collect();
+    format!("{path}?{}", shown.join("&"))
 }
 
 /// Whether a query parameter with this name is secret.
 fn names_secret(name: &str) -> bool {
     let name = name.to_ascii_lowercase();
-    let last = name.rsplit(['-', '_']).next().unwrap_or(&name);
     // The list of signed headers is needed for diagnosis.
-    !name.ends_with("signedheaders")
-        && (SHORT_PARAMETERS.contains(&last)
-            || SECRET_PARAMETERS.iter().any(|it| name.contains(it)))
+    if name.ends_with("signedheaders") {
+        return false;
+    }
+    let last_word = match name.rfind(['-', '_']) {
+        Some(separator) => &name[separator + 1..],
+        None => &name,
+    };
+    SHORT_PARAMETERS.contains(&last_word)
+        || SECRET_PARAMETERS.iter().any(|word| name.contains(word))
 }
 
 fn without_password(url: &str) -> String {
@@ -199,7 +228,10 @@ fn without_password(url: &str) -> String {
 fn without_element(text: &str, name: &str) -> String {
     let open = format!("<{name}>");
     let Some((before, rest)) = text.split_once(&open) else { return text.to_owned() };
-    let after = rest.split_once(&format!("</{name}>")).map_or("", |(_, after)| after);
+    let after = match rest.split_once(&format!("</{name}>")) {
+        Some((_, after)) => after,
+        None => "",
+    };
     format!("{before}{open}REDACTED</{name}>{after}")
 }
 
@@ -208,7 +240,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_secret_goes_and_what_is_evidence_stays() {
+    fn secrets_are_redacted_and_evidence_stays() {
         let redactor = Redactor::new([7; 16]);
         assert_eq!(redactor.header("Authorization", "Token abc"), "REDACTED");
         assert_eq!(redactor.header("X-Sendfile-Type", "X-Accel-Redirect"), "X-Accel-Redirect");
@@ -222,7 +254,7 @@ mod tests {
             "equal values stay equal"
         );
         assert_ne!(signed, redactor.url("/s3/a?X-Amz-Expires=9&X-Amz-Signature=deadbeee"));
-        let word = |it: &str| it.to_owned();
+        let word = |text: &str| text.to_owned();
         let signed_once = redactor.text("GET /a?sig=abc HTTP/1.1");
         assert_eq!(
             directive("ProxyPass", &[word("/"), word("ajp://u:p@h/"), word("secret=abc")]),

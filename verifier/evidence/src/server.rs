@@ -5,7 +5,9 @@
 
 use std::{fmt, str::FromStr};
 
-use crate::{OddName, Response};
+use strum::EnumCount;
+
+use crate::{odd_name::OddName, response::Response};
 
 mod apache;
 mod built_in;
@@ -13,9 +15,12 @@ mod caddy;
 mod h2o;
 mod lighttpd;
 mod nginx;
+mod traits;
+
+use traits::{ActsOn, EmptyError, Traits, ValueEncoding};
 
 /// A server that is distinguished from others.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, EnumCount)]
 pub enum Server {
     /// nginx and its forks.
     Nginx,
@@ -31,59 +36,9 @@ pub enum Server {
     BuiltIn,
 }
 
-/// What is known about a server.
-struct Traits {
-    /// The value of flags such as `--proxy-config`.
-    id: &'static str,
-    /// The name that its users know it by.
-    name: &'static str,
-    /// How the value of its `Server` header begins, in lower case.
-    server_headers: &'static [&'static str],
-    /// Distinctive parts of its own error pages.
-    error_pages: &'static [&'static str],
-    /// Whether an error response without body and content type is its own.
-    empty_error: EmptyError,
-    /// The hand-off headers that it acts on.
-    acts_on: ActsOn,
-    /// Whether it percent-decodes the value of its hand-off header.
-    value: ValueEncoding,
-    /// The kinds of file names that some version mangles, whatever its configuration.
-    mangles: &'static [OddName],
-    /// The flags that make its configuration and log available, on its host; none if there is no
-    /// reader for them.
-    local_flags: Option<&'static str>,
-    /// What else shows how it treats a request, without access to its host.
-    remote_hint: Option<&'static str>,
-}
-
-/// The meaning of an error response without body and content type.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum EmptyError {
-    /// The server's own, if its `Server` header is exactly the server's id.
-    Own,
-    /// Nothing can be said about it.
-    Unknown,
-}
-
-/// The hand-off headers that a server acts on.
-#[derive(Clone, Copy)]
-enum ActsOn {
-    /// These, the usual one first.
-    Headers(&'static [&'static str]),
-    /// Any, depending on its configuration.
-    Configured,
-}
-
-/// What a server does with percent-encoding in the value of a hand-off header.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum ValueEncoding {
-    Decoded,
-    Verbatim,
-}
-
 impl Server {
     /// All servers.
-    pub const ALL: [Self; 6] =
+    pub const ALL: [Self; Self::COUNT] =
         [Self::Nginx, Self::Apache, Self::Lighttpd, Self::Caddy, Self::H2o, Self::BuiltIn];
 
     fn traits(self) -> &'static Traits {
@@ -161,12 +116,11 @@ impl Server {
 
     fn by_server_header(value: &str) -> Option<Self> {
         let value = value.to_ascii_lowercase();
-        for server in Self::ALL {
-            if server.traits().server_headers.iter().any(|name| value.starts_with(name)) {
-                return Some(server);
-            }
-        }
-        None
+        Self::ALL.into_iter().find(|server| server.is_named_by(&value))
+    }
+
+    fn is_named_by(self, server_header: &str) -> bool {
+        self.traits().server_headers.iter().any(|name| server_header.starts_with(name))
     }
 
     /// The server that wrote this error page, if a proxy wrote it and not the app.
@@ -174,19 +128,24 @@ impl Server {
         if response.status < 300 {
             return None;
         }
-        let empty = response.body.size == 0 && response.header("content-type").is_none();
-        let page = String::from_utf8_lossy(&response.body.head);
-        for server in Self::ALL {
-            let own_empty = empty
-                && server.traits().empty_error == EmptyError::Own
-                && response
-                    .header("server")
-                    .is_some_and(|name| name.eq_ignore_ascii_case(server.id()));
-            if own_empty || server.traits().error_pages.iter().any(|mark| page.contains(mark)) {
-                return Some(server);
-            }
+        Self::ALL.into_iter().find(|server| server.wrote_error_page(response))
+    }
+
+    fn wrote_error_page(self, response: &Response) -> bool {
+        if self.sent_empty_error(response) {
+            return true;
         }
-        None
+        let page = String::from_utf8_lossy(&response.body.head);
+        self.traits().error_pages.iter().any(|mark| page.contains(mark))
+    }
+
+    /// Whether an error response has neither body nor content type, and is this server's own.
+    fn sent_empty_error(self, response: &Response) -> bool {
+        let is_empty = response.body.size == 0 && response.header("content-type").is_none();
+        if !is_empty || self.traits().empty_error != EmptyError::Own {
+            return false;
+        }
+        response.header("server").is_some_and(|name| name.eq_ignore_ascii_case(self.id()))
     }
 }
 

@@ -1,7 +1,10 @@
 //! Other spellings of a path, which some servers treat as equal and others do not.
 
-/// How a path is spelled.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+use strum::{Display, EnumString, VariantArray};
+
+/// How a path is spelled. The text form is its name within the probe's name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Display, EnumString, VariantArray)]
+#[strum(serialize_all = "kebab-case")]
 pub enum Spelling {
     /// `//p/a`
     TwoSlashes,
@@ -19,29 +22,9 @@ pub enum Spelling {
     Slash,
 }
 
-const SPELLINGS: [(Spelling, &str); 7] = [
-    (Spelling::TwoSlashes, "two-slashes"),
-    (Spelling::Letter, "letter"),
-    (Spelling::Dots, "dots"),
-    (Spelling::Semicolon, "semicolon"),
-    (Spelling::Case, "case"),
-    (Spelling::LastDot, "last-dot"),
-    (Spelling::Slash, "slash"),
-];
-
 impl Spelling {
     /// All of them.
     pub fn all() -> impl Iterator<Item = Self> {
-        SPELLINGS.iter().map(|(it, _)| *it)
-    }
-
-    /// The one with this name.
-    pub fn named(name: &str) -> Option<Self> {
-        SPELLINGS.iter().find(|(_, it)| *it == name).map(|(it, _)| *it)
-    }
-
-    /// Its name within the probe's name.
-    pub fn name(self) -> &'static str {
-        SPELLINGS.iter().find(|(it, _)| *it == self).map_or("?", |(_, name)| name)
+        Self::VARIANTS.iter().copied()
     }
 }

@@ -17,7 +17,7 @@
 //! nginx = "server { … }"
 //! ```
 //!
-//! `scenarios/paper.rs` and `scenarios/pages.rs` define the words. `expected` lists all findings in order.
+//! The modules `paper` and `pages` define the words. `expected` lists all findings in order.
 
 use std::{
     collections::BTreeMap,

@@ -1,31 +1,88 @@
 //! The JSON report, version 1: one document with all evidence, so that it can be judged again.
 //!
-//! Keys are added, but never removed. Separate types are serialised, so that the domain's types can
-//! change.
+//! Keys are added, but never removed. Evidence is saved in its own form (serde's derives in the crate
+//! `sendfile-evidence`); only what a report adds to it has types here. Golden files in `tests/golden`
+//! hold all keys and values.
 
-use std::{io, time::Duration};
+use std::io;
 
-use percent_encoding::{AsciiSet, CONTROLS, percent_decode_str, percent_encode};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use super::Report;
 use sendfile_evidence::{
-    Access, Body, Dummy, End, Evidence, ExtraProbe, Failure, FailureKind, Intent, LoggedRequest,
-    Outcome, Probe, RequestRecord, Response, Same, Source,
+    Body, Certificate, Dummy, Evidence, ExtraProbe, Intent, LoggedRequest, Probe, Response,
+    fact::Fact,
 };
 use sendfile_rules::{Choice, Diagnosis, Finding, Layer, LayerResult, Verdict};
 
 mod checks;
-mod evidence;
-mod local;
 
 use checks::JsonCheck;
-use evidence::{JsonCertificate, JsonDummy, JsonFurther, JsonIntent, JsonJournalled, JsonProbed};
-use local::JsonFact;
 
-/// Bytes to percent-encode in the beginning of a body.
-const UNPRINTABLE: &AsciiSet = &CONTROLS.add(b'%');
+/// A saved report, to be judged again.
+pub struct Saved {
+    /// The name and version of the program that sent the requests.
+    pub tool: String,
+    /// The start time.
+    pub started: String,
+    /// Which rules were applied.
+    pub choice: Choice,
+    /// The evidence of each target.
+    pub seen: Vec<Evidence>,
+}
+
+/// An error in a saved report.
+#[derive(Debug, Error)]
+pub enum ReadError {
+    /// The file is not JSON of this form, or a value in it is unknown.
+    #[error("not a report of `sendfile-check verify -o json`: {0}")]
+    Form(#[from] serde_json::Error),
+    /// The report has another version.
+    #[error("unsupported report version {0} (expected 1)")]
+    Version(u32),
+}
+
+/// Writes the report as one JSON document.
+pub(super) fn write(out: &mut impl io::Write, report: &Report) -> io::Result<()> {
+    let mut targets = Vec::new();
+    for judged in &report.targets {
+        targets.push(JsonTarget::of(judged.evidence.clone(), &judged.diagnosis));
+    }
+    let json = JsonReport {
+        version: VERSION,
+        tool: report.tool.clone(),
+        started: report.started.clone(),
+        only: report.choice.only.clone(),
+        skip: report.choice.skip.clone(),
+        targets,
+    };
+    serde_json::to_writer_pretty(&mut *out, &json)?;
+    writeln!(out)
+}
+
+/// Reads a report: the program, its start time, the rules, and the evidence of all targets.
+///
+/// # Errors
+///
+/// Fails if the text is not a report of this version.
+pub fn read(text: &[u8]) -> Result<Saved, ReadError> {
+    /// Only the version, to tell another version from invalid input.
+    #[derive(Deserialize)]
+    struct Versioned {
+        version: u32,
+    }
+    let Versioned { version } = serde_json::from_slice(text)?;
+    if version != VERSION {
+        return Err(ReadError::Version(version));
+    }
+    let JsonReport { tool, started, only, skip, targets, version: _ } =
+        serde_json::from_slice(text)?;
+    let seen = targets.into_iter().map(JsonTarget::evidence).collect();
+    Ok(Saved { tool, started, choice: Choice { only, skip }, seen })
+}
+
+const VERSION: u32 = 1;
 
 #[derive(Serialize, Deserialize)]
 struct JsonReport {
@@ -39,6 +96,7 @@ struct JsonReport {
     targets: Vec<JsonTarget>,
 }
 
+/// The diagnosis of a target, which is not read, and its evidence.
 #[derive(Serialize, Deserialize)]
 struct JsonTarget {
     name: String,
@@ -50,17 +108,18 @@ struct JsonTarget {
     warnings: Vec<JsonFinding>,
     #[serde(skip_serializing_if = "Option::is_none", default)]
     deciding: Option<String>,
-    intent: JsonIntent,
-    dummy: Option<JsonDummy>,
+    intent: Intent,
+    dummy: Option<Dummy>,
     layers: JsonLayers,
-    probes: Vec<JsonFurther>,
+    probes: Vec<ExtraProbe>,
     #[serde(default)]
     checks: Vec<JsonCheck>,
-    journal: Option<Vec<JsonJournalled>>,
+    #[serde(rename = "journal")]
+    request_log: Option<Vec<LoggedRequest>>,
     #[serde(skip_serializing_if = "Vec::is_empty", default)]
-    local: Vec<JsonFact>,
+    local: Vec<Fact>,
     #[serde(skip_serializing_if = "Option::is_none", default)]
-    certificate: Option<JsonCertificate>,
+    certificate: Option<Certificate>,
     #[serde(skip_serializing_if = "Option::is_none", default)]
     spoofed: Option<Vec<String>>,
 }
@@ -78,155 +137,115 @@ struct JsonFinding {
 
 #[derive(Serialize, Deserialize)]
 struct JsonLayers {
-    full: JsonLayer,
-    storage: JsonLayer,
-    app: JsonLayer,
-    direct: JsonLayer,
+    full: JsonLayer<Response>,
+    storage: JsonLayer<Body>,
+    app: JsonLayer<Response>,
+    direct: JsonLayer<Response>,
 }
 
+/// The result of a layer, which is not read, and its probe.
 #[derive(Serialize, Deserialize)]
-struct JsonLayer {
+#[serde(bound(serialize = "Probe<T>: Serialize", deserialize = "Probe<T>: Deserialize<'de>"))]
+struct JsonLayer<T> {
     result: String,
     #[serde(skip_serializing_if = "Option::is_none", default)]
     reason: Option<String>,
     seen: String,
     #[serde(flatten)]
-    probed: JsonProbed,
-}
-
-/// A saved report, to be judged again.
-pub struct Saved {
-    /// The name and version of the program that sent the requests.
-    pub tool: String,
-    /// The start time.
-    pub started: String,
-    /// Which rules were applied.
-    pub choice: Choice,
-    /// The evidence of each target.
-    pub seen: Vec<Evidence>,
-}
-
-/// An error in a saved report.
-#[derive(Debug, Error)]
-pub enum ReadError {
-    /// The file is not JSON of this form.
-    #[error("not a report of `sendfile-check verify -o json`: {0}")]
-    Form(#[from] serde_json::Error),
-    /// The report has another version.
-    #[error("unsupported report version {0} (expected 1)")]
-    Version(u32),
-    /// A value is invalid.
-    #[error("invalid value: {0}")]
-    Value(String),
-}
-
-/// Writes the report as one JSON document.
-pub(super) fn write(out: &mut impl io::Write, report: &Report) -> io::Result<()> {
-    let targets = report.targets.iter().map(|it| target(&it.evidence, &it.diagnosis)).collect();
-    let json = JsonReport {
-        version: 1,
-        tool: report.tool.clone(),
-        started: report.started.clone(),
-        only: report.choice.only.clone(),
-        skip: report.choice.skip.clone(),
-        targets,
-    };
-    serde_json::to_writer_pretty(&mut *out, &json)?;
-    writeln!(out)
-}
-
-/// Reads a report: the program, its start time, the rules, and the evidence of all targets.
-pub fn read(text: &[u8]) -> Result<Saved, ReadError> {
-    /// Only the version, to tell another version from invalid input.
-    #[derive(Deserialize)]
-    struct Versioned {
-        version: u32,
-    }
-    match serde_json::from_slice::<Versioned>(text)?.version {
-        1 => {}
-        other => return Err(ReadError::Version(other)),
-    }
-    let report: JsonReport = serde_json::from_slice(text)?;
-    let seen = report.targets.into_iter().map(|it| it.evidence().map_err(ReadError::Value));
-    let seen = seen.collect::<Result<_, _>>()?;
-    let choice = Choice { only: report.only, skip: report.skip };
-    Ok(Saved { tool: report.tool, started: report.started, choice, seen })
-}
-
-fn target(evidence: &Evidence, diagnosis: &Diagnosis) -> JsonTarget {
-    JsonTarget {
-        name: evidence.target.clone(),
-        verdict: diagnosis.verdict.to_string(),
-        reason: match &diagnosis.verdict {
-            Verdict::Inconclusive(reason) => Some(reason.clone()),
-            _ => None,
-        },
-        culprit: diagnosis.culprit().map(|it| it.to_string()),
-        findings: diagnosis.findings.iter().map(finding).collect(),
-        warnings: diagnosis.warnings.iter().map(finding).collect(),
-        deciding: diagnosis.deciding.clone(),
-        intent: JsonIntent::of(&evidence.intent),
-        dummy: evidence.dummy.as_ref().map(JsonDummy::of),
-        layers: JsonLayers {
-            full: layer(&diagnosis.full, JsonProbed::of_response(&evidence.full)),
-            storage: layer(&diagnosis.storage, JsonProbed::of_body(&evidence.storage)),
-            app: layer(&diagnosis.app, JsonProbed::of_response(&evidence.app)),
-            direct: layer(&diagnosis.direct, JsonProbed::of_response(&evidence.direct)),
-        },
-        probes: evidence.probes.iter().map(JsonFurther::of).collect(),
-        checks: checks::of(evidence, diagnosis),
-        journal: evidence
-            .request_log
-            .as_ref()
-            .map(|it| it.iter().map(JsonJournalled::of).collect()),
-        local: evidence.local.iter().map(JsonFact::of).collect(),
-        certificate: evidence.certificate.as_ref().map(JsonCertificate::of),
-        spoofed: evidence.spoofed.clone(),
-    }
-}
-
-fn finding(it: &Finding) -> JsonFinding {
-    JsonFinding {
-        rule: it.rule.id.to_owned(),
-        culprit: it.rule.culprit.to_string(),
-        severity: it.severity.to_string(),
-        confidence: it.confidence.to_string(),
-        summary: it.rule.summary.to_owned(),
-        evidence: it.evidence.iter().chain([&it.reproduce]).cloned().collect(),
-        remedy: it.remedy.clone(),
-    }
-}
-
-fn layer(it: &Layer, probed: JsonProbed) -> JsonLayer {
-    let (result, reason) = match &it.result {
-        LayerResult::Pass => ("pass", None),
-        LayerResult::Fail => ("fail", None),
-        LayerResult::Skipped(reason) => ("skipped", Some(reason.clone())),
-        LayerResult::Unknown(reason) => ("unknown", Some(reason.clone())),
-    };
-    JsonLayer { result: result.to_owned(), reason, seen: it.seen.clone(), probed }
+    probe: Probe<T>,
 }
 
 impl JsonTarget {
-    fn evidence(self) -> Result<Evidence, String> {
-        let probes =
-            self.probes.into_iter().map(JsonFurther::evidence).collect::<Result<_, _>>()?;
-        Ok(Evidence {
-            target: self.name,
-            intent: self.intent.evidence(),
-            dummy: self.dummy.map(JsonDummy::evidence).transpose()?,
-            storage: self.layers.storage.probed.body()?,
-            app: self.layers.app.probed.response()?,
-            direct: self.layers.direct.probed.response()?,
-            full: self.layers.full.probed.response()?,
+    fn of(evidence: Evidence, diagnosis: &Diagnosis) -> Self {
+        let checks = checks::of(&evidence, diagnosis);
+        let Evidence {
+            target,
+            intent,
+            dummy,
+            storage,
+            app,
+            direct,
+            full,
             probes,
-            checks: self.checks.into_iter().map(JsonCheck::evidence).collect::<Result<_, _>>()?,
-            request_log: self
-                .journal
-                .map(|it| it.into_iter().map(JsonJournalled::evidence).collect()),
-            local: self.local.into_iter().map(JsonFact::evidence).collect::<Result<_, _>>()?,
-            certificate: self.certificate.map(JsonCertificate::evidence).transpose()?,
+            checks: _,
+            request_log,
+            local,
+            spoofed,
+            certificate,
+        } = evidence;
+        let layers = JsonLayers {
+            full: JsonLayer::of(&diagnosis.full, full),
+            storage: JsonLayer::of(&diagnosis.storage, storage),
+            app: JsonLayer::of(&diagnosis.app, app),
+            direct: JsonLayer::of(&diagnosis.direct, direct),
+        };
+        let reason = match &diagnosis.verdict {
+            Verdict::Inconclusive(reason) => Some(reason.clone()),
+            _ => None,
+        };
+        Self {
+            name: target,
+            verdict: diagnosis.verdict.to_string(),
+            reason,
+            culprit: diagnosis.culprit().map(|culprit| culprit.to_string()),
+            findings: diagnosis.findings.iter().map(JsonFinding::of).collect(),
+            warnings: diagnosis.warnings.iter().map(JsonFinding::of).collect(),
+            deciding: diagnosis.deciding.clone(),
+            intent,
+            dummy,
+            layers,
+            probes,
+            checks,
+            request_log,
+            local,
+            certificate,
+            spoofed,
+        }
+    }
+
+    fn evidence(self) -> Evidence {
+        Evidence {
+            target: self.name,
+            intent: self.intent,
+            dummy: self.dummy,
+            storage: self.layers.storage.probe,
+            app: self.layers.app.probe,
+            direct: self.layers.direct.probe,
+            full: self.layers.full.probe,
+            probes: self.probes,
+            checks: checks::evidence(self.checks),
+            request_log: self.request_log,
+            local: self.local,
             spoofed: self.spoofed,
-        })
+            certificate: self.certificate,
+        }
+    }
+}
+
+impl JsonFinding {
+    fn of(finding: &Finding) -> Self {
+        let mut evidence = finding.evidence.clone();
+        evidence.push(finding.reproduce.clone());
+        Self {
+            rule: finding.rule.id.to_owned(),
+            culprit: finding.rule.culprit.to_string(),
+            severity: finding.severity.to_string(),
+            confidence: finding.confidence.to_string(),
+            summary: finding.rule.summary.to_owned(),
+            evidence,
+            remedy: finding.remedy.clone(),
+        }
+    }
+}
+
+impl<T> JsonLayer<T> {
+    fn of(layer: &Layer, probe: Probe<T>) -> Self {
+        let (result, reason) = match &layer.result {
+            LayerResult::Pass => ("pass", None),
+            LayerResult::Fail => ("fail", None),
+            LayerResult::Skipped(reason) => ("skipped", Some(reason.clone())),
+            LayerResult::Unknown(reason) => ("unknown", Some(reason.clone())),
+        };
+        Self { result: result.to_owned(), reason, seen: layer.seen.clone(), probe }
     }
 }

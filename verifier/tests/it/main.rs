@@ -9,6 +9,7 @@ mod containers;
 mod contract;
 mod corpus;
 mod faults;
+mod golden;
 mod judge;
 mod kubernetes;
 #[path = "../../../server/tests/it/manual.rs"]

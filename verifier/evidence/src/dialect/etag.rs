@@ -5,7 +5,7 @@
 
 use std::time::{Duration, SystemTime};
 
-use crate::Server;
+use crate::server::Server;
 
 /// The state of a file when the server opened it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,10 +22,10 @@ const LATEST: Duration = Duration::from_secs(253_402_300_799);
 /// The number of digits of the time in Caddy 2.6's ETag, until 2038.
 const SECONDS_DIGITS: usize = 6;
 
-/// Parses an ETag of a product whose ETags consist of time and size.
-pub fn file_seen(product: Server, etag: &str) -> Option<FileSeen> {
+/// Parses an ETag of a server whose ETags consist of time and size.
+pub fn file_seen(server: Server, etag: &str) -> Option<FileSeen> {
     let text = etag.strip_prefix("W/").unwrap_or(etag).strip_prefix('"')?.strip_suffix('"')?;
-    let (modified, size) = match product {
+    let (modified, size) = match server {
         Server::Nginx | Server::H2o => {
             let (modified, size) = text.split_once('-')?;
             (Duration::from_secs(number(modified, 16)?), number(size, 16)?)
@@ -41,12 +41,17 @@ pub fn file_seen(product: Server, etag: &str) -> Option<FileSeen> {
         },
         Server::Apache | Server::Lighttpd | Server::BuiltIn => return None,
     };
-    let modified = SystemTime::UNIX_EPOCH.checked_add(modified).filter(|_| modified <= LATEST)?;
-    Some(FileSeen { modified, size })
+    if modified > LATEST {
+        return None;
+    }
+    Some(FileSeen { modified: SystemTime::UNIX_EPOCH.checked_add(modified)?, size })
 }
 
 fn number(digits: &str, radix: u32) -> Option<u64> {
-    digits.bytes().all(|it| it.is_ascii_alphanumeric()).then_some(())?;
+    // The standard library also accepts a plus sign.
+    if digits.starts_with('+') {
+        return None;
+    }
     u64::from_str_radix(digits, radix).ok()
 }
 
@@ -56,8 +61,8 @@ mod tests {
 
     #[test]
     fn etags() {
-        let seen = |product, etag| {
-            let seen = file_seen(product, etag)?;
+        let seen = |server, etag| {
+            let seen = file_seen(server, etag)?;
             let since = seen.modified.duration_since(SystemTime::UNIX_EPOCH).ok()?;
             Some((since.as_secs(), seen.size))
         };

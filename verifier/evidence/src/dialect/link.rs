@@ -1,28 +1,34 @@
 //! Signed links: they give access to a file for a limited time, without the app.
 
-use super::header_named;
-use crate::Response;
+use super::header::header_named;
+use crate::response::Response;
 
 /// The parameters that carry a signature: of S3, Google, Azure, CloudFront and legacy S3.
 const SIGNATURES: [&str; 4] = ["x-amz-signature", "x-goog-signature", "sig", "signature"];
 
 /// The header in which an app sends its proxy a complete link beside the hand-off, and the link.
 pub fn link_of(response: &Response) -> Option<(&str, &str)> {
-    let beside =
-        |name: &str| !name.eq_ignore_ascii_case("location") && header_named(name).is_none();
-    let links = response.headers.iter().filter(|(name, value)| {
-        let whole = value.starts_with("http://") || value.starts_with("https://");
-        whole && beside(name) && signed_link(value).is_some()
-    });
-    links.map(|(name, value)| (name.as_str(), value.as_str())).next()
+    for (name, value) in &response.headers {
+        let is_url = value.starts_with("http://") || value.starts_with("https://");
+        let is_beside = !name.eq_ignore_ascii_case("location") && header_named(name).is_none();
+        if is_url && is_beside && signed_link(value).is_some() {
+            return Some((name, value));
+        }
+    }
+    None
 }
 
 /// A signed link, or the part of one that a hand-off contains: everything before the query.
 pub fn signed_link(value: &str) -> Option<&str> {
     let (place, query) = value.split_once('?')?;
-    let names = query.split('&').filter_map(|it| it.split_once('=')).map(|(name, _)| name);
-    let mut proofs = names.filter(|it| SIGNATURES.iter().any(|name| it.eq_ignore_ascii_case(name)));
-    proofs.next().map(|_| place)
+    for parameter in query.split('&') {
+        if let Some((name, _)) = parameter.split_once('=')
+            && SIGNATURES.iter().any(|signature| name.eq_ignore_ascii_case(signature))
+        {
+            return Some(place);
+        }
+    }
+    None
 }
 
 #[cfg(test)]

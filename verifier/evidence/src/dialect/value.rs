@@ -2,8 +2,11 @@
 
 use percent_encoding::percent_decode_str;
 
-use super::{ValueKind, decoded, header_named};
-use crate::Server;
+use super::{
+    encoding::decoded,
+    header::{ValueKind, header_named},
+};
+use crate::server::Server;
 
 /// What is wrong with a hand-off's value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,12 +38,12 @@ pub fn compare_values(
     stored_at: Option<&str>,
     reader: Option<Server>,
 ) -> Option<ValueFault> {
-    let names = header_named(header).map(|it| it.names);
-    match intended {
-        Some(intended) if same_meaning(got, intended, names, reader) => None,
-        Some(intended) => Some(fault(got, intended, names, stored_at)),
-        None => undeclared(got, names, stored_at?, reader),
+    let names = header_named(header).map(|header| header.names);
+    let Some(intended) = intended else { return undeclared(got, names, stored_at?, reader) };
+    if same_meaning(got, intended, names, reader) {
+        return None;
     }
+    Some(fault(got, intended, names, stored_at))
 }
 
 fn same_meaning(
@@ -52,7 +55,7 @@ fn same_meaning(
     if got == intended {
         return true;
     }
-    let decodes = reader.map_or(names == Some(ValueKind::Uri), Server::decodes);
+    let decodes = decodes(names, reader);
     let (got_path, got_query) = split_query(got, names);
     let (intended_path, intended_query) = split_query(intended, names);
     let same_path = got_path == intended_path
@@ -60,28 +63,47 @@ fn same_meaning(
     same_path && parameters(got_query) == parameters(intended_query)
 }
 
+/// Whether the server decodes a value; if it is unknown, servers decode URIs and no paths.
+fn decodes(names: Option<ValueKind>, reader: Option<Server>) -> bool {
+    match reader {
+        Some(server) => server.decodes(),
+        None => names == Some(ValueKind::Uri),
+    }
+}
+
 /// The names of a query's parameters. Signatures differ each time, so values cannot be compared.
 fn parameters(query: Option<&str>) -> Vec<&str> {
-    query
-        .into_iter()
-        .flat_map(|it| it.split('&'))
-        .map(|it| it.split('=').next().unwrap_or(it))
-        .collect()
+    let Some(query) = query else { return Vec::new() };
+    let mut names = Vec::new();
+    for parameter in query.split('&') {
+        match parameter.split_once('=') {
+            Some((name, _)) => names.push(name),
+            None => names.push(parameter),
+        }
+    }
+    names
 }
 
 /// In a URI, a `?` begins a query; a filesystem path has none.
 fn split_query(value: &str, names: Option<ValueKind>) -> (&str, Option<&str>) {
-    match (names, value.split_once('?')) {
-        (Some(ValueKind::Uri), Some((path, query))) => (path, Some(query)),
-        _ => (value, None),
+    if names == Some(ValueKind::Uri)
+        && let Some((path, query)) = value.split_once('?')
+    {
+        return (path, Some(query));
     }
+    (value, None)
 }
 
 /// Whether every `%` begins an escape, so that decoding loses nothing.
 fn is_encoded(path: &str) -> bool {
-    path.split('%')
-        .skip(1)
-        .all(|rest| rest.as_bytes().get(..2).is_some_and(|it| it.iter().all(u8::is_ascii_hexdigit)))
+    path.split('%').skip(1).all(begins_with_hex_digits)
+}
+
+fn begins_with_hex_digits(text: &str) -> bool {
+    match text.as_bytes() {
+        [first, second, ..] => first.is_ascii_hexdigit() && second.is_ascii_hexdigit(),
+        _ => false,
+    }
 }
 
 fn fault(
@@ -90,15 +112,16 @@ fn fault(
     names: Option<ValueKind>,
     stored_at: Option<&str>,
 ) -> ValueFault {
-    let joined = |path: &str| decoded(got).ends_with(path) && !decoded(intended).ends_with(path);
-    let on_disk = |path: &str| path.starts_with('/') && joined(path) || is_on_disk(got, path);
-    if names == Some(ValueKind::Uri) && stored_at.is_some_and(on_disk) {
+    let once = decoded(intended);
+    if names == Some(ValueKind::Uri)
+        && let Some(path) = stored_at
+        && (ends_with_path(got, &once, path) || is_on_disk(got, path))
+    {
         return ValueFault::FilesystemPath;
     }
     if intended.starts_with('/') && !got.starts_with(['/', '@']) && !got.contains("://") {
         return ValueFault::Relative;
     }
-    let once = decoded(intended);
     if got == once
         || decoded(got) == decoded(&once)
             && got.matches('%').count() < intended.matches('%').count()
@@ -118,13 +141,17 @@ fn fault(
     ValueFault::Other
 }
 
+/// Whether a value consists of a prefix and the file's path on disk, and the intended one does not.
+fn ends_with_path(got: &str, intended: &str, path: &str) -> bool {
+    path.starts_with('/') && decoded(got).ends_with(path) && !intended.ends_with(path)
+}
+
 /// Whether a value is an encoding of this path by the rules of a form (`+` for a space), of HTML
 /// (`&amp;`), or of Latin-1.
 fn is_encoded_otherwise(got: &str, path: &str) -> bool {
-    let form = || path.contains(' ') && decoded(&got.replace('+', " ")) == path;
-    let html = || got.contains('&') && decoded(&without_entities(got)) == path;
-    let latin = || percent_decode_str(got).map(char::from).eq(path.chars());
-    form() || html() || latin()
+    let is_form = path.contains(' ') && decoded(&got.replace('+', " ")) == path;
+    let is_html = got.contains('&') && decoded(&without_entities(got)) == path;
+    is_form || is_html || percent_decode_str(got).map(char::from).eq(path.chars())
 }
 
 /// A text with HTML entities decoded.
@@ -138,20 +165,27 @@ fn without_entities(text: &str) -> String {
         ("&#x27;", "'"),
         ("&amp;", "&"),
     ];
-    let replaced = |text: String, (entity, sign): (&str, &str)| text.replace(entity, sign);
-    ENTITIES.into_iter().fold(text.to_owned(), replaced)
+    let mut decoded = text.to_owned();
+    for (entity, sign) in ENTITIES {
+        decoded = decoded.replace(entity, sign);
+    }
+    decoded
 }
 
 /// Whether the last name has lost its beginning, as `basename` without a locale removes it, or all
 /// its non-ASCII characters.
 fn lacks_letters(got: &str, path: &str) -> bool {
-    let Some(((folder, name), (of, whole))) = got.rsplit_once('/').zip(path.rsplit_once('/'))
-    else {
+    let Some((directory, name)) = got.rsplit_once('/') else { return false };
+    let Some((intended_directory, whole)) = path.rsplit_once('/') else { return false };
+    if directory != intended_directory || name.is_empty() || name.len() >= whole.len() {
         return false;
-    };
-    let ascii = || whole.chars().filter(char::is_ascii).eq(name.chars());
-    let lost = !name.is_empty() && name.len() < whole.len();
-    lost && folder == of && (whole.ends_with(name) || ascii())
+    }
+    whole.ends_with(name) || is_ascii_of(name, whole)
+}
+
+/// Whether a name consists of the ASCII characters of another one.
+fn is_ascii_of(name: &str, whole: &str) -> bool {
+    whole.chars().filter(char::is_ascii).eq(name.chars())
 }
 
 /// Without a declared intention, only what the file's own path proves is reported.
@@ -161,14 +195,14 @@ fn undeclared(
     stored_at: &str,
     reader: Option<Server>,
 ) -> Option<ValueFault> {
-    let decodes = reader.map_or(names == Some(ValueKind::Uri), Server::decodes);
+    let decodes = decodes(names, reader);
     let name = last_name(stored_at);
     if names == Some(ValueKind::Uri) && (is_on_disk(got, stored_at) || got.starts_with("file://")) {
         return Some(ValueFault::FilesystemPath);
     }
-    let named = got.is_empty() || got.starts_with('@') || got.contains("://");
-    let named = named && names == Some(ValueKind::Uri);
-    if names.is_some() && !got.starts_with('/') && !named {
+    let has_no_path = got.is_empty() || got.starts_with('@') || got.contains("://");
+    let is_other_uri = has_no_path && names == Some(ValueKind::Uri);
+    if names.is_some() && !got.starts_with('/') && !is_other_uri {
         return Some(ValueFault::Relative);
     }
     let (path, _) = split_query(got, names);
@@ -178,8 +212,8 @@ fn undeclared(
     }
     let read_as = if decodes { decoded(last) } else { last.to_owned() };
     // A server that does not decode also treats a question mark as part of the name.
-    let raw = !decodes && last_name(got) == name;
-    if raw || read_as == name || path.starts_with('@') {
+    let is_verbatim = !decodes && last_name(got) == name;
+    if is_verbatim || read_as == name || path.starts_with('@') {
         return None;
     }
     if last == name {
@@ -191,29 +225,55 @@ fn undeclared(
     if decoded(last) == name || decoded(&read_as) == name {
         return Some(ValueFault::WronglyEncoded);
     }
-    is_rest(&read_as, name).then_some(ValueFault::Truncated)
+    if is_rest(&read_as, name) {
+        return Some(ValueFault::Truncated);
+    }
+    None
 }
 
 /// Whether a name is surely a truncated form of another one, since an app may name its file freely:
 /// it ends at a character that URLs and shells treat as special, or lacks all non-ASCII characters.
 fn is_rest(name: &str, whole: &str) -> bool {
-    let cut = whole.strip_prefix(name).is_some_and(|it| it.starts_with(['?', '#', ';', '&', ' ']));
-    !name.is_empty()
-        && name != whole
-        && (cut || whole.chars().filter(char::is_ascii).eq(name.chars()))
+    if name.is_empty() || name == whole {
+        return false;
+    }
+    if let Some(rest) = whole.strip_prefix(name)
+        && rest.starts_with(['?', '#', ';', '&', ' '])
+    {
+        return true;
+    }
+    is_ascii_of(name, whole)
 }
 
 fn last_name(path: &str) -> &str {
-    path.rsplit('/').next().unwrap_or(path)
+    match path.rsplit_once('/') {
+        Some((_, name)) => name,
+        None => path,
+    }
 }
 
 /// Whether a value is a filesystem path: the file's own, or one that leads into the file's
 /// directory from at least two levels above it.
 fn is_on_disk(got: &str, stored_at: &str) -> bool {
     let got = decoded(got);
-    let shared = got.split('/').zip(stored_at.split('/')).take_while(|(a, b)| a == b).count();
-    let last = |path: &str| path.rsplit('/').next().map(str::to_owned);
-    got == stored_at || got.starts_with('/') && shared >= 3 && last(&got) == last(stored_at)
+    if got == stored_at {
+        return true;
+    }
+    got.starts_with('/')
+        && shared_segments(&got, stored_at) >= 3
+        && last_name(&got) == last_name(stored_at)
+}
+
+/// The number of equal segments at the beginning of two paths; that before the first slash counts.
+fn shared_segments(path: &str, other: &str) -> usize {
+    let mut count = 0;
+    for (segment, other_segment) in path.split('/').zip(other.split('/')) {
+        if segment != other_segment {
+            break;
+        }
+        count += 1;
+    }
+    count
 }
 
 fn is_part(got: &str, intended: &str) -> bool {
@@ -262,11 +322,11 @@ mod tests {
         assert_eq!(uri("/files/Series%20", "/files/Series%20%231/x.jpg"), Some(Truncated));
         assert_eq!(uri("/other/c.pdf", "/files/b.pdf"), Some(Other));
         assert_eq!(uri("/b/k?sig=1", "/b/k?sig=2"), None, "a link is signed anew each time");
-        assert_eq!(uri("/b/k", "/b/k?sig=2"), Some(Truncated), "but it must be signed");
+        assert_eq!(uri("/b/k", "/b/k?sig=2"), Some(Truncated), "a link must be signed");
     }
 
     #[test]
-    fn rules_of_something_else() {
+    fn values_encoded_by_other_rules() {
         use ValueFault::{EncodedOtherwise, Other, Truncated};
         let uri =
             |got, intended| compare_values("X-Accel-Redirect", got, Some(intended), None, None);
@@ -297,7 +357,7 @@ mod tests {
     }
 
     #[test]
-    fn an_undeclared_intention_is_read_off_the_file() {
+    fn an_undeclared_intention_is_derived_from_the_file() {
         let got = |value| {
             compare_values(
                 "X-Accel-Redirect",
@@ -315,6 +375,6 @@ mod tests {
         assert_eq!(got("/p/b"), Some(ValueFault::Truncated), "cut at the space");
         assert_eq!(got("/p/b%20"), None, "cut where nothing cuts");
         assert_eq!(got("@protected"), None);
-        assert_eq!(got("/p/17"), None, "an app may call its file what it likes");
+        assert_eq!(got("/p/17"), None, "an app may choose the name of its file");
     }
 }

@@ -1,8 +1,8 @@
 //! Apache httpd with mod_xsendfile. Error pages measured with 2.4.71, older versions send HTML 2.0; values
 //! and mangled names measured with mod_xsendfile 0.12 and 1.0.
 
-use super::{ActsOn, EmptyError, Traits, ValueEncoding};
-use crate::OddName;
+use super::traits::{ActsOn, EmptyError, Traits, ValueEncoding};
+use crate::odd_name::OddName;
 
 pub(super) const TRAITS: Traits = Traits {
     id: "apache",

@@ -1,6 +1,6 @@
 //! The proxy built into the fixture.
 
-use super::{ActsOn, EmptyError, Traits, ValueEncoding};
+use super::traits::{ActsOn, EmptyError, Traits, ValueEncoding};
 
 pub(super) const TRAITS: Traits = Traits {
     id: "built-in",

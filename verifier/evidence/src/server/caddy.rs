@@ -1,7 +1,7 @@
 //! Caddy. Values and mangled names measured with 2.6.2 and 2.11.7; its own errors have no body.
 
-use super::{ActsOn, EmptyError, Traits, ValueEncoding};
-use crate::OddName;
+use super::traits::{ActsOn, EmptyError, Traits, ValueEncoding};
+use crate::odd_name::OddName;
 
 pub(super) const TRAITS: Traits = Traits {
     id: "caddy",

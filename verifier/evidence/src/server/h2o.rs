@@ -1,6 +1,6 @@
 //! H2O.
 
-use super::{ActsOn, EmptyError, Traits, ValueEncoding};
+use super::traits::{ActsOn, EmptyError, Traits, ValueEncoding};
 
 pub(super) const TRAITS: Traits = Traits {
     id: "h2o",

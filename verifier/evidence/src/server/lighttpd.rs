@@ -1,6 +1,6 @@
 //! lighttpd. Error pages and values measured with 1.4.69.
 
-use super::{ActsOn, EmptyError, Traits, ValueEncoding};
+use super::traits::{ActsOn, EmptyError, Traits, ValueEncoding};
 
 pub(super) const TRAITS: Traits = Traits {
     id: "lighttpd",

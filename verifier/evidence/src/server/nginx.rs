@@ -1,6 +1,6 @@
 //! nginx and its forks. Error pages measured with nginx 1.22.1; values are decoded since 1.5.9.
 
-use super::{ActsOn, EmptyError, Traits, ValueEncoding};
+use super::traits::{ActsOn, EmptyError, Traits, ValueEncoding};
 
 pub(super) const TRAITS: Traits = Traits {
     id: "nginx",

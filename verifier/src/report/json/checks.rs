@@ -1,52 +1,71 @@
-//! The checks in JSON, written and read.
+//! The checks in JSON, written and read: a check, its result, and the probes that it needed.
 
-use super::{Deserialize, Diagnosis, Evidence, Serialize};
-use sendfile_evidence::{Checked, Made};
-use sendfile_rules::CheckResult;
+use serde::{Deserialize, Serialize};
+
+use sendfile_evidence::{Check, Checked, Evidence, Made, ProbeId};
+use sendfile_rules::{CheckResult, Diagnosis};
 
 #[derive(Serialize, Deserialize)]
 pub(super) struct JsonCheck {
-    check: String,
-    /// `pass`, `fail`, `warning`, `skipped` or `unknown`.
-    result: String,
+    check: Check,
+    result: JsonResult,
     /// The matching rules, or the reason why the check was skipped or is unknown.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     reason: Option<String>,
     /// The probes that it needed in addition to the layers.
     #[serde(skip_serializing_if = "Vec::is_empty", default)]
-    probes: Vec<String>,
+    probes: Vec<ProbeId>,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+enum JsonResult {
+    Pass,
+    Fail,
+    Warning,
+    Skipped,
+    // The result itself is not read, only whether the check was skipped.
+    #[serde(other)]
+    Unknown,
 }
 
 /// The checks of a target.
 pub(super) fn of(evidence: &Evidence, diagnosis: &Diagnosis) -> Vec<JsonCheck> {
-    let results = diagnosis.checks.iter().map(|(_, result)| result);
-    evidence.checks.iter().zip(results).map(|(it, result)| check(it, result)).collect()
+    let mut checks = Vec::new();
+    for (checked, (_, result)) in evidence.checks.iter().zip(&diagnosis.checks) {
+        checks.push(JsonCheck::of(checked, result));
+    }
+    checks
 }
 
-fn check(it: &Checked, result: &CheckResult) -> JsonCheck {
-    let (result, reason) = match result {
-        CheckResult::Pass => ("pass", None),
-        CheckResult::Fail(rules) => ("fail", Some(rules.clone())),
-        CheckResult::Warning(rules) => ("warning", Some(rules.clone())),
-        CheckResult::Skipped(reason) => ("skipped", Some(reason.clone())),
-        CheckResult::Unknown(reason) => ("unknown", Some(reason.clone())),
-    };
-    let probes = match &it.made {
-        Made::By(probes) => probes.iter().map(ToString::to_string).collect(),
-        Made::Skipped(_) => Vec::new(),
-    };
-    JsonCheck { check: it.check.to_string(), result: result.to_owned(), reason, probes }
+/// The checks as evidence, without their results.
+pub(super) fn evidence(checks: Vec<JsonCheck>) -> Vec<Checked> {
+    checks.into_iter().map(JsonCheck::evidence).collect()
 }
 
 impl JsonCheck {
-    pub(super) fn evidence(self) -> Result<Checked, String> {
-        let made = match self.result.as_str() {
-            "skipped" => Made::Skipped(self.reason.unwrap_or_default()),
-            _ => {
-                let probes = self.probes.iter().map(|it| it.parse());
-                Made::By(probes.collect::<Result<_, _>>()?)
+    fn of(checked: &Checked, result: &CheckResult) -> Self {
+        let (result, reason) = match result {
+            CheckResult::Pass => (JsonResult::Pass, None),
+            CheckResult::Fail(rules) => (JsonResult::Fail, Some(rules)),
+            CheckResult::Warning(rules) => (JsonResult::Warning, Some(rules)),
+            CheckResult::Skipped(reason) => (JsonResult::Skipped, Some(reason)),
+            CheckResult::Unknown(reason) => (JsonResult::Unknown, Some(reason)),
+        };
+        let probes = match &checked.made {
+            Made::By(probes) => probes.clone(),
+            Made::Skipped(_) => Vec::new(),
+        };
+        Self { check: checked.check, result, reason: reason.cloned(), probes }
+    }
+
+    fn evidence(self) -> Checked {
+        let made = match self.result {
+            JsonResult::Skipped => Made::Skipped(self.reason.unwrap_or_default()),
+            JsonResult::Pass | JsonResult::Fail | JsonResult::Warning | JsonResult::Unknown => {
+                Made::By(self.probes)
             }
         };
-        Ok(Checked { check: self.check.parse()?, made })
+        Checked { check: self.check, made }
     }
 }

@@ -3,8 +3,11 @@
 
 use std::fmt;
 
-/// What is odd about a file's name.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+use strum::{EnumCount, EnumString, IntoStaticStr};
+
+/// What is odd about a file's name. It is parsed from its id, and displayed in words.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, EnumCount, EnumString, IntoStaticStr)]
+#[strum(serialize_all = "kebab-case")]
 pub enum OddName {
     /// `a b`
     Space,
@@ -38,7 +41,7 @@ pub enum OddName {
 
 impl OddName {
     /// All kinds.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; Self::COUNT] = [
         Self::Space,
         Self::Percent,
         Self::Escape,
@@ -55,29 +58,9 @@ impl OddName {
         Self::Long,
     ];
 
-    /// The kind of this name.
-    pub fn named(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|kind| kind.id() == name)
-    }
-
     /// Its name, as it stands in that of the probe after `name-`.
     pub fn id(self) -> &'static str {
-        match self {
-            Self::Space => "space",
-            Self::Percent => "percent",
-            Self::Escape => "escape",
-            Self::Question => "question",
-            Self::Hash => "hash",
-            Self::Plus => "plus",
-            Self::Semicolon => "semicolon",
-            Self::Ampersand => "ampersand",
-            Self::Quotes => "quotes",
-            Self::Nfc => "nfc",
-            Self::Nfd => "nfd",
-            Self::Dot => "dot",
-            Self::Deep => "deep",
-            Self::Long => "long",
-        }
+        self.into()
     }
 }
 
