@@ -20,7 +20,7 @@ use sendfile_evidence::{Failure, FailureKind, cause_chain};
 
 use crate::config::Trust;
 
-pub(in crate::prober) fn config(trust: &Trust) -> Result<Arc<ClientConfig>, Failure> {
+pub(crate) fn config(trust: &Trust) -> Result<Arc<ClientConfig>, Failure> {
     let provider = Arc::new(ring::default_provider());
     let builder = ClientConfig::builder_with_provider(provider.clone())
         .with_safe_default_protocol_versions()
@@ -39,7 +39,7 @@ pub(in crate::prober) fn config(trust: &Trust) -> Result<Arc<ClientConfig>, Fail
 
 /// Settings that trust no certificate, for a client that does not use TLS and would otherwise load
 /// the roots.
-pub(in crate::prober) fn none() -> Result<ClientConfig, Failure> {
+pub(crate) fn none() -> Result<ClientConfig, Failure> {
     let builder = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
         .with_safe_default_protocol_versions()
         .map_err(|error| handshake_failed(&error))?;
