@@ -3,8 +3,9 @@
 use sendfile_evidence::{Access, Check, Intent};
 use sendfile_probe::config;
 use sendfile_probe::config::{
-    Config, ConfigError, Credentials, Depth, Expectations, LocalPlaces, Metadata, Network, Places,
-    Target, Trust, expected, fixture_at, handoff, headers, storage_at, targets, urls,
+    Config, ConfigError, Credentials, Depth, Expectations, FixtureUrls, GivenUrls, LayerUrls,
+    LocalFiles, Metadata, Network, Target, Trust, expected, fixture_at, handoff, headers,
+    storage_at, targets, urls,
 };
 use sendfile_rules::Choice;
 
@@ -54,8 +55,8 @@ fn network(limits: &Limits) -> Network {
     }
 }
 
-fn local_of(args: &Verify) -> LocalPlaces {
-    LocalPlaces { configs: args.proxy_config.clone(), logs: args.error_log.clone() }
+fn local_of(args: &Verify) -> LocalFiles {
+    LocalFiles { configs: args.proxy_config.clone(), logs: args.error_log.clone() }
 }
 
 fn target_from_args(args: &Verify) -> Result<Target, ConfigError> {
@@ -63,18 +64,18 @@ fn target_from_args(args: &Verify) -> Result<Target, ConfigError> {
     let means = Credentials { options: &args.storage_option, metadata };
     let storage = args.storage.as_deref().map(|it| storage_at(it, means)).transpose()?;
     let url = |text: &Option<String>| text.as_deref().map(str::parse).transpose();
-    let places = match (&args.fixture, &args.site, &args.full) {
-        (Some(fixture), Some(site), _) => Places::Fixture {
+    let layers = match (&args.fixture, &args.site, &args.full) {
+        (Some(fixture), Some(site), _) => LayerUrls::Fixture(FixtureUrls {
             fixture: fixture_at(fixture, args.unix_socket.clone())?,
             site: site.parse()?,
             storage,
-        },
-        (_, _, Some(full)) => Places::Urls {
+        }),
+        (_, _, Some(full)) => LayerUrls::Given(GivenUrls {
             storage,
             app: url(&args.app)?,
             direct: url(&args.direct)?,
             full: full.parse()?,
-        },
+        }),
         _ => return Err(ConfigError::Nothing),
     };
     let (header, value) = args.handoff.as_deref().map(handoff).transpose()?.unwrap_or_default();
@@ -94,5 +95,5 @@ fn target_from_args(args: &Verify) -> Result<Target, ConfigError> {
         refused: urls(&args.refused)?,
         local: local_of(args),
     };
-    Ok(Target { name: "download".to_owned(), places, expectations })
+    Ok(Target { name: "download".to_owned(), layers, expectations })
 }

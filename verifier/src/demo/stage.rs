@@ -19,7 +19,7 @@ use super::{
     server::{Place, ProxyProcess},
 };
 use crate::args::DemoProxy;
-use sendfile_probe::config::{ConfigError, LocalPlaces, Target, target};
+use sendfile_probe::config::{ConfigError, LocalFiles, Target, target};
 
 /// A set-up that runs until it is dropped.
 pub struct DemoEnvironment {
@@ -30,7 +30,7 @@ pub struct DemoEnvironment {
     fixture_url: String,
     site_url: String,
     target: toml::Table,
-    local: LocalPlaces,
+    local: LocalFiles,
     folder: TempDir,
 }
 
@@ -96,7 +96,7 @@ impl DemoEnvironment {
     }
 
     /// The configurations and error logs of the proxies, to add to a target.
-    pub fn local(&self) -> LocalPlaces {
+    pub fn local(&self) -> LocalFiles {
         self.local.clone()
     }
 
@@ -245,10 +245,10 @@ impl Row {
     }
 
     /// The files that an operator of all these proxies could give.
-    fn local(&self) -> LocalPlaces {
+    fn local(&self) -> LocalFiles {
         let all = self.front.iter().chain([&self.server]).chain(&self.between);
         let (configs, logs) = all.filter_map(ProxyProcess::places).unzip();
-        LocalPlaces { configs, logs }
+        LocalFiles { configs, logs }
     }
 }
 
