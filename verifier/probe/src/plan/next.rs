@@ -62,3 +62,112 @@ fn after_checks(progress: &Progress<'_>) -> Vec<ExtraRequest> {
     requests.extend(failed_ranges(progress));
     requests
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use sendfile_evidence::{
+        Body, End, Evidence, ExtraProbe, Intent, Outcome, Probe, RequestRecord, Response, Sha256,
+    };
+
+    use super::*;
+    use crate::{
+        config::{Depth, Expectations, GivenUrls, LayerUrls, Target},
+        plan::{Handoffs, Plan, plan_of_urls},
+    };
+
+    fn plan() -> Plan {
+        let url = |text: &str| text.parse().expect("a URL");
+        let urls = GivenUrls {
+            storage: None,
+            app: Some(url("http://app/a.bin")),
+            direct: None,
+            full: url("http://site/a.bin"),
+        };
+        let target = Target {
+            name: "download".to_owned(),
+            layers: LayerUrls::Given(urls.clone()),
+            expectations: Expectations::default(),
+        };
+        plan_of_urls(&target, "0123456789abcdef".to_owned(), &urls)
+    }
+
+    fn response(status: u16) -> Probe<Response> {
+        let body = Body {
+            size: 9,
+            sha256: Sha256([0; 32]),
+            head: Vec::new(),
+            end: End::Whole,
+            gunzipped: None,
+            beyond: 0,
+            same: None,
+        };
+        Probe {
+            request: RequestRecord { method: "GET".to_owned(), ..RequestRecord::default() },
+            outcome: Outcome::Response(Response { status, headers: Vec::new(), body }),
+            took: Duration::ZERO,
+        }
+    }
+
+    fn evidence(status: u16) -> Evidence {
+        Evidence {
+            target: "download".to_owned(),
+            intent: Intent::default(),
+            dummy: None,
+            storage: Probe::skipped("no --storage was given"),
+            app: response(200),
+            direct: Probe::skipped("no --direct was given"),
+            full: response(status),
+            probes: Vec::new(),
+            checks: Vec::new(),
+            request_log: None,
+            local: Vec::new(),
+            spoofed: None,
+            certificate: None,
+        }
+    }
+
+    /// Compares the probes that are requested after so many rounds.
+    fn check(evidence: &Evidence, rounds: usize, expected: &[ProbeId]) {
+        let all: Vec<Check> = Check::all().collect();
+        let requests = next(&Progress {
+            plan: &plan(),
+            evidence,
+            rounds,
+            handoffs: &Handoffs::default(),
+            part: &|_| None,
+            depth: Depth::AsNeeded,
+            checks: &all,
+        });
+        let ids: Vec<ProbeId> = requests.iter().map(|request| request.id).collect();
+        assert_eq!(ids, expected);
+    }
+
+    #[test]
+    fn failed_download_is_narrowed_down_in_one_round() {
+        let first = [
+            ProbeId::Neighbour,
+            ProbeId::Elsewhere,
+            ProbeId::AppNeighbour,
+            ProbeId::AppElsewhere,
+            ProbeId::FreshQuery,
+            ProbeId::Again,
+            ProbeId::OtherHost,
+            ProbeId::AppEngaged,
+        ];
+        check(&evidence(404), 0, &first);
+        check(&evidence(404), 1, &[]);
+    }
+
+    #[test]
+    fn failed_check_is_followed_up() {
+        let mut evidence = evidence(200);
+        let probed = response(405);
+        let head = ExtraProbe { id: ProbeId::Head, probed, wants: None, request_log: None };
+        evidence.probes.push(head);
+        check(&evidence, 1, &[ProbeId::Again, ProbeId::AppHead]);
+        check(&evidence, 2, &[]);
+        check(&evidence, 3, &[]);
+    }
+}
