@@ -1,4 +1,5 @@
-//! From the command line or a TOML file, as written, to targets with no option left open.
+//! From the command line or a TOML file, as written, to targets with no option left open. Sends no
+//! request.
 
 use sendfile_evidence::Check;
 
@@ -20,7 +21,9 @@ pub use self::{
     local::proxy_config,
     network::{ConnectTo, Limits, Network, Resolve, Trust},
     storage::storage_at,
-    target::{Expectations, FixtureAt, LocalPlaces, Places, StorageAt, Target},
+    target::{
+        Expectations, FixtureAt, FixtureUrls, GivenUrls, LayerUrls, LocalFiles, StorageAt, Target,
+    },
     values::{expected, fixture_at, handoff, headers, urls},
 };
 
@@ -37,12 +40,12 @@ pub struct Config {
     pub concurrency: u16,
     /// How many requests to send beyond the layers.
     pub depth: Depth,
-    /// Which checks to make: those of which a rule applies.
+    /// Which checks to make: those with a selected rule.
     pub checks: Vec<Check>,
 }
 
 impl Config {
-    /// One target, with all checks, and the limits and the network as they are by default.
+    /// One target, with all checks, and the default limits and network settings.
     pub fn of(target: Target) -> Self {
         Self {
             targets: vec![target],
@@ -55,7 +58,7 @@ impl Config {
     }
 }
 
-/// How many requests are made at the same time, unless the operator says otherwise.
+/// Default of the maximum number of concurrent requests.
 pub const CONCURRENCY: u16 = 8;
 
 /// How many requests are sent beyond the four layers.

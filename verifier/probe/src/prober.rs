@@ -1,4 +1,5 @@
-//! Does all input and output: runs the probes of a plan and records the responses.
+//! Does all input and output: sends the requests that `plan` asks for and records the responses.
+//! Judges nothing, and decides no request itself.
 
 use std::sync::Arc;
 
@@ -7,18 +8,16 @@ use thiserror::Error;
 use tokio::sync::Semaphore;
 
 use crate::{
-    config::{Config, Depth, Places, StorageAt, Target},
+    config::{Config, Depth, LayerUrls, StorageAt, Target},
     plan::{
-        CheckContext, ContractError, ExtraRequest, Plan, ProbeRequest, StoragePlan,
-        as_app_for_head, checks,
-        exposure::{SPOOFED, spoofing_nonce},
-        follow_ups, further, odd_parts, past_handoff, plan_of_contract, plan_of_urls,
-        plan_without_contract,
+        ContractError, Destination, ExtraRequest, Handoffs, LayerPlan, Plan, ProbeRequest,
+        Progress, SPOOFED, StoragePlan, checks, next, plan_of_contract, plan_of_urls,
+        plan_without_contract, spoofing_nonce,
     },
 };
 use sendfile_evidence::{
-    Body, Certificate, Check, Evidence, ExtraProbe, Outcome, Probe, ProbeId, Response,
-    debug_headers, secret::Redactor,
+    Body, Certificate, Check, Evidence, ExtraProbe, LoggedRequest, Outcome, Probe, ProbeId,
+    Response, debug_headers, secret::Redactor,
 };
 
 mod body;
@@ -42,10 +41,10 @@ use self::{
 /// Why no probe can be made.
 #[derive(Debug, Error)]
 pub enum StartError {
-    /// The system gives no randomness for nonces.
+    /// The system provides no randomness for nonces.
     #[error("cannot get random numbers from the system")]
     Randomness(#[source] getrandom::Error),
-    /// The certificates that should be trusted cannot be read from their file.
+    /// The file of trusted certificates cannot be read.
     #[error("--cacert: {0}\nhint: give the path to a file of certificates in PEM format")]
     Certificates(String),
 }
@@ -61,9 +60,12 @@ pub struct Prober {
 
 impl Prober {
     /// A prober for a configuration.
+    ///
+    /// # Errors
+    ///
+    /// [`StartError`] if no probe can be made.
     pub fn new(config: &Config) -> Result<Self, StartError> {
-        let trusted = connect::tls::check(&config.network.trust);
-        trusted.map_err(StartError::Certificates)?;
+        connect::tls::check(&config.network.trust).map_err(StartError::Certificates)?;
         let mut salt = [0; 16];
         getrandom::fill(&mut salt).map_err(StartError::Randomness)?;
         let client = Client {
@@ -72,247 +74,61 @@ impl Prober {
             redactor: Redactor::new(salt),
             permits: Semaphore::new(config.concurrency.into()),
         };
-        let checks = config.checks.clone();
         Ok(Self {
             client,
             concurrency: config.concurrency.into(),
             depth: config.depth,
-            checks,
+            checks: config.checks.clone(),
             salt,
         })
     }
 
     /// Collects the evidence about a target: the four layers, `full` first, then the probes that
     /// narrow down the possible causes.
+    ///
+    /// # Errors
+    ///
+    /// [`ContractError`] if the response of the target's fixture is not a contract.
     pub async fn examine(&self, target: &Target) -> Result<Evidence, ContractError> {
-        let paths = target.expectations.local.logs.clone();
-        let logs =
-            storage::on_a_thread(self.client.limits.timeout, move || Logs::begin(&paths)).await;
-        let mut plan = self.plan(target).await?;
-        plan.size = self.size(&plan).await;
-        let (mut evidence, download, app) = self.layers(&plan).await;
-        plan.handoff = app.handoff;
+        let files = &target.expectations.local;
+        let paths = files.logs.clone();
+        let timeout = self.client.limits.timeout;
+        let logs = storage::on_a_thread(timeout, move || Logs::begin(&paths)).await;
+        let plan = self.plan(target).await?;
+        let mut run = Run::of_layers(self, &plan).await;
         if let Some(fixture) = &plan.fixture {
-            evidence.request_log = self.control().request_log(fixture, &plan.nonce).await;
+            run.evidence.request_log = self.control().request_log(fixture, &plan.nonce).await;
         }
-        self.beyond_layers(&plan, &mut evidence, &download).await;
-        let places = &target.expectations.local;
+        run.send_extra_requests().await;
+        let mut evidence = run.evidence;
         evidence.local = debug_headers::facts(&evidence);
-        evidence.local.extend(local::examine(places, logs, &evidence, &self.client).await);
+        evidence.local.extend(local::examine(files, logs, &evidence, &self.client).await);
         if plan.dummy.is_none() {
             evidence.forget_file();
         }
         Ok(evidence)
     }
 
-    /// Runs the probes that narrow down the possible causes, and those that the checks need.
-    async fn beyond_layers(&self, plan: &Plan, evidence: &mut Evidence, download: &Trace) {
-        let part = |range| download.part(range);
-        let (depth, wanted, part) = (self.depth, self.checks.as_slice(), &part);
-        let mut asks = further(plan, evidence, depth);
-        let scene = CheckContext { plan, evidence: &*evidence, depth, checks: wanted, part };
-        evidence.checks = checks(&scene, &mut asks);
-        let cap = self.cap(plan);
-        let (probes, over_tls) =
-            tokio::join!(self.further(plan, asks, download), self.over_tls(plan, cap));
-        evidence.probes = probes;
-        evidence.spoofed = self.spoofed(plan, evidence).await;
-        if let Some((certificate, http2)) = over_tls {
-            evidence.certificate = certificate;
-            let (id, wants, journal) = (ProbeId::Http2, None, None);
-            evidence.probes.push(ExtraProbe { id, probed: http2, wants, request_log: journal });
-        }
-        let scene = CheckContext { plan, evidence: &*evidence, depth, checks: wanted, part };
-        let mut asks = follow_ups(&scene);
-        let parts = odd_parts(evidence);
-        if !parts.is_empty() {
-            let store = self.client.store_itself(&plan.storage, self.nonce()).await;
-            asks.extend(past_handoff(&scene, &parts, store.as_ref()));
-        }
-        let (follow_ups, handoffs): (Vec<_>, Vec<_>) =
-            self.with_handoffs(plan, asks, download).await.into_iter().unzip();
-        let mut handed_over = follow_ups.iter().zip(handoffs);
-        let for_head = handed_over.find(|(it, _)| it.id == ProbeId::AppHead).and_then(|it| it.1);
-        evidence.probes.extend(follow_ups);
-        if let Some(handoff) = for_head {
-            let asks = as_app_for_head(plan, &handoff);
-            evidence.probes.extend(self.further(plan, asks, download).await);
-        }
+    /// Collects the evidence about several targets, in order, a few at a time.
+    pub async fn examine_all(&self, targets: &[Target]) -> Vec<Result<Evidence, ContractError>> {
+        let examined = stream::iter(targets).map(|target| self.examine(target));
+        examined.buffered(self.concurrency).collect().await
     }
 
     /// Makes the plan: from the fixture's contract, or from the URLs given for each layer.
     async fn plan(&self, target: &Target) -> Result<Plan, ContractError> {
-        match &target.places {
-            Places::Fixture { fixture, site, storage } => {
-                let (nonce, storage) = (self.nonce(), storage.as_ref());
-                match self.control().contract(fixture).await {
-                    Ok(contract) => {
-                        plan_of_contract(target, nonce, &contract, fixture, site, storage)
-                    }
-                    Err(error @ ContractError::Unreachable { .. }) => {
-                        plan_without_contract(target, nonce, fixture, site).ok_or(error)
-                    }
-                    Err(error) => Err(error),
-                }
-            }
-            Places::Urls { storage, app, direct, full } => Ok(plan_of_urls(
-                target,
-                self.nonce(),
-                storage.as_ref(),
-                app.as_ref(),
-                direct.as_ref(),
-                full,
-            )),
-        }
-    }
-
-    /// Collects the evidence about several targets, in order, a few at a time.
-    pub async fn examine_all(&self, targets: &[Target]) -> Vec<Result<Evidence, ContractError>> {
-        let all = stream::iter(targets).map(|it| self.examine(it));
-        all.buffered(self.concurrency).collect().await
-    }
-
-    /// Probes the layers; also returns the traces of the download and of the app's response, which
-    /// evidence does not contain.
-    async fn layers(&self, plan: &Plan) -> (Evidence, Trace, Trace) {
-        let cap = self.cap(plan);
-        let (mut full, full_trace) = self.client.ask(&plan.full, &plan.nonce, cap).await;
-        let (storage, app, direct) = tokio::join!(
-            self.storage(&plan.storage, cap),
-            self.layer(&plan.app, cap),
-            self.layer(&plan.direct, cap)
-        );
-        let ((mut storage, storage_trace), (app, app_trace), (mut direct, direct_trace)) =
-            (storage, app, direct);
-        let dummy = plan.dummy.clone().or_else(|| expected(&storage, &direct, &full));
-        if let Some(dummy) = &dummy {
-            let bodies = [
-                (body_of(&mut storage.outcome), &storage_trace),
-                (response_of(&mut direct.outcome), &direct_trace),
-                (response_of(&mut full.outcome), &full_trace),
-            ];
-            compare(dummy, bodies.into_iter().filter_map(|(body, trace)| Some((body?, trace))));
-        }
-        let evidence = Evidence {
-            target: plan.target.clone(),
-            intent: plan.intent(&self.client.redactor),
-            dummy,
-            storage,
-            app,
-            direct,
-            full,
-            probes: Vec::new(),
-            checks: Vec::new(),
-            request_log: None,
-            local: Vec::new(),
-            spoofed: None,
-            certificate: None,
+        let nonce = self.nonce();
+        let urls = match &target.layers {
+            LayerUrls::Given(urls) => return Ok(plan_of_urls(target, nonce, urls)),
+            LayerUrls::Fixture(urls) => urls,
         };
-        (evidence, full_trace, app_trace)
-    }
-
-    /// How many bytes of a body to read.
-    fn cap(&self, plan: &Plan) -> u64 {
-        self.client.limits.cap(plan.size)
-    }
-
-    /// The file's size, if the contract or the disk provides it.
-    async fn size(&self, plan: &Plan) -> Option<u64> {
-        if let Some(dummy) = &plan.dummy {
-            return Some(dummy.size);
+        match self.control().contract(&urls.fixture).await {
+            Ok(contract) => plan_of_contract(target, nonce, &contract, urls),
+            Err(error @ ContractError::Unreachable { .. }) => {
+                plan_without_contract(target, nonce, urls).ok_or(error)
+            }
+            Err(error) => Err(error),
         }
-        let StoragePlan::Read(StorageAt::File(path)) = &plan.storage else { return None };
-        let path = path.clone();
-        storage::on_a_thread(self.client.limits.timeout, move || storage::size(&path)).await?
-    }
-
-    async fn layer(
-        &self,
-        ask: &Result<ProbeRequest, &'static str>,
-        cap: u64,
-    ) -> (Probe<Response>, Trace) {
-        match ask {
-            Ok(ask) => self.client.ask(ask, &self.nonce(), cap).await,
-            Err(reason) => (Probe::skipped(*reason), Trace::default()),
-        }
-    }
-
-    async fn storage(&self, plan: &StoragePlan, cap: u64) -> (Probe<Body>, Trace) {
-        match plan {
-            StoragePlan::Skip(reason) => (Probe::skipped(*reason), Trace::default()),
-            StoragePlan::Read(StorageAt::File(path)) => {
-                storage::read_file(path, &self.client.limits, cap, &self.client.redactor).await
-            }
-            StoragePlan::Read(StorageAt::Http(url, authorization)) => {
-                let ask = store::with_authorization(url, authorization.as_ref());
-                let (probed, trace) = self.client.ask(&ask, &self.nonce(), cap).await;
-                (storage::of_response(probed), trace)
-            }
-            StoragePlan::Read(StorageAt::Bucket(at)) => {
-                self.client.read_object(at, self.nonce(), cap).await
-            }
-            StoragePlan::Fixture { fixture, name } => {
-                (self.control().read_back(fixture, name).await, Trace::default())
-            }
-        }
-    }
-
-    async fn further(
-        &self,
-        plan: &Plan,
-        asks: Vec<ExtraRequest>,
-        download: &Trace,
-    ) -> Vec<ExtraProbe> {
-        let made = self.with_handoffs(plan, asks, download).await;
-        made.into_iter().map(|(further, _)| further).collect()
-    }
-
-    /// The same, each with the hand-off including the signature that evidence omits.
-    async fn with_handoffs(
-        &self,
-        plan: &Plan,
-        asks: Vec<ExtraRequest>,
-        download: &Trace,
-    ) -> Vec<(ExtraProbe, Option<String>)> {
-        let cap = self.cap(plan);
-        // The client's permits limit how many run at once, whatever their order.
-        let made = asks.into_iter().map(async |ExtraRequest { id, ask, wants, most }| {
-            let cap = most.map_or(cap, |most| cap.min(most));
-            let nonce = self.nonce();
-            let (mut probed, trace) = self.client.ask(&ask, &nonce, cap).await;
-            if let Outcome::Response(it) = &mut probed.outcome {
-                // A body that is not read to its end can only be compared.
-                it.body.same = most.map(|_| trace.same(download));
-            }
-            // The sender matters only if the response differs.
-            let right = plan.dummy.as_ref().map(|it| it.sha256);
-            let other = probed.response().is_some_and(|it| Some(it.body.sha256) != right);
-            let matters = id == ProbeId::WithoutQuery && other;
-            let journal = match plan.fixture.as_ref().filter(|_| matters) {
-                Some(fixture) => self.control().request_log(fixture, &nonce).await,
-                None => None,
-            };
-            (ExtraProbe { id, probed, wants, request_log: journal }, trace.handoff)
-        });
-        join_all(made).await
-    }
-
-    /// What the fixture's request log shows about the client that chooses the hand-off itself.
-    async fn spoofed(&self, plan: &Plan, evidence: &Evidence) -> Option<Vec<String>> {
-        evidence.probed(ProbeId::Spoofed)?;
-        let fixture = plan.fixture.as_ref()?;
-        self.control().reached(fixture, &spoofing_nonce(plan), &SPOOFED).await
-    }
-
-    /// Probes that apply only to a site with TLS: its certificate, and HTTP/2.
-    async fn over_tls(
-        &self,
-        plan: &Plan,
-        cap: u64,
-    ) -> Option<(Option<Certificate>, Probe<Response>)> {
-        let wanted = self.checks.contains(&Check::Tls) || self.checks.contains(&Check::Protocol);
-        let ask = Some(&plan.full).filter(|it| it.url.is_https() && wanted)?;
-        Some(self.client.ask_http2(ask, &self.nonce(), cap).await)
     }
 
     fn control(&self) -> contract::Control<'_> {
@@ -328,5 +144,221 @@ impl Prober {
             bytes.copy_from_slice(&self.salt[..8]);
         }
         format!("{:016x}", u64::from_be_bytes(bytes))
+    }
+}
+
+/// The probes of one target: the evidence so far, and what evidence must not contain.
+struct Run<'a> {
+    prober: &'a Prober,
+    plan: &'a Plan,
+    /// Maximum number of bytes of a body to read.
+    cap: u64,
+    evidence: Evidence,
+    /// The trace of the download, to compare other bodies with.
+    download: Trace,
+    handoffs: Handoffs,
+}
+
+/// The result of an extra request.
+struct Sent {
+    probe: ExtraProbe,
+    /// The hand-off in the response, including the signature that evidence omits.
+    handoff: Option<String>,
+    /// The site's certificate, if it was inspected.
+    certificate: Option<Certificate>,
+}
+
+impl<'a> Run<'a> {
+    /// Probes the layers.
+    async fn of_layers(prober: &'a Prober, plan: &'a Plan) -> Self {
+        let client = &prober.client;
+        let cap = client.limits.cap(prober.size(plan).await);
+        let (mut full, full_trace) = client.ask(&plan.full, &plan.nonce, cap).await;
+        let (storage, app, direct) = tokio::join!(
+            prober.storage(&plan.storage, cap),
+            prober.layer(&plan.app, cap),
+            prober.layer(&plan.direct, cap)
+        );
+        let ((mut storage, storage_trace), (app, app_trace), (mut direct, direct_trace)) =
+            (storage, app, direct);
+        let dummy = plan.dummy.clone().or_else(|| expected(&storage, &direct, &full));
+        if let Some(dummy) = &dummy {
+            let bodies = [
+                (body_of(&mut storage.outcome), &storage_trace),
+                (response_of(&mut direct.outcome), &direct_trace),
+                (response_of(&mut full.outcome), &full_trace),
+            ];
+            compare(dummy, bodies.into_iter().filter_map(|(body, trace)| Some((body?, trace))));
+        }
+        let evidence = Evidence {
+            target: plan.target.clone(),
+            intent: plan.intent(&client.redactor),
+            dummy,
+            storage,
+            app,
+            direct,
+            full,
+            probes: Vec::new(),
+            checks: Vec::new(),
+            request_log: None,
+            local: Vec::new(),
+            spoofed: None,
+            certificate: None,
+        };
+        let handoffs = Handoffs { get: app_trace.handoff, head: None };
+        Self { prober, plan, cap, evidence, download: full_trace, handoffs }
+    }
+
+    /// Sends what the plan asks for beyond the layers, round by round.
+    async fn send_extra_requests(&mut self) {
+        self.evidence.checks = self.planned(checks, 0);
+        for rounds in 0.. {
+            let requests = self.planned(next, rounds);
+            if requests.is_empty() {
+                return;
+            }
+            self.send_round(&requests).await;
+        }
+    }
+
+    /// The result of a function that plans, given what is known after this many rounds.
+    fn planned<T>(&self, function: fn(&Progress<'_>) -> T, rounds: usize) -> T {
+        function(&Progress {
+            plan: self.plan,
+            evidence: &self.evidence,
+            rounds,
+            handoffs: &self.handoffs,
+            part: &|range| self.download.part(range),
+            depth: self.prober.depth,
+            checks: &self.prober.checks,
+        })
+    }
+
+    /// Sends requests at the same time, as far as the client's permits allow, and records the
+    /// responses in the order of the requests.
+    async fn send_round(&mut self, requests: &[ExtraRequest]) {
+        let store = self.store_request(requests).await;
+        let sending = requests.iter().map(|request| self.send(request, store.as_ref()));
+        let all: Vec<Option<Sent>> = join_all(sending).await;
+        for Sent { probe, handoff, certificate } in all.into_iter().flatten() {
+            if probe.id == ProbeId::AppHead {
+                self.handoffs.head = handoff;
+            }
+            if certificate.is_some() {
+                self.evidence.certificate = certificate;
+            }
+            self.evidence.probes.push(probe);
+        }
+        if requests.iter().any(|request| request.id == ProbeId::Spoofed) {
+            self.evidence.spoofed = self.spoofed().await;
+        }
+    }
+
+    /// The request for the file at the store itself, if one of these is sent there.
+    async fn store_request(&self, requests: &[ExtraRequest]) -> Option<ProbeRequest> {
+        for request in requests {
+            if let Destination::Store(_) = request.destination {
+                let nonce = self.prober.nonce();
+                return self.prober.client.store_itself(&self.plan.storage, nonce).await;
+            }
+        }
+        None
+    }
+
+    /// Sends one request; `None` if it is for the store itself, and the storage is not one or the
+    /// link to it cannot be signed.
+    async fn send(&self, request: &ExtraRequest, store: Option<&ProbeRequest>) -> Option<Sent> {
+        let client = &self.prober.client;
+        let cap = request.max_bytes.map_or(self.cap, |max_bytes| self.cap.min(max_bytes));
+        let nonce = self.prober.nonce();
+        let mut certificate = None;
+        let (mut probed, trace) = match &request.destination {
+            Destination::Http1(to_url) => client.ask(to_url, &nonce, cap).await,
+            Destination::Http2(to_url) => {
+                let (inspected, probed) = client.ask_http2(to_url, &nonce, cap).await;
+                certificate = inspected;
+                (probed, Trace::default())
+            }
+            Destination::Store(headers) => {
+                let mut to_store = store?.clone();
+                to_store.headers.extend_from_slice(headers);
+                client.ask(&to_store, &nonce, cap).await
+            }
+        };
+        if let Outcome::Response(response) = &mut probed.outcome
+            && request.max_bytes.is_some()
+        {
+            // A body that is not read to its end can only be compared.
+            response.body.same = Some(trace.same(&self.download));
+        }
+        let request_log = self.senders(request.id, &probed, &nonce).await;
+        let probe = ExtraProbe { id: request.id, probed, wants: request.expected, request_log };
+        Some(Sent { probe, handoff: trace.handoff, certificate })
+    }
+
+    /// The fixture's log entries for a request without the unique query. They show who sent the
+    /// response, which matters only if it differs.
+    async fn senders(
+        &self,
+        id: ProbeId,
+        probed: &Probe<Response>,
+        nonce: &str,
+    ) -> Option<Vec<LoggedRequest>> {
+        if id != ProbeId::WithoutQuery {
+            return None;
+        }
+        let response = probed.response()?;
+        let expected = self.plan.dummy.as_ref().map(|dummy| dummy.sha256);
+        if expected == Some(response.body.sha256) {
+            return None;
+        }
+        let fixture = self.plan.fixture.as_ref()?;
+        self.prober.control().request_log(fixture, nonce).await
+    }
+
+    /// What the fixture's request log shows about the client that chooses the hand-off itself.
+    async fn spoofed(&self) -> Option<Vec<String>> {
+        let fixture = self.plan.fixture.as_ref()?;
+        let nonce = spoofing_nonce(self.plan);
+        self.prober.control().reached(fixture, &nonce, &SPOOFED).await
+    }
+}
+
+impl Prober {
+    /// The file's size, if the contract or the disk provides it.
+    async fn size(&self, plan: &Plan) -> Option<u64> {
+        if let Some(dummy) = &plan.dummy {
+            return Some(dummy.size);
+        }
+        let StoragePlan::Read(StorageAt::File(path)) = &plan.storage else { return None };
+        let path = path.clone();
+        storage::on_a_thread(self.client.limits.timeout, move || storage::size(&path)).await?
+    }
+
+    async fn layer(&self, layer: &LayerPlan, cap: u64) -> (Probe<Response>, Trace) {
+        match layer {
+            LayerPlan::Request(request) => self.client.ask(request, &self.nonce(), cap).await,
+            LayerPlan::Skip(reason) => (Probe::skipped(*reason), Trace::default()),
+        }
+    }
+
+    async fn storage(&self, storage: &StoragePlan, cap: u64) -> (Probe<Body>, Trace) {
+        match storage {
+            StoragePlan::Skip(reason) => (Probe::skipped(*reason), Trace::default()),
+            StoragePlan::Read(StorageAt::File(path)) => {
+                storage::read_file(path, &self.client.limits, cap, &self.client.redactor).await
+            }
+            StoragePlan::Read(StorageAt::Http(url, authorization)) => {
+                let request = store::with_authorization(url, authorization.as_ref());
+                let (probed, trace) = self.client.ask(&request, &self.nonce(), cap).await;
+                (storage::of_response(probed), trace)
+            }
+            StoragePlan::Read(StorageAt::Bucket(bucket)) => {
+                self.client.read_object(bucket, self.nonce(), cap).await
+            }
+            StoragePlan::Fixture { fixture, name } => {
+                (self.control().read_back(fixture, name).await, Trace::default())
+            }
+        }
     }
 }

@@ -3,9 +3,9 @@
 use sendfile_evidence::{Access, Check, Intent};
 use sendfile_probe::{
     config::{
-        self, Config, ConfigError, Credentials, Depth, Expectations, LocalPlaces, MetadataService,
-        Network, Places, StorageAt, Target, Trust, expected, fixture_at, handoff, headers,
-        storage_at, targets, urls,
+        self, Config, ConfigError, Credentials, Depth, Expectations, FixtureUrls, GivenUrls,
+        LayerUrls, LocalFiles, MetadataService, Network, StorageAt, Target, Trust, expected,
+        fixture_at, handoff, headers, storage_at, targets, urls,
     },
     url::{Url, UrlError},
 };
@@ -76,30 +76,30 @@ fn network(limits: &Limits) -> Network {
     }
 }
 
-fn local_of(args: &Verify) -> LocalPlaces {
-    LocalPlaces { configs: args.proxy_config.clone(), logs: args.error_log.clone() }
+fn local_of(args: &Verify) -> LocalFiles {
+    LocalFiles { configs: args.proxy_config.clone(), logs: args.error_log.clone() }
 }
 
 /// The target that the options describe.
 fn target_of(args: &Verify) -> Result<Target, ArgsError> {
-    let places = places(args)?;
+    let layers = layers(args)?;
     let expectations = expectations(args)?;
-    Ok(Target { name: "download".to_owned(), places, expectations })
+    Ok(Target { name: "download".to_owned(), layers, expectations })
 }
 
-fn places(args: &Verify) -> Result<Places, ArgsError> {
+fn layers(args: &Verify) -> Result<LayerUrls, ArgsError> {
     let storage = storage(args)?;
     match (&args.fixture, &args.site, &args.full) {
         (Some(fixture), Some(site), _) => {
             let fixture = fixture_at(fixture, args.unix_socket.clone()).in_option("--fixture")?;
             let site = site.parse::<Url>().in_option("--site")?;
-            Ok(Places::Fixture { fixture, site, storage })
+            Ok(LayerUrls::Fixture(FixtureUrls { fixture, site, storage }))
         }
         (_, _, Some(full)) => {
             let app = optional_url(args.app.as_deref()).in_option("--app")?;
             let direct = optional_url(args.direct.as_deref()).in_option("--direct")?;
             let full = full.parse::<Url>().in_option("--full")?;
-            Ok(Places::Urls { storage, app, direct, full })
+            Ok(LayerUrls::Given(GivenUrls { storage, app, direct, full }))
         }
         _ => Err(ConfigError::Nothing.into()),
     }

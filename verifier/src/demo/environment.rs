@@ -12,7 +12,7 @@ use std::{
 use flate2::{Compression, write::GzEncoder};
 use sendfile_evidence::Server;
 use sendfile_fixture::{Address, Dialect, Escape, Fixture, Header, Running, StartError};
-use sendfile_probe::config::{ConfigError, LocalPlaces, Target, target};
+use sendfile_probe::config::{ConfigError, LocalFiles, Target, target};
 use tempfile::TempDir;
 
 use super::{
@@ -43,7 +43,7 @@ pub struct DemoEnvironment {
     fixture_url: String,
     site_url: String,
     target: toml::Table,
-    local: LocalPlaces,
+    local: LocalFiles,
     directory: TempDir,
 }
 
@@ -111,7 +111,7 @@ impl DemoEnvironment {
     }
 
     /// The configurations and error logs of the proxies, to add to a target.
-    pub fn local(&self) -> LocalPlaces {
+    pub fn local(&self) -> LocalFiles {
         self.local.clone()
     }
 
@@ -314,8 +314,8 @@ impl Hops {
     }
 
     /// The files that an operator of all these proxies could give.
-    fn local_places(&self) -> LocalPlaces {
-        let mut places = LocalPlaces::default();
+    fn local_places(&self) -> LocalFiles {
+        let mut places = LocalFiles::default();
         for proxy in self.front.iter().chain([&self.proxy]).chain(&self.between) {
             if let Some(proxy) = proxy.installed() {
                 places.configs.push(proxy.config());

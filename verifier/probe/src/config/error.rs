@@ -74,12 +74,14 @@ pub enum ConfigError {
 }
 
 /// The name in a list that is most similar to a misspelt one, if it is similar enough.
-pub fn nearest<'a>(wrong: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
-    let distance = |it: &str| strsim::levenshtein(it, wrong);
-    known
-        .into_iter()
-        .map(|it| (distance(it), it))
-        .min()
-        .filter(|(far, it)| *far <= it.len() / 3 + 1)
-        .map(|(_, it)| it)
+pub fn nearest<'a>(misspelt: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    let mut nearest: Option<(usize, &str)> = None;
+    for name in known {
+        let candidate = (strsim::levenshtein(name, misspelt), name);
+        if nearest.is_none_or(|best| candidate < best) {
+            nearest = Some(candidate);
+        }
+    }
+    let (distance, name) = nearest?;
+    if distance <= name.len() / 3 + 1 { Some(name) } else { None }
 }

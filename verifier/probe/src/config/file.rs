@@ -1,4 +1,5 @@
-//! The TOML file of targets that the operator writes.
+//! The TOML file of targets that the operator writes. Knows its keys; the syntax of their values is
+//! that of the flags, in `values`, `storage` and `local`.
 //!
 //! ```toml
 //! [targets.downloads]
@@ -20,10 +21,65 @@ use super::{
     error::{ConfigError, nearest},
     local::proxy_config,
     storage::storage_at,
-    target::{Expectations, LocalPlaces, Places, Target},
-    values::{expected, fixture_at, handoff, headers},
+    target::{Expectations, FixtureUrls, GivenUrls, LayerUrls, LocalFiles, StorageAt, Target},
+    values::{expected, fixture_at, handoff, headers, urls},
 };
-use sendfile_evidence::{Access, CERT_DAYS, Intent};
+use crate::url::{Url, UrlError};
+use sendfile_evidence::{Access, CERT_DAYS, Intent, Server};
+
+/// The targets of the file, or only the named ones.
+///
+/// # Errors
+///
+/// [`ConfigError`] if the file cannot be read, is not a valid configuration, or lacks a named
+/// target.
+pub fn targets(path: &Path, named: &[String]) -> Result<Vec<Target>, ConfigError> {
+    let written = read(path)?;
+    for name in named {
+        if !written.targets.contains_key(name) {
+            let known: Vec<&str> = written.targets.keys().map(String::as_str).collect();
+            let problem = format!("not in `{}`, which has {}", path.display(), known.join(", "));
+            let hint = "give --target the name of a table `[targets.NAME]`";
+            return Err(invalid(name, &problem, hint));
+        }
+    }
+    let mut targets = Vec::new();
+    for (name, target) in written.targets {
+        if named.is_empty() || named.contains(&name) {
+            targets.push(target.read(name)?);
+        }
+    }
+    Ok(targets)
+}
+
+/// The target that a table describes, with the keys of the file.
+///
+/// # Errors
+///
+/// [`ConfigError`] if the table is not a valid target.
+pub fn target(name: &str, table: toml::Table) -> Result<Target, ConfigError> {
+    let written: WrittenTarget = match table.try_into() {
+        Ok(written) => written,
+        Err(error) => {
+            let hint = "use the keys of a target in a --config file";
+            return Err(invalid(name, error.message(), hint));
+        }
+    };
+    written.read(name.to_owned())
+}
+
+fn read(path: &Path) -> Result<Written, ConfigError> {
+    let text = match std::fs::read_to_string(path) {
+        Ok(text) => text,
+        Err(source) => return Err(ConfigError::Unreadable { path: path.to_owned(), source }),
+    };
+    let problem = match toml::from_str::<Written>(&text) {
+        Ok(written) if !written.targets.is_empty() => return Ok(written),
+        Ok(_) => "no target\nhint: add a table, e.g. `[targets.downloads]`".to_owned(),
+        Err(error) => problem(&text, &error),
+    };
+    Err(ConfigError::NotUnderstood { path: path.to_owned(), problem })
+}
 
 /// Values by name.
 type Named<T> = BTreeMap<String, T>;
@@ -70,54 +126,14 @@ struct WrittenTarget {
     error_log: Vec<PathBuf>,
 }
 
-/// The targets of the file, or only the named ones.
-pub fn targets(path: &Path, named: &[String]) -> Result<Vec<Target>, ConfigError> {
-    let text = std::fs::read_to_string(path)
-        .map_err(|source| ConfigError::Unreadable { path: path.to_owned(), source })?;
-    let written: Written = toml::from_str(&text).map_err(|error| ConfigError::NotUnderstood {
-        path: path.to_owned(),
-        problem: problem(&text, &error),
-    })?;
-    if written.targets.is_empty() {
-        return Err(ConfigError::NotUnderstood {
-            path: path.to_owned(),
-            problem: "no target\nhint: add a table, e.g. `[targets.downloads]`".to_owned(),
-        });
-    }
-    if let Some(missing) = named.iter().find(|name| !written.targets.contains_key(*name)) {
-        let known: Vec<&str> = written.targets.keys().map(String::as_str).collect();
-        return Err(wrong(
-            missing,
-            &format!("not in `{}`, which has {}", path.display(), known.join(", ")),
-            "give --target the name of a table `[targets.NAME]`",
-        ));
-    }
-    let chosen =
-        written.targets.into_iter().filter(|(name, _)| named.is_empty() || named.contains(name));
-    chosen.map(|(name, target)| target.read(name)).collect()
-}
-
-/// The target that a table describes, with the keys of the file.
-pub fn target(name: &str, table: toml::Table) -> Result<Target, ConfigError> {
-    let written: Result<WrittenTarget, _> = table.try_into();
-    let written = written.map_err(|error| {
-        wrong(name, error.message(), "use the keys of a target in a --config file")
-    })?;
-    written.read(name.to_owned())
-}
-
 impl WrittenTarget {
     fn read(self, name: String) -> Result<Target, ConfigError> {
-        let places = self.places(&name)?;
-        let (header, value) = self.handoff.as_deref().map(handoff).transpose()?.unwrap_or_default();
-        let urls =
-            |list: &[String]| list.iter().map(|it| it.parse()).collect::<Result<Vec<_>, _>>();
-        let configs: Result<Vec<_>, String> =
-            self.proxy_config.iter().map(|it| proxy_config(it)).collect();
-        let not_a_config = |problem: String| {
-            wrong(&name, &problem, "write `proxy-config = [\"nginx:/etc/nginx/nginx.conf\"]`")
+        let layers = self.layers(&name)?;
+        let (header, value) = match &self.handoff {
+            Some(line) => handoff(line)?,
+            None => (None, None),
         };
-        let method = self.full_method.as_deref().unwrap_or("GET").parse();
+        let configs = self.proxy_configs();
         let expectations = Expectations {
             intent: Intent {
                 header,
@@ -128,56 +144,88 @@ impl WrittenTarget {
             },
             app_headers: headers(&self.app_headers)?,
             full_headers: headers(&self.full_headers)?,
-            full_method: method.map_err(|_| {
-                wrong(&name, "`full-method` is not an HTTP method", "write GET, HEAD or POST")
-            })?,
+            full_method: self.method(&name)?,
             inner: urls(&self.inner)?,
             refused: urls(&self.refused)?,
             unix_socket: self.unix_socket,
-            local: LocalPlaces { configs: configs.map_err(not_a_config)?, logs: self.error_log },
+            local: LocalFiles {
+                configs: configs.map_err(|problem| invalid(&name, &problem, CONFIG_HINT))?,
+                logs: self.error_log,
+            },
         };
-        Ok(Target { name, places, expectations })
+        Ok(Target { name, layers, expectations })
     }
 
-    fn places(&self, name: &str) -> Result<Places, ConfigError> {
-        let metadata = if self.storage_metadata {
-            MetadataService::Enabled
-        } else {
-            MetadataService::Disabled
-        };
-        let options: Vec<_> = self.storage_options.clone().into_iter().collect();
-        let means = Credentials { options: &options, metadata };
-        let storage = self.storage.as_deref().map(|it| storage_at(it, means)).transpose()?;
-        let url = |text: &Option<String>| text.as_deref().map(str::parse).transpose();
+    fn method(&self, name: &str) -> Result<http::Method, ConfigError> {
+        let Some(text) = &self.full_method else { return Ok(http::Method::GET) };
+        match text.parse() {
+            Ok(method) => Ok(method),
+            Err(_) => {
+                let hint = "write GET, HEAD or POST";
+                Err(invalid(name, "`full-method` is not an HTTP method", hint))
+            }
+        }
+    }
+
+    fn proxy_configs(&self) -> Result<Vec<(Server, PathBuf)>, String> {
+        self.proxy_config.iter().map(|text| proxy_config(text)).collect()
+    }
+
+    fn layers(&self, name: &str) -> Result<LayerUrls, ConfigError> {
+        let storage = self.storage()?;
         match (&self.fixture, &self.site, &self.full) {
-            (Some(fixture), Some(site), None) => Ok(Places::Fixture {
+            (Some(fixture), Some(site), None) => Ok(LayerUrls::Fixture(FixtureUrls {
                 fixture: fixture_at(fixture, self.unix_socket.clone())?,
                 site: site.parse()?,
                 storage,
-            }),
-            (None, None, Some(full)) => Ok(Places::Urls {
+            })),
+            (None, None, Some(full)) => Ok(LayerUrls::Given(GivenUrls {
                 storage,
-                app: url(&self.app)?,
-                direct: url(&self.direct)?,
+                app: optional_url(self.app.as_deref())?,
+                direct: optional_url(self.direct.as_deref())?,
                 full: full.parse()?,
-            }),
-            _ => Err(wrong(
+            })),
+            _ => Err(invalid(
                 name,
                 "set either `fixture` and `site`, or `full`",
                 "e.g. `fixture = \"http://127.0.0.1:8000\"` and `site = \"https://example.org\"`",
             )),
         }
     }
+
+    fn storage(&self) -> Result<Option<StorageAt>, ConfigError> {
+        let Some(text) = &self.storage else { return Ok(None) };
+        let metadata = if self.storage_metadata {
+            MetadataService::Enabled
+        } else {
+            MetadataService::Disabled
+        };
+        let options: Vec<_> = self.storage_options.clone().into_iter().collect();
+        let credentials = Credentials { options: &options, metadata };
+        Ok(Some(storage_at(text, credentials)?))
+    }
 }
 
-fn wrong(target: &str, problem: &str, hint: &'static str) -> ConfigError {
+const CONFIG_HINT: &str = "write `proxy-config = [\"nginx:/etc/nginx/nginx.conf\"]`";
+
+fn optional_url(text: Option<&str>) -> Result<Option<Url>, UrlError> {
+    match text {
+        Some(text) => Ok(Some(text.parse()?)),
+        None => Ok(None),
+    }
+}
+
+fn invalid(target: &str, problem: &str, hint: &'static str) -> ConfigError {
     ConfigError::Target { target: target.to_owned(), problem: problem.to_owned(), hint }
 }
 
 /// The message of the parser with its line number; omits the line, which may hold a password.
 fn problem(text: &str, error: &toml::de::Error) -> String {
     let before = error.span().and_then(|span| text.get(..span.start));
-    let line = before.map_or(1, |it| it.matches('\n').count() + 1);
+    let line = match before {
+        Some(before) => before.matches('\n').count() + 1,
+        None => 1,
+    };
     with_suggestion(&format!("line {line}: {}", without_value(error.message())))
 }
 
@@ -193,8 +241,9 @@ fn without_value(message: &str) -> String {
 fn with_suggestion(problem: &str) -> String {
     let Some((_, rest)) = problem.split_once("unknown field `") else { return problem.to_owned() };
     let mut quoted = rest.split('`').step_by(2);
-    let wrong = quoted.next().unwrap_or_default();
-    match nearest(wrong, quoted.filter(|it| !it.is_empty())) {
+    let misspelt = quoted.next().unwrap_or_default();
+    let known = quoted.filter(|name| !name.is_empty());
+    match nearest(misspelt, known) {
         Some(meant) => format!("{problem}\nhint: did you mean `{meant}`?"),
         None => problem.to_owned(),
     }

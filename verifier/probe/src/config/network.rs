@@ -1,4 +1,4 @@
-//! How the network is reached, and how long and how much at most. curl's words mean what they mean
+//! How to connect to hosts, and the limits on time and size. Names taken from curl mean the same as
 //! in curl.
 
 use std::{fmt, net::IpAddr, path::PathBuf, time::Duration};
@@ -28,15 +28,15 @@ impl Default for Network {
 }
 
 impl Network {
+    /// The first rule of `--connect-to` that applies to a host and port.
     pub(crate) fn told_to(&self, host: &str, port: u16) -> Option<&ConnectTo> {
-        self.connect_to.iter().find(|it| {
-            it.from.0.as_deref().is_none_or(|from| from.eq_ignore_ascii_case(host))
-                && it.from.1.is_none_or(|from| from == port)
-        })
+        self.connect_to.iter().find(|rule| rule.applies_to(host, port))
     }
 
+    /// The first rule of `--resolve` that applies to a host and port.
     pub(crate) fn told_of(&self, host: &str, port: u16) -> Option<&Resolve> {
-        self.resolve.iter().find(|it| it.host.eq_ignore_ascii_case(host) && it.port == port)
+        let mut rules = self.resolve.iter();
+        rules.find(|rule| rule.host.eq_ignore_ascii_case(host) && rule.port == port)
     }
 }
 
@@ -60,24 +60,50 @@ pub struct ConnectTo {
     pub to: (Option<String>, Option<u16>),
 }
 
+impl ConnectTo {
+    fn applies_to(&self, host: &str, port: u16) -> bool {
+        let (from_host, from_port) = &self.from;
+        let same_host = match from_host {
+            Some(from) => from.eq_ignore_ascii_case(host),
+            None => true,
+        };
+        let same_port = from_port.is_none() || *from_port == Some(port);
+        same_host && same_port
+    }
+}
+
 impl fmt::Display for Resolve {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { host, port, address } = self;
         match address {
-            IpAddr::V4(it) => write!(f, "{host}:{port}:{it}"),
-            IpAddr::V6(it) => write!(f, "{host}:{port}:[{it}]"),
+            IpAddr::V4(address) => write!(f, "{host}:{port}:{address}"),
+            IpAddr::V6(address) => write!(f, "{host}:{port}:[{address}]"),
         }
     }
 }
 
 impl fmt::Display for ConnectTo {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let part = |(host, port): &(Option<String>, Option<u16>)| {
-            let host = host.as_deref().unwrap_or_default();
-            let host = if host.contains(':') { format!("[{host}]") } else { host.to_owned() };
-            format!("{host}:{}", port.map_or_else(String::new, |it| it.to_string()))
-        };
-        write!(f, "{}:{}", part(&self.from), part(&self.to))
+        write_host_and_port(f, &self.from)?;
+        f.write_str(":")?;
+        write_host_and_port(f, &self.to)
+    }
+}
+
+/// Writes `HOST:PORT`, where an absent part is empty.
+fn write_host_and_port(
+    f: &mut fmt::Formatter<'_>,
+    (host, port): &(Option<String>, Option<u16>),
+) -> fmt::Result {
+    match host {
+        Some(address) if address.contains(':') => write!(f, "[{address}]")?,
+        Some(name) => f.write_str(name)?,
+        None => {}
+    }
+    f.write_str(":")?;
+    match port {
+        Some(port) => write!(f, "{port}"),
+        None => Ok(()),
     }
 }
 
@@ -116,8 +142,13 @@ impl Default for Limits {
 impl Limits {
     /// How many bytes of a body to read if a file of this size is expected.
     pub(crate) fn cap(&self, size: Option<u64>) -> u64 {
-        let sensible = size.map_or(UNKNOWN_SIZE, |it| it.saturating_mul(2).saturating_add(1 << 20));
-        self.max_bytes.unwrap_or(sensible)
+        if let Some(max_bytes) = self.max_bytes {
+            return max_bytes;
+        }
+        match size {
+            Some(size) => size.saturating_mul(2).saturating_add(1 << 20),
+            None => UNKNOWN_SIZE,
+        }
     }
 
     /// The additional time that this many bytes may take beyond the limit.

@@ -1,4 +1,5 @@
-//! One download to check: where its layers are, what is sent and what is expected.
+//! One download to check: the URLs of its layers, what is sent and what is expected. Pure data; knows
+//! nothing about how the operator writes it.
 
 use std::path::PathBuf;
 
@@ -14,43 +15,42 @@ pub struct Target {
     /// Its name.
     pub name: String,
     /// The URLs of its layers.
-    pub places: Places,
+    pub layers: LayerUrls,
     /// What the client and the proxy send, and the expected responses.
     pub expectations: Expectations,
 }
 
-/// Local files that may be read in addition to the probes.
-#[derive(Clone, Debug, Default)]
-pub struct LocalPlaces {
-    /// The configurations of the proxies.
-    pub configs: Vec<(Server, PathBuf)>,
-    /// Their error logs.
-    pub logs: Vec<PathBuf>,
-}
-
 /// The URLs of a target's layers.
 #[derive(Clone, Debug)]
-pub enum Places {
-    /// Given by the fixture's contract, except for the site and the storage.
-    Fixture {
-        /// The fixture itself.
-        fixture: FixtureAt,
-        /// The public site.
-        site: Url,
-        /// The root of the storage; without it the fixture reads the files back.
-        storage: Option<StorageAt>,
-    },
-    /// Any app: one optional URL per layer.
-    Urls {
-        /// The file itself.
-        storage: Option<StorageAt>,
-        /// The app.
-        app: Option<Url>,
-        /// The direct location.
-        direct: Option<Url>,
-        /// The download.
-        full: Url,
-    },
+pub enum LayerUrls {
+    /// From the fixture's contract, except for the site and the storage.
+    Fixture(FixtureUrls),
+    /// From the operator, for any app.
+    Given(GivenUrls),
+}
+
+/// What the operator gives if a fixture provides the rest.
+#[derive(Clone, Debug)]
+pub struct FixtureUrls {
+    /// The fixture itself.
+    pub fixture: FixtureAt,
+    /// The public site.
+    pub site: Url,
+    /// The root of the storage; without it the fixture reads the files back.
+    pub storage: Option<StorageAt>,
+}
+
+/// What the operator gives for any app: one optional URL per layer.
+#[derive(Clone, Debug)]
+pub struct GivenUrls {
+    /// The file itself.
+    pub storage: Option<StorageAt>,
+    /// The app.
+    pub app: Option<Url>,
+    /// The direct location.
+    pub direct: Option<Url>,
+    /// The download.
+    pub full: Url,
 }
 
 /// The address of the fixture.
@@ -91,11 +91,20 @@ pub struct Expectations {
     /// URLs that must not serve the file.
     pub refused: Vec<Url>,
     /// Local files that may be read in addition to the probes.
-    pub local: LocalPlaces,
+    pub local: LocalFiles,
 }
 
-impl LocalPlaces {
-    /// Adds what another list names.
+/// Local files that may be read in addition to the probes.
+#[derive(Clone, Debug, Default)]
+pub struct LocalFiles {
+    /// The configurations of the proxies.
+    pub configs: Vec<(Server, PathBuf)>,
+    /// Their error logs.
+    pub logs: Vec<PathBuf>,
+}
+
+impl LocalFiles {
+    /// Adds the files of another list.
     pub fn add(&mut self, other: Self) {
         self.configs.extend(other.configs);
         self.logs.extend(other.logs);

@@ -1,6 +1,8 @@
-//! The contract of a fixture: what it says about itself, as far as the verifier needs it.
+//! The contract of a fixture: its description of itself, as far as the verifier needs it. Knows the
+//! format only, not what is requested because of it.
 
-use serde::Deserialize;
+use sendfile_evidence::ProbeId;
+use serde::{Deserialize, Deserializer};
 use thiserror::Error;
 
 /// The fixture's contract: the parts that the verifier needs.
@@ -23,8 +25,9 @@ pub struct Contract {
 /// A view with a different value, which tests one setting in isolation.
 #[derive(Debug, Deserialize)]
 pub struct ContractProbe {
-    /// Its id: `double-slash` …
-    pub id: String,
+    /// Which probe it is; `None` if this version of the verifier does not know it.
+    #[serde(deserialize_with = "probe_id")]
+    pub id: Option<ProbeId>,
     /// Its path at the fixture, including the base path.
     pub path: String,
     /// The SHA-256 of what a client gets if the proxy is configured correctly, if that is a dummy.
@@ -41,8 +44,8 @@ pub struct ContractHandoff {
 /// A dummy that was placed.
 #[derive(Debug, Deserialize)]
 pub struct ContractDummy {
-    /// Its role: `main`, `html` …
-    pub id: String,
+    /// Which one it is.
+    pub id: DummyId,
     /// Its name below the dummies' directory.
     pub name: String,
     /// Its key below the storage's root.
@@ -66,11 +69,31 @@ pub struct ContractDummy {
     pub previous: Option<ContractPrevious>,
 }
 
+/// The dummies that the verifier distinguishes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum DummyId {
+    /// The download.
+    Main,
+    /// The decoy where `root` instead of `alias` would lead.
+    #[serde(rename = "root-twin")]
+    RootDecoy,
+    /// Any other.
+    #[serde(other)]
+    Other,
+}
+
 /// The content before the last rotation.
 #[derive(Debug, Deserialize)]
 pub struct ContractPrevious {
     /// SHA-256 in hexadecimal.
     pub sha256: String,
+}
+
+/// Reads the id of a probe. A fixture of another version may offer probes that are unknown here.
+fn probe_id<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<ProbeId>, D::Error> {
+    let name = String::deserialize(deserializer)?;
+    Ok(name.parse().ok())
 }
 
 /// Why the fixture's contract could not be read.
@@ -97,4 +120,24 @@ pub enum ContractError {
         /// What is wrong.
         problem: String,
     },
+}
+
+#[cfg(test)]
+mod tests {
+    use sendfile_evidence::OddName;
+
+    use super::*;
+
+    #[test]
+    fn unknown_ids_are_accepted() {
+        let ids: Vec<DummyId> =
+            serde_json::from_str(r#"["main", "root-twin", "html", "new"]"#).expect("ids");
+        assert_eq!(ids, [DummyId::Main, DummyId::RootDecoy, DummyId::Other, DummyId::Other]);
+        let probes: Vec<ContractProbe> = serde_json::from_str(
+            r#"[{"id": "name-space", "path": "/a"}, {"id": "new", "path": "/b"}]"#,
+        )
+        .expect("probes");
+        let ids: Vec<_> = probes.iter().map(|probe| probe.id).collect();
+        assert_eq!(ids, [Some(ProbeId::Name(OddName::Space)), None]);
+    }
 }

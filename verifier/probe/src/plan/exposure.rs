@@ -1,21 +1,21 @@
 //! Plans the probes for exposure: the hand-off target requested directly, under its own name or
 //! another spelling, on another server of the same port, or in the storage directory; clients
-//! without access rights; and clients that choose the hand-off themselves.
+//! without access rights; and clients that choose the hand-off themselves. Pure.
 //!
 //! Every probe requests the download's own file.
 
 use http::{HeaderName, HeaderValue, header};
-use percent_encoding::utf8_percent_encode;
+use sendfile_evidence::{Access, ProbeId, Spelling, dialect};
 
-use super::{PARAMETER, Plan, UNSAFE, encoded};
-use crate::{
-    config::{Depth, StorageAt},
-    plan::{ProbeRequest, StoragePlan},
-    url::Url,
+use super::{
+    layers::{PARAMETER, Plan, StoragePlan},
+    progress::Progress,
+    request::{ExtraRequest, ProbeRequest},
+    target::{declared_public, target_at},
 };
-use sendfile_evidence::{
-    Access, Evidence, ProbeId, Spelling,
-    dialect::{self, ValueKind},
+use crate::{
+    config::StorageAt,
+    url::{Url, encoded},
 };
 
 /// Request headers by which Rack, Symfony and similar frameworks accept a hand-off chosen by the
@@ -27,101 +27,162 @@ pub(crate) const SPOOFED: [HeaderName; 4] = [
     HeaderName::from_static("x-sendfile"),
 ];
 
-/// The probes that are always sent, whatever the layers return, and those that a thorough run adds.
-pub(super) fn exposure(
-    plan: &Plan,
-    evidence: &Evidence,
-    depth: Depth,
-) -> Vec<(ProbeId, ProbeRequest)> {
-    let refused = plan.expectations.refused.iter().zip(1..);
-    let mut asks: Vec<_> =
-        refused.map(|(url, n)| (ProbeId::Refused(n), ProbeRequest::get(url.clone()))).collect();
-    let outside = target(plan, evidence, &plan.full.url);
-    asks.extend(outside.clone().map(|url| (ProbeId::TargetOutside, plan.by_visitor(url))));
-    // Without headers of its own, the client is already anonymous.
-    let rights = !plan.expectations.full_headers.is_empty();
-    let private = rights && plan.expectations.intent.access == Access::Private;
-    if private {
-        let stranger = ProbeRequest { headers: Vec::new(), ..plan.full.clone() };
-        asks.push((ProbeId::Anonymous, stranger));
-    }
-    // If the download fails, the credentials may have been lost on the way.
-    if private || rights && !evidence.delivered() {
-        asks.extend(plan.app.clone().map(|app| {
-            (ProbeId::AppAnonymous, ProbeRequest { headers: stranger_to_app(plan), ..app })
-        }));
-    }
-    if depth == Depth::Thorough && evidence.delivered() {
-        asks.extend(outside.iter().flat_map(|url| spelled(url, plan)));
-        let relay = outside.iter().filter_map(|url| relayed(plan, url));
-        asks.extend(relay.map(|url| (ProbeId::RelayOutside, plan.by_visitor(url))));
-        asks.extend(public(plan).map(|url| (ProbeId::StoragePublic, ProbeRequest::get(url))));
-        asks.extend(up(plan).map(|url| (ProbeId::DirectUp, plan.by_visitor(url))));
-        asks.extend(spoofed(plan));
-    }
-    asks
+/// The nonce of the client that chooses the hand-off, in the fixture's request log.
+pub(crate) fn spoofing_nonce(plan: &Plan) -> String {
+    format!("{}-spoofed", plan.nonce)
 }
 
-/// The target in other spellings, and on whichever server handles an unknown host name.
-fn spelled(url: &Url, plan: &Plan) -> Vec<(ProbeId, ProbeRequest)> {
-    let path = url.path();
-    let spellings = Spelling::all().filter_map(|it| Some((it, respelled(it, path)?)));
-    let mut asks: Vec<_> = spellings
-        .filter_map(|(it, path)| {
-            Some((ProbeId::Spelled(it), plan.by_visitor(url.with_target(&path).ok()?)))
-        })
-        .collect();
-    let nobody = HeaderValue::from_str(&format!("{}.invalid", plan.nonce)).ok();
-    asks.extend(nobody.map(|name| {
-        let mut ask = plan.by_visitor(url.clone());
-        ask.headers.retain(|(name, _)| *name != header::HOST);
-        ask.headers.push((header::HOST, name));
-        (ProbeId::TargetOtherHost, ask)
-    }));
-    asks
+/// The probes that are always sent, whatever the layers return, and those that a thorough run adds.
+pub(super) fn exposure(progress: &Progress<'_>) -> Vec<ExtraRequest> {
+    let Progress { plan, evidence, .. } = *progress;
+    let mut requests = Vec::new();
+    for (url, n) in plan.expectations.refused.iter().zip(1..) {
+        requests.push(ExtraRequest::new(ProbeId::Refused(n), ProbeRequest::get(url.clone())));
+    }
+    let target = target_at(plan, evidence, &plan.full.url);
+    if let Some(url) = &target {
+        let request = plan.client_request(url.clone());
+        requests.push(ExtraRequest::new(ProbeId::TargetOutside, request));
+    }
+    requests.extend(anonymous(progress));
+    if progress.thorough() && evidence.delivered() {
+        if let Some(url) = &target {
+            requests.extend(spelled(plan, url));
+            requests.extend(target_at_other_host(plan, url));
+            requests.extend(relay_outside(plan, url));
+        }
+        requests.extend(storage_public(plan));
+        requests.extend(direct_up(plan));
+        requests.extend(spoofed(plan));
+        requests.extend(app_spoofed(plan));
+    }
+    requests
+}
+
+/// The download, requested by a client without access rights from the site and from the app.
+fn anonymous(progress: &Progress<'_>) -> Vec<ExtraRequest> {
+    let Progress { plan, evidence, .. } = *progress;
+    let mut requests = Vec::new();
+    // Without headers of its own, the client is already anonymous.
+    if plan.expectations.full_headers.is_empty() {
+        return requests;
+    }
+    let private = plan.expectations.intent.access == Access::Private;
+    if private {
+        let request = ProbeRequest { headers: Vec::new(), ..plan.full.clone() };
+        requests.push(ExtraRequest::new(ProbeId::Anonymous, request));
+    }
+    // If the download fails, the credentials may have been lost on the way.
+    if let Some(app) = plan.app.request()
+        && (private || !evidence.delivered())
+    {
+        let request = ProbeRequest { headers: anonymous_app_headers(plan), ..app.clone() };
+        requests.push(ExtraRequest::new(ProbeId::AppAnonymous, request));
+    }
+    requests
+}
+
+/// The headers that the proxy sends to the app for an anonymous client: those that no client
+/// provides.
+fn anonymous_app_headers(plan: &Plan) -> Vec<(HeaderName, HeaderValue)> {
+    let mut headers = plan.expectations.app_headers.clone();
+    for (by_client, _) in &plan.expectations.full_headers {
+        headers.retain(|(name, _)| name != by_client);
+    }
+    headers
+}
+
+/// The target in other spellings.
+fn spelled(plan: &Plan, target: &Url) -> Vec<ExtraRequest> {
+    let mut requests = Vec::new();
+    for spelling in Spelling::all() {
+        let Some(path) = respelled(spelling, target.path()) else { continue };
+        let Ok(url) = target.with_target(&path) else { continue };
+        let request = plan.client_request(url);
+        requests.push(ExtraRequest::new(ProbeId::Spelled(spelling), request));
+    }
+    requests
 }
 
 /// A path that some servers treat as equal to this one, and others do not.
 fn respelled(spelling: Spelling, path: &str) -> Option<String> {
     let inner = path.strip_prefix('/')?;
-    let first = inner.chars().next().filter(char::is_ascii_alphanumeric)?;
-    Some(match spelling {
-        Spelling::TwoSlashes => format!("//{inner}"),
-        Spelling::Letter => format!("/%{:02x}{}", u32::from(first), &inner[1..]),
-        Spelling::Dots => format!("/sendfile-check/%2e%2e/{inner}"),
-        Spelling::Semicolon => format!("/sendfile-check/..;/{inner}"),
-        Spelling::Case => {
-            let (prefix, rest) = inner.split_once('/')?;
-            let other = match prefix.chars().any(|it| it.is_ascii_lowercase()) {
-                true => prefix.to_ascii_uppercase(),
-                false => prefix.to_ascii_lowercase(),
-            };
-            (other != prefix).then(|| format!("/{other}/{rest}"))?
-        }
-        Spelling::LastDot => format!("{path}."),
-        Spelling::Slash => format!("/{}", inner.replacen('/', "%2f", 1)),
-    })
+    let first = inner.chars().next()?;
+    if !first.is_ascii_alphanumeric() {
+        return None;
+    }
+    match spelling {
+        Spelling::TwoSlashes => Some(format!("//{inner}")),
+        Spelling::Letter => Some(format!("/%{:02x}{}", u32::from(first), &inner[1..])),
+        Spelling::Dots => Some(format!("/sendfile-check/%2e%2e/{inner}")),
+        Spelling::Semicolon => Some(format!("/sendfile-check/..;/{inner}")),
+        Spelling::Case => in_other_case(inner),
+        Spelling::LastDot => Some(format!("{path}.")),
+        Spelling::Slash => Some(format!("/{}", inner.replacen('/', "%2f", 1))),
+    }
+}
+
+/// The path with the case of its first segment changed, if it has more than one segment.
+fn in_other_case(path: &str) -> Option<String> {
+    let (prefix, rest) = path.split_once('/')?;
+    let other = if prefix.contains(|letter: char| letter.is_ascii_lowercase()) {
+        prefix.to_ascii_uppercase()
+    } else {
+        prefix.to_ascii_lowercase()
+    };
+    if other == prefix { None } else { Some(format!("/{other}/{rest}")) }
+}
+
+/// The target on whichever server handles an unknown host name.
+fn target_at_other_host(plan: &Plan, target: &Url) -> Option<ExtraRequest> {
+    let host = HeaderValue::from_str(&format!("{}.invalid", plan.nonce)).ok()?;
+    let mut request = plan.client_request(target.clone());
+    request.headers.retain(|(name, _)| *name != header::HOST);
+    request.headers.push((header::HOST, host));
+    Some(ExtraRequest::new(ProbeId::TargetOtherHost, request))
 }
 
 /// The target with the fixture's address in place of a server's within the path, as in
 /// `/fetch/http/10.0.0.7:9000/bucket/a.bin`: no other host is contacted.
-fn relayed(plan: &Plan, url: &Url) -> Option<Url> {
-    let fixture = plan.fixture.as_ref().filter(|it| it.unix_socket.is_none())?;
-    let authority = fixture.url.uri().authority()?;
-    let segments: Vec<&str> = url.path().split('/').collect();
-    let (last, folders) = segments.split_last()?;
-    let scheme = |it: &str| matches!(it.trim_end_matches(':'), "http" | "https");
-    let server = folders.iter().enumerate().position(|(n, it)| {
-        let port = it
-            .split_once(':')
-            .is_some_and(|(host, port)| !host.is_empty() && port.parse::<u16>().is_ok());
-        let behind_scheme = folders[..n].iter().rev().find(|it| !it.is_empty());
-        port || !it.is_empty() && behind_scheme.is_some_and(|it| scheme(it))
-    })?;
-    let before = folders[..server].join("/");
-    (!last.is_empty())
-        .then(|| url.with_target(&format!("{before}/{authority}{}/astray", fixture.url.path())))?
-        .ok()
+fn relay_outside(plan: &Plan, target: &Url) -> Option<ExtraRequest> {
+    let fixture = plan.fixture.as_ref()?;
+    if fixture.unix_socket.is_some() {
+        return None;
+    }
+    let (directory, name) = target.directory_and_name()?;
+    if name.is_empty() {
+        return None;
+    }
+    let before = before_server(directory)?;
+    let path = format!("{before}/{}{}/astray", fixture.url.authority(), fixture.url.path());
+    let request = plan.client_request(target.with_target(&path).ok()?);
+    Some(ExtraRequest::new(ProbeId::RelayOutside, request))
+}
+
+/// The part of a directory before the first segment that names a server: `HOST:PORT`, or any name
+/// that follows a scheme.
+fn before_server(directory: &str) -> Option<String> {
+    let mut before: Vec<&str> = Vec::new();
+    for segment in directory.split('/') {
+        let named = before.iter().rfind(|segment| !segment.is_empty());
+        let after_scheme = named.is_some_and(|segment| is_scheme(segment));
+        if has_port(segment) || (after_scheme && !segment.is_empty()) {
+            return Some(before.join("/"));
+        }
+        before.push(segment);
+    }
+    None
+}
+
+fn is_scheme(segment: &str) -> bool {
+    matches!(segment.trim_end_matches(':'), "http" | "https")
+}
+
+fn has_port(segment: &str) -> bool {
+    match segment.split_once(':') {
+        Some((host, port)) => !host.is_empty() && port.parse::<u16>().is_ok(),
+        None => false,
+    }
 }
 
 /// The file in the storage directory, under the URL at which sites usually publish it:
@@ -129,129 +190,93 @@ fn relayed(plan: &Plan, url: &Url) -> Option<Url> {
 ///
 /// An app may serve that path itself to authorised clients. Only an anonymous request is proof, and
 /// only if the download is not anonymous.
-fn public(plan: &Plan) -> Option<Url> {
+fn storage_public(plan: &Plan) -> Option<ExtraRequest> {
     if plan.fixture.is_none() && plan.expectations.full_headers.is_empty() {
         return None;
     }
     let StoragePlan::Read(StorageAt::File(path)) = &plan.storage else { return None };
-    let key = plan.dummy.as_ref().and_then(|it| it.key.as_deref());
-    let root = match key {
-        Some(key) => path.strip_suffix(key)?.trim_end_matches('/'),
-        None => path.rsplit_once('/')?.0,
-    };
-    let folder = root.rsplit('/').next().filter(|it| !it.is_empty())?;
+    let root = storage_root(plan, path)?;
+    let (_, directory) = root.rsplit_once('/').unwrap_or(("", root));
+    if directory.is_empty() {
+        return None;
+    }
     let below = path.strip_prefix(root)?;
-    let url = plan.full.url.with_target(&format!("/{}{}", encoded(folder), encoded(below))).ok()?;
-    let own = dialect::decoded(url.path()) == dialect::decoded(plan.full.url.path());
-    (!own && !declared(plan, &url)).then_some(url)
+    let full = &plan.full.url;
+    let url = full.with_target(&format!("/{}{}", encoded(directory), encoded(below))).ok()?;
+    let is_download = dialect::decoded(url.path()) == dialect::decoded(full.path());
+    if is_download || declared_public(plan, &url) {
+        return None;
+    }
+    Some(ExtraRequest::new(ProbeId::StoragePublic, ProbeRequest::get(url)))
+}
+
+/// The storage directory: without the key of the dummy, or the directory of the operator's file.
+fn storage_root<'a>(plan: &Plan, path: &'a str) -> Option<&'a str> {
+    let key = plan.dummy.as_ref().and_then(|dummy| dummy.key.as_deref());
+    if let Some(key) = key {
+        return Some(path.strip_suffix(key)?.trim_end_matches('/'));
+    }
+    let (directory, _) = path.rsplit_once('/')?;
+    Some(directory)
 }
 
 /// A path that leaves the direct location: `/direct../healthcheck/a.bin`, which an alias in a
 /// location without a trailing slash maps to a sibling directory.
-fn up(plan: &Plan) -> Option<Url> {
-    let direct = &plan.direct.as_ref().ok()?.url;
+fn direct_up(plan: &Plan) -> Option<ExtraRequest> {
+    let direct = plan.direct.request()?;
     let StoragePlan::Read(StorageAt::File(path)) = &plan.storage else { return None };
-    let folder = path.rsplit('/').nth(1).filter(|it| !it.is_empty())?;
-    let (location, name) = direct.path().rsplit_once('/')?;
-    let target = format!("{location}../{}/{name}", encoded(folder));
-    (!location.is_empty()).then(|| direct.with_target(&target).ok())?
+    let directory = path.rsplit('/').nth(1)?;
+    let (location, name) = direct.url.directory_and_name()?;
+    if directory.is_empty() || location.is_empty() {
+        return None;
+    }
+    let target = format!("{location}../{}/{name}", encoded(directory));
+    let request = plan.client_request(direct.url.with_target(&target).ok()?);
+    Some(ExtraRequest::new(ProbeId::DirectUp, request))
 }
 
-/// A client that chooses the hand-off itself. Its value has a distinct mark, and the request has
-/// its own nonce in the fixture's request log.
-fn spoofed(plan: &Plan) -> Vec<(ProbeId, ProbeRequest)> {
+/// A client that chooses the hand-off itself. The request has its own nonce in the fixture's
+/// request log.
+fn spoofed(plan: &Plan) -> Option<ExtraRequest> {
     let nonce = spoofing_nonce(plan);
+    let own = format!("{PARAMETER}={}", plan.nonce);
+    let target = plan.full.url.target().replace(&own, &format!("{PARAMETER}={nonce}"));
+    let url = plan.full.url.with_target(&target).ok()?;
+    let mut request = ProbeRequest { url, ..plan.full.clone() };
+    choose_handoff(plan, &mut request);
+    if let Ok(nonce) = HeaderValue::from_str(&nonce) {
+        request.headers.push((NONCE, nonce));
+    }
+    Some(ExtraRequest::new(ProbeId::Spoofed, request))
+}
+
+/// The same client at the app.
+fn app_spoofed(plan: &Plan) -> Option<ExtraRequest> {
+    let mut request = plan.app.request()?.clone();
+    choose_handoff(plan, &mut request);
+    Some(ExtraRequest::new(ProbeId::AppSpoofed, request))
+}
+
+/// Replaces the headers that choose a hand-off, by values with a distinct mark.
+fn choose_handoff(plan: &Plan, request: &mut ProbeRequest) {
     let mark = format!("/sendfile-check-{}", plan.nonce);
     let values = ["X-Accel-Redirect".to_owned(), format!("/={mark}/"), mark.clone(), mark];
-    let chosen = SPOOFED.into_iter().zip(values);
-    let chosen: Vec<_> = chosen
-        .filter_map(|(name, value)| Some((name, HeaderValue::from_str(&value).ok()?)))
-        .collect();
-    let others = |ask: &ProbeRequest| {
-        let kept = ask.headers.iter().filter(|(name, _)| !SPOOFED.contains(name)).cloned();
-        kept.chain(chosen.iter().cloned()).collect::<Vec<_>>()
-    };
-    let full = &plan.full;
-    let own = format!("{PARAMETER}={}", plan.nonce);
-    let target = full.url.uri().path_and_query().map_or("/", |it| it.as_str());
-    let url = full.url.with_target(&target.replace(&own, &format!("{PARAMETER}={nonce}")));
-    let journalled = HeaderValue::from_str(&nonce).ok().map(|it| (NONCE, it));
-    let site = url.ok().map(|url| {
-        let headers = others(full).into_iter().chain(journalled).collect();
-        (ProbeId::Spoofed, ProbeRequest { url, headers, ..full.clone() })
-    });
-    let app = plan.app.clone().ok().map(|app| {
-        let headers = others(&app);
-        (ProbeId::AppSpoofed, ProbeRequest { headers, ..app })
-    });
-    site.into_iter().chain(app).collect()
+    request.headers.retain(|(name, _)| !SPOOFED.contains(name));
+    for (name, value) in SPOOFED.into_iter().zip(values) {
+        if let Ok(value) = HeaderValue::from_str(&value) {
+            request.headers.push((name, value));
+        }
+    }
 }
 
 const NONCE: HeaderName = HeaderName::from_static("x-sendfile-check");
-
-/// The nonce of the client that chooses the hand-off, in the fixture's request log.
-pub(crate) fn spoofing_nonce(plan: &Plan) -> String {
-    format!("{}-spoofed", plan.nonce)
-}
-
-/// The headers that the proxy sends to the app for an anonymous client: those that no client
-/// provides.
-fn stranger_to_app(plan: &Plan) -> Vec<(HeaderName, http::HeaderValue)> {
-    let visitor =
-        |name: &HeaderName| plan.expectations.full_headers.iter().any(|(it, _)| it == name);
-    plan.expectations.app_headers.iter().filter(|(name, _)| !visitor(name)).cloned().collect()
-}
-
-/// The hand-off URI on another origin, if the hand-off contains a URI at all.
-pub(super) fn target(plan: &Plan, evidence: &Evidence, origin: &Url) -> Option<Url> {
-    let intended =
-        plan.expectations.intent.header.as_deref().zip(plan.expectations.intent.value.as_deref());
-    let sent = evidence
-        .app
-        .response()
-        .and_then(|it| dialect::handoff_of(it, plan.expectations.intent.header.as_deref()));
-    let (name, value) = intended.or(sent)?;
-    let names_uri = dialect::header_named(name).is_none_or(|it| it.names == ValueKind::Uri);
-    let url = (names_uri && value.starts_with('/'))
-        .then(|| origin.with_target(&as_target(value)))?
-        .ok()?;
-    (!declared(plan, &url)).then_some(url)
-}
-
-/// Whether a URL belongs to the direct location, which is declared public.
-fn declared(plan: &Plan, url: &Url) -> bool {
-    let same = |it: &ProbeRequest| it.url.path() == url.path() && it.url.origin() == url.origin();
-    plan.direct.as_ref().is_ok_and(same)
-}
-
-/// A hand-off's value as a request target: characters that a request line cannot contain are
-/// encoded, and nothing is encoded twice.
-fn as_target(value: &str) -> String {
-    let mut target = String::new();
-    for (n, part) in value.split('%').enumerate() {
-        if n > 0 {
-            let escape =
-                part.as_bytes().get(..2).is_some_and(|it| it.iter().all(u8::is_ascii_hexdigit));
-            target.push_str(if escape { "%" } else { "%25" });
-        }
-        target.extend(utf8_percent_encode(part, UNSAFE));
-    }
-    target
-}
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn targets() {
-        assert_eq!(as_target("/p/a b%20c%.pdf#1"), "/p/a%20b%20c%25.pdf%231");
-        assert_eq!(as_target("/p/ü?x=1&y=%2F"), "/p/%C3%BC?x=1&y=%2F");
-    }
-
-    #[test]
     fn spellings() {
-        let all = |path| Spelling::all().filter_map(|it| respelled(it, path)).collect::<Vec<_>>();
         let expected = [
             "//p/a.bin",
             "/%70/a.bin",
@@ -261,7 +286,16 @@ mod tests {
             "/p/a.bin.",
             "/p%2fa.bin",
         ];
-        assert_eq!(all("/p/a.bin"), expected);
-        assert!(all("/").is_empty());
+        let all = Spelling::all().filter_map(|spelling| respelled(spelling, "/p/a.bin"));
+        assert_eq!(all.collect::<Vec<_>>(), expected);
+        assert!(Spelling::all().all(|spelling| respelled(spelling, "/").is_none()));
+    }
+
+    #[test]
+    fn servers_in_paths() {
+        assert_eq!(before_server("/fetch/http/10.0.0.7:9000/b").as_deref(), Some("/fetch/http"));
+        assert_eq!(before_server("/fetch/https:/host/b").as_deref(), Some("/fetch/https:"));
+        assert_eq!(before_server("/host:80").as_deref(), Some(""));
+        assert_eq!(before_server("/a/b"), None);
     }
 }

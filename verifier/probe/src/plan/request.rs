@@ -1,8 +1,10 @@
-//! A request to be made.
+//! A request to be made: what is sent, where to, and how much of the response matters. Knows nothing
+//! about why it is made.
 
 use std::path::PathBuf;
 
-use http::{HeaderName, HeaderValue};
+use http::{HeaderName, HeaderValue, Method};
+use sendfile_evidence::{ProbeId, Sha256};
 
 use crate::url::Url;
 
@@ -10,7 +12,7 @@ use crate::url::Url;
 #[derive(Clone, Debug)]
 pub struct ProbeRequest {
     /// The method.
-    pub method: http::Method,
+    pub method: Method,
     /// The URL.
     pub url: Url,
     /// Additional headers, in order.
@@ -38,7 +40,7 @@ impl ProbeRequest {
     /// A GET request for the whole body.
     pub fn get(url: Url) -> Self {
         Self {
-            method: http::Method::GET,
+            method: Method::GET,
             url,
             headers: Vec::new(),
             unix_socket: None,
@@ -46,3 +48,43 @@ impl ProbeRequest {
         }
     }
 }
+
+/// A request beyond the four layers.
+#[derive(Clone, Debug)]
+pub struct ExtraRequest {
+    /// The probe that it makes.
+    pub id: ProbeId,
+    /// What is sent, and where to.
+    pub destination: Destination,
+    /// The SHA-256 of the expected content, if it is not the dummy's.
+    pub expected: Option<Sha256>,
+    /// Maximum number of bytes worth reading, if less than the whole body.
+    pub max_bytes: Option<u64>,
+}
+
+/// Where an extra request is sent, and how.
+#[derive(Clone, Debug)]
+pub enum Destination {
+    /// The request's own URL, over HTTP/1.1.
+    Http1(ProbeRequest),
+    /// The request's own URL, over HTTP/2. The site's certificate is inspected, too.
+    Http2(ProbeRequest),
+    /// The file at the store itself, with these additional headers. The prober provides the rest of
+    /// the request, because a link to an object has to be signed.
+    Store(Vec<(HeaderName, HeaderValue)>),
+}
+
+impl ExtraRequest {
+    /// A request whose whole body should be the dummy.
+    pub fn new(id: ProbeId, request: ProbeRequest) -> Self {
+        Self { id, destination: Destination::Http1(request), expected: None, max_bytes: None }
+    }
+
+    /// A request of which only the beginning of the body matters.
+    pub fn of_beginning(id: ProbeId, request: ProbeRequest) -> Self {
+        Self { max_bytes: Some(BEGINNING), ..Self::new(id, request) }
+    }
+}
+
+/// If only the beginning of a body matters, no more than this is read.
+pub(super) const BEGINNING: u64 = 128 * 1024;

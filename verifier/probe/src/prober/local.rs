@@ -14,7 +14,7 @@ use std::{
 };
 
 use super::{http::Client, storage::on_a_thread};
-use crate::config::LocalPlaces;
+use crate::config::LocalFiles;
 use sendfile_evidence::{
     Evidence, Server,
     fact::{Fact, FactKind},
@@ -45,7 +45,7 @@ const MOST: usize = 200;
 /// The facts in the configurations and the logs about the observations. `logs` must have been
 /// created before the first probe.
 pub(crate) async fn examine(
-    places: &LocalPlaces,
+    places: &LocalFiles,
     logs: Option<Logs>,
     evidence: &Evidence,
     client: &Client,
