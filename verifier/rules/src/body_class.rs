@@ -232,6 +232,14 @@ pub(crate) fn content(evidence: &Evidence, response: &Response) -> String {
     format!("{what}{}", ending(body))
 }
 
+/// The coding that a response declares, unless it is `identity`.
+pub(crate) fn declared_coding(response: &Response) -> Option<&str> {
+    // An object that was stored compressed declares its coding correctly.
+    let compressed = response.body.head.starts_with(&[0x1f, 0x8b]);
+    let coding = response.header("content-encoding")?;
+    if compressed || coding.trim().eq_ignore_ascii_case("identity") { None } else { Some(coding) }
+}
+
 fn page(response: &Response) -> String {
     let kind = response.media_type().unwrap_or("no content type".to_owned());
     match title(&response.body.head) {

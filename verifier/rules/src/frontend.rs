@@ -10,7 +10,7 @@ use crate::{
     body_class::{BodyClass, alike, body_class},
     config_evidence::{ConfigEvidence, Symptom, app_elsewhere},
     frontend::{
-        cache::keeps_error,
+        kept_error::keeps_error,
         routing::{
             by_proxy, closed_everywhere, gateway_error, not_routed, reaches_app,
             refused_before_app, refused_by_app, treated_as_anonymous, with_snippet,
@@ -23,6 +23,7 @@ use crate::{
 
 pub(crate) mod cache;
 pub(crate) mod client;
+pub(crate) mod kept_error;
 pub(crate) mod routing;
 pub(crate) mod wire;
 

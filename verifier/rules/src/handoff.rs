@@ -4,7 +4,7 @@ use sendfile_evidence::{Check, End, ProbeId, Response, Server, dialect::spelling
 
 use crate::{
     analysis::{Analysis, ENABLE_HINT},
-    body_class::{BodyClass, body_class},
+    body_class::{BodyClass, body_class, declared_coding},
     config_evidence::ConfigEvidence,
     hops::{swallowed, swallower},
     reached::Reached,
@@ -69,7 +69,7 @@ pub(crate) static FEATURE_OFF: Rule = Rule {
         ],
     },
     config: ConfigEvidence::confirms(|_, fact| fact.kind == FactKind::FeatureOff),
-    precedence: Precedence::Usual,
+    precedence: Precedence::Before(&[&crate::handoff::location::BACK_TO_APP, &BYTES_CHANGED]),
     matches: |analysis| {
         let full = analysis.failed_after_app()?;
         let (name, _) = analysis.handoff()?;
@@ -133,7 +133,7 @@ pub(crate) static NOT_ENGAGED: Rule = Rule {
         ],
     },
     config: ConfigEvidence::confirms(|_, fact| fact.kind == FactKind::NotAnnounced),
-    precedence: Precedence::Usual,
+    precedence: Precedence::Before(&[&crate::handoff::headers::HEADERS_DROPPED]),
     matches: |analysis| {
         let by_app = analysis.delivered && analysis.evidence.streamed();
         if let Some((name, _)) = analysis.engaged()
@@ -181,7 +181,7 @@ pub(crate) static SWALLOWED_BETWEEN: Rule = Rule {
         |_, fact| fact.kind == FactKind::SwallowedBetween,
         astray,
     ),
-    precedence: Precedence::Usual,
+    precedence: Precedence::Before(&[&crate::handoff::location::ALIAS_WRONG_DIRECTORY]),
     matches: |analysis| {
         let full = analysis.failed_after_app()?;
         let (name, _) = analysis.handoff()?;
@@ -228,7 +228,10 @@ pub(crate) static BYTES_CHANGED: Rule = Rule {
         )],
     },
     config: ConfigEvidence::confirms(|_, fact| fact.kind == FactKind::BytesChanged),
-    precedence: Precedence::Usual,
+    precedence: Precedence::Before(&[
+        &crate::handoff::location::ALIAS_WRONG_DIRECTORY,
+        &crate::handoff::location::ROOT_FOR_ALIAS,
+    ]),
     matches: |analysis| {
         let full = analysis.unexplained_failure()?;
         let complete = full.status == 200 && full.body.end == End::Whole;
@@ -266,8 +269,8 @@ pub(crate) static WRONG_CONTENT_ENCODING: Rule = Rule {
     config: None,
     precedence: Precedence::Usual,
     matches: |analysis| {
-        let coding = encoding(analysis.evidence.full.response()?)?;
-        let by_app = analysis.app().and_then(encoding).is_some();
+        let coding = declared_coding(analysis.evidence.full.response()?)?;
+        let by_app = analysis.app().and_then(declared_coding).is_some();
         if !analysis.delivered || by_app {
             return None;
         }
@@ -371,14 +374,6 @@ fn leads_to_target(id: ProbeId) -> bool {
 fn contains_dummy(analysis: &Analysis<'_>, full: &Response) -> bool {
     let mark = b"sendfile-fixture/1 dummy ";
     analysis.by_contract() && full.body.head.windows(mark.len()).any(|bytes| bytes == mark)
-}
-
-/// The coding that a response declares, unless it is `identity`.
-pub(crate) fn encoding(response: &Response) -> Option<&str> {
-    // An object that was stored compressed declares its coding correctly.
-    let compressed = response.body.head.starts_with(&[0x1f, 0x8b]);
-    let coding = response.header("content-encoding")?;
-    if compressed || coding.trim().eq_ignore_ascii_case("identity") { None } else { Some(coding) }
 }
 
 /// Whether a different proxy serves the file than the one that responds to the client.

@@ -1,16 +1,18 @@
-//! Rules about an app that announces the length of the file with its hand-off, but sends no body.
+//! Rules about the lengths that the app announces.
 
 use sendfile_evidence::{Check, End, FailureKind, Outcome, ProbeId, Server};
 
 use crate::{
     analysis::Analysis,
+    app::UNREACHABLE,
     frontend::PROTOCOLS_DIFFER,
     rule::{Culprit, Match, Precedence, Remedy, Rule, Severity},
 };
 
 const REMEDY: Remedy = Remedy::any("In the app, send Content-Length: 0 with the hand-off");
 
-pub(crate) const RULES: &[&Rule] = &[&LENGTH_WITHOUT_BODY, &LENGTH_BREAKS_HTTP2];
+pub(crate) const RULES: &[&Rule] =
+    &[&LENGTH_WITHOUT_BODY, &LENGTH_BREAKS_HTTP2, &CONTRADICTORY_LENGTHS];
 
 pub(crate) static LENGTH_WITHOUT_BODY: Rule = Rule {
     id: "app.length-without-body",
@@ -49,6 +51,30 @@ pub(crate) static LENGTH_BREAKS_HTTP2: Rule = Rule {
             return None;
         }
         Some(Match::sure(because).shown_by(ProbeId::Http2))
+    },
+};
+
+pub(crate) static CONTRADICTORY_LENGTHS: Rule = Rule {
+    id: "app.contradictory-lengths",
+    culprit: Culprit::App,
+    severity: Severity::Degraded,
+    check: Some(Check::Wire),
+    summary: "The app sends an invalid Content-Length, or several that differ",
+    meaning: "Requested directly, the app sends a Content-Length that is not a number, or several \
+              that differ. On a hand-off, nginx 1.22, Apache 2.4 and lighttpd 1.4.69 ignore this, \
+              and Caddy 2.6 returns 502 (measured); readers of the body disagree about its end. \
+              Typical cause: a framework and the app's own code both set the header.",
+    remedy: Remedy::any(
+        "In the app, set Content-Length once, to the length of the response's own body",
+    ),
+    config: None,
+    precedence: Precedence::Replaces(&[&UNREACHABLE]),
+    matches: |analysis| {
+        let failure = analysis.evidence.app.outcome.failure()?;
+        if failure.kind != FailureKind::Lengths {
+            return None;
+        }
+        Some(Match::sure(format!("The app's response cannot be parsed: {}", failure.chain)))
     },
 };
 

@@ -2,12 +2,11 @@
 
 use std::collections::BTreeSet;
 
-use sendfile_evidence::{Check, FailureKind, ProbeId, Response, dialect, media_type};
+use sendfile_evidence::{Check, ProbeId, Response, dialect, media_type};
 
 use crate::{
     analysis::Analysis,
-    app::UNREACHABLE,
-    handoff::encoding,
+    body_class::declared_coding,
     rule::{Culprit, Match, Precedence, Remedy, Rule, Severity},
 };
 
@@ -18,7 +17,6 @@ pub(crate) const RULES: &[&Rule] = &[
     &HEAD_REFUSED,
     &WRONG_HEADER,
     &DUPLICATE_HEADER,
-    &CONTRADICTORY_LENGTHS,
     &BODY_BESIDE_HANDOFF,
     &OPEN_TO_ANYBODY,
     &HANDOFF_DIFFERS,
@@ -39,7 +37,7 @@ pub(crate) static SETTING_UNKNOWN: Rule = Rule {
          unknown settings are often ignored",
     ),
     config: None,
-    precedence: Precedence::Usual,
+    precedence: Precedence::Before(&[&BODY_BESIDE_HANDOFF]),
     matches: |analysis| {
         let app = analysis.app()?;
         let hands_off = analysis.handoff().is_some() || analysis.engaged().is_some();
@@ -89,8 +87,8 @@ pub(crate) static WRONG_CONTENT_ENCODING: Rule = Rule {
     precedence: Precedence::Usual,
     matches: |analysis| {
         let (app, full) = delivered(analysis)?;
-        let coding = encoding(app)?;
-        encoding(full)?;
+        let coding = declared_coding(app)?;
+        declared_coding(full)?;
         Some(Match::sure(format!(
             "The app sends content-encoding: {coding}, and the client gets it"
         )))
@@ -185,30 +183,6 @@ pub(crate) static DUPLICATE_HEADER: Rule = Rule {
             }
         }
         contradicts_itself(analysis)
-    },
-};
-
-pub(crate) static CONTRADICTORY_LENGTHS: Rule = Rule {
-    id: "app.contradictory-lengths",
-    culprit: Culprit::App,
-    severity: Severity::Degraded,
-    check: Some(Check::Wire),
-    summary: "The app sends an invalid Content-Length, or several that differ",
-    meaning: "Requested directly, the app sends a Content-Length that is not a number, or several \
-              that differ. On a hand-off, nginx 1.22, Apache 2.4 and lighttpd 1.4.69 ignore this, \
-              and Caddy 2.6 returns 502 (measured); readers of the body disagree about its end. \
-              Typical cause: a framework and the app's own code both set the header.",
-    remedy: Remedy::any(
-        "In the app, set Content-Length once, to the length of the response's own body",
-    ),
-    config: None,
-    precedence: Precedence::Replaces(&[&UNREACHABLE]),
-    matches: |analysis| {
-        let failure = analysis.evidence.app.outcome.failure()?;
-        if failure.kind != FailureKind::Lengths {
-            return None;
-        }
-        Some(Match::sure(format!("The app's response cannot be parsed: {}", failure.chain)))
     },
 };
 

@@ -89,7 +89,10 @@ pub(crate) static SIGNED_FOR_OTHER_METHOD: Rule = Rule {
         ],
     },
     config: None,
-    precedence: Precedence::Usual,
+    precedence: Precedence::Before(&[
+        &crate::app::manner::BODY_BESIDE_HANDOFF,
+        &crate::app::manner::DUPLICATE_HEADER,
+    ]),
     matches: |analysis| {
         succeeds_with_get(analysis)
             .or_else(|| for_get(analysis))

@@ -7,10 +7,12 @@ use sendfile_evidence::{
 
 use crate::{
     analysis::Analysis,
-    body_class::{BodyClass, alike, body_class, described, earlier},
+    body_class::{BodyClass, body_class, described, earlier},
     config_evidence::ConfigEvidence,
-    frontend::routing::{by_proxy, reaches_app, refused_by_app, treated_as_anonymous},
-    reached::Reached,
+    frontend::{
+        APP_UNREACHABLE, ASKS_FOR_LOGIN, BYPASSES_SERVING_PROXY,
+        kept_error::{error_without_source, reached_app},
+    },
     rule::{Culprit, Match, Precedence, Remedy, Rule, Severity},
     symptom::kept_error,
 };
@@ -40,7 +42,7 @@ pub(crate) static CACHED_ERROR: Rule = Rule {
         |_, fact| matches!(fact.kind, FactKind::Cached | FactKind::CachesErrors),
         kept_error,
     ),
-    precedence: Precedence::Usual,
+    precedence: Precedence::Before(&[&APP_UNREACHABLE, &ASKS_FOR_LOGIN]),
     matches: |analysis| {
         let full = analysis.wrong_full()?;
         if full.status < 400 || analysis.storage_is_culprit() {
@@ -52,7 +54,7 @@ pub(crate) static CACHED_ERROR: Rule = Rule {
                 "The client gets {got}; with a fresh query, the file arrives"
             )));
         }
-        let Some(sign) = cache_sign(full) else { return cached_error(analysis) };
+        let Some(sign) = cache_sign(full) else { return error_without_source(analysis) };
         if !analysis.app_right() {
             return None;
         }
@@ -79,7 +81,7 @@ pub(crate) static CACHED_STALE: Rule = Rule {
         )],
     },
     config: ConfigEvidence::confirms(|_, fact| fact.kind == FactKind::Cached),
-    precedence: Precedence::Usual,
+    precedence: Precedence::Before(&[&BYPASSES_SERVING_PROXY]),
     matches: |analysis| {
         if let Some(found) = stale_without_query(analysis) {
             return Some(found);
@@ -159,70 +161,6 @@ pub(crate) static CACHED_PRIVATE: Rule = Rule {
     },
 };
 
-/// An error that no component returns now: its page is not the proxy's own, the app responds for
-/// sibling URLs, and the app, requested for this one, hands off.
-fn cached_error(analysis: &Analysis<'_>) -> Option<Match> {
-    let full = analysis.unexplained_failure()?;
-    if full.status < 400
-        || !unknown_page(analysis, full)
-        || !lasts_here_only(analysis, full)
-        || treated_as_anonymous(analysis, full)
-    {
-        return None;
-    }
-    let because = format!("{}, although the app hands off now", analysis.client_gets());
-    let routed = match &analysis.reached {
-        Reached::NotReached(_) | Reached::Unknown => false,
-        Reached::App(_) => true,
-        Reached::AppTwice(_) | Reached::Misrouted(_) => return None,
-    };
-    if analysis.returns_dummy(ProbeId::OtherHost) && !bears_app_headers(analysis, full) {
-        let found = Match::likely(because);
-        return Some(
-            found.also("Under another host name, which is another cache key, the file arrives"),
-        );
-    }
-    if routed {
-        return None;
-    }
-    // A client may be refused for a reason that only the app knows.
-    let perhaps_refused = !matches!(full.status, 404 | 410 | 500..);
-    Some(if perhaps_refused { Match::possible(because) } else { Match::likely(because) })
-}
-
-/// Whether a cache seems to keep an error.
-pub(crate) fn keeps_error(analysis: &Analysis<'_>) -> bool {
-    cached_error(analysis).is_some()
-}
-
-/// Whether an error page is neither a proxy's own nor one that the app returns for other paths.
-fn unknown_page(analysis: &Analysis<'_>, full: &Response) -> bool {
-    let other = matches!(body_class(analysis.evidence, full), BodyClass::Other);
-    other && !by_proxy(analysis, full) && !refused_by_app(analysis, full)
-}
-
-/// Whether the same request fails again in the same way, while requests for other paths reach the
-/// app.
-fn lasts_here_only(analysis: &Analysis<'_>, full: &Response) -> bool {
-    let lasts = analysis.probe(ProbeId::Again).is_some_and(|again| alike(again, full));
-    let beside = reaches_app(analysis, ProbeId::Neighbour, ProbeId::AppNeighbour) == Some(true);
-    let general = reaches_app(analysis, ProbeId::Elsewhere, ProbeId::AppElsewhere) == Some(true);
-    // The server of the directory has pages for missing files, but hardly for failures.
-    let routed = beside || general && full.status >= 500;
-    let shared = analysis.probe(ProbeId::Neighbour).is_some_and(|page| alike(page, full));
-    lasts && routed && !shared
-}
-
-/// Whether the response has traces of the app's response to this very request.
-fn bears_app_headers(analysis: &Analysis<'_>, full: &Response) -> bool {
-    if let Some((name, _)) = analysis.handoff()
-        && full.header(name).is_some()
-    {
-        return true;
-    }
-    reached_app(analysis) || full.header("content-disposition").is_some()
-}
-
 /// A match if the response without the query that makes the fixture's URL fresh is an older
 /// version.
 fn stale_without_query(analysis: &Analysis<'_>) -> Option<Match> {
@@ -273,12 +211,6 @@ pub(crate) fn without_query<'a>(
 /// Whether the fixture's request log contains a request for a download.
 fn has_download(log: &[LoggedRequest]) -> bool {
     log.iter().any(|request| request.answer == "view")
-}
-
-/// Whether this very download reached the app, so that no cache in front of it responded.
-fn reached_app(analysis: &Analysis<'_>) -> bool {
-    let reached = matches!(analysis.reached, Reached::App(_) | Reached::AppTwice(_));
-    reached && analysis.evidence.request_log.is_some()
 }
 
 /// The header by which a response says that it comes from a cache, if any.

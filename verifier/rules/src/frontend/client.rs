@@ -191,7 +191,7 @@ pub(crate) static REFUSAL_MASKED: Rule = Rule {
         servers: &[(Server::Nginx, "Use `error_page 403 /page;` without `=200`")],
     },
     config: None,
-    precedence: Precedence::Usual,
+    precedence: Precedence::Before(&[&crate::frontend::wire::CONTRADICTORY_LENGTHS]),
     matches: |analysis| {
         let denied = analysis.probe(ProbeId::Denied)?;
         let success = (200..300).contains(&denied.status);

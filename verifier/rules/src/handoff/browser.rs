@@ -31,7 +31,7 @@ pub(crate) static HEAD_HAS_BODY: Rule = Rule {
         )],
     },
     config: None,
-    precedence: Precedence::Usual,
+    precedence: Precedence::Before(&[&HEAD_DIFFERS]),
     matches: |analysis| {
         let head = analysis.repeated(ProbeId::Head)?;
         let more = head.body.size + head.body.beyond;

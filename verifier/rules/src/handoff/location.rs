@@ -112,7 +112,12 @@ pub(crate) static URI_MATCHES_NO_LOCATION: Rule = Rule {
         |_, fact| fact.kind == FactKind::TargetFallsThrough,
         astray,
     ),
-    precedence: Precedence::Usual,
+    precedence: Precedence::Before(&[
+        &ALIAS_WRONG_DIRECTORY,
+        &ROOT_FOR_ALIAS,
+        &crate::handoff::store::STORE_REFUSES,
+        &crate::handoff::store::UPSTREAM_UNREACHABLE,
+    ]),
     matches: |analysis| {
         let full = analysis.failed_after_app()?;
         if !sends_uri(analysis) || back_to_app(analysis).is_some() {
@@ -159,7 +164,13 @@ pub(crate) static WRONG_SERVER_BLOCK: Rule = Rule {
         |_, fact| fact.kind == FactKind::TargetInOtherServer,
         astray,
     ),
-    precedence: Precedence::Usual,
+    precedence: Precedence::Before(&[
+        &CAPTURE_WRONG,
+        &LOCATION_SHADOWS_REDIRECT,
+        &PATH_VARIABLE_WRONG,
+        &crate::handoff::store::QUERY_DROPPED,
+        &crate::handoff::store::UPSTREAM_HOST_WRONG,
+    ]),
     matches: |analysis| {
         let full = analysis.failed_after_app()?;
         if !sends_uri(analysis) || !fell_through(analysis, full) || back_to_app(analysis).is_some()
@@ -209,7 +220,7 @@ pub(crate) static CAPTURE_WRONG: Rule = Rule {
             _ => false,
         }),
     }),
-    precedence: Precedence::Usual,
+    precedence: Precedence::Before(&[&ALIAS_WRONG_DIRECTORY]),
     matches: |analysis| {
         if let Some(full) = analysis.failed_after_app()
             && (300..=399).contains(&full.status)
@@ -245,7 +256,7 @@ pub(crate) static LOCATION_SHADOWS_REDIRECT: Rule = Rule {
         )],
     },
     config: ConfigEvidence::explains_only(|_, fact| fact.kind == FactKind::TargetShadowed, astray),
-    precedence: Precedence::Usual,
+    precedence: Precedence::Before(&[&crate::handoff::store::CLIENT_AUTH_FORWARDED]),
     matches: |analysis| {
         let full = analysis.failed_after_app()?;
         // An older version of the file, or its beginning, comes from the correct location.

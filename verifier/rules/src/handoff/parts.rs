@@ -111,7 +111,7 @@ pub(crate) static WRONG_RANGE: Rule = Rule {
          and the hand-off",
     ),
     config: None,
-    precedence: Precedence::Usual,
+    precedence: Precedence::Before(&[&crate::handoff::browser::HTML_CHANGED]),
     matches: |analysis| {
         for part in Part::all() {
             if let Some(flaw) = wrong_part(analysis, part)

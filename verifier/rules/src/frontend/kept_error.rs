@@ -1,0 +1,81 @@
+//! An error that no component returns now, so that a cache may keep it. Knows no rule.
+
+use sendfile_evidence::{ProbeId, Response};
+
+use crate::{
+    analysis::Analysis,
+    body_class::{BodyClass, alike, body_class},
+    frontend::routing::{by_proxy, reaches_app, refused_by_app, treated_as_anonymous},
+    reached::Reached,
+    rule::Match,
+};
+
+/// An error that no component returns now: its page is not the proxy's own, the app responds for
+/// sibling URLs, and the app, requested for this one, hands off.
+pub(crate) fn error_without_source(analysis: &Analysis<'_>) -> Option<Match> {
+    let full = analysis.unexplained_failure()?;
+    if full.status < 400
+        || !unknown_page(analysis, full)
+        || !lasts_here_only(analysis, full)
+        || treated_as_anonymous(analysis, full)
+    {
+        return None;
+    }
+    let because = format!("{}, although the app hands off now", analysis.client_gets());
+    let routed = match &analysis.reached {
+        Reached::NotReached(_) | Reached::Unknown => false,
+        Reached::App(_) => true,
+        Reached::AppTwice(_) | Reached::Misrouted(_) => return None,
+    };
+    if analysis.returns_dummy(ProbeId::OtherHost) && !bears_app_headers(analysis, full) {
+        let found = Match::likely(because);
+        return Some(
+            found.also("Under another host name, which is another cache key, the file arrives"),
+        );
+    }
+    if routed {
+        return None;
+    }
+    // A client may be refused for a reason that only the app knows.
+    let perhaps_refused = !matches!(full.status, 404 | 410 | 500..);
+    Some(if perhaps_refused { Match::possible(because) } else { Match::likely(because) })
+}
+
+/// Whether a cache seems to keep an error.
+pub(crate) fn keeps_error(analysis: &Analysis<'_>) -> bool {
+    error_without_source(analysis).is_some()
+}
+
+/// Whether an error page is neither a proxy's own nor one that the app returns for other paths.
+fn unknown_page(analysis: &Analysis<'_>, full: &Response) -> bool {
+    let other = matches!(body_class(analysis.evidence, full), BodyClass::Other);
+    other && !by_proxy(analysis, full) && !refused_by_app(analysis, full)
+}
+
+/// Whether the same request fails again in the same way, while requests for other paths reach the
+/// app.
+fn lasts_here_only(analysis: &Analysis<'_>, full: &Response) -> bool {
+    let lasts = analysis.probe(ProbeId::Again).is_some_and(|again| alike(again, full));
+    let beside = reaches_app(analysis, ProbeId::Neighbour, ProbeId::AppNeighbour) == Some(true);
+    let general = reaches_app(analysis, ProbeId::Elsewhere, ProbeId::AppElsewhere) == Some(true);
+    // The server of the directory has pages for missing files, but hardly for failures.
+    let routed = beside || general && full.status >= 500;
+    let shared = analysis.probe(ProbeId::Neighbour).is_some_and(|page| alike(page, full));
+    lasts && routed && !shared
+}
+
+/// Whether the response has traces of the app's response to this very request.
+fn bears_app_headers(analysis: &Analysis<'_>, full: &Response) -> bool {
+    if let Some((name, _)) = analysis.handoff()
+        && full.header(name).is_some()
+    {
+        return true;
+    }
+    reached_app(analysis) || full.header("content-disposition").is_some()
+}
+
+/// Whether this very download reached the app, so that no cache in front of it responded.
+pub(crate) fn reached_app(analysis: &Analysis<'_>) -> bool {
+    let reached = matches!(analysis.reached, Reached::App(_) | Reached::AppTwice(_));
+    reached && analysis.evidence.request_log.is_some()
+}
