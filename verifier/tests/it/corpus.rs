@@ -104,7 +104,6 @@ const WITHOUT_FAULT: &[(&str, &[&str])] = &[
     (
         "a server can show it, but there is no fault yet",
         &[
-            "handoff.link-refused",
             "handoff.no-ranges",
         ],
     ),
