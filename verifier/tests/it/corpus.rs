@@ -101,12 +101,6 @@ const WITHOUT_FAULT: &[(&str, &[&str])] = &[
         &["proxy.configuration-not-read", "storage.closed-to-the-check"],
     ),
     ("matches only where no known cause does", &["proxy.direct-fails"]),
-    (
-        "a server can show it, but there is no fault yet",
-        &[
-            "handoff.no-ranges",
-        ],
-    ),
 ];
 
 #[test]
