@@ -101,22 +101,6 @@ const WITHOUT_FAULT: &[(&str, &[&str])] = &[
         &["proxy.configuration-not-read", "storage.closed-to-the-check"],
     ),
     ("matches only where no known cause does", &["proxy.direct-fails"]),
-    (
-        "a server can show it, but there is no fault yet",
-        &[
-            "app.wrong-content-encoding",
-            "frontend.answers-differ",
-            "frontend.visitor-chooses",
-            "handoff.compressed-binary",
-            "handoff.conditions-ignored",
-            "handoff.cookie-dropped",
-            "handoff.etag-constant",
-            "handoff.head-differs",
-            "handoff.header-leaks",
-            "handoff.link-refused",
-            "handoff.no-ranges",
-        ],
-    ),
 ];
 
 #[test]
