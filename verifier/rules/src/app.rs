@@ -8,6 +8,7 @@ use sendfile_evidence::{
 
 use crate::{
     analysis::Analysis,
+    app::manner::DUPLICATE_HEADER,
     rule::{Confidence, Culprit, Match, Precedence, Remedy, Rule, Severity},
 };
 
@@ -77,7 +78,7 @@ pub(crate) static WRONG_DIALECT: Rule = Rule {
          --dialect",
     ),
     config: None,
-    precedence: Precedence::Before(&[&crate::app::manner::DUPLICATE_HEADER]),
+    precedence: Precedence::Before(&[&DUPLICATE_HEADER]),
     matches: |analysis| {
         at_fault(analysis)?;
         let (name, _) = analysis.handoff()?;
@@ -152,7 +153,7 @@ pub(crate) static RELATIVE_PATH: Rule = Rule {
               such as the request's own path.",
     remedy: Remedy::any("In the app, send the absolute path, or the URI with its leading slash"),
     config: None,
-    precedence: Precedence::Before(&[&crate::app::manner::DUPLICATE_HEADER]),
+    precedence: Precedence::Before(&[&DUPLICATE_HEADER]),
     matches: |analysis| {
         wrong_value(analysis, ValueFault::Relative, "the value does not begin with a slash")
     },
@@ -169,7 +170,7 @@ pub(crate) static URI_NOT_ENCODED: Rule = Rule {
               once more.",
     remedy: Remedy::any("Percent-encode each path segment when building the header"),
     config: None,
-    precedence: Precedence::Before(&[&crate::app::manner::DUPLICATE_HEADER]),
+    precedence: Precedence::Before(&[&DUPLICATE_HEADER]),
     matches: |analysis| {
         wrong_value(analysis, ValueFault::NotEncoded, "decoded, the value names another file")
     },
@@ -193,7 +194,7 @@ pub(crate) static URI_WRONGLY_ENCODED: Rule = Rule {
         )],
     },
     config: None,
-    precedence: Precedence::Before(&[&crate::app::manner::DUPLICATE_HEADER]),
+    precedence: Precedence::Before(&[&DUPLICATE_HEADER]),
     matches: |analysis| {
         if let Some(found) = wrong_value(
             analysis,
@@ -260,7 +261,7 @@ pub(crate) static WRONG_STATUS: Rule = Rule {
               framework that handles Range requests itself.",
     remedy: Remedy::any("In the app, return 200 with the hand-off, and leave Range to the proxy"),
     config: None,
-    precedence: Precedence::Before(&[&crate::app::manner::DUPLICATE_HEADER]),
+    precedence: Precedence::Before(&[&DUPLICATE_HEADER]),
     matches: |analysis| {
         let app = at_fault(analysis)?;
         analysis.intended_handoff()?;

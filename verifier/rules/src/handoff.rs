@@ -6,6 +6,8 @@ use crate::{
     analysis::{Analysis, ENABLE_HINT},
     body_class::{BodyClass, body_class, declared_coding},
     config_evidence::ConfigEvidence,
+    handoff::headers::HEADERS_DROPPED,
+    handoff::location::{ALIAS_WRONG_DIRECTORY, BACK_TO_APP, ROOT_FOR_ALIAS},
     hops::{swallowed, swallower},
     reached::Reached,
     rule::{Culprit, Match, Precedence, Remedy, Rule, Severity},
@@ -69,7 +71,7 @@ pub(crate) static FEATURE_OFF: Rule = Rule {
         ],
     },
     config: ConfigEvidence::confirms(|_, fact| fact.kind == FactKind::FeatureOff),
-    precedence: Precedence::Before(&[&crate::handoff::location::BACK_TO_APP, &BYTES_CHANGED]),
+    precedence: Precedence::Before(&[&BACK_TO_APP, &BYTES_CHANGED]),
     matches: |analysis| {
         let full = analysis.failed_after_app()?;
         let (name, _) = analysis.handoff()?;
@@ -133,7 +135,7 @@ pub(crate) static NOT_ENGAGED: Rule = Rule {
         ],
     },
     config: ConfigEvidence::confirms(|_, fact| fact.kind == FactKind::NotAnnounced),
-    precedence: Precedence::Before(&[&crate::handoff::headers::HEADERS_DROPPED]),
+    precedence: Precedence::Before(&[&HEADERS_DROPPED]),
     matches: |analysis| {
         let by_app = analysis.delivered && analysis.evidence.streamed();
         if let Some((name, _)) = analysis.engaged()
@@ -181,7 +183,7 @@ pub(crate) static SWALLOWED_BETWEEN: Rule = Rule {
         |_, fact| fact.kind == FactKind::SwallowedBetween,
         astray,
     ),
-    precedence: Precedence::Before(&[&crate::handoff::location::ALIAS_WRONG_DIRECTORY]),
+    precedence: Precedence::Before(&[&ALIAS_WRONG_DIRECTORY]),
     matches: |analysis| {
         let full = analysis.failed_after_app()?;
         let (name, _) = analysis.handoff()?;
@@ -228,10 +230,7 @@ pub(crate) static BYTES_CHANGED: Rule = Rule {
         )],
     },
     config: ConfigEvidence::confirms(|_, fact| fact.kind == FactKind::BytesChanged),
-    precedence: Precedence::Before(&[
-        &crate::handoff::location::ALIAS_WRONG_DIRECTORY,
-        &crate::handoff::location::ROOT_FOR_ALIAS,
-    ]),
+    precedence: Precedence::Before(&[&ALIAS_WRONG_DIRECTORY, &ROOT_FOR_ALIAS]),
     matches: |analysis| {
         let full = analysis.unexplained_failure()?;
         let complete = full.status == 200 && full.body.end == End::Whole;

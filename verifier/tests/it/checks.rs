@@ -136,7 +136,8 @@ fn page(columns: &[(&str, Vec<(Check, CheckResult)>)]) -> Result<String, std::fm
     }
     page.push_str(RULES);
     for check in Check::all() {
-        let rules: Vec<_> = rules_of(check).map(|id| format!("`{id}`")).collect();
+        let mut rules: Vec<_> = rules_of(check).map(|id| format!("`{id}`")).collect();
+        rules.sort();
         writeln!(page, "| {check} | {} | {} |", rules.join(", "), faults(check))?;
     }
     Ok(page)

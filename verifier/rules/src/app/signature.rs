@@ -8,6 +8,7 @@ use sendfile_evidence::{
 
 use crate::{
     analysis::Analysis,
+    app::manner::{BODY_BESIDE_HANDOFF, DUPLICATE_HEADER},
     rule::{Culprit, Match, Precedence, Remedy, Rule, Severity},
 };
 
@@ -89,10 +90,7 @@ pub(crate) static SIGNED_FOR_OTHER_METHOD: Rule = Rule {
         ],
     },
     config: None,
-    precedence: Precedence::Before(&[
-        &crate::app::manner::BODY_BESIDE_HANDOFF,
-        &crate::app::manner::DUPLICATE_HEADER,
-    ]),
+    precedence: Precedence::Before(&[&BODY_BESIDE_HANDOFF, &DUPLICATE_HEADER]),
     matches: |analysis| {
         succeeds_with_get(analysis)
             .or_else(|| for_get(analysis))

@@ -5,6 +5,7 @@ use sendfile_evidence::{Check, ProbeId, Server, dialect, fact::FactKind};
 
 use crate::{
     config_evidence::{ConfigEvidence, refuses},
+    frontend::wire::CONTRADICTORY_LENGTHS,
     frontend::{
         ASKS_FOR_LOGIN, REDIRECTS,
         routing::{refused_before_app, treated_as_anonymous},
@@ -191,7 +192,7 @@ pub(crate) static REFUSAL_MASKED: Rule = Rule {
         servers: &[(Server::Nginx, "Use `error_page 403 /page;` without `=200`")],
     },
     config: None,
-    precedence: Precedence::Before(&[&crate::frontend::wire::CONTRADICTORY_LENGTHS]),
+    precedence: Precedence::Before(&[&CONTRADICTORY_LENGTHS]),
     matches: |analysis| {
         let denied = analysis.probe(ProbeId::Denied)?;
         let success = (200..300).contains(&denied.status);

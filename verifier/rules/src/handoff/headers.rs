@@ -10,6 +10,9 @@ use sendfile_evidence::{
 use crate::{
     analysis::Analysis,
     config_evidence::ConfigEvidence,
+    handoff::browser::{HEAD_DIFFERS, HEAD_HAS_BODY},
+    handoff::names::NAME_NOT_SERVED,
+    handoff::parts::ETAG_OF_ANOTHER_FILE,
     rule::{Culprit, Match, Precedence, Remedy, Rule, Severity},
 };
 
@@ -38,11 +41,7 @@ pub(crate) static HEADERS_DROPPED: Rule = Rule {
         ],
     },
     config: ConfigEvidence::confirms(|_, fact| fact.kind == FactKind::HeadersDropped),
-    precedence: Precedence::Before(&[
-        &crate::handoff::parts::ETAG_OF_ANOTHER_FILE,
-        &crate::handoff::browser::HEAD_DIFFERS,
-        &crate::handoff::browser::HEAD_HAS_BODY,
-    ]),
+    precedence: Precedence::Before(&[&ETAG_OF_ANOTHER_FILE, &HEAD_DIFFERS, &HEAD_HAS_BODY]),
     matches: |analysis| {
         let (app, full) = handed_over(analysis)?;
         let (name, value) = dropped(analysis, app, full)?;
@@ -137,7 +136,7 @@ pub(crate) static PATH_LEAKS: Rule = Rule {
         )],
     },
     config: None,
-    precedence: Precedence::Before(&[&crate::handoff::names::NAME_NOT_SERVED]),
+    precedence: Precedence::Before(&[&NAME_NOT_SERVED]),
     matches: |analysis| {
         first_leak(analysis, |response| {
             if let Some((name, value)) = path_in_header(analysis, response) {
@@ -178,7 +177,7 @@ pub(crate) static LINK_LEAKS: Rule = Rule {
         ],
     },
     config: None,
-    precedence: Precedence::Before(&[&crate::handoff::browser::HEAD_DIFFERS]),
+    precedence: Precedence::Before(&[&HEAD_DIFFERS]),
     matches: |analysis| {
         let app = analysis.app()?;
         let sent: Vec<_> = app.headers.iter().filter_map(|(_, value)| signed_link(value)).collect();

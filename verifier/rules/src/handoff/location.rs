@@ -10,6 +10,10 @@ use crate::{
     analysis::Analysis,
     body_class::{BodyClass, alike, body_class},
     config_evidence::{ConfigEvidence, DIRECTORIES, Symptom, opens},
+    handoff::store::{
+        CLIENT_AUTH_FORWARDED, QUERY_DROPPED, STORE_REFUSES, UPSTREAM_HOST_WRONG,
+        UPSTREAM_UNREACHABLE,
+    },
     hops::swallowed,
     reached::Reached,
     rule::{Culprit, Match, Precedence, Remedy, Rule, Severity},
@@ -115,8 +119,8 @@ pub(crate) static URI_MATCHES_NO_LOCATION: Rule = Rule {
     precedence: Precedence::Before(&[
         &ALIAS_WRONG_DIRECTORY,
         &ROOT_FOR_ALIAS,
-        &crate::handoff::store::STORE_REFUSES,
-        &crate::handoff::store::UPSTREAM_UNREACHABLE,
+        &STORE_REFUSES,
+        &UPSTREAM_UNREACHABLE,
     ]),
     matches: |analysis| {
         let full = analysis.failed_after_app()?;
@@ -168,8 +172,8 @@ pub(crate) static WRONG_SERVER_BLOCK: Rule = Rule {
         &CAPTURE_WRONG,
         &LOCATION_SHADOWS_REDIRECT,
         &PATH_VARIABLE_WRONG,
-        &crate::handoff::store::QUERY_DROPPED,
-        &crate::handoff::store::UPSTREAM_HOST_WRONG,
+        &QUERY_DROPPED,
+        &UPSTREAM_HOST_WRONG,
     ]),
     matches: |analysis| {
         let full = analysis.failed_after_app()?;
@@ -256,7 +260,7 @@ pub(crate) static LOCATION_SHADOWS_REDIRECT: Rule = Rule {
         )],
     },
     config: ConfigEvidence::explains_only(|_, fact| fact.kind == FactKind::TargetShadowed, astray),
-    precedence: Precedence::Before(&[&crate::handoff::store::CLIENT_AUTH_FORWARDED]),
+    precedence: Precedence::Before(&[&CLIENT_AUTH_FORWARDED]),
     matches: |analysis| {
         let full = analysis.failed_after_app()?;
         // An older version of the file, or its beginning, comes from the correct location.

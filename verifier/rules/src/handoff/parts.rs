@@ -8,6 +8,7 @@ use sendfile_evidence::{
 
 use crate::{
     analysis::Analysis,
+    handoff::browser::HTML_CHANGED,
     rule::{Culprit, Match, Precedence, Remedy, Rule, Severity},
 };
 
@@ -111,7 +112,7 @@ pub(crate) static WRONG_RANGE: Rule = Rule {
          and the hand-off",
     ),
     config: None,
-    precedence: Precedence::Before(&[&crate::handoff::browser::HTML_CHANGED]),
+    precedence: Precedence::Before(&[&HTML_CHANGED]),
     matches: |analysis| {
         for part in Part::all() {
             if let Some(flaw) = wrong_part(analysis, part)

@@ -4,6 +4,7 @@ use sendfile_evidence::{Check, ProbeId, Response, Server, fact::FactKind};
 
 use crate::{
     config_evidence::ConfigEvidence,
+    handoff::NOT_INTERNAL,
     rule::{Culprit, Match, Precedence, Remedy, Rule, Severity},
     symptom::{comes_by_handoff, open_target},
 };
@@ -32,7 +33,7 @@ pub(crate) static RELAY_FOR_ANYBODY: Rule = Rule {
         |_, fact| fact.kind == FactKind::RelaysForAnybody,
         open_target,
     ),
-    precedence: Precedence::Before(&[&crate::handoff::NOT_INTERNAL]),
+    precedence: Precedence::Before(&[&NOT_INTERNAL]),
     matches: |analysis| {
         if !reaches_fixture(analysis.probe(ProbeId::RelayOutside)?) {
             return None;
