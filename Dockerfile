@@ -11,9 +11,18 @@ ENV RUSTFLAGS="-C target-feature=+crt-static"
 # Builds the dependencies with empty programs, so that this layer stays cached until a Cargo.toml or Cargo.lock changes.
 COPY Cargo.toml Cargo.lock ./
 COPY server/Cargo.toml server/
+COPY stores/Cargo.toml stores/
 COPY verifier/Cargo.toml verifier/
-RUN mkdir server/src server/benches verifier/src verifier/benches \
-    && touch server/src/lib.rs server/benches/view.rs verifier/src/lib.rs verifier/benches/verify.rs \
+COPY verifier/evidence/Cargo.toml verifier/evidence/
+COPY verifier/probe/Cargo.toml verifier/probe/
+COPY verifier/readers/Cargo.toml verifier/readers/
+COPY verifier/rules/Cargo.toml verifier/rules/
+COPY verifier/scenarios/Cargo.toml verifier/scenarios/
+RUN for manifest in */Cargo.toml */*/Cargo.toml; do \
+        mkdir "${manifest%/*}/src" && touch "${manifest%/*}/src/lib.rs" || exit 1; \
+    done \
+    && mkdir -p server/benches verifier/benches verifier/tests/it \
+    && touch server/benches/view.rs verifier/benches/verify.rs verifier/tests/it/main.rs \
     && echo 'fn main() {}' | tee server/src/main.rs > verifier/src/main.rs \
     && cargo build --release --locked --bins --target "$(uname -m)-unknown-linux-gnu"
 
@@ -26,7 +35,7 @@ COPY nginx nginx
 COPY server server
 COPY stores stores
 COPY verifier verifier
-RUN touch server/src/lib.rs server/src/main.rs verifier/src/lib.rs verifier/src/main.rs \
+RUN touch */src/*.rs */*/src/*.rs \
     && cargo build --release --locked --bins --target "$(uname -m)-unknown-linux-gnu" \
     && mkdir -p programs volumes/media \
     && mv target/*/release/sendfile-fixture target/*/release/sendfile-check programs/

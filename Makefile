@@ -27,6 +27,7 @@ lint:
 
 # Regenerates the pages in docs/ that tests hold; installs the real proxies and stores if they are missing.
 docs: proxies
+	cargo build --bins
 	CI=true UPDATE_DOCS=1 cargo test -p sendfile-check --test it -- faults checks:: matrix remote::page apps::
 
 # Builds Debian packages of both programs in target/debian/; installs cargo-deb if it is missing.

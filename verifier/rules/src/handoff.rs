@@ -8,6 +8,7 @@ use crate::{
     config_evidence::ConfigEvidence,
     handoff::headers::HEADERS_DROPPED,
     handoff::location::{ALIAS_WRONG_DIRECTORY, BACK_TO_APP, ROOT_FOR_ALIAS},
+    handoff::refusal::PATH_NOT_ALLOWED,
     hops::{swallowed, swallower},
     reached::Reached,
     rule::{Culprit, Match, Precedence, Remedy, Rule, Severity},
@@ -183,7 +184,7 @@ pub(crate) static SWALLOWED_BETWEEN: Rule = Rule {
         |_, fact| fact.kind == FactKind::SwallowedBetween,
         astray,
     ),
-    precedence: Precedence::Before(&[&ALIAS_WRONG_DIRECTORY]),
+    precedence: Precedence::Before(&[&ALIAS_WRONG_DIRECTORY, &PATH_NOT_ALLOWED]),
     matches: |analysis| {
         let full = analysis.failed_after_app()?;
         let (name, _) = analysis.handoff()?;
