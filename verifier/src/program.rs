@@ -76,7 +76,7 @@ async fn verify(args: &Verify, out: &mut impl Write) -> Result<ExitCode> {
     anyhow::bail!(errors.join("; "))
 }
 
-/// Examines the targets until they are healthy or the time is over.
+/// Examines the targets until they are healthy or `--wait` expires.
 async fn attempts(
     config: &Config,
     prober: &Prober,

@@ -130,7 +130,7 @@ impl Snippet {
             Some(replacements) => Ok(replacements),
             None => Err(value::unsupported_address(
                 address,
-                "let the fixture listen on a TCP port too, e.g. `127.0.0.1:8000`",
+                "start the fixture with a TCP port too, e.g. `--listen 127.0.0.1:8000`",
             )),
         }
     }

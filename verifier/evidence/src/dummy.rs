@@ -39,5 +39,6 @@ pub enum Source {
     Direct,
     /// No reference copy: it is the downloaded content, which serves only to compare the site's
     /// other responses with.
-    Visitor,
+    #[serde(rename = "visitor")]
+    Client,
 }

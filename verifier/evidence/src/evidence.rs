@@ -101,7 +101,7 @@ impl Evidence {
 
     /// Whether there is a reference copy independent of the download.
     pub fn has_reference(&self) -> bool {
-        self.dummy.as_ref().is_some_and(|dummy| dummy.source != Source::Visitor)
+        self.dummy.as_ref().is_some_and(|dummy| dummy.source != Source::Client)
     }
 
     /// What to call the expected content: only the fixture's files are dummies.

@@ -95,11 +95,13 @@ impl Fact {
 
 /// A text, redacted and limited in length.
 fn shown(text: &str) -> String {
-    /// The maximum number of characters.
+    /// The maximum length, in characters.
     const LONGEST: usize = 1_000;
-    match text.char_indices().nth(LONGEST) {
-        Some((end, _)) => format!("{}…", secret::text(&text[..end])),
-        None => secret::text(text),
+    // Redacted first: a secret that is cut off may not be recognized.
+    let shown = secret::text(text);
+    match shown.char_indices().nth(LONGEST) {
+        Some((end, _)) => format!("{}…", &shown[..end]),
+        None => shown,
     }
 }
 
@@ -255,7 +257,8 @@ pub enum FileState {
     /// Nothing.
     Missing,
     /// A directory.
-    Folder,
+    #[serde(rename = "folder")]
+    Directory,
     /// They cannot access it or one of its parent directories.
     Closed,
     /// Unknown.

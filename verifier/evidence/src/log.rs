@@ -30,7 +30,7 @@ pub enum LogEvent {
     Link,
     /// A path is a directory.
     #[serde(rename = "log-folder")]
-    Folder,
+    Directory,
     /// An access rule refused the request.
     #[serde(rename = "log-refused")]
     Refused,

@@ -17,7 +17,8 @@ pub enum Misconfiguration {
     /// A variable has another value.
     Variable,
     /// Another directory.
-    Folder,
+    #[serde(rename = "folder")]
+    Directory,
 }
 
 /// The misconfiguration that leads to an opened path, if only the URI and the file are known.
@@ -33,7 +34,7 @@ pub fn misconfiguration(path: &str, uri: &str, file: &str) -> Option<Misconfigur
     if lacks_one_slash(path, file) {
         return Some(Misconfiguration::Slash);
     }
-    Some(Misconfiguration::Folder)
+    Some(Misconfiguration::Directory)
 }
 
 /// Whether one path is another one without one of its slashes.
@@ -88,6 +89,6 @@ mod tests {
         assert_eq!(misconfiguration("/srv/files/a/b.bin"), None);
         assert_eq!(misconfiguration("/srv/filesa/b.bin"), Some(Misconfiguration::Slash));
         assert_eq!(misconfiguration("/srv/files/p/a/b.bin"), Some(Misconfiguration::Root));
-        assert_eq!(misconfiguration("/srv/file/a/b.bin"), Some(Misconfiguration::Folder));
+        assert_eq!(misconfiguration("/srv/file/a/b.bin"), Some(Misconfiguration::Directory));
     }
 }

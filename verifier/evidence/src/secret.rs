@@ -92,11 +92,11 @@ impl Redactor {
 
     /// The beginning of a body, redacted: a store's XML error repeats keys and signatures.
     pub fn body(&self, head: &[u8]) -> Vec<u8> {
-        let Ok(text) = std::str::from_utf8(head) else { return head.to_vec() };
-        if !text.contains("<Error") {
+        // Lossy: the beginning of a body may end within a character.
+        let mut shown = String::from_utf8_lossy(head).into_owned();
+        if !shown.contains("<Error") {
             return head.to_vec();
         }
-        let mut shown = text.to_owned();
         for name in SECRET_ELEMENTS {
             shown = without_element(&shown, name);
         }
@@ -224,15 +224,19 @@ fn without_password(url: &str) -> String {
     }
 }
 
-/// Empties an element, even if it is cut off at the end of what was read.
+/// Redacts each element of this name, even one that is cut off at the end of what was read.
 fn without_element(text: &str, name: &str) -> String {
-    let open = format!("<{name}>");
-    let Some((before, rest)) = text.split_once(&open) else { return text.to_owned() };
-    let after = match rest.split_once(&format!("</{name}>")) {
-        Some((_, after)) => after,
-        None => "",
-    };
-    format!("{before}{open}REDACTED</{name}>{after}")
+    let (open, close) = (format!("<{name}>"), format!("</{name}>"));
+    let mut shown = String::new();
+    let mut rest = text;
+    while let Some((before, secret)) = rest.split_once(&open) {
+        shown.extend([before, &open, "REDACTED", &close]);
+        rest = match secret.split_once(&close) {
+            Some((_, after)) => after,
+            None => "",
+        };
+    }
+    shown + rest
 }
 
 #[cfg(test)]
@@ -278,5 +282,7 @@ mod tests {
             "<Error><Code>X</Code><StringToSign>REDACTED</StringToSign>\
              <AWSAccessKeyId>REDACTED</AWSAccessKeyId>"
         );
+        let cut = b"<Error><StringToSign>abc</StringToSign><StringToSign>abc</StringToSign>\xc3";
+        assert!(!String::from_utf8_lossy(&redactor.body(cut)).contains("abc"));
     }
 }

@@ -31,7 +31,7 @@ pub enum Look {
     /// A file.
     File,
     /// A directory.
-    Folder,
+    Directory,
     /// Nothing.
     Missing,
     /// It could not be determined.

@@ -332,7 +332,7 @@ fn leads_astray(kind: &FactKind) -> bool {
     match kind {
         FactKind::TargetOpens { wrong, state, .. } => {
             wrong.is_some()
-                || matches!(state, FileState::Missing | FileState::Folder | FileState::Closed)
+                || matches!(state, FileState::Missing | FileState::Directory | FileState::Closed)
         }
         FactKind::TargetFallsThrough
         | FactKind::TargetShadowed

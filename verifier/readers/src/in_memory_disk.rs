@@ -72,7 +72,7 @@ impl Disk for InMemoryDisk {
         if self.files.contains_key(&path) {
             Look::File
         } else if self.files.keys().any(|file| file.starts_with(&below)) {
-            Look::Folder
+            Look::Directory
         } else {
             Look::Missing
         }

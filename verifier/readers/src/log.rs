@@ -51,7 +51,7 @@ const MARKS: [Mark; 29] = [
     mark("failed (20: Not a directory)", LogEvent::Missing, OPENED),
     mark("failed (13: Permission denied), client", LogEvent::Closed, OPENED),
     mark("failed (40: Too many levels of symbolic links)", LogEvent::Link, OPENED),
-    mark("directory index of", LogEvent::Folder, OPENED),
+    mark("directory index of", LogEvent::Directory, OPENED),
     mark("is not a directory", LogEvent::Missing, OPENED),
     mark("access forbidden by rule", LogEvent::Refused, What::None),
     mark("unsafe URI", LogEvent::Unsafe, Between("unsafe URI \"", "\"")),

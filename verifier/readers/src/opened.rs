@@ -19,7 +19,7 @@ pub(super) struct Opened {
     /// The path.
     pub(super) path: String,
     /// The configured directory, with variables replaced.
-    pub(super) folder: String,
+    pub(super) directory: String,
     /// The URI.
     pub(super) uri: String,
     /// The part of the URI that is the location's prefix.
@@ -52,16 +52,16 @@ impl Opened {
         match self.by {
             PathRule::Root => {
                 for end in self.ends() {
-                    if is_right(&joined(&self.folder, end)) {
+                    if is_right(&joined(&self.directory, end)) {
                         return Some(Misconfiguration::Root);
                     }
                 }
             }
             PathRule::Alias => {
-                if is_right(&joined(&self.folder, self.rest())) {
+                if is_right(&joined(&self.directory, self.rest())) {
                     return Some(Misconfiguration::Slash);
                 }
-                if is_right(&joined(&self.folder, &self.uri)) {
+                if is_right(&joined(&self.directory, &self.uri)) {
                     return Some(Misconfiguration::Alias);
                 }
             }
@@ -76,7 +76,7 @@ impl Opened {
         }
         match self.by {
             PathRule::Captures => Some(Misconfiguration::Capture),
-            PathRule::Root | PathRule::Alias => Some(Misconfiguration::Folder),
+            PathRule::Root | PathRule::Alias => Some(Misconfiguration::Directory),
         }
     }
 
@@ -150,7 +150,7 @@ pub(super) fn same(a: &str, b: &str, disk: &dyn Disk) -> bool {
 pub(super) fn state(path: &str, disk: &dyn Disk, worker: &Worker) -> FileState {
     match disk.look(path) {
         Look::Missing => FileState::Missing,
-        Look::Folder => FileState::Folder,
+        Look::Directory => FileState::Directory,
         Look::Unknown => FileState::Unknown,
         Look::File => match disk.access(path, worker) {
             Access::Open => FileState::Readable,
@@ -197,7 +197,7 @@ pub(super) fn words(state: FileState) -> &'static str {
     match state {
         FileState::Readable | FileState::There => "which exists",
         FileState::Missing => "which does not exist",
-        FileState::Folder => "which is a directory",
+        FileState::Directory => "which is a directory",
         FileState::Closed => "which the proxy's user cannot access",
         FileState::Unknown => "which this program cannot inspect",
     }
@@ -208,16 +208,18 @@ mod tests {
     use super::*;
     use crate::in_memory_disk::InMemoryDisk;
 
-    fn wrong(by: PathRule, folder: &str, prefix: &str, file: &str) -> Option<Misconfiguration> {
+    fn wrong(by: PathRule, directory: &str, prefix: &str, file: &str) -> Option<Misconfiguration> {
         let uri = "/p/a/b.bin".to_owned();
         let path = match by {
-            PathRule::Root => format!("{folder}{uri}"),
-            PathRule::Alias => format!("{folder}{}", uri.strip_prefix(prefix).expect("a prefix")),
-            PathRule::Captures => folder.to_owned(),
+            PathRule::Root => format!("{directory}{uri}"),
+            PathRule::Alias => {
+                format!("{directory}{}", uri.strip_prefix(prefix).expect("a prefix"))
+            }
+            PathRule::Captures => directory.to_owned(),
         };
         let opened = Opened {
             path,
-            folder: folder.to_owned(),
+            directory: directory.to_owned(),
             uri,
             prefix: prefix.to_owned(),
             by,
@@ -242,7 +244,7 @@ mod tests {
         );
         assert_eq!(
             wrong(PathRule::Alias, "/srv/file/", "/p/", file),
-            Some(Misconfiguration::Folder)
+            Some(Misconfiguration::Directory)
         );
         assert_eq!(
             wrong(PathRule::Captures, "/srv/files/a", "", file),

@@ -133,7 +133,7 @@ pub(crate) static FILESYSTEM_PATH_AS_URI: Rule = Rule {
         servers: &[(
             Server::Nginx,
             "In the app, send the URI of the internal location. With Rack or Symfony, add the \
-             directory to the mapping: `proxy_set_header X-Accel-Mapping /FOLDER/=/PREFIX/;`",
+             directory to the mapping: `proxy_set_header X-Accel-Mapping /DIRECTORY/=/PREFIX/;`",
         )],
     },
     config: None,

@@ -60,7 +60,7 @@ impl ConfigEvidence {
 
 /// Mistakes in a configured directory.
 pub(crate) const DIRECTORIES: &[Misconfiguration] =
-    &[Misconfiguration::Slash, Misconfiguration::Alias, Misconfiguration::Folder];
+    &[Misconfiguration::Slash, Misconfiguration::Alias, Misconfiguration::Directory];
 
 /// Whether a fact of one of these kinds exists.
 pub(crate) fn has(analysis: &Analysis<'_>, wanted: &[FactKind]) -> bool {
@@ -183,7 +183,7 @@ pub(crate) fn opens(analysis: &Analysis<'_>, fact: &Fact, ways: &[Misconfigurati
     match &fact.kind {
         FactKind::TargetOpens { wrong: Some(wrong), .. } => ways.contains(wrong),
         FactKind::Logged(LogEntry {
-            event: LogEvent::Missing | LogEvent::Closed | LogEvent::Folder,
+            event: LogEvent::Missing | LogEvent::Closed | LogEvent::Directory,
             of: LogSubject::Download,
             what: Some(path),
         }) => {

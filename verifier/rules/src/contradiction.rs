@@ -92,7 +92,7 @@ fn opened_paths<'a>(analysis: &Analysis<'a>) -> Option<OpenedPaths<'a>> {
                 configured = Some((fact, path.as_str()));
             }
             FactKind::Logged(LogEntry {
-                event: LogEvent::Missing | LogEvent::Closed | LogEvent::Folder,
+                event: LogEvent::Missing | LogEvent::Closed | LogEvent::Directory,
                 of: LogSubject::Download,
                 what: Some(path),
             }) if logged.is_none() && by_handoff(analysis, path) => {

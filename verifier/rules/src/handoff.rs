@@ -121,7 +121,7 @@ pub(crate) static NOT_ENGAGED: Rule = Rule {
             (
                 Server::Nginx,
                 "Set `proxy_set_header X-Sendfile-Type X-Accel-Redirect;` and `proxy_set_header \
-                 X-Accel-Mapping /FOLDER/=/PREFIX/;`. With `fastcgi_pass`, set \
+                 X-Accel-Mapping /DIRECTORY/=/PREFIX/;`. With `fastcgi_pass`, set \
                  HTTP_X_SENDFILE_TYPE and HTTP_X_ACCEL_MAPPING with `fastcgi_param`",
             ),
             (
@@ -131,7 +131,7 @@ pub(crate) static NOT_ENGAGED: Rule = Rule {
             (
                 Server::Caddy,
                 "In `reverse_proxy`, add `header_up X-Sendfile-Type x-accel-redirect` and \
-                 `header_up X-Accel-Mapping /FOLDER/=/PREFIX/`",
+                 `header_up X-Accel-Mapping /DIRECTORY/=/PREFIX/`",
             ),
         ],
     },

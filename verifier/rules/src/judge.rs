@@ -204,7 +204,7 @@ fn remedy(analysis: &Analysis<'_>, remedy: &Remedy) -> String {
     };
     match directory {
         Some(path) => {
-            text.replace("/FOLDER/", &path).replace("/FOLDER", path.trim_end_matches('/'))
+            text.replace("/DIRECTORY/", &path).replace("/DIRECTORY", path.trim_end_matches('/'))
         }
         None => text,
     }

@@ -391,7 +391,7 @@ pub(crate) static ALIAS_TRAVERSAL: Rule = Rule {
         servers: &[(
             Server::Nginx,
             "End the location with a slash, like the alias: `location ^~ /direct/ { alias \
-             /FOLDER/; }`",
+             /DIRECTORY/; }`",
         )],
     },
     config: None,

@@ -269,7 +269,7 @@ impl Scenario {
             (Outcome::Skipped(_), None) => {
                 let full = full.response()?;
                 let is_file = full.status == 200 && full.is_of_file();
-                is_file.then(|| dummy_of(&full.body, Source::Visitor))
+                is_file.then(|| dummy_of(&full.body, Source::Client))
             }
             (Outcome::Failed(_), _) => None,
         }

@@ -62,7 +62,7 @@ impl Disk for InMemoryDisk {
         if self.files.iter().any(|file| file == path) {
             Look::File
         } else if self.files.iter().any(|file| file.starts_with(&directory)) {
-            Look::Folder
+            Look::Directory
         } else {
             Look::Missing
         }

@@ -53,7 +53,7 @@ pub(super) fn header_replacements(
             "--remote-header",
             name,
             "only valid for `--remote signed-header`",
-            "add that option, or omit --remote-header",
+            "add `--remote signed-header`, or omit --remote-header",
         ));
     }
     if name.is_empty() || !name.chars().all(|c| c.is_ascii_alphanumeric() || c == '-') {

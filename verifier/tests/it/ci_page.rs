@@ -24,7 +24,7 @@ async fn pipeline_continues_on_a_healthy_site() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn pipeline_stops_on_a_broken_site() {
-    let fault = Fault::named("built-in-another-folder").expect("a fault");
+    let fault = Fault::named("built-in-another-directory").expect("a fault");
     for (command, output) in outputs(Some(&fault)).await {
         assert_eq!(output.status.code(), Some(1), "{command}: {}", told(&output));
         let judged = command.contains(" judge ");

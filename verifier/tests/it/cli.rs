@@ -55,7 +55,7 @@ fn rules_are_listed_and_explained() {
     a store: a `proxy_pass` without a path leaves the prefix in the key.
 
     Remedy:
-      nginx: Replace `root` with `alias /FOLDER/;`, with a trailing slash on both
+      nginx: Replace `root` with `alias /DIRECTORY/;`, with a trailing slash on both
         the location and the alias
       other proxies: Strip the prefix before looking up the file
 

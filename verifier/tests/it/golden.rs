@@ -27,7 +27,7 @@ fn every_value() {
         fullest(),
         sparest(),
         with_dummy_of(Source::Direct),
-        with_dummy_of(Source::Visitor),
+        with_dummy_of(Source::Client),
         with_failures(),
         with_facts(),
         with_checks(),
@@ -423,7 +423,7 @@ fn fact_kinds() -> Vec<FactKind> {
         FileState::Readable,
         FileState::There,
         FileState::Missing,
-        FileState::Folder,
+        FileState::Directory,
         FileState::Closed,
         FileState::Unknown,
     ];
@@ -433,7 +433,7 @@ fn fact_kinds() -> Vec<FactKind> {
         Misconfiguration::Slash,
         Misconfiguration::Capture,
         Misconfiguration::Variable,
-        Misconfiguration::Folder,
+        Misconfiguration::Directory,
     ];
     for (state, wrong) in states.into_iter().zip(misconfigurations) {
         let path = "/srv/media/a b.bin".to_owned();
@@ -453,7 +453,7 @@ fn log_entries() -> Vec<LogEntry> {
         LogEvent::Missing,
         LogEvent::Closed,
         LogEvent::Link,
-        LogEvent::Folder,
+        LogEvent::Directory,
         LogEvent::Refused,
         LogEvent::NotAllowed,
         LogEvent::OverrideForbidden,

@@ -22,7 +22,7 @@ pub fn store_status(response: &Response) -> Option<u16> {
     statuses.rsplit([',', ':', ' ']).next()?.parse().ok()
 }
 
-/// The same, but only if no store responded: then the status is the proxy's own.
+/// The same, except for 502 and 504: no store responded then, and the status is the proxy's own.
 pub fn store_refusal(response: &Response) -> Option<u16> {
     match store_status(response)? {
         502 | 504 => None,

@@ -169,7 +169,7 @@ impl Disk for OnDisk {
 fn look_at(path: &str) -> Look {
     match fs::metadata(path) {
         Ok(metadata) if metadata.is_file() => Look::File,
-        Ok(metadata) if metadata.is_dir() => Look::Folder,
+        Ok(metadata) if metadata.is_dir() => Look::Directory,
         Ok(_) => Look::Unknown,
         Err(error) => match error.kind() {
             io::ErrorKind::NotFound | io::ErrorKind::NotADirectory => Look::Missing,

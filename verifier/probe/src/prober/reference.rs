@@ -52,7 +52,7 @@ pub(super) fn expected(
             if !is_whole_file(full) || !full.is_of_file() {
                 return None;
             }
-            Some(dummy_of(&full.body, Source::Visitor))
+            Some(dummy_of(&full.body, Source::Client))
         }
         _ => None,
     }

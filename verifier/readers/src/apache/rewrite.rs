@@ -236,7 +236,7 @@ fn test(condition: &Directive, flags: &Flags, captures: &Captures, subject: &Sub
     let (negated, test) = without_negation(condition.arg(1));
     let holds = match test {
         "-f" | "-s" | "-d" => {
-            let wanted = if test == "-d" { Look::Folder } else { Look::File };
+            let wanted = if test == "-d" { Look::Directory } else { Look::File };
             match subject.disk.look(&text) {
                 Look::Unknown => return Test::Unknown,
                 found => found == wanted,

@@ -106,7 +106,7 @@ impl Loader<'_> {
     /// The directives of all files that a path or a pattern matches.
     fn read(&mut self, pattern: &str, depth: usize) -> Vec<Directive> {
         let mut pattern = self.absolute(pattern);
-        if self.files.disk().look(&pattern) == Look::Folder {
+        if self.files.disk().look(&pattern) == Look::Directory {
             pattern = format!("{}/*", pattern.trim_end_matches('/'));
         }
         let mut directives = Vec::new();

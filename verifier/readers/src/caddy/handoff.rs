@@ -337,7 +337,7 @@ impl Target<'_, '_> {
         };
         Opened {
             path: path.to_owned(),
-            folder: directory,
+            directory,
             uri: self.evaluator.subject.path.clone(),
             by: PathRule::Root,
             ..Opened::default()

@@ -147,7 +147,7 @@ fn targets_of_handoffs() {
     check(&taken(&format!("root * /srv/files\n{reads}")), &FactKind::Fine);
     check(
         &taken(&format!("root * /srv/old\n{reads}")),
-        &opens("/srv/old/p/a.bin", FileState::Missing, Some(Misconfiguration::Folder)),
+        &opens("/srv/old/p/a.bin", FileState::Missing, Some(Misconfiguration::Directory)),
     );
     check(
         &taken(&format!("root * /srv/files/p\n{reads}")),

@@ -135,7 +135,7 @@ impl<'a> Evaluator<'a> {
         let status = match &route.outcome {
             RouteOutcome::Opens(opened, _) => match self.disk.look(&opened.path) {
                 Look::Missing => 404,
-                Look::Folder => 403,
+                Look::Directory => 403,
                 Look::File | Look::Unknown => return route,
             },
             RouteOutcome::Responds(status, _) if *status >= 400 => *status,
@@ -287,7 +287,7 @@ impl<'a> Evaluator<'a> {
         if opened.by == PathRule::Captures {
             opened.path.push_str(&uri);
         }
-        let wanted = if uri.ends_with('/') { Look::Folder } else { Look::File };
+        let wanted = if uri.ends_with('/') { Look::Directory } else { Look::File };
         let found = self.disk.look(opened.path.trim_end_matches('/'));
         if found == wanted {
             if opened.by == PathRule::Captures {
@@ -441,8 +441,8 @@ impl<'a> Evaluator<'a> {
         match test {
             "-f" => Some(look == Look::File),
             "!-f" => Some(look != Look::File),
-            "-d" => Some(look == Look::Folder),
-            "!-d" => Some(look != Look::Folder),
+            "-d" => Some(look == Look::Directory),
+            "!-d" => Some(look != Look::Directory),
             "-e" => Some(look != Look::Missing),
             "!-e" => Some(look == Look::Missing),
             _ => None,

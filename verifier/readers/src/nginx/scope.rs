@@ -118,7 +118,7 @@ impl<'a> Scope<'a> {
         };
         let variables = names(written).into_iter().any(|name| !is_capture(form, name));
         let prefix = prefix.to_owned();
-        let opened = Opened { path, folder: directory, uri, prefix, by, variables };
+        let opened = Opened { path, directory, uri, prefix, by, variables };
         Ok((opened, directive))
     }
 

@@ -88,7 +88,7 @@ const PATHS: &str = r#"
 events {}
 http {
     add_header X-File $request_filename always;
-    map $arg_to $folder { default none; ~^q(.)$ Q$1; one 1; }
+    map $arg_to $directory { default none; ~^q(.)$ Q$1; one 1; }
     server {
         listen 127.0.0.1:18999;
         root /srv/base/;
@@ -99,7 +99,7 @@ http {
         location /bare { alias /srv/bare/; }
         location ~ ^/re/(.*)/(?<name>[^/]+)$ { alias /srv/re/$1-$name; }
         location ~ ^/reroot/(.*)$ { root /srv/reroot; }
-        location /map/ { alias /srv/map/$folder/; }
+        location /map/ { alias /srv/map/$directory/; }
         location /set/ { set $top /srv/set/$host; root $top; }
         location /top/ { root $top; }
         location /if/ { root /srv/if; if ($arg_to = one) { root /srv/one; } }
@@ -263,7 +263,7 @@ fn what_is_wrong_with_a_target_and_how_to_correct_it() {
     );
     check(
         "location /p/ { internal; alias /srv/old/; }",
-        &opens("/srv/old/a.bin", Missing, Some(Misconfiguration::Folder)),
+        &opens("/srv/old/a.bin", Missing, Some(Misconfiguration::Directory)),
         "In /n.conf:2, replace `alias /srv/old/;` with `alias /srv/files/;`",
     );
     check(

@@ -49,7 +49,7 @@ pub(crate) static MAPPING_WRONG: Rule = Rule {
         servers: &[(
             Server::Nginx,
             "Correct the mapping that nginx sends, with the directory as the app opens it, \
-             symlinks resolved: `proxy_set_header X-Accel-Mapping /FOLDER/=/PREFIX/;`",
+             symlinks resolved: `proxy_set_header X-Accel-Mapping /DIRECTORY/=/PREFIX/;`",
         )],
     },
     config: ConfigEvidence::confirms(|_, fact| fact.kind == FactKind::MappingWrong),
@@ -80,7 +80,7 @@ pub(crate) static BACK_TO_APP: Rule = Rule {
         servers: &[(
             Server::Nginx,
             "Serve the file in the internal location: `location ^~ /PREFIX/ { internal; alias \
-             /FOLDER/; }`, without `proxy_pass` and without a `try_files` that ends at the app",
+             /DIRECTORY/; }`, without `proxy_pass` and without a `try_files` that ends at the app",
         )],
     },
     config: ConfigEvidence::explains_only(|_, fact| fact.kind == FactKind::TargetAsksApp, astray),
@@ -109,7 +109,7 @@ pub(crate) static URI_MATCHES_NO_LOCATION: Rule = Rule {
         servers: &[(
             Server::Nginx,
             "Give the internal location the prefix that the app sends: `location ^~ /PREFIX/ { \
-             internal; alias /FOLDER/; }`",
+             internal; alias /DIRECTORY/; }`",
         )],
     },
     config: ConfigEvidence::explains_only(
@@ -209,7 +209,7 @@ pub(crate) static CAPTURE_WRONG: Rule = Rule {
         any: "Capture the whole name of the file",
         servers: &[(
             Server::Nginx,
-            "Use `location ^~ /PREFIX/ { internal; alias /FOLDER/; }`, or a regex that captures \
+            "Use `location ^~ /PREFIX/ { internal; alias /DIRECTORY/; }`, or a regex that captures \
              the whole name",
         )],
     },
@@ -309,7 +309,7 @@ pub(crate) static ROOT_FOR_ALIAS: Rule = Rule {
         any: "Strip the prefix before looking up the file",
         servers: &[(
             Server::Nginx,
-            "Replace `root` with `alias /FOLDER/;`, with a trailing slash on both the location and \
+            "Replace `root` with `alias /DIRECTORY/;`, with a trailing slash on both the location and \
              the alias",
         )],
     },
@@ -353,7 +353,7 @@ pub(crate) static ALIAS_WRONG_DIRECTORY: Rule = Rule {
         servers: &[(
             Server::Nginx,
             "Point `alias` to the storage directory, with a trailing slash if the location's \
-             prefix has one: `location ^~ /PREFIX/ { internal; alias /FOLDER/; }`",
+             prefix has one: `location ^~ /PREFIX/ { internal; alias /DIRECTORY/; }`",
         )],
     },
     config: ConfigEvidence::explains_only(

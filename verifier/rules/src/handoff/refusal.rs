@@ -55,7 +55,7 @@ pub(crate) static ALIAS_TRAVERSAL: Rule = Rule {
         servers: &[(
             Server::Nginx,
             "Add a trailing slash to the location, as the alias has one: `location ^~ /PREFIX/ { \
-             internal; alias /FOLDER/; }`",
+             internal; alias /DIRECTORY/; }`",
         )],
     },
     config: None,
@@ -146,7 +146,7 @@ pub(crate) static PATH_NOT_ALLOWED: Rule = Rule {
         servers: &[
             (
                 Server::Apache,
-                "Add `XSendFilePath /FOLDER` for the storage directory, where the app's location \
+                "Add `XSendFilePath /DIRECTORY` for the storage directory, where the app's location \
                  is",
             ),
             (
@@ -254,7 +254,7 @@ pub(crate) static LINK_REFUSED: Rule = Rule {
         servers: &[
             (
                 Server::Nginx,
-                "Set `disable_symlinks if_not_owner from=/FOLDER/;` in the internal location, or \
+                "Set `disable_symlinks if_not_owner from=/DIRECTORY/;` in the internal location, or \
                  use a storage path without symlinks",
             ),
             (

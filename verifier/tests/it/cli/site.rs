@@ -11,13 +11,13 @@ pub(super) const HANDOFF: &str = "X-Accel-Redirect: /protected/a.bin";
 pub(super) const FILE: &[u8] = &[b'x'; 4096];
 
 /// A client: the head of its request, and the stream for the response.
-pub(super) struct Visitor {
+pub(super) struct Client {
     head: String,
     stream: TcpStream,
 }
 
 /// A healthy storage, app and proxy in one server.
-pub(super) fn healthy(path: &str, stream: &mut Visitor) {
+pub(super) fn healthy(path: &str, stream: &mut Client) {
     let of_file = ["Server: nginx", "ETag: \"1\"", "Content-Type: application/octet-stream"];
     match path {
         "/app" => respond(stream, "200 OK", &[HANDOFF], b""),
@@ -27,7 +27,7 @@ pub(super) fn healthy(path: &str, stream: &mut Visitor) {
 }
 
 /// Starts a server that runs until the tests end; returns its origin.
-pub(super) fn site(answer: fn(&str, &mut Visitor)) -> String {
+pub(super) fn site(answer: fn(&str, &mut Client)) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
     let origin = format!("http://{}", listener.local_addr().expect("an address"));
     thread::spawn(move || {
@@ -38,7 +38,7 @@ pub(super) fn site(answer: fn(&str, &mut Visitor)) -> String {
     origin
 }
 
-fn serve(mut stream: TcpStream, answer: fn(&str, &mut Visitor)) {
+fn serve(mut stream: TcpStream, answer: fn(&str, &mut Client)) {
     let mut head = Vec::new();
     while !head.ends_with(b"\r\n\r\n") {
         let mut byte = [0];
@@ -49,11 +49,11 @@ fn serve(mut stream: TcpStream, answer: fn(&str, &mut Visitor)) {
     }
     let head = String::from_utf8_lossy(&head).to_lowercase();
     let target = head.split(' ').nth(1).expect("a request target").to_owned();
-    let mut visitor = Visitor { head, stream };
-    answer(target.split('?').next().unwrap_or(&target), &mut visitor);
+    let mut client = Client { head, stream };
+    answer(target.split('?').next().unwrap_or(&target), &mut client);
 }
 
-impl Visitor {
+impl Client {
     /// Sends bytes unchanged. Clients may close the connection early.
     pub(super) fn send(&mut self, bytes: &[u8]) {
         self.stream.write_all(bytes).ok();
@@ -73,11 +73,11 @@ impl Visitor {
 }
 
 /// Supports HEAD, range requests and conditional requests like a static file server.
-pub(super) fn respond(visitor: &mut Visitor, status: &str, headers: &[&str], body: &[u8]) {
+pub(super) fn respond(client: &mut Client, status: &str, headers: &[&str], body: &[u8]) {
     let mut headers: String = headers.iter().map(|line| format!("{line}\r\n")).collect();
-    let etag = visitor.asked("if-none-match").map(|it| format!("ETag: {it}"));
+    let etag = client.asked("if-none-match").map(|it| format!("ETag: {it}"));
     let known = etag.is_some_and(|it| headers.lines().any(|line| line == it));
-    let (status, body) = match (status, visitor.part(body.len())) {
+    let (status, body) = match (status, client.part(body.len())) {
         ("200 OK", _) if known => ("304 Not Modified", &body[..0]),
         ("200 OK", Some((first, last))) => {
             headers += &format!("Content-Range: bytes {first}-{last}/{}\r\n", body.len());
@@ -89,14 +89,14 @@ pub(super) fn respond(visitor: &mut Visitor, status: &str, headers: &[&str], bod
     let head = format!(
         "HTTP/1.1 {status}\r\n{headers}Content-Length: {length}\r\nConnection: close\r\n\r\n"
     );
-    let body = if visitor.head.starts_with("head ") { &[][..] } else { body };
-    visitor.send(&[head.as_bytes(), body].concat());
+    let body = if client.head.starts_with("head ") { &[][..] } else { body };
+    client.send(&[head.as_bytes(), body].concat());
 }
 
 /// Sends a beginning, and then single bytes with pauses, forever.
-pub(super) fn trickle(visitor: &mut Visitor, beginning: &[u8]) {
+pub(super) fn trickle(client: &mut Client, beginning: &[u8]) {
     let mut next = beginning;
-    while visitor.stream.write_all(next).is_ok() {
+    while client.stream.write_all(next).is_ok() {
         thread::sleep(Duration::from_millis(50));
         next = b"x";
     }

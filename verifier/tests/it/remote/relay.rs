@@ -48,8 +48,8 @@ impl Relay {
         let state = Arc::new(AtomicU8::new(FileState::Open as u8));
         let seen = Arc::clone(&state);
         let task = tokio::spawn(async move {
-            while let Ok((visitor, _)) = listener.accept().await {
-                tokio::spawn(pass(visitor, server, seen.load(Ordering::Relaxed)));
+            while let Ok((client, _)) = listener.accept().await {
+                tokio::spawn(pass(client, server, seen.load(Ordering::Relaxed)));
             }
         });
         Self { port, state, task: task.abort_handle() }
@@ -70,18 +70,18 @@ impl Drop for Relay {
     }
 }
 
-async fn pass(mut visitor: TcpStream, port: u16, state: u8) {
+async fn pass(mut client: TcpStream, port: u16, state: u8) {
     if state == FileState::Silent as u8 {
         let mut void = Vec::new();
         // Until the client gives up.
-        let _ = visitor.read_to_end(&mut void).await;
+        let _ = client.read_to_end(&mut void).await;
         return;
     }
     let Ok(mut server) = TcpStream::connect(("127.0.0.1", port)).await else { return };
-    let (mut from_visitor, mut to_visitor) = visitor.split();
+    let (mut from_client, mut to_client) = client.split();
     let (mut from_server, mut to_server) = server.split();
     let asked = async {
-        let _ = copy(&mut from_visitor, &mut to_server).await;
+        let _ = copy(&mut from_client, &mut to_server).await;
         let _ = to_server.shutdown().await;
     };
     let answered = async {
@@ -90,11 +90,11 @@ async fn pass(mut visitor: TcpStream, port: u16, state: u8) {
         }
         if state == FileState::Cut as u8 {
             let mut part = (&mut from_server).take(CUT as u64);
-            let _ = copy(&mut part, &mut to_visitor).await;
+            let _ = copy(&mut part, &mut to_client).await;
         } else {
-            let _ = copy(&mut from_server, &mut to_visitor).await;
+            let _ = copy(&mut from_server, &mut to_client).await;
         }
-        let _ = to_visitor.shutdown().await;
+        let _ = to_client.shutdown().await;
     };
     // The end of the response closes the connection.
     tokio::select! {
