@@ -22,8 +22,8 @@ pub enum DemoError {
         /// Its output, or the cause.
         output: String,
     },
-    /// A file or directory of the environment could not be created.
-    #[error("`{path}`: cannot create it")]
+    /// A file or directory of the environment could not be prepared.
+    #[error("`{path}`: cannot prepare it for the demo")]
     File {
         /// The path.
         path: String,

@@ -22,6 +22,9 @@ pub const FAULTS: &[(&str, &str)] = include!(concat!(env!("OUT_DIR"), "/faults.r
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Fault {
+    /// The stem of its file's name.
+    #[serde(skip)]
+    pub id: &'static str,
     /// What happened, in one line.
     pub story: String,
     /// The proxy that serves the file, named as in `--proxy`.
@@ -79,17 +82,20 @@ impl Fault {
         if self.thorough { Depth::Thorough } else { Depth::AsNeeded }
     }
 
-    /// All faults of a proxy, with their ids.
-    pub fn all_of(proxy: Server) -> impl Iterator<Item = (&'static str, Self)> {
+    /// All faults of a proxy.
+    ///
+    /// # Errors
+    ///
+    /// [`DemoError`], if the file of a fault is invalid.
+    pub fn all_of(proxy: Server) -> Result<Vec<Self>, DemoError> {
         let mut faults = Vec::new();
         for (id, _) in FAULTS {
-            if let Ok(fault) = Self::named(id)
-                && fault.proxy == proxy
-            {
-                faults.push((*id, fault));
+            let fault = Self::named(id)?;
+            if fault.proxy == proxy {
+                faults.push(fault);
             }
         }
-        faults.into_iter()
+        Ok(faults)
     }
 
     /// The fault with this id, if it belongs to this proxy.
@@ -111,14 +117,15 @@ impl Fault {
     ///
     /// [`DemoError`], if there is no such fault, or if its file is invalid.
     pub fn named(id: &str) -> Result<Self, DemoError> {
-        let Some((_, text)) = FAULTS.iter().find(|(listed, _)| *listed == id) else {
+        let Some((id, text)) = FAULTS.iter().find(|(listed, _)| *listed == id) else {
             return Err(DemoError::NoSuchFault(id.to_owned()));
         };
-        let invalid = |problem: String| DemoError::Fault { id: id.to_owned(), problem };
-        let fault: Self = toml::from_str(text).map_err(|error| invalid(error.to_string()))?;
+        let invalid = |problem: String| DemoError::Fault { id: (*id).to_owned(), problem };
+        let mut fault: Self = toml::from_str(text).map_err(|error| invalid(error.to_string()))?;
         if fault.file.is_some() != fault.edit.is_some() {
             return Err(invalid("`file` and `edit` require each other".to_owned()));
         }
+        fault.id = id;
         Ok(fault)
     }
 
@@ -135,7 +142,7 @@ impl Fault {
         match text.matches(from.as_str()).count() {
             1 => Ok(text.replacen(from, to, 1)),
             count => Err(DemoError::Fault {
-                id: self.story.clone(),
+                id: self.id.to_owned(),
                 problem: format!("`{from}` occurs {count} times in {file}; expected exactly once"),
             }),
         }

@@ -6,7 +6,6 @@ use std::{
 };
 
 use anyhow::{Context, Result};
-use sendfile_evidence::Server;
 use sendfile_probe::{
     config::{Config, Depth},
     prober::Prober,
@@ -26,7 +25,7 @@ use crate::{
 /// Runs the demo, with or without a fault, or lists the faults.
 pub(super) async fn run(args: &Demo, out: &mut impl Write) -> Result<ExitCode> {
     let fault = match args.fault.as_deref() {
-        Some("list") => return done(list_faults(args.proxy, out)),
+        Some("list") => return done(list_faults(&Fault::all_of(args.proxy)?, out)),
         Some(id) => Some(Fault::of(args.proxy, id)?),
         None => None,
     };
@@ -54,9 +53,9 @@ pub(super) async fn run(args: &Demo, out: &mut impl Write) -> Result<ExitCode> {
     finish(&report, &args.output, out)
 }
 
-fn list_faults(proxy: Server, out: &mut impl Write) -> io::Result<()> {
-    for (id, fault) in Fault::all_of(proxy) {
-        writeln!(out, "{id:30}  {}", fault.story)?;
+fn list_faults(faults: &[Fault], out: &mut impl Write) -> io::Result<()> {
+    for fault in faults {
+        writeln!(out, "{:30}  {}", fault.id, fault.story)?;
     }
     Ok(())
 }

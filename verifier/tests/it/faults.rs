@@ -77,10 +77,10 @@ fn assert_no_differences(outcomes: &[Outcome]) {
 }
 
 /// All faults, those of a proxy together.
-pub(crate) fn all() -> Vec<(&'static str, Fault)> {
+pub(crate) fn all() -> Vec<Fault> {
     let mut all = Vec::new();
     for proxy in PROXIES {
-        all.extend(Fault::all_of(proxy));
+        all.extend(Fault::all_of(proxy).expect("valid faults"));
     }
     all
 }
@@ -104,9 +104,9 @@ const MAX_PROBES: usize = 21;
 /// The outcomes of all faults whose proxies are installed.
 async fn all_outcomes(local: Local) -> Vec<Outcome> {
     let mut runs = Vec::new();
-    for proxy in PROXIES {
-        for (id, fault) in Fault::all_of(proxy).filter(|(id, _)| selected(id)) {
-            runs.push(async move { tokio::spawn(outcome(proxy, id, fault, local)).await });
+    for fault in all() {
+        if selected(fault.id) {
+            runs.push(async move { tokio::spawn(outcome(fault, local)).await });
         }
     }
     let mut runs = stream::iter(runs).buffered(CONCURRENCY);
@@ -127,12 +127,8 @@ async fn all_outcomes(local: Local) -> Vec<Outcome> {
 }
 
 /// The outcome of a fault, or the name of the proxy that is not installed.
-async fn outcome(
-    proxy: Server,
-    id: &'static str,
-    fault: Fault,
-    local: Local,
-) -> Result<Outcome, &'static str> {
+async fn outcome(fault: Fault, local: Local) -> Result<Outcome, &'static str> {
+    let (proxy, id) = (fault.proxy, fault.id);
     match diagnose(proxy, &fault, local).await {
         Ok((diagnosis, edited)) => {
             let found = diagnosis.findings.first().map(|finding| finding.rule.id);

@@ -99,11 +99,11 @@ const RULES: &str = "
 |---|---|---|---|
 ";
 
-fn row(rule: &Rule, faults: &[(&str, Fault)], scenarios: &[Case]) -> String {
+fn row(rule: &Rule, faults: &[Fault], scenarios: &[Case]) -> String {
     let mut shown_by = Vec::new();
-    for (id, fault) in faults {
+    for fault in faults {
         if faults::names(fault, rule.id) {
-            shown_by.push(format!("`{id}`"));
+            shown_by.push(format!("`{}`", fault.id));
         }
     }
     let count = scenarios.iter().filter(|case| case.scenario.names(rule.id)).count();
