@@ -23,6 +23,7 @@ use std::{
     collections::BTreeMap,
     fs,
     path::{Path, PathBuf},
+    thread,
     time::{Duration, SystemTime},
 };
 
@@ -124,7 +125,7 @@ pub struct Case {
 ///
 /// # Panics
 ///
-/// If a file cannot be read or is not a scenario.
+/// If a file cannot be read or is not a scenario, or if two have the same name.
 pub fn all() -> Vec<Case> {
     let mut cases = Vec::new();
     for directory in entries(&Path::new(env!("CARGO_MANIFEST_DIR")).join("cases")) {
@@ -137,7 +138,41 @@ pub fn all() -> Vec<Case> {
         }
     }
     cases.sort_by(|a, b| a.id.cmp(&b.id));
+    for pair in cases.windows(2) {
+        let [first, second] = pair else { continue };
+        assert!(
+            first.id != second.id,
+            "two scenarios are named {}: in {}/ and in {}/",
+            first.id,
+            first.directory,
+            second.directory
+        );
+    }
     cases
+}
+
+impl Case {
+    /// The evidence, as the probes would record it.
+    ///
+    /// # Panics
+    ///
+    /// If the scenario contains a word that is not known. The file is then named on standard error.
+    pub fn evidence(&self) -> Evidence {
+        let _named = NamedOnPanic(self);
+        self.scenario.evidence()
+    }
+}
+
+/// Names the file of a scenario if its evidence cannot be made.
+struct NamedOnPanic<'a>(&'a Case);
+
+impl Drop for NamedOnPanic<'_> {
+    #[expect(clippy::print_stderr, reason = "only tests use this crate")]
+    fn drop(&mut self) {
+        if thread::panicking() {
+            eprintln!("in the scenario cases/{}/{}.toml", self.0.directory, self.0.id);
+        }
+    }
 }
 
 fn entries(directory: &Path) -> Vec<PathBuf> {
@@ -179,12 +214,7 @@ impl Scenario {
         self.expected.iter().chain(&self.warnings).any(|expected| expected == rule)
     }
 
-    /// The evidence, as the probes would record it.
-    ///
-    /// # Panics
-    ///
-    /// If the scenario contains a word that is not known.
-    pub fn evidence(&self) -> Evidence {
+    fn evidence(&self) -> Evidence {
         let (header_name, value) = self.handoff();
         let paper = self.paper();
         let urls = if self.fixture { &URLS_OF_FIXTURE } else { &URLS };

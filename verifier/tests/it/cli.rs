@@ -3,7 +3,9 @@
 use std::{collections::BTreeSet, process::Output, thread, time::Duration};
 
 use assert_cmd::{Command, cargo::cargo_bin_cmd};
+use clap::ValueEnum;
 use insta::assert_snapshot;
+use sendfile_check::report::Format;
 use serde_json::Value;
 
 use self::site::{FILE, HANDOFF, healthy, respond, site, trickle};
@@ -152,12 +154,23 @@ fn text_reports() {
 #[test]
 fn exit_status_is_the_same_in_every_format() {
     for (case, status) in [(Case::Healthy, 0), (Case::Broken, 1), (Case::Inconclusive, 3)] {
-        for format in [&["-o", "text"][..], &["-o", "short"], &["-o", "json"], &["-q"], &["-v"]] {
-            let output = case.run(format);
-            assert_eq!(output.status.code(), Some(status), "{case:?} {format:?}");
-            assert_eq!(err(&output), "", "{case:?} {format:?}");
+        for options in formats() {
+            let options: Vec<&str> = options.iter().map(String::as_str).collect();
+            let output = case.run(&options);
+            assert_eq!(output.status.code(), Some(status), "{case:?} {options:?}");
+            assert_eq!(err(&output), "", "{case:?} {options:?}");
         }
     }
+}
+
+/// The options of each output format.
+fn formats() -> Vec<Vec<String>> {
+    let mut formats = vec![vec!["-q".to_owned()], vec!["-v".to_owned()]];
+    for format in Format::value_variants() {
+        let value = format.to_possible_value().expect("a name");
+        formats.push(vec!["-o".to_owned(), value.get_name().to_owned()]);
+    }
+    formats
 }
 
 #[test]
@@ -237,7 +250,7 @@ fn output_contains_no_secrets() {
         "/full" => respond(stream, "403 Forbidden", &["Set-Cookie: id=s3cr3t"], STORE_ERROR),
         _ => respond(stream, "404 Not Found", &["Location: /login?token=s3cr3t"], b""),
     });
-    for format in [&["-o", "text"][..], &["-v"], &["-o", "short"], &["-o", "json"]] {
+    for format in formats() {
         let output = program(&["verify", "--private", "--handoff", HANDOFF_WITH_SECRET])
             .args(["--app-header", "Cookie: id=s3cr3t", "--full-header", "Authorization: s3cr3t"])
             .arg(format!("--storage={site}/storage?X-Amz-Signature=s3cr3t"))
@@ -245,11 +258,11 @@ fn output_contains_no_secrets() {
             .arg(format!("--direct={site}/direct?sig=s3cr3t"))
             .arg(format!("--full={site}/full?X-Amz-Credential=s3cr3t"))
             .arg(format!("--refused={site}/other?token=s3cr3t"))
-            .args(format)
+            .args(&format)
             .output()
             .expect("the program runs");
         assert_eq!(output.status.code(), Some(1), "{format:?}");
-        let names_urls = !format.contains(&"short");
+        let names_urls = !format.iter().any(|option| ["short", "-q"].contains(&option.as_str()));
         assert_eq!(out(&output).contains("REDACTED"), names_urls, "{format:?}: {}", out(&output));
         assert!(!out(&output).contains(SECRET), "{format:?}: {}", out(&output));
         assert!(!err(&output).contains(SECRET), "{format:?}: {}", err(&output));

@@ -109,6 +109,7 @@ async fn all_outcomes(local: Local) -> Vec<Outcome> {
             runs.push(async move { tokio::spawn(outcome(fault, local)).await });
         }
     }
+    assert!(!runs.is_empty(), "no fault begins with FAULTS={:?}", env::var_os("FAULTS"));
     let mut runs = stream::iter(runs).buffered(CONCURRENCY);
     let mut outcomes = Vec::new();
     let mut missing = BTreeSet::new();

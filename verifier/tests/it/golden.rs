@@ -45,7 +45,7 @@ fn reports_of_scenarios() {
     for name in ["healthy-fixture", "healthy-nginx", "local-healthy", "root-for-alias"] {
         let mut all = sendfile_scenarios::all().into_iter();
         let case = all.find(|case| case.id == name).expect("a scenario");
-        let evidence = vec![case.scenario.evidence()];
+        let evidence = vec![case.evidence()];
         let report = Report::new(TOOL.to_owned(), STARTED.to_owned(), evidence, &Choice::default());
         held(name, &written(&report));
     }

@@ -10,7 +10,7 @@ use sendfile_rules::Choice;
 #[test]
 fn evidence_is_read_as_written() {
     for case in sendfile_scenarios::all() {
-        check(&case.id, case.scenario.evidence());
+        check(&case.id, case.evidence());
     }
 }
 
@@ -19,7 +19,7 @@ fn rare_evidence_is_read_as_written() {
     let bodies = |change: fn(&mut Response)| {
         let mut all = sendfile_scenarios::all().into_iter();
         let healthy = all.find(|case| case.id == "healthy-nginx").unwrap();
-        let mut evidence = healthy.scenario.evidence();
+        let mut evidence = healthy.evidence();
         let Outcome::Response(it) = &mut evidence.full.outcome else { panic!("no response") };
         change(it);
         evidence
@@ -64,8 +64,7 @@ fn rare_evidence_is_read_as_written() {
 
 #[test]
 fn judging_a_saved_report_gives_the_same_document() {
-    let seen: Vec<_> =
-        sendfile_scenarios::all().iter().map(|case| case.scenario.evidence()).collect();
+    let seen: Vec<_> = sendfile_scenarios::all().iter().map(|case| case.evidence()).collect();
     let fresh = report(seen);
     let again = report(json::read(&written(&fresh)).unwrap().seen);
     assert!(written(&fresh) == written(&again), "a finding or a line of evidence differs");

@@ -111,7 +111,7 @@ fn errors_about_snippets_for_a_private_bucket() {
     "#);
     assert_snapshot!(error("snippet nginx --remote signed --remote-header X-Link"), @r#"
         error: --remote-header `X-Link`: only valid for `--remote signed-header`
-        hint: add that option, or omit --remote-header
+        hint: add `--remote signed-header`, or omit --remote-header
     "#);
     assert_snapshot!(error("snippet caddy --remote signed-header"), @r#"
         error: --remote `signed-header`: no snippet for caddy
