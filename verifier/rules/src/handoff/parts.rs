@@ -374,9 +374,7 @@ fn flaw(analysis: &Analysis<'_>, part: Part, id: ProbeId) -> Option<String> {
     let (_, range) = headers.iter().find(|(name, _)| name == "range")?;
     let flaw = match (response.status, part) {
         (206, Part::Beyond) => "206 for a range beyond the end of the file".to_owned(),
-        (206, Part::IfOther) => "206 although If-Range contains the ETag of a different \
-                                 file"
-            .to_owned(),
+        (206, Part::IfOther) => "206 although If-Range contains a different file's ETag".to_owned(),
         (206, Part::Several) => wrong_parts(analysis, response)?,
         (206, _) => wrong_slice(analysis, response, range, extra.wants)?,
         (200, _) if !is_whole(analysis, response) && response.header("content-range").is_some() => {
