@@ -40,8 +40,8 @@ pub(crate) static UNREACHABLE: Rule = Rule {
     check: None,
     summary: "The app does not respond",
     meaning: "The check connected directly to the app's port or socket, without the proxy, and \
-              received no response. The proxy connects to the same address, so it has nothing to \
-              pass on.",
+              received no response. The proxy connects to the same address, so it gets no response \
+              either.",
     remedy: Remedy::any(
         "Start the app. If it is running, compare its listen address with --app and with the \
          proxy's upstream address",
@@ -71,8 +71,8 @@ pub(crate) static WRONG_DIALECT: Rule = Rule {
     check: None,
     summary: "The app sends a hand-off header for a different server",
     meaning: "Each server acts on its own header: nginx on X-Accel-Redirect, Apache's \
-              mod_xsendfile and lighttpd on X-Sendfile. Any other header is passed through or \
-              dropped, and the body is empty.",
+              mod_xsendfile and lighttpd on X-Sendfile. A server passes any other header on to the \
+              client or drops it, so the client gets an empty body.",
     remedy: Remedy::any(
         "Select the hand-off header for this proxy in the app's settings, or with the fixture's \
          --dialect",
@@ -105,8 +105,8 @@ pub(crate) static HEADER_MISSPELT: Rule = Rule {
     summary: "The name of the hand-off header is misspelled",
     meaning: "The app sends a header that no server recognises. Its name differs from a known one \
               by punctuation or one or two letters, or it shares a word with the declared header \
-              and carries the declared value or the file's name. The proxy passes it through to \
-              the client, and the body is empty.",
+              and carries the declared value or the file's name. The proxy passes it on to the \
+              client, which gets an empty body.",
     remedy: Remedy::any("Spell the header name exactly as in the proxy's manual, with hyphens"),
     config: None,
     precedence: Precedence::Replaces(&[&HANDOFF_MISSING]),
@@ -124,12 +124,12 @@ pub(crate) static FILESYSTEM_PATH_AS_URI: Rule = Rule {
     check: None,
     summary: "The header contains a filesystem path, but the proxy expects a URI",
     meaning: "X-Accel-Redirect takes a URI that a location of the proxy maps to a directory. The \
-              app sends the file's path on disk, alone or after the prefix, and no file exists \
-              there. Typical cause: a mapping that does not cover this file, so that the framework \
+              app sends the file's path on disk, alone or after the prefix, and no file exists at \
+              that URI. Typical cause: the mapping does not cover this file, so the framework \
               sends the path unchanged.",
     remedy: Remedy {
-        any: "In the app, send the URI that the proxy maps to the directory, not the path of the \
-              directory",
+        any: "In the app, send the URI that the proxy maps to the directory, not the file's path \
+              on disk",
         servers: &[(
             Server::Nginx,
             "In the app, send the URI of the internal location. With Rack or Symfony, add the \
@@ -149,8 +149,8 @@ pub(crate) static RELATIVE_PATH: Rule = Rule {
     severity: Severity::Broken,
     check: None,
     summary: "The header contains a relative path, but an absolute one is required",
-    meaning: "The proxy resolves a relative value against something that the app does not know, \
-              such as the request's own path.",
+    meaning: "The proxy resolves a relative value against a base that the app does not know, such \
+              as the path of the request.",
     remedy: Remedy::any("In the app, send the absolute path, or the URI with its leading slash"),
     config: None,
     precedence: Precedence::Before(&[&DUPLICATE_HEADER]),
@@ -164,15 +164,19 @@ pub(crate) static URI_NOT_ENCODED: Rule = Rule {
     culprit: Culprit::App,
     severity: Severity::Broken,
     check: None,
-    summary: "The header value lacks percent-encoding, or one layer of it",
-    meaning: "nginx since 1.5.9 and lighttpd decode the value. A raw % or ? in a file name then \
-              has another meaning, and a name that is stored with percent signs must be encoded \
-              once more.",
+    summary: "The header value is not percent-encoded, or must be encoded once more",
+    meaning: "nginx since 1.5.9 and lighttpd decode the value. A raw % or ? in a file name is then \
+              misinterpreted. If the stored file name itself contains percent signs, it must be \
+              encoded once more.",
     remedy: Remedy::any("Percent-encode each path segment when building the header"),
     config: None,
     precedence: Precedence::Before(&[&DUPLICATE_HEADER]),
     matches: |analysis| {
-        wrong_value(analysis, ValueFault::NotEncoded, "decoded, the value names another file")
+        wrong_value(
+            analysis,
+            ValueFault::NotEncoded,
+            "after decoding, the value names a different file",
+        )
     },
 };
 
@@ -199,14 +203,14 @@ pub(crate) static URI_WRONGLY_ENCODED: Rule = Rule {
         if let Some(found) = wrong_value(
             analysis,
             ValueFault::EncodedOtherwise,
-            "the value is encoded for a form, for HTML or in Latin-1, not as a path in UTF-8",
+            "the value is encoded as form data, as HTML or in Latin-1, not as a UTF-8 path",
         ) {
             return Some(Match { fix: Some(AS_PATH.to_owned()), ..found });
         }
         wrong_value(
             analysis,
             ValueFault::WronglyEncoded,
-            "the value is encoded once more than this proxy decodes",
+            "the value is encoded once too often for this proxy",
         )
     },
 };
@@ -243,7 +247,8 @@ pub(crate) static WRONG_VALUE: Rule = Rule {
     config: None,
     precedence: Precedence::Usual,
     matches: |analysis| {
-        let found = wrong_value(analysis, ValueFault::Other, "the value names something else")?;
+        let found =
+            wrong_value(analysis, ValueFault::Other, "the value differs from the declared one")?;
         Some(Match { confidence: Confidence::Likely, ..found })
     },
 };
@@ -303,9 +308,10 @@ pub(crate) static LOOKS_IN_WRONG_STORAGE: Rule = Rule {
     culprit: Culprit::App,
     severity: Severity::Broken,
     check: None,
-    summary: "The app does not find the file that is in the storage, so it sends no hand-off",
-    meaning: "The storage has the file, but the app reports that it does not exist. The app looks \
-              in another place, or the URL is not that of this download.",
+    summary: "The storage has the file, but the app does not find it and sends no hand-off",
+    meaning: "The storage has the file, but the app reports that it does not exist. Either the app \
+              looks in a different directory or bucket, or the URL does not belong to this \
+              download.",
     remedy: Remedy::any(
         "Compare the app's storage setting with --storage, and the URL with the app's routes",
     ),
@@ -352,8 +358,8 @@ pub(crate) static HANDOFF_MISSING: Rule = Rule {
     severity: Severity::Broken,
     check: None,
     summary: "The app responds without a hand-off header",
-    meaning: "The app returns success for the download, but sends neither a hand-off header nor \
-              the file.",
+    meaning: "The app returns a success status for the download, but sends neither a hand-off \
+              header nor the file.",
     remedy: Remedy::any(
         "Enable X-Accel-Redirect or X-Sendfile in the app, and check that its rules cover this \
          file",

@@ -62,7 +62,7 @@ pub(crate) static BYPASSES_SERVING_PROXY: Rule = Rule {
         let passed_on = kept || full.body.size == 0 && (200..300).contains(&full.status);
         if passed_on && let Some(id) = serving_inner(analysis) {
             let gets = analysis.client_gets();
-            return Some(Match::sure(format!("{gets}, with {name}; {id} returns the file")));
+            return Some(Match::sure(format!("{gets}, with {name}, but {id} returns the file")));
         }
         if !kept {
             return None;
@@ -94,8 +94,8 @@ pub(crate) static LOCATION_SHADOWS_DOWNLOAD: Rule = Rule {
     severity: Severity::Broken,
     check: None,
     summary: "Another location handles the download's URL before the app",
-    meaning: "The request does not reach the app: the proxy responds itself, while other paths of \
-              the site reach the app. Typical causes: an older rule, or a regex location for the \
+    meaning: "The request does not reach the app, because the proxy itself responds. Other paths \
+              of the site reach the app. Typical cause: an older rule, or a regex location for the \
               file's extension, takes precedence.",
     remedy: Remedy {
         any: "Move the download's rule before the one that handles its URL",
@@ -120,10 +120,10 @@ pub(crate) static LOCATION_SHADOWS_DOWNLOAD: Rule = Rule {
         let found = match reaches_app(analysis, ProbeId::Elsewhere, ProbeId::AppElsewhere) {
             Some(true) => {
                 let gets = analysis.client_gets();
-                shadows(analysis, full, format!("{how}; other paths reach the app. {gets}"))
+                shadows(analysis, full, format!("{how}, but other paths reach the app. {gets}"))
             }
             Some(false) => return None,
-            None => Match::possible(format!("{how}; a client gets {}", analysis.describe(full))),
+            None => Match::possible(format!("{how}. A client gets {}", analysis.describe(full))),
         };
         Some(with_snippet(analysis, found))
     },
@@ -135,8 +135,8 @@ pub(crate) static NOT_ROUTED_TO_APP: Rule = Rule {
     severity: Severity::Broken,
     check: None,
     summary: "No rule routes the URL to the app",
-    meaning: "The request does not reach the app: the client gets the page that any path of the \
-              site returns, such as the fallback of a single-page application.",
+    meaning: "The request does not reach the app. The client gets the page that the site returns \
+              for any path, such as the fallback of a single-page application.",
     remedy: Remedy {
         any: "Route the download's path to the app, before the fallback",
         servers: &[
@@ -166,13 +166,13 @@ pub(crate) static NOT_ROUTED_TO_APP: Rule = Rule {
         let catch_all = reaches_app(analysis, ProbeId::Elsewhere, ProbeId::AppElsewhere);
         let found = match (&analysis.reached, catch_all) {
             (_, Some(false)) if same => {
-                Match::sure(format!("An unknown path of the site returns the same: {got}"))
+                Match::sure(format!("An unknown path of the site returns the same response: {got}"))
             }
             (Reached::NotReached(how), Some(false)) => {
-                Match::likely(format!("{how}; a client gets {got}"))
+                Match::likely(format!("{how}. A client gets {got}"))
             }
             (Reached::NotReached(how), None) => {
-                Match::possible(format!("{how}; a client gets {got}"))
+                Match::possible(format!("{how}. A client gets {got}"))
             }
             _ => return None,
         };
@@ -187,8 +187,8 @@ pub(crate) static PATH_REWRITTEN: Rule = Rule {
     check: None,
     summary: "The proxy rewrites the request before it reaches the app",
     meaning: "The client gets a page of the app, although the app, requested directly, hands off. \
-              The path, the host or the method changes on the way: a trailing slash on \
-              `proxy_pass` strips the prefix, or the app refuses a wrong Host.",
+              The proxy changes the path, the host or the method. Typical causes: a trailing slash \
+              on `proxy_pass` strips the prefix, or the proxy sends a Host that the app refuses.",
     remedy: Remedy {
         any: "Forward the client's path and Host to the app unchanged",
         servers: &[(
@@ -261,8 +261,8 @@ pub(crate) static UNAVAILABLE: Rule = Rule {
     severity: Severity::Broken,
     check: None,
     summary: "The site returns the same error for every path",
-    meaning: "The client's URL, the direct location, which needs no app, and an unknown path \
-              return the same 500 or 503. Typical causes: a maintenance page, a request or \
+    meaning: "The client's URL, an unknown path and the direct location (which does not need the \
+              app) return the same 500 or 503. Typical causes: a maintenance page, a request or \
               connection limit, or a frontend without an upstream.",
     remedy: Remedy::any(
         "Look for a maintenance switch, for limits (`limit_req`, `limit_conn`), and for this \
@@ -313,7 +313,9 @@ pub(crate) static ASKS_FOR_LOGIN: Rule = Rule {
     check: None,
     summary: "The site requires a login before the request reaches the app",
     meaning: "The site itself returns 401, although the app, requested directly, hands off.",
-    remedy: Remedy::any("Pass the login with --full-header, or exempt the download's path"),
+    remedy: Remedy::any(
+        "Pass the credentials with --full-header, or exempt the download's path from the login",
+    ),
     config: ConfigEvidence::confirms(|_, fact| fact.kind == FactKind::LoginAsked),
     precedence: Precedence::Usual,
     matches: |analysis| {
@@ -359,7 +361,8 @@ pub(crate) static CERTIFICATE_ENDS_SOON: Rule = Rule {
     meaning: "The site's certificate is valid for fewer days than --cert-days requires or, with \
               -k, has expired. After it expires, browsers refuse the download.",
     remedy: Remedy::any(
-        "Renew the certificate and reload the proxy; check why this was not automatic",
+        "Renew the certificate and reload the proxy, then check why it was not renewed \
+         automatically",
     ),
     config: None,
     precedence: Precedence::Usual,
@@ -381,8 +384,8 @@ pub(crate) static PROTOCOLS_DIFFER: Rule = Rule {
     check: Some(Check::Protocol),
     summary: "HTTP/2 and HTTP/1.1 return different responses",
     meaning: "The file arrives over HTTP/1.1, but not over HTTP/2, which browsers use. Typical \
-              causes: another server behind the same port, a condition on the protocol, or a frame \
-              limit.",
+              causes: a different server behind the same port, a condition on the protocol, or a \
+              frame limit.",
     remedy: Remedy {
         any: "Compare the configuration for HTTP/2 with that for HTTP/1.1",
         servers: &[(
@@ -413,10 +416,11 @@ pub(crate) static UNREACHABLE: Rule = Rule {
     severity: Severity::Broken,
     check: None,
     summary: "The site does not respond",
-    meaning: "The download's URL could not be requested at all. The cause is its host name, its \
-              port, its certificate or the server behind it.",
+    meaning: "The request for the download's URL got no response. The cause is the host name, the \
+              port, the certificate or the server itself.",
     remedy: Remedy::any(
-        "Start the proxy; if it runs, compare the name, port and certificate with the URL",
+        "Start the proxy. If it is running, compare its host name, port and certificate with the \
+         URL",
     ),
     config: None,
     precedence: Precedence::Usual,

@@ -109,12 +109,13 @@ pub(crate) static NOT_ENGAGED: Rule = Rule {
     culprit: Culprit::Handoff,
     severity: Severity::Degraded,
     check: Some(Check::HandoffUsed),
-    summary: "The proxy does not ask the app to hand off, so the app sends the file itself",
-    meaning: "Rack, Symfony and similar frameworks hand off only if the proxy's request says so \
+    summary: "The proxy's request does not enable the hand-off, so the app sends the file itself",
+    meaning: "Rack, Symfony and similar frameworks hand off only if the proxy's request enables it \
               (X-Sendfile-Type, and X-Accel-Mapping for nginx) and the mapping matches the file. \
-              With those headers the app hands off. Through the site, the file arrives without the \
-              ETag, the time or the range and conditional handling of the proxy's own files: the \
-              app sent it, which occupies a worker for each download.",
+              With those headers, the app hands off. Through the site, the file arrives without \
+              the ETag, the Last-Modified or the range and conditional request support of the \
+              proxy's own files. So the app sent the file, which occupies a worker for each \
+              download.",
     remedy: Remedy {
         any: "Configure the proxy to send the app the request headers that enable the hand-off",
         servers: &[
@@ -143,8 +144,8 @@ pub(crate) static NOT_ENGAGED: Rule = Rule {
             && by_app
         {
             let found = Match::sure(format!(
-                "{NOT_OF_THE_PROXY}; the app sends the file itself, and sends {} only if the \
-                 request asks for it",
+                "{NOT_OF_THE_PROXY}. The app sends the file itself, and sends {} only if the \
+                 request enables it",
                 spelling(name)
             ));
             return Some(found.shown_by(ProbeId::AppEngaged));
@@ -157,7 +158,7 @@ pub(crate) static NOT_ENGAGED: Rule = Rule {
             return None;
         }
         Some(Match::sure(format!(
-            "{because}; without the --app-header headers, the app sends the file itself"
+            "{because}. Without the --app-header headers, the app sends the file itself"
         )))
     },
 };
@@ -169,8 +170,8 @@ pub(crate) static SWALLOWED_BETWEEN: Rule = Rule {
     check: None,
     summary: "A proxy between the app and the serving proxy acts on the hand-off header",
     meaning: "Requested directly, an inner proxy returns neither the file nor the app's hand-off \
-              header: it acted on the header, so the serving proxy never receives it. The \
-              fixture's hand-off to the direct location shows it too: the proxy that acts on that \
+              header. It acted on the header, so the serving proxy never receives it. A hand-off \
+              from the fixture to the direct location also shows this: the proxy that acts on that \
               hand-off has no such location, so it is not the proxy that clients connect to.",
     remedy: Remedy {
         any: "Configure the inner proxy to pass the hand-off header on without acting on it",
@@ -198,16 +199,16 @@ pub(crate) static SWALLOWED_BETWEEN: Rule = Rule {
             let got = analysis.describe(full);
             let serving = analysis.server.map_or("Another server", Server::name);
             return Some(Match::likely(format!(
-                "{serving} serves the file directly, but after the hand-off another server refuses \
-                 it: {got}"
+                "{serving} serves the file directly, but after the hand-off a different server \
+                 denies access: {got}"
             )));
         }
         if !swallowed(analysis) {
             return None;
         }
         Some(Match::likely(
-            "A hand-off to the direct location's own URI ends at the app again, although clients \
-             get the file there",
+            "After a hand-off to the direct location's URI, the app gets a second request, \
+             although clients get the file at that URI",
         ))
     },
 };
@@ -221,7 +222,7 @@ pub(crate) static BYTES_CHANGED: Rule = Rule {
     meaning: "The proxy's direct location returns the file unchanged, but the download arrives \
               changed. A filter acts at the hand-off's target: `sub_filter`, `ssi`, `charset`, \
               `add_before_body`, or a compression that the client did not ask for. Often the app \
-              leaves its default type, text/html, on the response.",
+              sends its default type, text/html, with the hand-off.",
     remedy: Remedy {
         any: "Turn off the filters at the hand-off's target",
         servers: &[(
@@ -327,7 +328,8 @@ pub(crate) static DOES_NOT_FIT: Rule = Rule {
     meaning: "Each layer works when requested directly, and the request reached the app, but the \
               client gets a different response. No known cause explains it.",
     remedy: Remedy::any(
-        "Check the proxy's error log for the download's request: it names the path or the reason",
+        "Check the proxy's error log for the download's request. The log names the path or the \
+         reason",
     ),
     config: ConfigEvidence::confirms(|_, fact| fact.kind == FactKind::TargetRefused),
     precedence: Precedence::Last,

@@ -71,14 +71,14 @@ pub(crate) static PERMISSION_DENIED: Rule = Rule {
             && is_forbidden(direct)
         {
             let got = analysis.describe(direct);
-            let because = format!("The proxy returns {got}, for the file itself");
+            let because = format!("Requested without the app, the direct location returns {got}");
             let own = analysis.own_page(direct).is_some();
             return Some(if own { Match::sure(because) } else { Match::likely(because) });
         }
         if let Some(page) = analysis.masked() {
             let because = format!(
-                "After the hand-off, the client gets the same as from the direct location, and \
-                 from no other path: {}",
+                "After the hand-off, the client gets the same response as from the direct \
+                 location, and no other path returns it: {}",
                 analysis.describe(page)
             );
             // A redirect to a login usually follows a refusal.
@@ -104,11 +104,11 @@ pub(crate) static STORAGE_NOT_MOUNTED: Rule = Rule {
     culprit: Culprit::Proxy,
     severity: Severity::Broken,
     check: None,
-    summary: "The proxy cannot find the file that is in the storage",
-    meaning: "The storage has the file, but the proxy does not find it when it is requested \
-              without the app. Typical causes: the proxy runs in a container or with its own mount \
-              namespace (systemd's PrivateTmp), where the directory is a different one, or its \
-              direct location names another directory.",
+    summary: "The storage has the file, but the proxy cannot find it",
+    meaning: "Requested without the app, the proxy does not find the file, although the storage \
+              has it. Typical causes: the proxy runs in a container or with its own mount \
+              namespace (systemd's PrivateTmp), where the path refers to a different directory, or \
+              its direct location names a different directory.",
     remedy: Remedy::any(
         "Mount the storage into the proxy's container at the path in the proxy's configuration; \
          `ls -l /proc/PID/root/PATH` shows what the proxy can access",
@@ -122,7 +122,7 @@ pub(crate) static STORAGE_NOT_MOUNTED: Rule = Rule {
             return None;
         }
         let got = analysis.describe(direct);
-        let because = format!("The proxy returns {got}, for the file itself");
+        let because = format!("Requested without the app, the direct location returns {got}");
         Some(if analysis.storage_checked() {
             Match::likely(because).also("The storage has the file")
         } else {
@@ -145,8 +145,8 @@ pub(crate) static NAME_NOT_RESOLVED: Rule = Rule {
         any: "Make sure that the proxy's machine can resolve the storage's host name",
         servers: &[(
             Server::Nginx,
-            "Add `resolver ADDRESS;` to the server block (the machine's is in /etc/resolv.conf), \
-             or name the store in proxy_pass without variables",
+            "Add `resolver ADDRESS;` to the server block (see /etc/resolv.conf for the machine's \
+             own), or name the store in proxy_pass without variables",
         )],
     },
     config: ConfigEvidence::explains(unresolved, bad_gateway),
@@ -196,8 +196,8 @@ pub(crate) static STORE_REFUSES: Rule = Rule {
     check: None,
     summary: "The store rejects the proxy's request",
     meaning: "The file was requested from the proxy without the app, and the proxy passed on the \
-              store's error. Typical causes: the signed query was dropped, or the request was \
-              modified on the way.",
+              store's error. Typical causes: the proxy dropped the signed query, or it modified \
+              the request.",
     remedy: Remedy::any(
         "Compare the request that the proxy sends with the one that was signed: Host, path, query \
          and method",
@@ -220,9 +220,9 @@ pub(crate) static KEEPS_OLD_FILE: Rule = Rule {
     severity: Severity::Broken,
     check: Some(Check::Freshness),
     summary: "The proxy serves a cached copy of a file that was replaced",
-    meaning: "Requested without the app, the proxy returns the previous content of the file, but \
-              the current content of another dummy that was placed at the same time. So the proxy \
-              can access the storage, but caches single files. nginx's open_file_cache keeps a \
+    meaning: "At the direct location, the proxy returns the old content of this file, but the \
+              current content of another test file that was placed at the same time. So the proxy \
+              can access the storage, but caches individual files. nginx's open_file_cache keeps a \
               file that was replaced by rename for open_file_cache_valid, 60 s by default \
               (measured).",
     remedy: Remedy {
@@ -244,8 +244,8 @@ pub(crate) static KEEPS_OLD_FILE: Rule = Rule {
             return None;
         }
         let because = format!(
-            "The proxy serves an older content, {}; another dummy, placed with the new one, is \
-             current",
+            "The proxy serves the old content of this file, {}, but the current content of another \
+             dummy that was placed at the same time",
             described(&line)
         );
         Some(Match::sure(because).shown_by(ProbeId::NoExtension))
@@ -281,8 +281,8 @@ pub(crate) static OTHER_BYTES: Rule = Rule {
         let because = format!("The proxy serves {}", analysis.describe(direct));
         let found = match body_class(analysis.evidence, direct) {
             BodyClass::OtherInstance(_) => Match::likely(because).also(
-                "Another fixture wrote it: this site reads another storage, or --fixture belongs \
-                 to another site",
+                "A different fixture wrote this file: the site reads a different storage, or \
+                 --fixture belongs to a different site",
             ),
             BodyClass::Other | BodyClass::AppPage | BodyClass::ProxyPage(_) | BodyClass::Empty => {
                 Match::likely(because)
@@ -303,10 +303,10 @@ pub(crate) static NOT_RELOADED: Rule = Rule {
     check: None,
     summary: "The running proxy does not behave as its configuration says",
     meaning: "According to the configuration, the client would get the file, or the request would \
-              go to another place than the one that was measured. Most often the configuration was \
-              changed but not reloaded; otherwise the proxy uses another file than --proxy-config \
-              names, or accesses a different disk. No cause is derived from a configuration that \
-              is not in force.",
+              be routed differently from what was measured. Usually the configuration was changed \
+              but not reloaded. Otherwise, the proxy uses a different file from the one given with \
+              --proxy-config, or accesses a different disk. No cause is derived from a \
+              configuration that is not in effect.",
     remedy: Remedy {
         any: "Reload the proxy's configuration, then check again",
         servers: &[
@@ -331,7 +331,7 @@ pub(crate) static CONFIGURATION_NOT_READ: Rule = Rule {
     check: None,
     summary: "A configuration or error log could not be read completely",
     meaning: "The files that --proxy-config and --error-log name are read as far as possible. The \
-              missing part may contain the cause, so they do not make any finding certain.",
+              missing part may contain the cause, so these files do not make any finding certain.",
     remedy: Remedy::any(
         "Give the user of this program read permission on the files, or pass the output of `nginx \
          -T`",
@@ -355,9 +355,9 @@ pub(crate) static STORAGE_PUBLIC: Rule = Rule {
     severity: Severity::Exposed,
     check: Some(Check::Exposure),
     summary: "The storage directory is published under a public path",
-    meaning: "The file is available, byte for byte, at a path of the site that maps to the storage \
-              directory, like public media. Every client that knows or guesses a name can download \
-              the file, and no permission is checked.",
+    meaning: "A public path of the site, for example for media files, maps to the storage \
+              directory and returns the file, byte for byte. Every client that knows or guesses a \
+              file name can download the file without a permission check.",
     remedy: Remedy {
         any: "Move protected files to a separate directory that is not published",
         servers: &[
@@ -387,11 +387,11 @@ pub(crate) static ALIAS_TRAVERSAL: Rule = Rule {
               the parent directory, and everything next to the directory is public. The file was \
               downloaded in this way, byte for byte.",
     remedy: Remedy {
-        any: "End the location's path with a slash",
+        any: "Add a trailing slash to the location's path",
         servers: &[(
             Server::Nginx,
-            "End the location with a slash, like the alias: `location ^~ /direct/ { alias \
-             /DIRECTORY/; }`",
+            "Add a trailing slash to the location, as the alias has one: `location ^~ /direct/ { \
+             alias /DIRECTORY/; }`",
         )],
     },
     config: None,
@@ -426,9 +426,10 @@ pub(crate) static DIRECT_LOCATION_WRONG: Rule = Rule {
     severity: Severity::Warning,
     check: None,
     summary: "The direct location is wrong, so its result is not conclusive",
-    meaning: "The location at which this program requests the file from the proxy without the app \
-              returns something else although the client gets the file, or its response comes from \
-              the app. This is a mistake in the check, not in the product.",
+    meaning: "At the direct location, this program requests the file from the proxy without the \
+              app. The location returns a different response although the client gets the file, or \
+              its response comes from the app. This is a mistake in the setup of the check, not in \
+              the product.",
     remedy: Remedy::any(
         "Correct the direct location or --direct, so that the next diagnosis can rely on it",
     ),
@@ -523,7 +524,9 @@ fn file_behind(analysis: &Analysis<'_>, direct: &Response) -> Option<String> {
         file.size
     );
     if right && direct.body.size != file.size {
-        return Some(format!("{because}, the right size: the content is changed after it is read"));
+        return Some(format!(
+            "{because}. The size is correct, so the content is changed after it is read"
+        ));
     }
     Some(because)
 }

@@ -59,7 +59,7 @@ fn by_request_log(evidence: &Evidence) -> Option<Reached> {
     } else if viewed {
         Reached::App("The fixture's request log contains the request")
     } else if other_page {
-        Reached::Misrouted("The fixture's request log shows another path")
+        Reached::Misrouted("The fixture's request log shows a request for a different path")
     } else {
         Reached::NotReached("The fixture's request log does not contain the request")
     })
@@ -86,7 +86,9 @@ fn by_content(evidence: &Evidence, full: &Response) -> Option<Reached> {
         return Some(Reached::AppTwice("The response is the fixture's own page for unknown paths"));
     }
     if dialect::store_error(&full.body).is_some() {
-        return Some(Reached::App("A store error was returned, which only a hand-off causes"));
+        return Some(Reached::App(
+            "The response is a store error, which only a hand-off can cause",
+        ));
     }
     let intended = evidence.intent.header.as_deref();
     let (name, value) = dialect::handoff_of(evidence.app.response()?, intended)?;
@@ -128,7 +130,7 @@ fn by_kept_header(evidence: &Evidence, full: &Response) -> Option<Reached> {
                  Content-Disposition",
             ))
         } else {
-            Some(Reached::App("The app's Content-Disposition was kept"))
+            Some(Reached::App("The response contains the app's Content-Disposition"))
         };
     }
     if Server::of(full) != Some(Server::Nginx) || is_gateway_error(full) {
@@ -138,7 +140,9 @@ fn by_kept_header(evidence: &Evidence, full: &Response) -> Option<Reached> {
             "The response is a page from the app, without the download's Content-Disposition",
         ))
     } else if full.body.size > 0 {
-        Some(Reached::NotReached("nginx keeps the app's Content-Disposition, but it is missing"))
+        Some(Reached::NotReached(
+            "nginx keeps the app's Content-Disposition after a hand-off, but the response has none",
+        ))
     } else {
         None
     }
@@ -155,7 +159,10 @@ fn by_neighbours(evidence: &Evidence, full: &Response) -> Option<Reached> {
     let same = alike(neighbour, full);
     if full.body.size == 0 && full.status == 200 {
         return Some(if same && !by_app {
-            Reached::NotReached("A sibling URL returns the same empty 200; the app does not")
+            Reached::NotReached(
+                "A URL in the same directory as the download returns the same empty 200, but the \
+                 app does not",
+            )
         } else {
             Reached::App("The response is an empty 200, like the app's")
         });
@@ -164,11 +171,14 @@ fn by_neighbours(evidence: &Evidence, full: &Response) -> Option<Reached> {
         return None;
     }
     if by_app && Server::by_error_page(app_neighbour).is_none() {
-        return Some(Reached::App("The app responds at a sibling URL of the download"));
+        return Some(Reached::App(
+            "The app responds to a URL in the same directory as the download",
+        ));
     }
     if !by_app && same && !is_refused_file(evidence, full) {
         return Some(Reached::NotReached(
-            "A sibling URL returns the same page, which is not the app's",
+            "A URL in the same directory as the download returns the same page, which is not from \
+             the app",
         ));
     }
     None

@@ -37,8 +37,8 @@ pub(crate) static FILE_MISSING: Rule = Rule {
     check: None,
     summary: "The storage does not contain the file",
     meaning: "The storage was checked directly and has no file of that name, so app and proxy have \
-              nothing to send. Known from the storage's own response, and from the proxy not \
-              finding the file either.",
+              nothing to send. The storage's own response shows this, and the proxy does not find \
+              the file either.",
     remedy: Remedy::any(
         "Restore the file, or point the app and the proxy to its current location. After a \
          migration, check whether it was moved",
@@ -49,7 +49,8 @@ pub(crate) static FILE_MISSING: Rule = Rule {
         if let Some(direct) = not_found_by_proxy(analysis) {
             let got = analysis.describe(direct);
             return Some(Match::possible(format!(
-                "The proxy returns {got}, for the file itself; the storage was not checked"
+                "Requested without the app, the direct location returns {got}. The storage was not \
+                 checked"
             )));
         }
         let failure = culprit_by(analysis, FailureKind::NotFound)?;
@@ -67,9 +68,9 @@ pub(crate) static BUCKET_MISSING: Rule = Rule {
     severity: Severity::Broken,
     check: None,
     summary: "The bucket or container does not exist",
-    meaning: "The store responds, but has no bucket or container of that name. Either all files in \
-              it are gone, not only this one, or the requests go to a different store than the one \
-              that has them.",
+    meaning: "The store responds, but has no bucket or container of that name. Either all of its \
+              files are missing, not only this one, or the requests go to a different store from \
+              the one that has them.",
     remedy: Remedy::any(
         "Create the bucket, or correct its name and the store's endpoint, in both the app and the \
          proxy",
@@ -115,11 +116,11 @@ pub(crate) static TLS_REFUSED: Rule = Rule {
     severity: Severity::Broken,
     check: None,
     summary: "The TLS connection to the storage fails",
-    meaning: "The storage's server responds, but not with TLS that this program accepts: the port \
-              does not speak TLS, or the certificate is not trusted or not valid for that name.",
+    meaning: "The storage server responds, but TLS fails. The port does not speak TLS, or the \
+              certificate is not trusted or not valid for that name.",
     remedy: Remedy::any(
         "Check whether the storage's URL should begin with http://, renew the certificate, or \
-         trust its issuer: with --cacert here, with the proxy's own setting there",
+         trust its issuer: in this program with --cacert, in the proxy with its own setting",
     ),
     config: None,
     precedence: Precedence::Usual,
@@ -138,7 +139,8 @@ pub(crate) static UNREACHABLE: Rule = Rule {
     meaning: "The storage server cannot be reached, neither by this program nor, as its error \
               shows, by the proxy.",
     remedy: Remedy::any(
-        "Start the storage server, or correct its address; then check the network in between",
+        "Start the storage server or correct its address, then check the network between the proxy \
+         and the storage server",
     ),
     config: None,
     precedence: Precedence::Usual,
@@ -242,8 +244,8 @@ pub(crate) static FILE_DIFFERS: Rule = Rule {
     check: None,
     summary: "The storage contains different content than the fixture placed there",
     meaning: "The fixture records the SHA-256 of every file that it places. The file of that name \
-              in the storage has a different one. Typical causes: it was overwritten or truncated, \
-              or this is not the storage that the fixture uses.",
+              in the storage has a different SHA-256. Typical causes: the file was overwritten or \
+              truncated, or this is not the storage that the fixture uses.",
     remedy: Remedy::any(
         "Check that --storage is the storage that the fixture uses; otherwise find out which \
          program writes to the directory of dummies",
@@ -260,8 +262,8 @@ pub(crate) static FILE_DIFFERS: Rule = Rule {
         let because = format!("The storage has {}", content(analysis.evidence, &stored));
         if let BodyClass::OtherInstance(_) = body_class(analysis.evidence, &stored) {
             return Some(Match::likely(because).also(
-                "Another fixture wrote it: two fixtures use this storage, or --fixture belongs to \
-                 another storage",
+                "A different fixture wrote this file: two fixtures use this storage, or --fixture \
+                 belongs to a different storage",
             ));
         }
         Some(Match::sure(because))
@@ -275,9 +277,9 @@ pub(crate) static WRONG_RANGE: Rule = Rule {
     check: Some(Check::Ranges),
     summary: "The store itself responds incorrectly to range requests",
     meaning: "A range request for the download returns a wrong response, and so does the same \
-              request sent to the store without app and proxy: other bytes than Content-Range \
-              announces, a part with status 200 as if it were the whole file, or an error. Resumed \
-              downloads fail or are corrupt.",
+              request sent directly to the store. The response contains different bytes from those \
+              that Content-Range declares, or a part of the file with status 200 as if it were the \
+              whole file, or it is an error. Resumed downloads fail or are corrupt.",
     remedy: Remedy {
         any: "Upgrade the store, if a fixed version exists; or remove Range and If-Range from \
               requests to it, and Accept-Ranges from responses to clients",
@@ -292,7 +294,7 @@ pub(crate) static WRONG_RANGE: Rule = Rule {
     precedence: Precedence::Usual,
     matches: |analysis| {
         let (part, flaw) = flaw_of_store(analysis)?;
-        let same = "The same request sent directly to the store returns the same";
+        let same = "The same request sent directly to the store returns the same response";
         Some(Match::sure(flaw).also(same).shown_by(ProbeId::AtStore(part)))
     },
 };
@@ -304,7 +306,7 @@ pub(crate) static RANGE_UNKNOWN: Rule = Rule {
     check: Some(Check::Ranges),
     summary: "The store itself does not support every range request",
     meaning: "The store does not support this form of Range, or it ignores If-Range, regardless of \
-              the client. HTTP permits the former; the latter affects only clients that hold the \
+              the client. HTTP permits the former. The latter affects only clients that have the \
               beginning of an earlier version of the file. App and proxy are not the cause.",
     remedy: Remedy::any(
         "Use a store that supports Range and If-Range if interrupted downloads must resume",
@@ -324,8 +326,8 @@ pub(crate) static ANOTHER_STORAGE: Rule = Rule {
     check: None,
     summary: "--storage is not the storage that serves the download",
     meaning: "The client and the proxy get the file that the fixture placed, but the storage named \
-              by --storage contains a different file, or none. This is a mistake in the check, not \
-              in the product.",
+              by --storage contains a different file, or none. This is a mistake in the setup of \
+              the check, not in the product.",
     remedy: Remedy::any("Point --storage to the storage that the fixture uses, or omit it"),
     config: None,
     precedence: Precedence::Usual,
@@ -358,7 +360,7 @@ pub(crate) static CLOSED_TO_THE_CHECK: Rule = Rule {
     meaning: "The fixture placed the file and the proxy serves it, but this program has no \
               permission to read it. This concerns the user who runs the check, not the download.",
     remedy: Remedy::any(
-        "Run the check as a user who can read the storage, or omit --storage: the fixture then \
+        "Run the check as a user who can read the storage, or omit --storage, so that the fixture \
          reads the file back",
     ),
     config: None,

@@ -52,9 +52,9 @@ fn rules_are_listed_and_explained() {
     severity: broken
 
     The internal location matches, but nginx looks for the file in the wrong
-    directory. With `root`, the location's prefix is part of the path below the
-    directory; with `alias`, the directory replaces it. The same happens in front of
-    a store: a `proxy_pass` without a path leaves the prefix in the key.
+    directory. With `root`, nginx appends the URI, including the location's prefix,
+    to the directory. With `alias`, the directory replaces the prefix. A store has
+    the same problem if `proxy_pass` has no path: the prefix stays in the key.
 
     Remedy:
       nginx: Replace `root` with `alias /DIRECTORY/;`, with a trailing slash on both

@@ -67,11 +67,11 @@ fn difference(form: Form<'_>, uri: &str) -> Option<Difference> {
     }
     let in_the_middle = name.contains(&format!("/{bare_segment}/"));
     if in_the_middle || name.ends_with(&format!("/{bare_segment}")) {
-        return Some((1, "it has an additional path before the name"));
+        return Some((1, "the location has an additional path before the name"));
     }
     let last = name.trim_matches('/').rsplit('/').next().unwrap_or_default();
     if uri.contains(&format!("/{last}/")) {
-        return Some((2, "it lacks the path before the name"));
+        return Some((2, "the location lacks the path before the name"));
     }
     Some((4 + distance(&name, &bare_segment), "the name differs"))
 }

@@ -59,11 +59,12 @@ pub(crate) static CONTRADICTORY_LENGTHS: Rule = Rule {
     culprit: Culprit::App,
     severity: Severity::Degraded,
     check: Some(Check::Wire),
-    summary: "The app sends an invalid Content-Length, or several that differ",
+    summary: "The app sends an invalid Content-Length header, or several conflicting ones",
     meaning: "Requested directly, the app sends a Content-Length that is not a number, or several \
-              that differ. On a hand-off, nginx 1.22, Apache 2.4 and lighttpd 1.4.69 ignore this, \
-              and Caddy 2.6 returns 502 (measured); readers of the body disagree about its end. \
-              Typical cause: a framework and the app's own code both set the header.",
+              with different values. On a hand-off, nginx 1.22, Apache 2.4 and lighttpd 1.4.69 \
+              ignore this, and Caddy 2.6 returns 502 (measured). Clients and proxies may disagree \
+              about where the body ends. Typical cause: a framework and the app's own code both \
+              set the header.",
     remedy: Remedy::any(
         "In the app, set Content-Length once, to the length of the response's own body",
     ),

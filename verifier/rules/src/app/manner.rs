@@ -33,8 +33,8 @@ pub(crate) static SETTING_UNKNOWN: Rule = Rule {
               rule that does not match this file. Neither causes an error, but each download \
               occupies a worker.",
     remedy: Remedy::any(
-        "Check the spelling of the app's hand-off setting, and whether its rules cover this file: \
-         unknown settings are often ignored",
+        "Check the spelling of the app's hand-off setting, and whether its rules cover this file. \
+         Unknown settings are often ignored",
     ),
     config: None,
     precedence: Precedence::Before(&[&BODY_BESIDE_HANDOFF]),
@@ -101,9 +101,9 @@ pub(crate) static HEAD_REFUSED: Rule = Rule {
     severity: Severity::Warning,
     check: Some(Check::Head),
     summary: "The app responds to HEAD differently than to GET",
-    meaning: "The app sends no hand-off for HEAD, or was not requested. Download managers and \
-              players send HEAD first and learn nothing about the file.",
-    remedy: Remedy::any("In the app, respond to HEAD as to GET"),
+    meaning: "The app sends no hand-off for HEAD, or the check did not request the app. Download \
+              managers and players send HEAD first, so they do not get the file's size and type.",
+    remedy: Remedy::any("In the app, send the same status and headers for HEAD as for GET"),
     config: None,
     precedence: Precedence::Usual,
     matches: |analysis| {
@@ -120,9 +120,9 @@ pub(crate) static HEAD_REFUSED: Rule = Rule {
         }
         let because = match length {
             Some(length) if head.status == full.status => {
-                format!("HEAD announces {length} bytes; GET does not")
+                format!("HEAD announces {length} bytes, but GET does not")
             }
-            _ => format!("GET returns {}; HEAD returns {}", full.status, head.status),
+            _ => format!("GET returns {}, but HEAD returns {}", full.status, head.status),
         };
         let found = if app.is_some() { Match::sure(because) } else { Match::possible(because) };
         Some(found.shown_by(ProbeId::Head))
@@ -135,8 +135,8 @@ pub(crate) static WRONG_HEADER: Rule = Rule {
     severity: Severity::Degraded,
     check: Some(Check::Headers),
     summary: "A response header is already wrong in the app's response",
-    meaning: "Requested directly, the app sends another value than the one declared with \
-              --expect-header, or none.",
+    meaning: "Requested directly, the app does not send the header, or its value differs from \
+              --expect-header.",
     remedy: Remedy::any("Set the header in the app's response"),
     config: None,
     precedence: Precedence::Usual,
@@ -165,7 +165,7 @@ pub(crate) static DUPLICATE_HEADER: Rule = Rule {
               Cache-Control lines are combined into one and are allowed, unless one permits every \
               cache to store the file and another forbids it.",
     remedy: Remedy::any(
-        "Set the header once; often a framework and the app's own code both add it",
+        "Set the header once. Often a framework and the app's own code both add it",
     ),
     config: None,
     precedence: Precedence::Usual,
@@ -193,9 +193,9 @@ pub(crate) static BODY_BESIDE_HANDOFF: Rule = Rule {
     check: Some(Check::Wire),
     summary: "The app sends a body with its hand-off, and part of it follows the file",
     meaning: "More bytes than announced follow the file. If the app's body is longer than 8192 \
-              bytes, mod_xsendfile sends the rest of it after the file; on a persistent \
-              connection, a client takes these bytes for the next response (measured with 0.12 and \
-              1.0).",
+              bytes, mod_xsendfile sends the rest of it after the file. On a persistent \
+              connection, a client interprets these bytes as the next response (measured with 0.12 \
+              and 1.0).",
     remedy: Remedy::any("In the app, send the hand-off with an empty body and Content-Length: 0"),
     config: None,
     precedence: Precedence::Usual,
@@ -222,7 +222,7 @@ pub(crate) static OPEN_TO_ANYBODY: Rule = Rule {
     check: Some(Check::Refusal),
     summary: "The app sends the hand-off to clients without permission",
     meaning: "With --private, the check requested the app without the client's own headers, and \
-              the app sent the hand-off nevertheless.",
+              the app still sent the hand-off.",
     remedy: Remedy::any("In the app, check the client's permissions before the hand-off"),
     config: None,
     precedence: Precedence::Usual,
@@ -243,8 +243,9 @@ pub(crate) static HANDOFF_DIFFERS: Rule = Rule {
     severity: Severity::Warning,
     check: None,
     summary: "The download succeeds, but the hand-off differs from the declared one",
-    meaning: "The client gets the file, but the app sends another header or value than --handoff \
-              declares. The declaration is out of date, or the download works only by coincidence.",
+    meaning: "The client gets the file, but the app sends a header or value that differs from \
+              --handoff. The declaration is out of date, or the download works only by \
+              coincidence.",
     remedy: Remedy::any("Correct --handoff or the app's setting so that both agree"),
     config: None,
     precedence: Precedence::Usual,

@@ -20,14 +20,15 @@ pub(crate) static SIGNATURE_REFUSED: Rule = Rule {
     severity: Severity::Broken,
     check: None,
     summary: "The store rejects the app's signature",
-    meaning: "The app hands off a signed link. With another signature the same file is returned, \
-              but with the app's it is not. Typical causes: a wrong access key, secret key, region \
-              or host in the signature, a wrong clock, or a link that had expired when it was \
-              used. Known from requests to the direct location or the store with the app's own \
-              query, or from the store's error.",
+    meaning: "The app hands off a signed link. The store returns the file for a different \
+              signature, but not for the app's. Typical causes: a wrong access key, secret key, \
+              region or host in the signature, a wrong clock, or a link that had expired when it \
+              was used. Requests with the app's query to the direct location or the store show \
+              this, or the store's error does.",
     remedy: Remedy::any(
-        "Set the app's key, secret, region and endpoint to those of the store as the proxy reaches \
-         it. Sign every link anew, with an expiry longer than the proxy caches a response",
+        "Set the app's key, secret and region to those of the store, and its endpoint to the one \
+         that the proxy uses. Sign a new link for each download, with an expiry time longer than \
+         the proxy caches a response",
     ),
     config: None,
     precedence: Precedence::Usual,
@@ -42,7 +43,7 @@ pub(crate) static SIGNATURE_REFUSED: Rule = Rule {
         }
         if let Some(direct) = refusal_of(analysis, ProbeId::DirectAsApp) {
             let because = format!(
-                "The direct location returns the file for another signature; for the app's \
+                "The direct location returns the file for a different signature, but for the app's \
                  signature it returns {}",
                 direct.error
             );
@@ -70,9 +71,9 @@ pub(crate) static SIGNED_FOR_OTHER_METHOD: Rule = Rule {
     severity: Severity::Degraded,
     check: Some(Check::Head),
     summary: "The signed link does not cover the request method",
-    meaning: "A link to a store is signed for one method. The app hands off a signed link, and the \
-              file is returned for a method other than the client's. Where only HEAD fails, \
-              download managers and players fail too, because they send HEAD first.",
+    meaning: "A link to a store is signed for one method. The app hands off a signed link, but the \
+              store returns the file only for a different method from the client's. If only HEAD \
+              fails, download managers and players fail too, because they send HEAD first.",
     remedy: Remedy {
         any: "Sign for the client's method in the app, or make the proxy always send GET to the \
               store",
@@ -108,7 +109,7 @@ fn succeeds_with_get(analysis: &Analysis<'_>) -> Option<Match> {
     }
     let method = &analysis.evidence.full.request.method;
     let got = analysis.describe(full);
-    Some(Match::sure(format!("GET returns the file; {method} returns {got}")))
+    Some(Match::sure(format!("GET returns the file, but {method} returns {got}")))
 }
 
 /// The link that the app hands off for HEAD is signed for GET, as the store itself shows.
@@ -127,7 +128,7 @@ pub(crate) fn for_get(analysis: &Analysis<'_>) -> Option<Match> {
          GET and {} to HEAD",
         store_get.status, store_head.status
     );
-    let because = format!("GET returns the file; HEAD returns {}", head.status);
+    let because = format!("GET returns the file, but HEAD returns {}", head.status);
     // The store may reject every HEAD request.
     Some(Match::likely(because).also(at_store).shown_by(ProbeId::StoreAsAppHead))
 }
@@ -162,7 +163,7 @@ fn forwards_method(analysis: &Analysis<'_>) -> Option<Match> {
         return None;
     }
     let because = format!(
-        "The store accepts the app's query with GET; the site's {method} returns {}",
+        "The store accepts the app's query with GET, but {method} through the site returns {}",
         full.status
     );
     Some(Match::likely(because).shown_by(ProbeId::StoreAsApp))

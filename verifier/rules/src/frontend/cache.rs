@@ -26,12 +26,14 @@ pub(crate) static CACHED_ERROR: Rule = Rule {
     severity: Severity::Broken,
     check: None,
     summary: "A cache returns an old error",
-    meaning: "The client gets an error, but the same download with a fresh query arrives, or the \
-              error's headers show that it comes from a cache. Or the app hands off now, but the \
-              error page is neither the proxy's own nor the app's page for a sibling URL: a cache \
-              whose key lacks the query. A cache in front stored the error when it was correct.",
+    meaning: "The client gets an error, but the same download with a new query string succeeds, or \
+              the error's headers show that it comes from a cache. A cache whose key does not \
+              contain the query is also likely if the app hands off now and the error page is \
+              neither the proxy's own nor the app's page for a URL in the same directory as the \
+              download. The cache stored the error when it was correct.",
     remedy: Remedy {
-        any: "Purge the cache, then keep errors of downloads out of it (Cache-Control: no-store)",
+        any: "Purge the cache, then prevent it from storing error responses to downloads \
+              (Cache-Control: no-store)",
         servers: &[(
             Server::Nginx,
             "Purge the cache, then remove 404 and 5xx from `proxy_cache_valid`, or set \
@@ -51,7 +53,7 @@ pub(crate) static CACHED_ERROR: Rule = Rule {
         let got = analysis.describe(full);
         if analysis.succeeds_past_cache() {
             return Some(Match::sure(format!(
-                "The client gets {got}; with a fresh query, the file arrives"
+                "The client gets {got}, but with a new query string the file arrives"
             )));
         }
         let Some(sign) = cache_sign(full) else { return error_without_source(analysis) };
@@ -68,12 +70,12 @@ pub(crate) static CACHED_STALE: Rule = Rule {
     severity: Severity::Broken,
     check: Some(Check::Freshness),
     summary: "A cache serves a stale file",
-    meaning: "The client gets an older version of the file than the storage and the proxy's direct \
-              location have. Or the older version arrives only without the fresh query, which this \
-              program's URLs have and clients' do not: a cache in front responds without \
-              forwarding to the app.",
+    meaning: "The client gets an older version of the file, while the storage and the proxy's \
+              direct location have the current one. Or the older version arrives only without the \
+              new query string that this program adds to its URLs. A cache in front of the app \
+              responds without forwarding the request.",
     remedy: Remedy {
-        any: "Purge the cache, then revalidate downloads in it or keep them out of it",
+        any: "Purge the cache, then configure it to revalidate downloads or not to store them",
         servers: &[(
             Server::Nginx,
             "Purge the cache, then set `proxy_no_cache` and `proxy_cache_bypass` for downloads, \
@@ -101,11 +103,12 @@ pub(crate) static ANSWERS_DIFFER: Rule = Rule {
     check: None,
     summary: "The same request sometimes returns the file and sometimes does not",
     meaning: "The download failed, but the identical request, repeated, returned the file. Typical \
-              causes: several proxies, apps or storages behind one name, not all of them correct, \
-              or something that was just restarted, rotated or renewed.",
+              causes: several proxies, apps or storages share one host name and one of them is \
+              misconfigured, a server was just restarted, or a key or certificate was just \
+              replaced.",
     remedy: Remedy::any(
         "Check each server behind the name separately (--resolve HOST:PORT:ADDRESS, or --inner \
-         URL), and repeat the check: a single failure may have been a restart",
+         URL), and repeat the check. A restart may have caused a single failure",
     ),
     config: None,
     precedence: Precedence::Replaces(&[&CACHED_ERROR, &CACHED_STALE]),
@@ -114,7 +117,8 @@ pub(crate) static ANSWERS_DIFFER: Rule = Rule {
         if !analysis.retry_succeeds() {
             return None;
         }
-        let because = format!("{}; the repeated request returned the file", analysis.client_gets());
+        let because =
+            format!("{}, but the repeated request returned the file", analysis.client_gets());
         Some(Match::sure(because).shown_by(ProbeId::Again))
     },
 };
@@ -126,8 +130,8 @@ pub(crate) static CACHED_PRIVATE: Rule = Rule {
     check: Some(Check::Refusal),
     summary: "A cache serves a private file to other clients",
     meaning: "With --private, the site was requested without the client's headers and returned the \
-              file, although the app refuses such a client: something in front stores an \
-              authorized client's response.",
+              file, although the app refuses such a client. A cache in front of the app stores the \
+              response to an authorized client.",
     remedy: Remedy {
         any: "Keep private downloads out of shared caches: send `Cache-Control: private, no-store`",
         servers: &[(
@@ -148,7 +152,7 @@ pub(crate) static CACHED_PRIVATE: Rule = Rule {
             because += &format!(" ({sign})");
         }
         let Some(app) = analysis.probe(ProbeId::AppAnonymous) else {
-            let found = Match::possible(format!("{because}; the app was not probed"));
+            let found = Match::possible(format!("{because}. The app was not probed"));
             return Some(found.shown_by(ProbeId::Anonymous));
         };
         let intended = analysis.evidence.intent.header.as_deref();
@@ -156,7 +160,7 @@ pub(crate) static CACHED_PRIVATE: Rule = Rule {
         if handoff.is_some() || analysis.evidence.is_dummy(&app.body) {
             return None;
         }
-        let found = Match::sure(format!("{because}; the app refuses the request"));
+        let found = Match::sure(format!("{because}, although the app refuses the request"));
         Some(found.shown_by(ProbeId::Anonymous))
     },
 };
@@ -166,8 +170,8 @@ pub(crate) static CACHED_PRIVATE: Rule = Rule {
 fn stale_without_query(analysis: &Analysis<'_>) -> Option<Match> {
     let (response, line, asked_app) = without_query(analysis)?;
     let because = format!(
-        "With a fresh query, the current file arrives; without it, as clients request it, an older \
-         version: {}",
+        "With a new query string, the current file arrives. Without it, as clients request the \
+         file, an older version arrives: {}",
         described(&line)
     );
     let found = match asked_app {

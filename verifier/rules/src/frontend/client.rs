@@ -61,9 +61,9 @@ pub(crate) static RIGHTS_DROPPED: Rule = Rule {
     severity: Severity::Broken,
     check: None,
     summary: "The proxy does not forward the Cookie or Authorization header to the app",
-    meaning: "The app hands off to a client with these headers, and its response to a client \
-              without them is the one that the site returns. Either the proxy strips the Cookie or \
-              Authorization header, or the app takes it for another host's.",
+    meaning: "With these headers, the app hands off. Without them, it returns the same response as \
+              the site. Either the proxy strips the Cookie or Authorization header, or it changes \
+              the Host, so the app does not accept the header.",
     remedy: Remedy {
         any: "Forward the client's Cookie, Authorization and Host headers to the app",
         servers: &[(
@@ -81,7 +81,7 @@ pub(crate) static RIGHTS_DROPPED: Rule = Rule {
         }
         let app = analysis.describe(analysis.probe(ProbeId::AppAnonymous)?);
         let gets = analysis.client_gets();
-        let because = format!("{gets}; without the client's headers, the app returns {app}");
+        let because = format!("{gets}. Without the client's headers, the app returns {app}");
         Some(Match::likely(because).shown_by(ProbeId::AppAnonymous))
     },
 };
@@ -92,9 +92,9 @@ pub(crate) static VISITOR_CHOOSES: Rule = Rule {
     severity: Severity::Exposed,
     check: Some(Check::Spoofing),
     summary: "The client's own request headers choose the hand-off",
-    meaning: "With X-Sendfile-Type and X-Accel-Mapping from the client, the app hands off what the \
-              client chose, and the site no longer returns the file. A client that maps the \
-              storage directory to another location bypasses the app's permissions (Rack, \
+    meaning: "With X-Sendfile-Type and X-Accel-Mapping from the client, the app hands off the path \
+              that the client chose, and the site no longer returns the file. A client that maps \
+              the storage directory to another location bypasses the app's permissions (Rack, \
               CVE-2025-61780).",
     remedy: Remedy {
         any: "Set X-Sendfile-Type and X-Accel-Mapping in the proxy, or strip them",
@@ -184,9 +184,10 @@ pub(crate) static REFUSAL_MASKED: Rule = Rule {
     culprit: Culprit::Frontend,
     severity: Severity::Degraded,
     check: Some(Check::Refusal),
-    summary: "Clients get a page with a success status where the app refuses",
-    meaning: "The fixture refuses with 403, but the client gets a success status: an error page is \
-              sent with another status. Programs save that page as the file, and caches store it.",
+    summary: "Clients get a page with a success status although the app refuses the request",
+    meaning: "The fixture refuses with 403, but the client gets a success status, because an error \
+              page is sent with a different status. Programs save that page as the file, and \
+              caches store it.",
     remedy: Remedy {
         any: "Keep the app's status on the error page",
         servers: &[(Server::Nginx, "Use `error_page 403 /page;` without `=200`")],

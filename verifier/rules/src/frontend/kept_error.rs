@@ -29,9 +29,9 @@ pub(crate) fn error_without_source(analysis: &Analysis<'_>) -> Option<Match> {
     };
     if analysis.returns_dummy(ProbeId::OtherHost) && !bears_app_headers(analysis, full) {
         let found = Match::likely(because);
-        return Some(
-            found.also("Under another host name, which is another cache key, the file arrives"),
-        );
+        return Some(found.also(
+            "With a different host name, and therefore a different cache key, the file arrives",
+        ));
     }
     if routed {
         return None;

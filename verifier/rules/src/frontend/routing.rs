@@ -15,14 +15,14 @@ pub(crate) fn with_snippet(analysis: &Analysis<'_>, mut found: Match) -> Match {
     }
     if same_under_other_host(analysis) {
         found = found.also(
-            "Requested under an unknown host name, the site returns the same: the default server \
-             may be responding",
+            "Requested with an unknown host name, the site returns the same response, so the \
+             default server may be responding",
         );
     }
     // The snippet also adds the direct location: if both are missing, the snippet is not active.
     if analysis.by_contract() {
         found = found.also(
-            "The direct location is missing too: include the snippet in this server and reload",
+            "The direct location is missing too. Include the snippet in this server and reload it",
         );
     }
     found

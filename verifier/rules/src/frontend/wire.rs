@@ -14,11 +14,12 @@ pub(crate) static CONTRADICTORY_LENGTHS: Rule = Rule {
     culprit: Culprit::Frontend,
     severity: Severity::Degraded,
     check: Some(Check::Wire),
-    summary: "The response has several Content-Length headers, or one beside Transfer-Encoding",
-    meaning: "Clients and caches that trust different headers take the remaining bytes for another \
-              response, which can be used to inject responses into other clients' connections (RFC \
-              9112 §6.3). If the values differ, browsers refuse the response, as this program \
-              does.",
+    summary: "The response has several Content-Length headers, or both Content-Length and \
+              Transfer-Encoding",
+    meaning: "Clients and caches that trust different headers interpret the remaining bytes as \
+              another response, which can be used to inject responses into other clients' \
+              connections (RFC 9112 §6.3). If the values differ, browsers refuse the response, as \
+              this program does.",
     remedy: Remedy::any("Set Content-Length only in the component that sends the file"),
     config: None,
     precedence: Precedence::Usual,

@@ -20,8 +20,8 @@ pub(crate) static HEAD_HAS_BODY: Rule = Rule {
     check: Some(Check::Head),
     summary: "The response to HEAD has a body",
     meaning: "A response to HEAD must end after its headers, but the file follows them. On a \
-              keep-alive connection, the client takes the file for its next response. h2o 2.2.5 \
-              turns HEAD into GET, and so does Caddy 2.6.2 with `method GET` inside \
+              keep-alive connection, the client interprets the file as its next response. h2o \
+              2.2.5 turns HEAD into GET, and so does Caddy 2.6.2 with `method GET` inside \
               `handle_response` (measured).",
     remedy: Remedy {
         any: "Configure the proxy to keep the HEAD method when it acts on the hand-off",
@@ -70,8 +70,10 @@ pub(crate) static HEAD_DIFFERS: Rule = Rule {
         if !obeyed || for_get(analysis).is_some() {
             return None;
         }
-        let because =
-            format!("HEAD returns {}, but {difference}; the app hands off for HEAD", head.status);
+        let because = format!(
+            "HEAD returns {}, but {difference}, although the app also sends the hand-off for HEAD",
+            head.status
+        );
         Some(Match::sure(because).shown_by(ProbeId::Head))
     },
 };
@@ -84,8 +86,8 @@ pub(crate) static BYTES_DIFFER_FOR_BROWSERS: Rule = Rule {
     summary: "Clients that accept compression get a different file",
     meaning: "With `Accept-Encoding: gzip`, as browsers send it, the site returns a body that does \
               not decompress to the file, while the plain request returns the file. Typical \
-              causes: another .gz beside the file (`gzip_static`, `precompressed`), or a cache \
-              that stores the two variants separately.",
+              causes: a .gz beside the file that does not match it (`gzip_static`, \
+              `precompressed`), or a cache that stores the two variants separately.",
     remedy: Remedy {
         any: "Remove the compressed copy beside the file, or regenerate it whenever the file \
               changes",
@@ -132,9 +134,10 @@ pub(crate) static HTML_CHANGED: Rule = Rule {
     severity: Severity::Degraded,
     check: Some(Check::Encoding),
     summary: "Files of type text/html do not arrive unchanged",
-    meaning: "The download is correct, but the same with type text/html and a name ending in .html \
-              is not. Typical causes: a filter meant for pages (`sub_filter`, `ssi`, `charset`, \
-              addition) also acts on files, or another location matches their names.",
+    meaning: "The download is correct, but a test file of type text/html with a name ending in \
+              .html arrives changed or not at all. Typical causes: a filter meant for pages \
+              (`sub_filter`, `ssi`, `charset`, addition) also acts on files, or another location \
+              matches their names.",
     remedy: Remedy {
         any: "Exclude the download from filters and from rules for .html",
         servers: &[

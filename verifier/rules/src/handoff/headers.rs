@@ -30,7 +30,8 @@ pub(crate) static HEADERS_DROPPED: Rule = Rule {
               and drops the rest; h2o drops all; Caddy passes only the headers named in \
               `copy_response_headers`.",
     remedy: Remedy {
-        any: "Pass the header on in the proxy, or set it where the file is served",
+        any: "Configure the proxy to pass the header on, or set it in the location that serves the \
+              file",
         servers: &[
             (
                 Server::Nginx,
@@ -96,7 +97,7 @@ pub(crate) static COOKIE_DROPPED: Rule = Rule {
               does not get it. nginx keeps Set-Cookie, Caddy passes only the headers named in \
               `copy_response_headers`, h2o passes none.",
     remedy: Remedy {
-        any: "Pass Set-Cookie on in the proxy, if downloads are to renew sessions",
+        any: "If downloads must renew sessions, configure the proxy to pass Set-Cookie on",
         servers: &[(
             Server::Caddy,
             "Name Set-Cookie in `copy_response_headers` inside `handle_response`",
@@ -123,10 +124,10 @@ pub(crate) static PATH_LEAKS: Rule = Rule {
     severity: Severity::Degraded,
     check: Some(Check::Leak),
     summary: "A response exposes a path on the server",
-    meaning: "The download works, but a response to a client names where files are stored on the \
-              server: in the hand-off header that the proxy must remove, in another header, or in \
-              an error page. Such paths help attackers. mod_xsendfile removes the header only from \
-              responses with status 200.",
+    meaning: "The download works, but a response to a client reveals where files are stored on the \
+              server. The path is in the hand-off header that the proxy must remove, in another \
+              header, or in an error page. Such paths help attackers. mod_xsendfile removes the \
+              header only from responses with status 200.",
     remedy: Remedy {
         any: "Remove the header from every app response in the proxy",
         servers: &[(
@@ -158,8 +159,8 @@ pub(crate) static LINK_LEAKS: Rule = Rule {
     severity: Severity::Degraded,
     check: Some(Check::Leak),
     summary: "The signed link to the store reaches the client",
-    meaning: "The download works, but the client gets the link that is meant for the proxy alone, \
-              in the app's own header or in a copy. Until the link expires, anyone who has it can \
+    meaning: "The download works, but the client gets the link that only the proxy needs, in the \
+              app's own header or in a copy of it. Until the link expires, anyone who has it can \
               fetch the file without the app. The link also reveals the store, the bucket and the \
               key.",
     remedy: Remedy {
@@ -167,8 +168,9 @@ pub(crate) static LINK_LEAKS: Rule = Rule {
         servers: &[
             (
                 Server::Nginx,
-                "Add `proxy_hide_header NAME;` where the app is the upstream, and remove \
-                 `add_header` with `$upstream_http_NAME` where the file is served",
+                "Add `proxy_hide_header NAME;` to the location that forwards to the app, and \
+                 remove `add_header` with `$upstream_http_NAME` from the location that serves the \
+                 file",
             ),
             (
                 Server::Caddy,
@@ -204,7 +206,7 @@ pub(crate) static HEADER_LEAKS: Rule = Rule {
               harmless while the URI is internal. It shows that no component between app and \
               client removes the header.",
     remedy: Remedy {
-        any: "Remove the header where the file is served",
+        any: "Remove the header in the location that serves the file",
         servers: &[(
             Server::Caddy,
             "Add `header -X-Accel-Redirect` to the site, or do not copy the header",

@@ -40,15 +40,15 @@ pub(crate) static MAPPING_WRONG: Rule = Rule {
     check: None,
     summary: "X-Accel-Mapping does not match the app's file path",
     meaning: "With the mapping given in --app-header, the app hands off the correct URI, and the \
-              proxy has a location for it. Through the site, the app gets a second request with \
-              another URI: the mapping that the proxy sends does not match the path, and \
-              frameworks then send the path unmapped.",
+              proxy has a location for it. Through the site, the app gets a second request, for a \
+              different URI. The mapping that the proxy sends does not match the file's path, so \
+              the framework sends the path unmapped.",
     remedy: Remedy {
-        any: "Correct the mapping that the proxy sends to the app, with the directory as the app \
-              opens it, symlinks resolved",
+        any: "Correct the mapping that the proxy sends to the app. Use the directory path that the \
+              app opens, with symlinks resolved",
         servers: &[(
             Server::Nginx,
-            "Correct the mapping that nginx sends, with the directory as the app opens it, \
+            "Correct the mapping that nginx sends. Use the directory path that the app opens, with \
              symlinks resolved: `proxy_set_header X-Accel-Mapping /DIRECTORY/=/PREFIX/;`",
         )],
     },
@@ -62,7 +62,9 @@ pub(crate) static MAPPING_WRONG: Rule = Rule {
             return None;
         }
         let got = analysis.describe(full);
-        Some(Match::sure(format!("The correct URI has a location, but the client gets {got}")))
+        Some(Match::sure(format!(
+            "The proxy has a location for the correct URI, but the client gets {got}"
+        )))
     },
 };
 
@@ -72,9 +74,10 @@ pub(crate) static BACK_TO_APP: Rule = Rule {
     severity: Severity::Broken,
     check: None,
     summary: "The hand-off's location forwards to the app again instead of serving the file",
-    meaning: "A location matches the hand-off's URI, because clients are refused there. After the \
-              hand-off, the app gets a request for that URI: the location forwards it \
-              (`proxy_pass`), or does so if it finds no file (`try_files`, `error_page`).",
+    meaning: "The proxy denies clients access to the hand-off's URI, so a location matches it. \
+              After the hand-off, the app gets a request for that URI, because the location \
+              forwards every request (`proxy_pass`) or only requests for missing files \
+              (`try_files`, `error_page`).",
     remedy: Remedy {
         any: "Serve the file in the internal location, not through the app",
         servers: &[(
@@ -87,8 +90,8 @@ pub(crate) static BACK_TO_APP: Rule = Rule {
     precedence: Precedence::Usual,
     matches: |analysis| {
         let full = back_to_app(analysis)?;
-        let because =
-            "The proxy itself refuses the hand-off's URI to clients, so a location matches it";
+        let because = "The proxy itself denies clients access to the hand-off's URI, so a location \
+                       matches it";
         let after = format!("After the hand-off, the app returns {}", analysis.describe(full));
         Some(Match::likely(because).also(after))
     },
@@ -102,8 +105,9 @@ pub(crate) static URI_MATCHES_NO_LOCATION: Rule = Rule {
     summary: "No location matches the hand-off's URI, so it falls through to a catch-all",
     meaning: "After the hand-off, the proxy looks for a location for the new URI and finds only \
               the catch-all, which forwards to the app again or serves the site's own directory. \
-              The app's configured prefix and the internal location's differ: another name, a \
-              missing slash, different case, or a location with `=` or `@`.",
+              The prefix configured in the app differs from that of the internal location: it has \
+              a different name, no slash or different case, or the location is defined with `=` or \
+              `@`.",
     remedy: Remedy {
         any: "Give the internal location the prefix that the app sends",
         servers: &[(
@@ -143,7 +147,7 @@ pub(crate) static URI_MATCHES_NO_LOCATION: Rule = Rule {
             return None;
         }
         let got = analysis.describe(unknown_path);
-        Some(Match::likely(format!("An unknown path of the site returns the same: {got}")))
+        Some(Match::likely(format!("An unknown path of the site returns the same response: {got}")))
     },
 };
 
@@ -182,7 +186,7 @@ pub(crate) static WRONG_SERVER_BLOCK: Rule = Rule {
             return None;
         }
         let because = format!(
-            "The hand-off's URI falls through: {}; its location may be in another server block",
+            "The hand-off's URI falls through: {}. Its location may be in a different server block",
             analysis.describe(full)
         );
         let evidence = analysis.evidence;
@@ -203,8 +207,8 @@ pub(crate) static CAPTURE_WRONG: Rule = Rule {
     check: None,
     summary: "A regex location captures too much or too little of the path",
     meaning: "nginx responds to the hand-off with a redirect to the same URI plus a trailing \
-              slash, as it does for directories: the location's capture or alias leads to a \
-              directory instead of the file.",
+              slash, as it does for directories: the location's capture or alias results in the \
+              path of a directory instead of the file.",
     remedy: Remedy {
         any: "Capture the whole name of the file",
         servers: &[(
@@ -246,10 +250,10 @@ pub(crate) static LOCATION_SHADOWS_REDIRECT: Rule = Rule {
     severity: Severity::Broken,
     check: None,
     summary: "Another location handles the hand-off's URI",
-    meaning: "nginx itself returns 404 after the hand-off, and an OPTIONS request from outside to \
-              the hand-off's URI returns 405, as a public location does. Or a request from outside \
-              to that URI returns what the download returned, while a sibling name without an \
-              extension returns nginx's own 404. Another location, often a regex for file \
+    meaning: "nginx itself returns 404 after the hand-off, and a client's OPTIONS request for the \
+              hand-off's URI returns 405, as in a public location. Or a client's request for that \
+              URI returns the same response as the download, while the path without the file \
+              extension returns nginx's own 404. A different location, often a regex for file \
               extensions, takes precedence over the internal one.",
     remedy: Remedy {
         any: "Give the internal location precedence over the one that handles its URI",
@@ -273,23 +277,24 @@ pub(crate) static LOCATION_SHADOWS_REDIRECT: Rule = Rule {
         }
         if extension_matters(analysis) {
             return Some(Match::sure(
-                "A name without an extension works, so a rule for extensions takes precedence",
+                "A file name without an extension works, so a rule for file extensions takes \
+                 precedence",
             ));
         }
         if matched_by_extension(analysis, full) {
             let got = analysis.describe(full);
-            let because = format!("From outside, the hand-off's URI also returns {got}");
+            let because = format!("Requested by a client, the hand-off's URI also returns {got}");
             return Some(Match::likely(because).also(
-                "A sibling name without an extension returns nginx's own 404: an internal \
-                 location handles that name, but a rule for extensions handles the hand-off's \
-                 URI",
+                "Without the file extension, the path returns nginx's own 404. So the internal \
+                 location matches it, but a location for file extensions takes precedence for the \
+                 hand-off's URI",
             ));
         }
         let options = analysis.probe(ProbeId::TargetOptions)?;
         if options.status != 405 || analysis.own_page(full) != Some(Server::Nginx) {
             return None;
         }
-        let because = "An OPTIONS request from outside to the hand-off's URI returns 405";
+        let because = "A client's OPTIONS request for the hand-off's URI returns 405";
         let everywhere = analysis.probe(ProbeId::Elsewhere).is_some_and(|page| alike(page, full));
         Some(if everywhere { Match::possible(because) } else { Match::likely(because) })
     },
@@ -302,15 +307,15 @@ pub(crate) static ROOT_FOR_ALIAS: Rule = Rule {
     check: None,
     summary: "`root` is used instead of `alias`, so the prefix stays in the path",
     meaning: "The internal location matches, but nginx looks for the file in the wrong directory. \
-              With `root`, the location's prefix is part of the path below the directory; with \
-              `alias`, the directory replaces it. The same happens in front of a store: a \
-              `proxy_pass` without a path leaves the prefix in the key.",
+              With `root`, nginx appends the URI, including the location's prefix, to the \
+              directory. With `alias`, the directory replaces the prefix. A store has the same \
+              problem if `proxy_pass` has no path: the prefix stays in the key.",
     remedy: Remedy {
         any: "Strip the prefix before looking up the file",
         servers: &[(
             Server::Nginx,
-            "Replace `root` with `alias /DIRECTORY/;`, with a trailing slash on both the location and \
-             the alias",
+            "Replace `root` with `alias /DIRECTORY/;`, with a trailing slash on both the location \
+             and the alias",
         )],
     },
     config: ConfigEvidence::explains_only(
@@ -326,7 +331,7 @@ pub(crate) static ROOT_FOR_ALIAS: Rule = Rule {
             && let Some(key) = decoy(analysis, full)
         {
             return Some(Match::sure(format!(
-                "The client gets the decoy file placed at {key}, where `root` leads"
+                "The client gets the decoy file placed at {key}, the path that results from `root`"
             )));
         }
         // If the fixture placed the decoy and it did not arrive, `root` is not the cause.
@@ -345,9 +350,9 @@ pub(crate) static ALIAS_WRONG_DIRECTORY: Rule = Rule {
     severity: Severity::Broken,
     check: None,
     summary: "The location matches, but its directory is not the storage directory",
-    meaning: "The internal location matches, but its alias leads elsewhere. Typical causes: a \
-              missing trailing slash (directory and file name are then joined), another directory, \
-              or a directory that was moved.",
+    meaning: "The internal location matches, but its `alias` points to a different directory. \
+              Typical causes: a missing trailing slash (directory and file name are then joined), \
+              a wrong path, or a directory that was moved.",
     remedy: Remedy {
         any: "Map the prefix to the storage directory",
         servers: &[(
@@ -364,8 +369,8 @@ pub(crate) static ALIAS_WRONG_DIRECTORY: Rule = Rule {
     matches: |analysis| {
         if back_to_app(analysis).is_some() {
             return Some(Match::possible(
-                "A location matches the hand-off's URI; it may look in another directory and \
-                 forward missing files to the app",
+                "A location matches the hand-off's URI. It may look in a different directory and \
+                 forward requests for missing files to the app",
             ));
         }
         let because = inside_location(analysis)?;
@@ -385,8 +390,8 @@ pub(crate) static VALUE_NOT_READ: Rule = Rule {
     severity: Severity::Broken,
     check: None,
     summary: "The proxy's rule reads the wrong variable",
-    meaning: "The proxy acts on the header by a custom rule, but its path placeholder does not \
-              contain the header's value. A misspelt placeholder is empty.",
+    meaning: "The proxy handles the header with a custom rule, but the placeholder in its path \
+              does not contain the header's value. A misspelled placeholder is empty.",
     remedy: Remedy {
         any: "Build the path from the header that the app sends",
         servers: &[(
@@ -417,7 +422,7 @@ pub(crate) static PATH_VARIABLE_WRONG: Rule = Rule {
               header or a capture, that does not contain the intended value.",
     remedy: Remedy::any(
         "Log the variable (nginx: `log_format` with `$request_filename`) and correct it, or write \
-         the directory out",
+         the directory explicitly",
     ),
     config: ConfigEvidence::explains_only(
         |analysis, fact| {

@@ -58,9 +58,9 @@ pub(crate) static NAME_LIMITS: Rule = Rule {
     severity: Severity::Warning,
     check: Some(Check::Names),
     summary: "The proxy cannot serve files with some unusual names",
-    meaning: "The proxy parses the header's value in a way that breaks such names: Caddy takes it \
-              for a URI, and 2.6 decodes nothing, 2.11 everything; mod_xsendfile decodes since \
-              1.0. This site is not misconfigured.",
+    meaning: "The proxy parses the header's value in a way that breaks such names: Caddy \
+              interprets it as a URI, which 2.6 does not decode and 2.11 decodes completely, and \
+              mod_xsendfile decodes it since 1.0. This site is not misconfigured.",
     remedy: Remedy::any(
         "Store files under plain names, and send the user's own name in Content-Disposition",
     ),
@@ -75,7 +75,7 @@ pub(crate) static NAME_LIMITS: Rule = Rule {
                 shown_by = shown_by.or(Some(extra.id));
             }
         }
-        let because = format!("Names with {} are lost", names.join(", "));
+        let because = format!("For names with {}, the file does not arrive", names.join(", "));
         Some(Match::sure(because).shown_by(shown_by?))
     },
 };

@@ -91,8 +91,8 @@ pub(crate) static NO_RANGES: Rule = Rule {
         {
             return None;
         }
-        let because = "A plain range request works, but with If-Range and the file's own ETag, as \
-                       browsers send to resume, the whole file is returned";
+        let because = "A plain range request works. With If-Range and the file's own ETag, which \
+                       browsers send to resume a download, the whole file is returned";
         Some(Match::sure(because).shown_by(ProbeId::RangeIfSame))
     },
 };
@@ -103,12 +103,13 @@ pub(crate) static WRONG_RANGE: Rule = Rule {
     severity: Severity::Degraded,
     check: Some(Check::Ranges),
     summary: "A range request returns the wrong response",
-    meaning: "The whole file is correct, but a range of it is not: other bytes than Content-Range \
-              declares, an error, or a range of this file for a client that holds the beginning of \
-              another. Resumed downloads fail or are corrupt. Typical cause: an app or a cache \
-              that processes Range itself, in front of or behind a server that does so too.",
+    meaning: "The whole file is correct, but a range of it is not. The response contains different \
+              bytes from those that Content-Range declares, or is an error, or a client that has \
+              the beginning of a different file gets a range of this file. Resumed downloads fail \
+              or are corrupt. Typical cause: an app or a cache processes Range, and so does a \
+              server in front of it or behind it.",
     remedy: Remedy::any(
-        "Process Range only in the server that sends the file; in the app, respond with status 200 \
+        "Process Range only in the server that sends the file. In the app, respond with status 200 \
          and the hand-off",
     ),
     config: None,
@@ -130,8 +131,8 @@ pub(crate) static ETAG_OF_ANOTHER_FILE: Rule = Rule {
     culprit: Culprit::Handoff,
     severity: Severity::Degraded,
     check: Some(Check::Conditions),
-    summary: "Conditional requests with another file's validator get 304 Not Modified",
-    meaning: "With the ETag of another file, or with a date long ago, the site returns 304 Not \
+    summary: "Conditional requests with the validator of a different file return 304 Not Modified",
+    meaning: "With the ETag of a different file, or with a date long ago, the site returns 304 Not \
               Modified. After a file changes, clients keep the old version forever. Behind \
               mod_proxy, mod_xsendfile 0.12 and 1.0 give every file the ETag \"0\" (measured).",
     remedy: Remedy {
@@ -161,7 +162,7 @@ pub(crate) static ETAG_CONSTANT: Rule = Rule {
     summary: "The ETag seems to be the same for all files",
     meaning: "Behind mod_proxy, mod_xsendfile gives every file the ETag \"0\". A client that \
               revalidates an old version of the file is told that it is current. With the fixture, \
-              a second file proves this.",
+              a request for a second file confirms this.",
     remedy: Remedy::any(
         "Set `FileETag None` for the app's location (`Header unset ETag` does not help)",
     ),
@@ -299,8 +300,8 @@ pub(crate) fn unknown_to_store(analysis: &Analysis<'_>) -> Option<(Part, String)
                  file's own ETag"
             }
             Part::IfOther if by_store(analysis, part) => {
-                "The store itself returns the range for a range request with If-Range and another \
-                 file's ETag"
+                "The store ignores If-Range: it returns the range although the ETag belongs to a \
+                 different file"
             }
             Part::Suffix if refused(site) && by_store(analysis, part) => {
                 "The store itself refuses a range that is counted from the end"
@@ -373,7 +374,7 @@ fn flaw(analysis: &Analysis<'_>, part: Part, id: ProbeId) -> Option<String> {
     let (_, range) = headers.iter().find(|(name, _)| name == "range")?;
     let flaw = match (response.status, part) {
         (206, Part::Beyond) => "206 for a range beyond the end of the file".to_owned(),
-        (206, Part::IfOther) => "206 although If-Range contains another file's ETag".to_owned(),
+        (206, Part::IfOther) => "206 although If-Range contains a different file's ETag".to_owned(),
         (206, Part::Several) => wrong_parts(analysis, response)?,
         (206, _) => wrong_slice(analysis, response, range, extra.wants)?,
         (200, _) if !is_whole(analysis, response) && response.header("content-range").is_some() => {

@@ -26,7 +26,8 @@ pub(crate) static REFUSAL_IGNORED: Rule = Rule {
     check: Some(Check::Refusal),
     summary: "A client that the app refuses gets the file",
     meaning: "The fixture refuses with 403 and does not hand off, but the site returns the file \
-              anyway: from a cache, or by a rule that does not forward to the app.",
+              anyway. Either a cache returns it, or a rule does not forward the request to the \
+              app.",
     remedy: Remedy::any(
         "Forward every request for the download to the app, and keep its responses out of caches",
     ),
@@ -47,9 +48,9 @@ pub(crate) static ALIAS_TRAVERSAL: Rule = Rule {
     severity: Severity::Warning,
     check: Some(Check::Exposure),
     summary: "A hand-off with `..` leaves the internal location's directory",
-    meaning: "In a location without a trailing slash, an `alias` with one resolves \
-              `/protected../x` to the parent directory. Clients cannot request that URI, but an \
-              app that builds its value from user input can be made to hand it off.",
+    meaning: "If `alias` ends with a slash but its location does not, `/protected../x` resolves to \
+              the parent directory. Clients cannot request that URI, but an app that builds its \
+              value from user input can be made to hand it off.",
     remedy: Remedy {
         any: "Add a trailing slash to the location's path",
         servers: &[(
@@ -114,8 +115,8 @@ pub(crate) static OVERRIDE_FORBIDDEN: Rule = Rule {
     severity: Severity::Broken,
     check: None,
     summary: "A directive is not allowed in its context",
-    meaning: "Apache returns its own error 500. At run time it does so only for what it reads at \
-              run time: a .htaccess with a directive that `AllowOverride` does not permit \
+    meaning: "Apache returns its own error 500. The cause is a .htaccess file, which Apache reads \
+              at run time. It contains a directive that `AllowOverride` does not permit \
               (`XSendFile` requires FileInfo) or that no module defines.",
     remedy: Remedy::any(
         "Move `XSendFile On` from .htaccess to the virtual host, or set `AllowOverride FileInfo` \
@@ -139,15 +140,16 @@ pub(crate) static PATH_NOT_ALLOWED: Rule = Rule {
     check: None,
     summary: "The file's path is outside the allowed directories",
     meaning: "The server acts on the header, but sends only files below the configured \
-              directories: `XSendFilePath` in Apache (a refusal is a 404), `x-sendfile-docroot` in \
-              lighttpd (a 403). A symlink in the path counts as its target.",
+              directories: `XSendFilePath` in Apache, which otherwise returns 404, and \
+              `x-sendfile-docroot` in lighttpd, which otherwise returns 403. Symlinks in the path \
+              are resolved first.",
     remedy: Remedy {
         any: "Add the storage directory to the list of allowed directories",
         servers: &[
             (
                 Server::Apache,
-                "Add `XSendFilePath /DIRECTORY` for the storage directory, where the app's location \
-                 is",
+                "Add `XSendFilePath /DIRECTORY` for the storage directory, where the app's \
+                 location is",
             ),
             (
                 Server::Lighttpd,
@@ -172,7 +174,8 @@ pub(crate) static PATH_NOT_ALLOWED: Rule = Rule {
         let server = analysis.server.map_or("the server", Server::name);
         let because = if analysis.direct_right() {
             format!(
-                "The direct location returns the file, but after the hand-off {server} refuses it"
+                "The direct location returns the file, but after the hand-off {server} denies \
+                 access to it"
             )
         } else {
             format!("After the hand-off, {server} returns {}", analysis.describe(full))
@@ -186,8 +189,8 @@ pub(crate) static PATH_NOT_ALLOWED: Rule = Rule {
         };
         Some(match analysis.stored_at() {
             Some(path) if value != path && dialect::decoded(value) != path => found.also(format!(
-                "The hand-off names {value}, but the storage that was read has the file at {path}: \
-                 check that the server uses the same directory"
+                "The hand-off names {value}, but the storage that was read has the file at {path}. \
+                 Check that the server uses the same directory"
             )),
             _ => found,
         })
@@ -234,7 +237,7 @@ pub(crate) static ACCESS_DENIED: Rule = Rule {
             return None;
         }
         let (server, got) = (server.name(), analysis.describe(full));
-        Some(Match::likely(format!("After the hand-off, {server} refuses: {got}")))
+        Some(Match::likely(format!("After the hand-off, {server} itself denies access: {got}")))
     },
 };
 
@@ -244,18 +247,19 @@ pub(crate) static LINK_REFUSED: Rule = Rule {
     severity: Severity::Broken,
     check: None,
     summary: "The proxy does not follow a symbolic link in the file's path",
-    meaning: "After the hand-off, the proxy refuses this file but not another name beside it, \
-              while its direct location returns the file. nginx does so for links under \
-              `disable_symlinks`, lighttpd without `server.follow-symlink`. If a parent directory \
-              is the link, nginx reports the file as missing instead, and only its error log shows \
-              the cause. A copy of the directory that the proxy's user cannot read looks the same.",
+    meaning: "After the hand-off, the proxy denies access to this file but not to a different name \
+              in the same directory, and its direct location returns the file. nginx does so for \
+              links if `disable_symlinks` is set, lighttpd unless `server.follow-symlink` is \
+              enabled. If a parent directory is the link, nginx reports the file as missing \
+              instead, and only its error log shows the cause. A copy of the directory that the \
+              proxy's user cannot read looks the same.",
     remedy: Remedy {
         any: "Allow the proxy to follow the link, or use a storage path without symlinks",
         servers: &[
             (
                 Server::Nginx,
-                "Set `disable_symlinks if_not_owner from=/DIRECTORY/;` in the internal location, or \
-                 use a storage path without symlinks",
+                "Set `disable_symlinks if_not_owner from=/DIRECTORY/;` in the internal location, \
+                 or use a storage path without symlinks",
             ),
             (
                 Server::Lighttpd,

@@ -19,8 +19,8 @@ pub(crate) static RELAY_FOR_ANYBODY: Rule = Rule {
     summary: "Open proxy (SSRF): clients choose the upstream host",
     meaning: "The location that fetches from the store is public and takes the upstream host from \
               the request. A client that writes another host into the URL gets that host's \
-              response, from within the proxy's network: the local machine, neighbouring hosts, a \
-              cloud's metadata address.",
+              response from within the proxy's network, for example from the local machine, \
+              another host of that network or a cloud's metadata address.",
     remedy: Remedy {
         any: "Block clients from the location, and restrict the upstream to the one store",
         servers: &[(
@@ -52,8 +52,8 @@ pub(crate) static OPEN_RELAY: Rule = Rule {
     summary: "Open proxy (SSRF): a hand-off chooses the upstream host",
     meaning: "The proxy sends a request to any host that the app names in a hand-off. Clients \
               cannot choose it directly, but an app that builds the link from user input can be \
-              made to name the local machine, neighbouring hosts or a cloud's metadata address. \
-              The client then gets their response.",
+              made to name the local machine, another host of the proxy's network or a cloud's \
+              metadata address. The client then gets their response.",
     remedy: Remedy {
         any: "Restrict the upstream to the one store, and refuse links to anything else",
         servers: &[
@@ -71,7 +71,7 @@ pub(crate) static OPEN_RELAY: Rule = Rule {
         if !reaches_fixture(analysis.probe(ProbeId::Relay)?) {
             return None;
         }
-        let because = "A hand-off whose link leads to the fixture itself returns the fixture's \
+        let because = "A hand-off whose link points to the fixture itself returns the fixture's \
                        page";
         Some(Match::sure(because).shown_by(ProbeId::Relay))
     },

@@ -19,16 +19,16 @@ pub(crate) static TARGET_STALE: Rule = Rule {
     check: Some(Check::Freshness),
     summary: "The hand-off's target serves a stale file",
     meaning: "The app got the request and handed off, and the proxy's direct location returns the \
-              current file, but the client gets an older version: the internal location has its \
-              own cache. nginx's `open_file_cache` keeps a file that was replaced by rename for \
-              `open_file_cache_valid`, 60 s by default; `proxy_cache` before a store keeps it for \
-              its configured time (measured). Or its directory is an outdated copy.",
+              current file, but the client gets an older version. The internal location has its \
+              own cache, or its directory is an outdated copy. nginx's `open_file_cache` keeps a \
+              file that was replaced by rename for `open_file_cache_valid`, 60 s by default, and \
+              `proxy_cache` in front of a store keeps it for the configured time (measured).",
     remedy: Remedy {
-        any: "Turn off file caches at the hand-off's target, or give changed files another name",
+        any: "Turn off file caches at the hand-off's target, or give changed files a new name",
         servers: &[(
             Server::Nginx,
             "Set `open_file_cache off;` and `proxy_cache off;` in the internal location, or give \
-             changed files another name",
+             changed files a new name",
         )],
     },
     config: None,
@@ -37,8 +37,8 @@ pub(crate) static TARGET_STALE: Rule = Rule {
         if let Some((_, line, AskedApp::Yes)) = without_query(analysis) {
             let version = described(&line);
             let because = format!(
-                "With a fresh query, the current file arrives; without it, the request reaches the \
-                 app too, but an older version arrives: {version}"
+                "With a new query string, the current file arrives. Without it, the request also \
+                 reaches the app, but an older version arrives: {version}"
             );
             return Some(Match::sure(because).shown_by(ProbeId::WithoutQuery));
         }

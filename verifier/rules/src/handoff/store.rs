@@ -29,10 +29,10 @@ pub(crate) static UPSTREAM_UNREACHABLE: Rule = Rule {
     severity: Severity::Broken,
     check: None,
     summary: "The proxy cannot reach the upstream that serves the hand-off's target",
-    meaning: "The app handed off, then the proxy returned its own gateway error: the location of \
-              the hand-off's target forwards to a server, a store or an app, that does not respond \
-              or whose name does not resolve. nginx keeps the app's Content-Disposition on that \
-              error, which distinguishes it from an app that cannot be reached.",
+    meaning: "The app handed off, then the proxy returned its own gateway error. The location of \
+              the hand-off's target forwards to a server (a store or an app) that does not respond \
+              or whose name cannot be resolved. nginx keeps the app's Content-Disposition on that \
+              error, which distinguishes this case from an unreachable app.",
     remedy: Remedy {
         any: "Correct the upstream address of the hand-off's location",
         servers: &[(
@@ -61,17 +61,17 @@ pub(crate) static LINK_NOT_ALLOWED: Rule = Rule {
     culprit: Culprit::Handoff,
     severity: Severity::Broken,
     check: None,
-    summary: "The app's link leads to a store that the proxy does not allow",
-    meaning: "The app sends the proxy a whole link to the store, in a header beside the hand-off, \
-              and the proxy requests only what its list allows. The link begins differently \
-              (another host, port, bucket or prefix), or the proxy reads another header than the \
-              one that the app sends.",
+    summary: "The app's link points to a store that the proxy does not allow",
+    meaning: "The app sends the proxy a complete link to the store, in a separate header with the \
+              hand-off, and the proxy requests only links that its list allows. The link has a \
+              different host, port, bucket or prefix, or the proxy reads a different header from \
+              the one that the app sends.",
     remedy: Remedy {
-        any: "Allow what the app's links begin with, and nothing more",
+        any: "Allow only the host, port, bucket and prefix of the app's links",
         servers: &[(
             Server::Nginx,
-            "In the internal location, make the pattern and `proxy_pass` begin as the app's links \
-             do, and read the header that the app sends: `$upstream_http_NAME`",
+            "In the internal location, begin the pattern and `proxy_pass` with the host and prefix \
+             of the app's links, and read the header that the app sends: `$upstream_http_NAME`",
         )],
     },
     config: None,
@@ -192,7 +192,7 @@ pub(crate) static UPSTREAM_HOST_WRONG: Rule = Rule {
     culprit: Culprit::Handoff,
     severity: Severity::Broken,
     check: None,
-    summary: "The proxy sends the store a different Host header than the signed one",
+    summary: "The Host header that the proxy sends to the store differs from the signed one",
     meaning: "The signature of a link covers the Host header. The store calculates a different \
               signature (SignatureDoesNotMatch) if the proxy forwards the site's own Host.",
     remedy: Remedy {
@@ -239,7 +239,7 @@ pub(crate) static QUERY_DROPPED: Rule = Rule {
         servers: &[
             (
                 Server::Nginx,
-                "End `proxy_pass` with `$is_args$args` if it contains variables; without \
+                "End `proxy_pass` with `$is_args$args` if it contains variables. Without \
                  variables, nginx keeps the query",
             ),
             (
@@ -275,8 +275,8 @@ pub(crate) static STORE_REFUSES: Rule = Rule {
     severity: Severity::Broken,
     check: None,
     summary: "The store refuses the proxy's request after the hand-off",
-    meaning: "The store returns an error to the hand-off's request, but returns the file to the \
-              direct location's.",
+    meaning: "After the hand-off, the store returns an error to the proxy. For a request to the \
+              direct location, it returns the file.",
     remedy: Remedy::any(
         "Compare the two requests in the store's log: Host, path, query, method, Authorization",
     ),
