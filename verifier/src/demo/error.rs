@@ -1,4 +1,4 @@
-//! What can go wrong while the demo is set up.
+//! The errors that can occur while the demo is set up.
 
 use std::{io, path::Path};
 

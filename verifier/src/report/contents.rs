@@ -45,8 +45,8 @@ impl Report {
         Self { tool, started, choice: choice.clone(), targets }
     }
 
-    /// The exit status: 0 if healthy, 1 if broken, degraded or exposed, 3 if inconclusive or nothing
-    /// was checked. The same in every format.
+    /// The exit status, which is the same in every format: 0 if healthy, 1 if broken, degraded or
+    /// exposed, 3 if inconclusive or nothing was checked.
     pub fn status(&self) -> u8 {
         let mut any_inconclusive = self.targets.is_empty();
         for target in &self.targets {

@@ -16,7 +16,7 @@ pub struct FileSeen {
     pub size: u64,
 }
 
-/// The end of the year 9999: later dates do not fit four digits.
+/// The end of the year 9999, because later dates do not fit four digits.
 const LATEST: Duration = Duration::from_secs(253_402_300_799);
 
 /// The number of digits of the time in Caddy 2.6's ETag, until 2038.
