@@ -27,7 +27,7 @@ pub enum ProbeId {
     AppNeighbour,
     /// A path at the root of the site that surely does not exist.
     Elsewhere,
-    /// The same path, requested from the app.
+    /// The same path at the root, requested from the app.
     AppElsewhere,
     /// The app without the headers that the proxy should send.
     AppBare,

@@ -19,9 +19,9 @@ pub trait Disk {
 /// A file of a configuration.
 #[derive(Clone, Debug)]
 pub struct Text {
-    /// Its path.
+    /// The path of the file.
     pub path: String,
-    /// Its text, or why it could not be read.
+    /// The text of the file, or the reason why the file could not be read.
     pub text: Result<String, String>,
 }
 
@@ -34,7 +34,7 @@ pub enum Look {
     Directory,
     /// Nothing.
     Missing,
-    /// It could not be determined.
+    /// What exists there could not be determined.
     Unknown,
 }
 

@@ -15,7 +15,7 @@ pub struct ConfigEvidence {
     pub confirms: fn(&Analysis<'_>, &Fact) -> bool,
     /// The symptom that must have been measured.
     pub symptom: Symptom,
-    /// Whether a fact excludes the rule because the fact's own cause looks the same from outside.
+    /// Whether a fact excludes the rule, by showing another cause that looks the same from outside.
     pub excluded_by: Option<fn(&Fact) -> bool>,
 }
 

@@ -17,9 +17,9 @@ pub struct Report {
 
 /// A judged target.
 pub struct Judged {
-    /// Its evidence.
+    /// The evidence about the target.
     pub evidence: Evidence,
-    /// Its diagnosis.
+    /// The diagnosis of the target.
     pub diagnosis: Diagnosis,
 }
 

@@ -10,9 +10,9 @@ use crate::server::Server;
 /// The state of a file when the server opened it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct FileSeen {
-    /// When it was last modified.
+    /// When the file was last modified.
     pub modified: SystemTime,
-    /// Its size in bytes.
+    /// The size in bytes.
     pub size: u64,
 }
 

@@ -12,9 +12,9 @@ use crate::url::Url;
 /// One download to check.
 #[derive(Clone, Debug)]
 pub struct Target {
-    /// Its name.
+    /// The name of the target.
     pub name: String,
-    /// The URLs of its layers.
+    /// The URLs of the layers.
     pub layers: LayerUrls,
     /// What the client and the proxy send, and the expected responses.
     pub expectations: Expectations,
@@ -99,7 +99,7 @@ pub struct Expectations {
 pub struct LocalFiles {
     /// The configurations of the proxies.
     pub configs: Vec<(Server, PathBuf)>,
-    /// Their error logs.
+    /// The error logs of the proxies.
     pub logs: Vec<PathBuf>,
 }
 

@@ -92,7 +92,7 @@ fn by_client_to_app(plan: &Plan, id: ProbeId, url: Result<Url, UrlError>) -> Opt
     Some(ExtraRequest::new(id, request))
 }
 
-/// The same request through the app's Unix socket, if it has one.
+/// The request, sent through the app's Unix socket if the app has one.
 fn to_app(plan: &Plan, request: ProbeRequest) -> ProbeRequest {
     ProbeRequest { unix_socket: plan.expectations.unix_socket.clone(), ..request }
 }

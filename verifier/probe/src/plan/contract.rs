@@ -12,13 +12,13 @@ pub struct Contract {
     pub version: u32,
     /// The running instance.
     pub instance: String,
-    /// The base path of its URLs.
+    /// The base path of the fixture's URLs.
     pub base: String,
-    /// Its dialect.
+    /// The dialect of the hand-off.
     pub handoff: ContractHandoff,
-    /// The dummies that it placed.
+    /// The dummies that the fixture placed.
     pub dummies: Vec<ContractDummy>,
-    /// Its probes.
+    /// The probes that the fixture offers.
     pub probes: Vec<ContractProbe>,
 }
 
@@ -28,7 +28,7 @@ pub struct ContractProbe {
     /// The id of the probe; `None` if this version of the verifier does not know it.
     #[serde(deserialize_with = "probe_id")]
     pub id: Option<ProbeId>,
-    /// Its path at the fixture, including the base path.
+    /// The path at the fixture, including the base path.
     pub path: String,
     /// The SHA-256 of the dummy that a client gets if the proxy is configured correctly; `None` if
     /// the client should get no dummy.

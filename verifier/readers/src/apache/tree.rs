@@ -85,7 +85,7 @@ struct Loader<'a> {
 
 /// An open section.
 struct OpenSection {
-    /// Its first line.
+    /// The first line of the section.
     head: Directive,
     /// The directives that precede the section in the section around it.
     before: Vec<Directive>,

@@ -45,9 +45,9 @@ pub(super) fn choose<'a>(
 /// How exactly a virtual host matches an address, the best first.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum AddressMatch {
-    /// It names the address.
+    /// The virtual host names the address.
     Exact,
-    /// It matches any address.
+    /// The virtual host matches any address.
     Wildcard,
 }
 
