@@ -73,7 +73,7 @@ impl http_body::Body for Body {
 }
 
 impl Body {
-    /// Returns the bytes; none of a dummy, which is generated while it is sent.
+    /// Returns the bytes, or none if the body is a dummy, which is generated while it is sent.
     pub(crate) fn bytes(&self) -> Bytes {
         match &self.0 {
             Source::Bytes(bytes) => bytes.clone(),

@@ -69,7 +69,7 @@ pub(crate) struct Item {
 pub(crate) struct DummyOptions {
     pub(crate) name: String,
     pub(crate) size: u64,
-    /// In bytes; 0 leaves out the large dummy.
+    /// The size in bytes; 0 leaves out the large dummy.
     pub(crate) large_size: u64,
     pub(crate) root_decoy: RootDecoy,
     pub(crate) odd_names: OddNames,
@@ -85,13 +85,13 @@ pub(crate) enum OddNames {
 /// Whether to place a dummy where nginx looks if `root` is used instead of `alias`.
 #[derive(Clone, Debug)]
 pub(crate) enum RootDecoy {
-    /// Below this directory, which is the path prefix without its outer slashes.
+    /// Place the dummy below this directory, which is the path prefix without its outer slashes.
     Below(String),
     LeftOut,
 }
 
-/// File names that users choose, each of which reveals one way in which a name is lost between app
-/// and proxy. A name that is not UTF-8 has no key.
+/// File names that users choose. Each reveals one way in which a name may be altered between app
+/// and proxy. A name that is not UTF-8 cannot be a key.
 const ODD_NAMES: [(DummyId, &str); 14] = [
     (DummyId::NameSpace, "a b.bin"),
     (DummyId::NamePercent, "100%.bin"),
@@ -109,7 +109,7 @@ const ODD_NAMES: [(DummyId, &str); 14] = [
     (DummyId::NameLong, LONG_NAME),
 ];
 
-/// 200 bytes; file systems allow 255.
+/// A name of 200 bytes; file systems allow 255.
 const LONG_NAME: &str = "a-name-of-two-hundred-bytes-\
     0123456789012345678901234567890123456789012345678901234567890123456789012345678901234567\
     01234567890123456789012345678901234567890123456789012345678901234567890123456789.bin";

@@ -1,7 +1,7 @@
 //! Timeouts of a server connection: one for the head of a request, one for an idle connection.
 //!
-//! hyper has one limit for both, which also runs while a connection is idle; an idle connection may
-//! stay open longer than half a request may take.
+//! hyper has one limit for both, which also runs while a connection is idle. Here, a connection may
+//! be idle for longer than the client may take to send half a request.
 
 use std::{
     io,
@@ -36,9 +36,9 @@ const RESPONDING: u8 = 3;
 /// The timeouts of one connection.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct ConnTimeouts {
-    /// Until the head of a request is complete.
+    /// The maximum time until the head of a request is complete.
     pub(crate) head: Duration,
-    /// While no byte is sent or received.
+    /// The maximum time without a sent or received byte.
     pub(crate) idle: Duration,
 }
 
@@ -48,19 +48,21 @@ pub(crate) struct TimedStream<S> {
     stream: S,
     phase: Phase,
     timeouts: ConnTimeouts,
-    /// Unset until the stream has to wait: most requests never read the clock.
+    /// The time at which the connection times out. For a new connection, it is the time limit for
+    /// the first head. Each byte that is sent and each new phase unsets it, and it is set again
+    /// only when the stream has to wait: most requests never read the clock.
     deadline: Option<Instant>,
-    /// Fires at the deadline or earlier: it is reset when it fires, not for each byte.
+    /// Fires at the deadline or earlier: the timer is reset when it fires, not for each byte.
     timer: Option<Pin<Box<Sleep>>>,
 }
 
 impl Phase {
-    /// The service has received a request.
+    /// Records that the service has received a request.
     pub(crate) fn request_begins(&self) {
         self.0.store(BUSY, Ordering::Relaxed);
     }
 
-    /// The service has returned a response.
+    /// Records that the service has returned a response.
     pub(crate) fn response_begins(&self) {
         self.0.store(RESPONDING, Ordering::Relaxed);
     }
@@ -86,7 +88,7 @@ impl<S> TimedStream<S> {
         *self.deadline.get_or_insert_with(|| Instant::now() + timeout)
     }
 
-    /// The client has received bytes of a response, so its timeout starts again.
+    /// Records that the client has received bytes of a response, so its timeout starts again.
     fn sent(&mut self) {
         if self.phase() != BUSY {
             self.begin(IDLE);
@@ -164,8 +166,8 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for TimedStream<S> {
         self.stream.is_write_vectored()
     }
 
-    /// After a response, hyper reads again only if the stream or a timer wakes it. This is the place
-    /// to set a timer that may be due earlier.
+    /// After a response, hyper reads again only if the stream or a timer wakes it. Therefore this
+    /// function sets a timer that may be due earlier.
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         ready!(Pin::new(&mut self.stream).poll_flush(cx))?;
         let due = self.deadline();

@@ -250,7 +250,7 @@ impl<'a> Request<'a> {
     }
 }
 
-/// Strings and numbers always serialise.
+/// Serialises a value; strings and numbers cannot fail.
 fn json(value: &impl Serialize) -> Bytes {
     serde_json::to_vec_pretty(value).unwrap_or_default().into()
 }

@@ -106,8 +106,8 @@ impl Content {
 }
 
 impl Line {
-    /// Recognises a dummy by the first bytes of a file. Exact to the byte: a line that this program
-    /// would not write belongs to another program.
+    /// Recognises a dummy by the first bytes of a file. The comparison is exact to the byte: a line
+    /// that this program would not write belongs to another program.
     pub(crate) fn parse(head: &[u8]) -> Option<Self> {
         let head = &head[..head.len().min(LINE_MAX)];
         let end = head.iter().position(|&byte| byte == b'\n')?;
@@ -163,7 +163,7 @@ impl Nonce {
         Self { hi: random(), lo: random() }
     }
 
-    /// SplitMix64 (Steele, Lea, Flood 2014): computes any word without the preceding ones.
+    /// Returns any word of SplitMix64 (Steele, Lea, Flood 2014), without the preceding ones.
     fn word(self, index: u64) -> u64 {
         let step = index.wrapping_add(1).wrapping_mul(0x9E37_79B9_7F4A_7C15);
         let z = self.lo.wrapping_add(step);
@@ -236,7 +236,8 @@ fn time(text: &str) -> Option<String> {
     Some(humantime::format_rfc3339_seconds(time).to_string())
 }
 
-/// The operating system provides the keys of `RandomState`, which never repeat within a process.
+/// Returns a random number. The operating system provides the keys of `RandomState`, which never
+/// repeat within a process.
 fn random() -> u64 {
     RandomState::new().build_hasher().finish()
 }

@@ -58,9 +58,9 @@ pub struct Fixture {
 /// Whether the proxy reads the files from a private bucket.
 #[derive(Clone, Debug)]
 enum Bucket {
-    /// It does not: it has access to the files.
+    /// The proxy does not: it has access to the files.
     None,
-    /// It needs a signed link for each file.
+    /// The proxy does, and needs a signed link for each file.
     Private(Signing),
 }
 

@@ -87,7 +87,7 @@ pub(crate) struct Handoff {
     pub(crate) dialect: &'static str,
     pub(crate) header: Header,
     pub(crate) value_kind: ValueKind,
-    /// Ends with a slash.
+    /// The path prefix, which ends with a slash.
     pub(crate) path_prefix: String,
     escape: Escape,
     pub(crate) links: Links,

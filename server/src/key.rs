@@ -8,7 +8,8 @@ use thiserror::Error;
 /// The longest escaped key, in bytes: the first line of a dummy contains it.
 const KEY_MAX: usize = 320;
 
-/// All but RFC 3986's unreserved characters, and the slash between segments.
+/// All characters to encode: those other than RFC 3986's unreserved characters and the slash
+/// between segments.
 const ESCAPED: &AsciiSet =
     &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~').remove(b'/');
 
@@ -19,16 +20,17 @@ pub(crate) struct Key(String);
 /// A name that a dummy cannot have.
 #[derive(Debug, Error)]
 pub enum NameError {
-    /// Empty, `.`, `..`, or with a slash or a control character.
+    /// The name is empty, `.` or `..`, or contains a slash or a control character.
     #[error("`{}` is not a valid file name", .0.escape_debug())]
     NotAFileName(String),
-    /// `object_store` reserves `NAME#1` for files that are being written.
+    /// The name has the form `NAME#1`, which `object_store` reserves for files that are being
+    /// written.
     #[error("`{0}` ends in `#` and digits, which is reserved for files that are being written")]
     Staging(String),
-    /// The first line of a dummy contains its name.
+    /// The name is too long for the first line of a dummy, which contains it.
     #[error("`{0}` is too long for the first line of a dummy")]
     TooLong(String),
-    /// Another dummy, or the manifest, has this name.
+    /// The name belongs to another dummy, or to the manifest.
     #[error("the fixture already uses the name `{0}` for another file")]
     Taken(String),
 }

@@ -63,10 +63,10 @@ pub(crate) enum Listener {
     Unix(UnixListener, SocketFile),
 }
 
-/// Who removes the file of a Unix socket.
+/// Which program removes the file of a Unix socket.
 #[derive(Debug)]
 pub(crate) enum SocketFile {
-    /// The listener, when it is dropped.
+    /// This program, when the listener is dropped.
     Owned(PathBuf),
     /// The program that opened the socket.
     Foreign,

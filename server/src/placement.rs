@@ -40,7 +40,8 @@ pub(crate) struct Previous {
     pub(crate) sha256: Digest,
 }
 
-/// The dummies of one run. Removes them when it is dropped, unless [`Placement::retire`] already has.
+/// The dummies of one run, which are removed when this is dropped, unless [`Placement::retire`] has
+/// already removed them.
 #[derive(Debug)]
 pub(crate) struct Placement {
     storage: Arc<Storage>,
@@ -55,7 +56,7 @@ pub(crate) struct Placement {
 enum State {
     /// The storage contains nothing of this run.
     Clear,
-    /// The storage contains some or all of it.
+    /// The storage contains some or all dummies of this run.
     Placed,
 }
 
@@ -98,7 +99,7 @@ impl Placement {
         self.keys().map(|key| self.storage.display_path(key)).collect()
     }
 
-    /// Removes the leftovers of a crashed run and places all dummies; all of them or none.
+    /// Removes the leftovers of a crashed run and places all dummies, or none if that fails.
     pub(crate) async fn place(&mut self) -> Result<(), StorageError> {
         self.clear_leftovers().await?;
         self.state = State::Placed;
@@ -142,7 +143,8 @@ impl Placement {
             Ok(_) => (None, Ok(())),
             Err(error) => (None, Err(error)),
         };
-        // Without its manifest, a dummy too short for its first line may belong to another fixture.
+        // Without its manifest, a dummy that is too short for its first line may belong to another
+        // fixture.
         let known = match &manifest {
             Some(manifest) => manifest.clone(),
             None => Manifest::new(self.instance()),
@@ -152,7 +154,7 @@ impl Placement {
             if let Err(error) = &result
                 && error.kind().is_silence()
             {
-                // Each further request would wait for the same timeout.
+                // Further requests would time out as well.
                 break;
             }
             match self.owner(&item.key, &known).await {
@@ -194,7 +196,7 @@ impl Placement {
         Ok(())
     }
 
-    /// Checks every file before it changes anything: one foreign file, and nothing is changed.
+    /// Checks every file before it changes anything. If one of them is foreign, nothing is changed.
     async fn clear_leftovers(&mut self) -> Result<(), StorageError> {
         let found = self.read_manifest().await?;
         let mut leftovers = Vec::new();
@@ -327,7 +329,8 @@ impl Placement {
         self.storage.delete(key).await
     }
 
-    /// Removes partially written files of one fixture, or of any if `owner` is not a fixture.
+    /// Removes partially written files of the fixture `owner`; if `owner` is not a fixture, those of all
+    /// fixtures.
     fn clear_staged(&self, key: &Key, owner: &Owner) {
         for staged in self.storage.staged(key) {
             let writer = match Line::parse(&staged.start) {
@@ -359,7 +362,8 @@ impl Placement {
         }
     }
 
-    /// Lists the dummies too short for their first line, among those in place and the next ones.
+    /// Lists the dummies that are too short for their first line, both those in place and the next
+    /// ones.
     fn shorts(&self, next: &[Line]) -> Vec<Short> {
         let mut shorts = Vec::new();
         let current = self.placed.iter().map(|placed| &placed.line);
@@ -379,7 +383,8 @@ impl Placement {
 }
 
 impl Drop for Placement {
-    /// Runs in a new thread and waits for it: the caller may be inside a runtime or after its end.
+    /// Removes the dummies in a new thread and waits for it, because the caller may be inside a
+    /// runtime, or its runtime may have ended.
     fn drop(&mut self) {
         let State::Placed = self.state else { return };
         // The connections of the caller's runtime may no longer work.

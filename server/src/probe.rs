@@ -1,6 +1,6 @@
 //! The probes: the view with other values, each of which reveals one misconfiguration of a proxy.
 //!
-//! The values are fixed at startup and a client never chooses one: a client that could choose a
+//! The values are fixed at startup, and a client never chooses one. A client that could choose a
 //! hand-off could read every file that the proxy can read.
 
 use std::fmt;
@@ -132,8 +132,8 @@ fn main_probes(context: ProbeContext<'_>, main: &Item) -> Result<Vec<Probe>, Han
     Ok(probes)
 }
 
-/// The value of the root decoy is the value of the download: only a misconfigured proxy serves the
-/// decoy for it.
+/// Returns the probe for the root decoy. Its value is that of the download: only a misconfigured
+/// proxy serves the decoy for it.
 fn decoy_probe(
     context: ProbeContext<'_>,
     main: &Item,

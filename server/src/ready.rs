@@ -30,7 +30,8 @@ pub(crate) enum NotReady {
     /// The server accepts connections but does not respond in time.
     #[error("no response from `{address}` within {}", humantime::format_duration(*.limit))]
     TimedOut { address: Address, limit: Duration },
-    /// The fixture responds with the reason; any other server has another status.
+    /// The fixture responds that it is not ready, with the reason; or another server responds with
+    /// another status.
     #[error("`{address}` responded with {status}: {reason}")]
     Refused { address: Address, status: StatusCode, reason: String },
 }

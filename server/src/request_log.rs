@@ -1,7 +1,8 @@
-//! The request log: the last requests that carried an id, so that a verifier can find out how its
-//! request arrived.
+//! The request log: the last requests with an id, by which a verifier finds out how its request
+//! arrived.
 //!
-//! Bounded in entries and in bytes. Stores no secrets, only whether there was one.
+//! The log is limited in entries and in bytes. It stores no secrets, only whether a request had
+//! one.
 
 use std::{collections::VecDeque, time::Instant};
 
@@ -11,7 +12,7 @@ use serde::Serialize;
 /// The header in which a verifier sends the id of a request.
 const HEADER: HeaderName = HeaderName::from_static("x-sendfile-check");
 
-/// The query parameter for the same, in URLs of the fixture.
+/// The query parameter for the id, in URLs of the fixture.
 const PARAMETER: &str = "sendfile-check=";
 
 /// The maximum number of entries.

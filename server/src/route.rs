@@ -51,7 +51,8 @@ struct Shared {
     snapshot: RwLock<Arc<Snapshot>>,
     request_log: Mutex<RequestLog>,
     ready: AsyncMutex<Option<(Instant, Readiness)>>,
-    /// Reading back hashes a whole file: only one at a time, to spare the production app.
+    /// Limits reading back to one request at a time, to spare the production app: each hashes a
+    /// whole file.
     reading: Semaphore,
 }
 
@@ -63,7 +64,7 @@ enum Route<'a> {
     View(&'a PreparedResponse),
     Probe(&'a PreparedResponse),
     Denied,
-    /// A proxy that only requests URLs of its store never requests this.
+    /// The page that a proxy never requests if it only requests URLs of its store.
     Astray,
     Contract(&'a PreparedResponse),
     Requests(RequestId),
@@ -73,7 +74,8 @@ enum Route<'a> {
     MethodNotAllowed,
     /// A name, a probe or a nonce that does not exist.
     Unknown,
-    /// Not a path of the fixture: the proxy has forwarded a request that it should handle itself.
+    /// A path that is not the fixture's: the proxy has forwarded a request that it should handle
+    /// itself.
     FallThrough(&'a str),
 }
 

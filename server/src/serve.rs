@@ -1,6 +1,7 @@
-//! Serves HTTP/1.1 on the host of a production app: every resource that clients use has a limit.
+//! Serves HTTP/1.1 on the host of a production app, with a limit on every resource that clients
+//! use.
 //!
-//! Knows connections and requests, and nothing of downloads: any service can run here.
+//! Knows connections and requests, but nothing of downloads: any service can run here.
 
 use std::{
     convert::Infallible, error::Error, future::poll_fn, io, sync::Arc, task::Poll, time::Duration,
@@ -27,7 +28,7 @@ use crate::{
     listen::{Listener, Stream},
 };
 
-/// The longest head of a request, in bytes. A longer one gets 431.
+/// The maximum length of a request head, in bytes. The response to a longer one is 431.
 const HEAD_MAX: usize = 16 << 10;
 
 /// The largest buffer of a connection, in bytes: a head, or a chunk of a body.
@@ -45,7 +46,7 @@ pub struct Limits {
     pub max_connections: usize,
     /// The maximum time until the head of a request is complete.
     pub header_timeout: Duration,
-    /// The maximum time for which a connection is idle, or its client reads nothing of a response.
+    /// The maximum time for which a connection is idle, or its client does not read the response.
     pub keep_alive: Duration,
     /// The maximum time to wait for requests in progress when the server stops.
     pub shutdown_timeout: Duration,
@@ -183,7 +184,7 @@ async fn connection<I, S, B>(
     drop(slot);
 }
 
-/// Whether accept(2) failed only because a client disconnected early: then no pause is needed.
+/// Whether accept(2) failed only because a client disconnected early, so that no pause is needed.
 fn is_client_error(error: &io::Error) -> bool {
     use io::ErrorKind::{
         ConnectionAborted, ConnectionRefused, ConnectionReset, InvalidInput, NotConnected,

@@ -79,7 +79,7 @@ impl Dummy {
 }
 
 impl PreparedResponse {
-    /// Returns nothing if the dummy of the probe is not placed.
+    /// Returns the response to a probe, or none if its dummy is not placed.
     fn probe(setup: &Setup, placed: &[Placed], probe: &Probe) -> Option<Self> {
         let id = match probe.expect {
             Expect::Dummy(id) => id,
@@ -94,9 +94,9 @@ impl PreparedResponse {
         Some(Self::view(setup, placed, handoff, body))
     }
 
-    /// A hand-off has an empty body and a length of zero: given the file's length, Apache waits for
-    /// bytes that the app never sends, and appends a body longer than 8 KiB to the file (measured,
-    /// mod_xsendfile 0.12).
+    /// Returns the hand-off of a dummy, with an empty body and a length of zero. If the length were
+    /// the file's, Apache would wait for bytes that the app never sends, and would append a body
+    /// longer than 8 KiB to the file (measured, mod_xsendfile 0.12).
     fn view(setup: &Setup, placed: &Placed, handoff: Option<&Value>, body: Body) -> Self {
         let mut headers = HeaderMap::new();
         if let Some(value) = handoff {

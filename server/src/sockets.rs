@@ -1,5 +1,5 @@
 //! The addresses that the program listens on, or the sockets that systemd has opened for it
-//! (`sd_listen_fds(3)`), whose mode and owner the program could not set itself.
+//! (`sd_listen_fds(3)`). The program could not set the mode and owner of such a socket itself.
 
 use std::{io, str::FromStr};
 

@@ -1,8 +1,8 @@
 //! Writes files to a storage, reads them back and deletes them.
 //!
-//! This is the only module that knows which kinds of storage exist: a new one is another arm of
-//! [`Storage::open`]. It knows nothing of downloads, and leaves the question of ownership to
-//! `placement`.
+//! This is the only module that knows which kinds of storage exist: a new kind is a new arm of
+//! [`Storage::open`]. It knows nothing of downloads; `placement` decides which files belong to the
+//! fixture.
 
 use std::{sync::Arc, time::Duration};
 
@@ -55,7 +55,7 @@ const TEXT: &str = "text/plain; charset=utf-8";
 pub(crate) struct Storage {
     given_url: String,
     config: StorageConfig,
-    /// Without credentials.
+    /// The URL without credentials.
     url: String,
     backend: Backend,
 }
@@ -157,8 +157,8 @@ impl Storage {
 
     /// Writes a dummy and returns the checksum of the written bytes. Memory use is constant.
     ///
-    /// Servers are not trusted: some overwrite a file that they should only create, so this checks
-    /// before it writes and reads back what it has written.
+    /// Servers are not trusted, because some overwrite a file that they should only create.
+    /// Therefore this function checks before it writes, and reads back what it has written.
     pub(crate) async fn write(
         &self,
         item: &Item,
@@ -260,7 +260,7 @@ impl Storage {
         }
     }
 
-    /// Removes those of `directories` that are empty. They are listed outermost first.
+    /// Removes those of `directories` that are empty. The list must begin with the outermost one.
     pub(crate) fn remove_empty(&self, directories: &[Key]) {
         if let Backend::Disk(disk) = &self.backend {
             disk.root.remove_empty(directories);
@@ -321,8 +321,8 @@ impl Storage {
         self.within(size, sent).await
     }
 
-    /// Refuses to create a file that exists. A file that is written between this check and the write
-    /// is lost: no store offers anything better that is reliable.
+    /// Refuses to create a file that exists. A file that another program writes between this check
+    /// and the write is lost: no store offers a better way that is reliable.
     async fn check_before_create(&self, key: &Key, mode: WriteMode) -> Result<(), StorageError> {
         let WriteMode::Create = mode else { return Ok(()) };
         match self.read_start(key, LINE_MAX).await? {

@@ -167,7 +167,8 @@ impl fmt::Debug for BucketAt {
     }
 }
 
-/// `object_store` would also resume a body that is cut off, and report the failure of that instead.
+/// Disables retries: `object_store` would also resume an incomplete body, and report the failure of
+/// that attempt instead.
 fn no_retries() -> RetryConfig {
     RetryConfig { max_retries: 0, ..RetryConfig::default() }
 }

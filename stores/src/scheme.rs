@@ -1,7 +1,7 @@
-//! The kinds of object store, and the table of their options. Another store, option or environment
-//! variable is another row here.
+//! The kinds of object store, and the table of their options. A new store, option or environment
+//! variable is a new row in this file.
 //!
-//! This module knows names only: which values are acceptable is up to `settings`.
+//! This module knows names only; `settings` knows which values are acceptable.
 
 use self::OptionKind::{Credential, Other, Url, WriteOnly};
 
@@ -39,13 +39,13 @@ pub(crate) struct StoreOption {
 /// The role of an option.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum OptionKind {
-    /// The URL of a server.
+    /// The value is the URL of a server.
     Url,
-    /// Provides credentials; one such option suffices.
+    /// The option provides credentials; one such option suffices.
     Credential,
-    /// Has an effect only on what is written.
+    /// The option has an effect only on what is written.
     WriteOnly,
-    /// Anything else.
+    /// The option has any other purpose.
     Other,
 }
 
@@ -202,8 +202,8 @@ mod tests {
 
     use super::*;
 
-    /// A name that `object_store` does not know would be refused like a misspelt one. A variable
-    /// that it knows must set the same option.
+    /// A name that `object_store` does not know would be rejected like a misspelt one. A variable
+    /// that `object_store` knows must set the same option.
     fn check<K: FromStr + AsRef<str>>(store: &Store) {
         for StoreOption { name, variables, .. } in store.options {
             let key: K = name.parse().ok().unwrap_or_else(|| panic!("{name}"));

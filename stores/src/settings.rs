@@ -1,5 +1,5 @@
-//! From the options that the user gives and the environment variables of each store's own tools to
-//! the options of `object_store`.
+//! Converts the options that the user gives, and the environment variables of each store's own
+//! tools, to the options of `object_store`.
 //!
 //! Misspelt options and missing credentials are reported here, before the first request.
 
@@ -18,7 +18,8 @@ const GCLOUD_LOGIN: &str = ".config/gcloud/application_default_credentials.json"
 /// Settings of a store in addition to its URL.
 #[derive(Clone, Copy)]
 pub struct StoreSettings<'a> {
-    /// Options by name. The last one of a name is used, and all override the environment.
+    /// Options by name. Of several with the same name, the last one is used. All override the
+    /// environment.
     pub options: &'a [(String, String)],
     /// Whether missing credentials are an error.
     pub metadata: MetadataService,
@@ -38,16 +39,16 @@ pub enum MetadataService {
 /// What a program does with the objects of a store.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Access {
-    /// Reads them; options that only apply to writing are refused.
+    /// The program reads the objects; options that only apply to writing are refused.
     Read,
-    /// Reads and writes them.
+    /// The program reads and writes the objects.
     ReadWrite,
 }
 
 /// A URL or settings of a store that cannot be used. No variant contains a value: it may be a secret.
 #[derive(Debug, Error)]
 pub enum SettingsError {
-    /// The URL names no bucket, or something else where the bucket should be.
+    /// The URL names no bucket, or contains something else in its place.
     #[error("missing or invalid bucket name")]
     BucketName,
     /// The store has no such option.
@@ -207,7 +208,7 @@ fn has_gcloud_login() -> bool {
     std::env::home_dir().is_some_and(|home| home.join(GCLOUD_LOGIN).exists())
 }
 
-/// Returns the name with the smallest edit distance, if a third of its letters or fewer differ, or
+/// Returns the name with the smallest edit distance, if at most a third of its letters differ, or
 /// one more.
 fn similar(wrong: &str, known: &[&'static str]) -> Option<&'static str> {
     let mut similar = None;

@@ -1,4 +1,4 @@
-//! Explains a rule. The text is part of the rule itself, so that it matches the behaviour.
+//! Explains a rule. The text is part of the rule itself, so that it matches what the rule does.
 
 use std::io::{self, Write};
 
@@ -41,7 +41,7 @@ pub fn explain(
     Ok(())
 }
 
-/// The remedies, those for a proxy after its name.
+/// The remedies; those for a particular proxy after its name.
 fn remedies(remedy: &Remedy, proxy: Option<Server>) -> Vec<String> {
     let mut lines = Vec::new();
     for server in Server::ALL {

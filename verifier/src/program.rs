@@ -69,7 +69,7 @@ async fn verify(args: &Verify, out: &mut impl Write) -> Result<ExitCode> {
     if errors.is_empty() {
         return finish(&report, &args.output, out);
     }
-    // Report the targets that were examined all the same.
+    // Report the targets that could be examined.
     if !report.targets.is_empty() {
         finish(&report, &args.output, out)?;
     }

@@ -66,7 +66,7 @@ pub fn all() -> Vec<&'static Snippet> {
     Server::ALL.into_iter().flat_map(of).collect()
 }
 
-/// The values at the top of a snippet; the shipped value stays if one is absent.
+/// The values at the top of a snippet. If a value is absent, the shipped one stays.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Values<'a> {
     /// The storage directory of the app and the proxy; with `remote` the URL prefix of the links.

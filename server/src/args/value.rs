@@ -13,7 +13,7 @@ const YEAR: Duration = Duration::from_secs(365 * 24 * 60 * 60);
 const LINK_EXPIRY_MIN: Duration = Duration::from_secs(2);
 const LINK_EXPIRY_MAX: Duration = Duration::from_secs(7 * 24 * 60 * 60);
 
-/// Headers that a response has for other reasons.
+/// Headers that a response contains for other purposes.
 const USED_HEADERS: [&str; 11] = [
     "cache-control",
     "connection",
@@ -87,10 +87,10 @@ pub(super) fn link_expiry(text: &str) -> Result<Duration, String> {
 
 pub(super) fn duration(text: &str) -> Result<Duration, String> {
     match humantime::parse_duration(text) {
-        Ok(Duration::ZERO) => Err("the time must be longer than zero".into()),
-        Ok(duration) if duration > YEAR => Err("the time must not be longer than a year".into()),
+        Ok(Duration::ZERO) => Err("expected a time greater than zero, e.g. `10s`".into()),
+        Ok(duration) if duration > YEAR => Err("expected at most one year, e.g. `10s`".into()),
         Ok(duration) => Ok(duration),
-        Err(error) => Err(format!("invalid time ({error}); use for example 30s, 5m or 1h")),
+        Err(error) => Err(format!("expected a time, e.g. `500ms`, `10s` or `2m` ({error})")),
     }
 }
 

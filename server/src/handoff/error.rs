@@ -5,16 +5,16 @@ use thiserror::Error;
 /// The reason why a hand-off cannot be written.
 #[derive(Debug, Error)]
 pub enum HandoffError {
-    /// The path prefix is a URI prefix or a directory, and both begin with a slash.
+    /// The path prefix does not begin with a slash, as a URI prefix or a directory must.
     #[error("`{}` is not a valid path prefix: it must begin with `/`", .0.escape_debug())]
     Prefix(String),
-    /// A header value cannot contain control characters (RFC 9110, section 5.5).
+    /// The value contains control characters, which a header value cannot (RFC 9110, section 5.5).
     #[error("`{}` cannot be a header value: it contains control characters", .0.escape_debug())]
     Control(String),
-    /// Not a token (RFC 9110, section 5.1).
+    /// The header name is not a token (RFC 9110, section 5.1).
     #[error("`{}` is not a valid header name", .0.escape_debug())]
     Name(String),
-    /// Not a token.
+    /// The charset is not a token.
     #[error("`{}` is not a valid charset name", .0.escape_debug())]
     Charset(String),
 }

@@ -20,7 +20,7 @@ pub(crate) enum Carrier {
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Links {
     carrier: Carrier,
-    /// By the path below the path prefix.
+    /// The links by the path below the path prefix.
     urls: HashMap<String, String>,
     /// The fixture's own URL, which is not a store.
     own_url: Option<String>,
@@ -35,8 +35,8 @@ impl Links {
         Self { carrier, urls, own_url }
     }
 
-    /// Returns a link to a page of the fixture instead of the store: a proxy that requests it
-    /// requests any URL. Only a complete link can point to another server.
+    /// Returns a link to a page of the fixture instead of the store: a proxy that requests this
+    /// page requests any URL. Only a complete link can point to another server.
     pub(crate) fn astray(&self, page: &str) -> Option<String> {
         match (&self.carrier, &self.own_url) {
             (Carrier::Header(_), Some(own_url)) => Some(format!("{own_url}{page}")),

@@ -6,17 +6,18 @@ use serde::Deserialize;
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Settings {
-    /// Obeys the hand-off header; otherwise forwards it to the client.
+    /// Whether the proxy obeys the hand-off header; otherwise it forwards the header to the client.
     pub obey: bool,
     /// The name of the hand-off header.
     pub header: String,
     /// The path prefix of hand-offs that maps to a directory of the storage.
     #[serde(rename = "map")]
     pub path_prefix: String,
-    /// That directory, relative to the storage; empty for the storage itself.
+    /// The directory that the path prefix maps to, relative to the storage; empty for the storage
+    /// itself.
     #[serde(rename = "map_to")]
     pub directory: String,
-    /// Refuses requests of clients below the path prefix.
+    /// Whether the proxy refuses requests of clients below the path prefix.
     pub internal: bool,
     /// The path prefix under which clients get the dummies without the app.
     pub direct: String,
@@ -33,11 +34,11 @@ pub struct Settings {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum CatchAll {
-    /// 404.
+    /// The proxy responds with 404.
     NotFound,
-    /// The response of the app.
+    /// The app responds.
     App,
-    /// 200 and always the same page, as for a single-page app.
+    /// The proxy responds with 200 and always the same page, as for a single-page app.
     Page,
 }
 

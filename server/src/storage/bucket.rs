@@ -1,7 +1,7 @@
 //! Object stores: S3, Azure and Google. Their settings are those of `sendfile_stores`.
 //!
-//! Stores differ in their support of conditional writes and ETags, and some are wrong: nothing here
-//! depends on either.
+//! Stores differ in their support of conditional writes and ETags, and some implement them
+//! incorrectly. Therefore nothing here depends on either.
 
 use std::{env, fmt, sync::Arc, time::Duration};
 
@@ -50,7 +50,7 @@ impl fmt::Debug for Bucket {
 }
 
 impl Bucket {
-    /// Opens the URL of a bucket, of which `rest` is the part after the scheme; sends no request.
+    /// Opens the URL of a bucket; sends no request. `rest` is the part of the URL after the scheme.
     pub(super) fn open(
         scheme: Scheme,
         url: &str,
@@ -107,7 +107,7 @@ impl Bucket {
         let options = PutMultipartOptions { attributes, ..PutMultipartOptions::default() };
         let begun = self.store.create_multipart_opts(&self.path(key)?, options).await;
         match begun {
-            // Some stores do not support attributes here; the bytes are what matters.
+            // Some stores do not support attributes here, and only the content matters.
             Err(object_store::Error::NotSupported { .. }) => {
                 self.store.create_multipart(&self.path(key)?).await.map_err(cause)
             }
@@ -215,7 +215,7 @@ fn cause(error: object_store::Error) -> BoxError {
     }
 }
 
-/// A missing object counts as deleted; a missing bucket does not.
+/// Treats a missing object as deleted, but not a missing bucket.
 fn ignore_not_found(cause: BoxError) -> Result<(), BoxError> {
     match cause.downcast_ref::<Failure>() {
         Some(failure) if failure.kind == FailureKind::NotFound => Ok(()),

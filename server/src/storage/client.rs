@@ -109,7 +109,7 @@ impl HttpConnector for Client {
 #[async_trait]
 impl HttpService for Client {
     /// Retries once after a transient failure. `object_store` would do so too, but it would also
-    /// resume an incomplete body and report the failure of that instead.
+    /// resume an incomplete body, and report the failure of that attempt instead.
     async fn call(&self, request: HttpRequest) -> Result<HttpResponse, HttpError> {
         let (method, uri) = (request.method().clone(), request.uri().clone());
         let mut sent = self.send(request.clone().map(request_body)).await;
@@ -133,7 +133,7 @@ fn http_error(failure: Failure) -> HttpError {
     HttpError::new(HttpErrorKind::Unknown, failure)
 }
 
-/// The failure for a response body that ends too early.
+/// Returns the failure for a response body that ends too early.
 pub(crate) fn incomplete(method: &Method, uri: &Uri, error: hyper::Error) -> Failure {
     let what = format!("{}: the response is incomplete", request_line(method, uri));
     Failure::new(FailureKind::Unreachable, what).because(error).transient()
@@ -148,7 +148,8 @@ fn no_response(method: &Method, uri: &Uri, error: legacy::Error) -> Failure {
     }
 }
 
-/// Searches the error and its causes. An I/O error does not list the error that it wraps as a cause.
+/// Whether an error or one of its causes is a TLS error. An I/O error does not list the error that
+/// it wraps as a cause.
 fn is_tls(error: &(dyn StdError + 'static)) -> bool {
     let mut next = Some(error);
     while let Some(error) = next {
@@ -206,7 +207,8 @@ async fn connect(host: &str, port: u16) -> Result<TokioIo<TcpStream>, Failure> {
     for address in found {
         match TcpStream::connect(address).await {
             Ok(stream) => {
-                // Prevents a delay of small requests by Nagle's algorithm; without it they are slower.
+                // Disables Nagle's algorithm, which delays small requests. If this fails, they are
+                // only slower.
                 let _ = stream.set_nodelay(true);
                 return Ok(TokioIo::new(stream));
             }

@@ -1,8 +1,8 @@
 //! A directory on a WebDAV server: GET, PUT, DELETE, and MKCOL for parent directories.
 //!
 //! Servers respond differently to a PUT into a missing directory, some with 500 (nginx), so each
-//! directory is created before it is needed. None is ever deleted: WebDAV deletes a directory with
-//! all of its content.
+//! directory is created before it is needed. No directory is ever deleted, because WebDAV deletes
+//! it with all of its content.
 
 use std::{
     collections::HashSet,
@@ -39,10 +39,10 @@ const CHUNK: usize = 256 << 10;
 /// A directory on a WebDAV server.
 pub(super) struct Dav {
     client: Client,
-    /// Without a trailing slash.
+    /// The URL without a trailing slash.
     url: String,
     authorization: Option<HeaderValue>,
-    /// The directories that exist.
+    /// The directories that are known to exist.
     known: Mutex<HashSet<String>>,
 }
 
@@ -235,7 +235,8 @@ impl Dav {
     }
 }
 
-/// The response for a directory that exists is 405 (RFC 4918, section 9.3).
+/// Returns the method that creates a directory. If the directory exists, the response is 405 (RFC
+/// 4918, section 9.3).
 fn mkcol() -> Method {
     Method::from_bytes(b"MKCOL").unwrap_or_default()
 }

@@ -22,7 +22,7 @@ use crate::{
     key::Key,
 };
 
-/// The size of the parts in which a large dummy is written, in bytes: the part of it that is in
+/// The size of the parts in which a large dummy is written, in bytes. Only one part at a time is in
 /// memory.
 const PART: usize = 8 << 20;
 
@@ -100,7 +100,8 @@ impl Disk {
         let mut upload = self.store.put_multipart(&path(key)).await?;
         let written = write_parts(&mut *upload, content).await;
         if written.is_err() {
-            // The error of the upload matters; a failed abort only follows from it.
+            // The error of the upload is returned; if the abort fails too, that is only a
+            // consequence.
             let _ = upload.abort().await;
         }
         written
@@ -175,7 +176,7 @@ async fn write_parts(
     Ok(hasher.into())
 }
 
-/// A key is checked when it is created, so this cannot fail.
+/// Returns the path of a key. This cannot fail, because a key is checked when it is created.
 fn path(key: &Key) -> Path {
     Path::parse(key.as_str()).unwrap_or_default()
 }

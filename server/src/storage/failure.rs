@@ -1,8 +1,8 @@
 //! Error responses of a store's server, and their meaning.
 //!
-//! Knows the error codes of S3, Azure, Google and WebDAV servers, and assigns one kind to each. Of a
-//! response, only the status, the code and the message are repeated: the rest may contain signed
-//! text.
+//! Knows the error codes of S3, Azure, Google and WebDAV servers, and assigns one kind to each.
+//! Only the status, the code and the message of a response are repeated, because the rest may
+//! contain signed text.
 
 use std::{
     error::Error as StdError,
@@ -17,7 +17,7 @@ use thiserror::Error;
 
 use crate::causes::causes;
 
-/// S3 and Azure refuse requests whose time differs by 15 minutes.
+/// The difference from the server's time at which S3 and Azure refuse requests.
 const SKEW: Duration = Duration::from_secs(15 * 60);
 
 /// The maximum length of a repeated message, in characters.

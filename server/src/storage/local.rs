@@ -61,7 +61,7 @@ impl Directory {
         self.root.join(key.as_str())
     }
 
-    /// Does not open the file, because opening a pipe would block.
+    /// Returns the kind of a file, without opening it, because opening a pipe would block.
     pub(crate) fn file_kind(&self, key: &Key) -> io::Result<FileKind> {
         match fs::symlink_metadata(self.path(key)) {
             Ok(meta) if meta.is_file() => Ok(FileKind::File),
@@ -77,7 +77,7 @@ impl Directory {
         let path = self.path(key);
         let written = File::create_new(&path)?.write_all(bytes);
         if written.is_err() {
-            // The error of the write matters.
+            // The error of the write is the one to return.
             let _ = fs::remove_file(path);
         }
         written
@@ -97,10 +97,11 @@ impl Directory {
         missing
     }
 
-    /// Removes those of `directories` that are empty. They are listed outermost first.
+    /// Removes those of `directories` that are empty. The list must begin with the outermost one.
     pub(crate) fn remove_empty(&self, directories: &[Key]) {
         for directory in directories.iter().rev() {
-            // Fails if another program has put a file into it, which is intended.
+            // The removal fails if another program has put a file into the directory, which is
+            // intended.
             let _ = fs::remove_dir(self.path(directory));
         }
     }

@@ -1,7 +1,9 @@
-//! The manifest: the list of files that a run of the fixture has placed, stored next to the dummies.
+//! The manifest: the list of files that a run of the fixture has placed, stored next to the
+//! dummies.
 //!
-//! A dummy that is too short for its first line does not show its owner: after a crash the manifest
-//! identifies it by size and checksum. It also lists names that the next run may no longer use.
+//! A dummy that is too short for its first line does not show its owner; after a crash, the
+//! manifest identifies it by size and checksum. The manifest also lists names that the next run may
+//! no longer use.
 
 use std::fmt;
 
@@ -28,7 +30,7 @@ pub(crate) struct Manifest {
     /// The dummies too short for their first line: the current ones, and those before the last
     /// rotation.
     pub(crate) shorts: Vec<Short>,
-    /// The multipart uploads in progress: the store knows their parts only by the id of the upload.
+    /// The multipart uploads in progress. The store finds their parts only by the id of the upload.
     pub(crate) uploads: Vec<Upload>,
 }
 
@@ -74,7 +76,8 @@ impl Manifest {
         Some(instance)
     }
 
-    /// Reads a manifest. Exact to the byte: an edited manifest no longer belongs to the fixture.
+    /// Reads a manifest. The comparison is exact to the byte: an edited manifest no longer belongs
+    /// to the fixture.
     pub(crate) fn parse(bytes: &[u8]) -> Option<Self> {
         let text = std::str::from_utf8(bytes).ok()?;
         let mut manifest = Self::new(Self::owner(bytes)?);
@@ -94,7 +97,7 @@ impl Manifest {
         Some(manifest)
     }
 
-    /// Whether these are all bytes of a listed short dummy.
+    /// Whether the bytes are the complete content of a listed short dummy.
     pub(crate) fn lists(&self, key: &Key, bytes: &[u8]) -> bool {
         let sha256 = Digest::of(bytes).to_string();
         let short = Short { key: key.clone(), size: bytes.len() as u64, sha256 };

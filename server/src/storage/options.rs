@@ -15,10 +15,11 @@ const TIMEOUT: Duration = Duration::from_secs(5);
 /// The configuration of a storage.
 #[derive(Clone)]
 pub(crate) struct StorageConfig {
-    /// Options by name. The last one of a name is used, and all override the environment.
+    /// Options by name. Of several with the same name, the last one is used. All override the
+    /// environment.
     pub(crate) options: Vec<(String, String)>,
     pub(crate) metadata: MetadataService,
-    /// The maximum time to wait for a response, also for each part of a large dummy.
+    /// The maximum time to wait for a response. It also applies to each part of a large dummy.
     pub(crate) timeout: Duration,
 }
 
@@ -28,7 +29,7 @@ impl Default for StorageConfig {
     }
 }
 
-/// Prints only names: values may be secrets.
+/// Prints only the names of options, because their values may be secrets.
 impl fmt::Debug for StorageConfig {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let names: Vec<_> = self.options.iter().map(|(name, _)| name).collect();

@@ -11,7 +11,7 @@ pub(crate) enum Stored {
         bytes: Bytes,
         size: u64,
     },
-    /// A directory, a symbolic link or a pipe: not a file that the fixture can have created.
+    /// A directory, a symbolic link or a pipe, which the fixture cannot have created.
     Special,
 }
 

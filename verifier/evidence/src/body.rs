@@ -1,4 +1,7 @@
-//! The content of a body, as far as evidence stores it.
+//! The body of a response or a stored file: its size, its checksum, its beginning, and how it
+//! ended.
+//!
+//! Knows nothing of HTTP, nor what a body means for a diagnosis.
 
 use serde::{Deserialize, Serialize};
 
@@ -11,12 +14,12 @@ pub struct Body {
     pub size: u64,
     /// The SHA-256 of the bytes received.
     pub sha256: Sha256,
-    /// Its beginning, at most [`HEAD_BYTES`], secrets redacted.
+    /// The beginning of the body, at most [`HEAD_BYTES`], with secrets redacted.
     #[serde(with = "percent_encoded")]
     pub head: Vec<u8>,
-    /// How it ended.
+    /// How the body ended.
     pub end: End,
-    /// Its decompressed content, if it begins as gzip does.
+    /// The decompressed content, if the body begins as gzip does.
     #[serde(flatten, with = "two_keys")]
     pub gunzipped: Option<Gunzipped>,
     /// Bytes received after the announced end of the response.
@@ -30,11 +33,11 @@ pub struct Body {
 /// The decompressed content of a compressed body.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Gunzipped {
-    /// The number of bytes.
+    /// The size of the content in bytes.
     pub size: u64,
-    /// Their SHA-256.
+    /// The SHA-256 of the content.
     pub sha256: Sha256,
-    /// Their beginning, at most [`HEAD_BYTES`], secrets redacted.
+    /// The beginning of the content, at most [`HEAD_BYTES`], with secrets redacted.
     pub head: Vec<u8>,
 }
 
@@ -45,15 +48,15 @@ pub const HEAD_BYTES: usize = 512;
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum End {
-    /// As announced.
+    /// The body ended as announced.
     Whole,
-    /// Before the announced end.
+    /// The body ended before the announced end.
     Cut,
-    /// It exceeded the maximum size; the rest was not read.
+    /// The body exceeded the maximum size; the rest was not read.
     TooLong,
-    /// It was too slow; the rest was not read.
+    /// The body was too slow; the rest was not read.
     TimedOut,
-    /// It was not read, because only the head matters.
+    /// The body was not read, because only the response header matters.
     NotAwaited,
 }
 

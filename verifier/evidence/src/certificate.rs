@@ -10,7 +10,8 @@ pub struct Certificate {
     /// The end of its validity.
     #[serde(with = "unix_time")]
     pub until: SystemTime,
-    /// Whole days until then, counted at the time of the probe; negative if it has expired.
+    /// Whole days until the end of the validity, counted at the time of the probe; negative if the
+    /// certificate has expired.
     pub days_left: i64,
 }
 

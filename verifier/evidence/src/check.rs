@@ -51,7 +51,7 @@ impl Check {
         Self::VARIANTS.iter().copied()
     }
 
-    /// Its requirement, in one line.
+    /// The requirement that the check tests, in one line.
     pub fn question(self) -> &'static str {
         match self {
             Self::Exposure => "the file is not available without the app",

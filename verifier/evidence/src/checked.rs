@@ -5,7 +5,7 @@ use crate::{check::Check, probe_id::ProbeId};
 /// A check, and whether it was made.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Checked {
-    /// Which one.
+    /// The check.
     pub check: Check,
     /// How it was made, or why it was skipped.
     pub made: Made,
@@ -14,8 +14,9 @@ pub struct Checked {
 /// Whether a check was made.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Made {
-    /// By these probes and the layers; by the layers alone if the list is empty.
+    /// The check was made by these probes and the layers; if the list is empty, by the layers
+    /// alone.
     By(Vec<ProbeId>),
-    /// It was skipped, for this reason.
+    /// The check was skipped, for this reason.
     Skipped(String),
 }

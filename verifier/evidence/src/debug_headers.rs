@@ -29,7 +29,8 @@ fn fact(full: &Response) -> Option<Fact> {
         _ => return None,
     };
     let path = full.header(FILE)?;
-    // A second group is a store after the hand-off, or the app again: neither is a file.
+    // A second group of upstreams is a store after the hand-off, or the app again. In neither case
+    // did nginx open a file.
     let [status_of_app] = upstreams(full)?[..] else { return None };
     if path.is_empty() {
         return None;

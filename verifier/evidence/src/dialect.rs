@@ -1,8 +1,8 @@
 //! How each proxy interprets a hand-off header: which name it acts on, how it reads the value, what
 //! its own error pages look like.
 //!
-//! Only reads hand-offs. The fixture writes them with its own code, so that neither inherits the
-//! other's errors.
+//! Only reads hand-offs. The fixture writes them with code of its own, so that an error in one
+//! program is not repeated in the other.
 
 mod encoding;
 mod etag;

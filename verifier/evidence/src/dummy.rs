@@ -1,4 +1,6 @@
-//! The content that every layer should return.
+//! The reference content and its origin.
+//!
+//! Knows nothing of how the content is generated or placed.
 
 use serde::{Deserialize, Serialize};
 
@@ -11,13 +13,13 @@ pub struct Dummy {
     pub size: u64,
     /// SHA-256.
     pub sha256: Sha256,
-    /// Where it is known from.
+    /// How the content is known.
     pub source: Source,
-    /// The nonce of its content, if the fixture placed it.
+    /// The nonce of the content, if the fixture placed the dummy.
     pub nonce: Option<String>,
-    /// The fixture's instance, if the fixture placed it.
+    /// The fixture's instance, if the fixture placed the dummy.
     pub instance: Option<String>,
-    /// Its key in the storage, if the fixture placed it.
+    /// The key in the storage, if the fixture placed the dummy.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub key: Option<String>,
     /// Whether a decoy was placed where `root` instead of `alias` would lead.
@@ -27,18 +29,18 @@ pub struct Dummy {
     pub previous: Option<Sha256>,
 }
 
-/// Where the expected content is known from.
+/// How the expected content is known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Source {
-    /// The fixture that placed it.
+    /// The fixture that placed the dummy describes it in its contract.
     Contract,
-    /// The storage.
+    /// The storage contains it.
     Storage,
-    /// The direct location, because the storage could not be read.
+    /// The direct location returns it. This is used only if the storage could not be read.
     Direct,
-    /// No reference copy: it is the downloaded content, which serves only to compare the site's
-    /// other responses with.
+    /// There is no reference copy: the content is that of the download, with which only the site's
+    /// other responses can be compared.
     #[serde(rename = "visitor")]
     Client,
 }

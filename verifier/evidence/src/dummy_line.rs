@@ -5,15 +5,15 @@
 pub struct DummyLine {
     /// The fixture's instance.
     pub instance: String,
-    /// The number of contents that this instance has placed, counted from 1.
+    /// How many contents this instance has placed up to this one, counted from 1.
     pub generation: u64,
     /// The nonce of the content.
     pub nonce: String,
     /// Size in bytes.
     pub size: u64,
-    /// When it was placed, in UTC.
+    /// When the dummy was placed, in UTC.
     pub placed: String,
-    /// Its key in the storage, percent-encoded.
+    /// The dummy's key in the storage, percent-encoded.
     pub key: String,
 }
 

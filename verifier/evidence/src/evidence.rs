@@ -1,4 +1,4 @@
-//! All observations about one target, and what follows from them without judgement.
+//! All observations about one target, and the conclusions that need no judgement.
 
 use crate::{
     body::{Body, End},
@@ -22,13 +22,13 @@ pub struct Evidence {
     pub intent: Intent,
     /// The expected content; `None` if there is no reference copy.
     pub dummy: Option<Dummy>,
-    /// Can the dummy be read from storage?
+    /// The outcome for the storage: whether the dummy can be read there.
     pub storage: Probe<Body>,
-    /// Does the app, requested without the proxy, send a hand-off?
+    /// The outcome for the app, requested without the proxy: whether it sends a hand-off.
     pub app: Probe<Response>,
-    /// Can the proxy serve the dummy without the app?
+    /// The outcome for the direct location: whether the proxy can serve the dummy without the app.
     pub direct: Probe<Response>,
-    /// Does a client get the dummy?
+    /// The outcome for the client: whether it gets the dummy.
     pub full: Probe<Response>,
     /// All other probes.
     pub probes: Vec<ExtraProbe>,
@@ -46,7 +46,7 @@ pub struct Evidence {
 }
 
 impl Evidence {
-    /// The response to a further probe, if it was run and got one.
+    /// The response to a further probe, if the probe was sent and received one.
     pub fn probe(&self, id: ProbeId) -> Option<&Response> {
         self.probed(id)?.response()
     }
@@ -80,9 +80,9 @@ impl Evidence {
         length.parse() == Ok(dummy.size)
     }
 
-    /// Whether the downloaded response lacks the modification time of a file served by a proxy, on
-    /// which caches and range requests depend; or has the ETag with which the app itself sends the
-    /// file.
+    /// Whether the app may have sent the download itself: the response lacks the modification time
+    /// of a file that a proxy serves, on which caches and range requests depend; or it has the ETag
+    /// with which the app itself sends the file.
     pub fn streamed(&self) -> bool {
         let Some(full) = self.full.response() else { return false };
         let Some(etag) = full.header("etag") else { return full.header("last-modified").is_none() };
@@ -90,8 +90,8 @@ impl Evidence {
         self.is_dummy(&app.body) && app.header("etag") == Some(etag)
     }
 
-    /// Whether the downloaded response lacks the ETag that the proxy itself gives the same file:
-    /// the app may have sent it, though with the file's time.
+    /// Whether the download's response lacks the ETag that the proxy itself gives the same file.
+    /// Then the app may have sent the file, but with the file's modification time.
     pub fn lacks_etag(&self) -> bool {
         let Some(direct) = self.direct.response() else { return false };
         let Some(full) = self.full.response() else { return false };
@@ -104,7 +104,7 @@ impl Evidence {
         self.dummy.as_ref().is_some_and(|dummy| dummy.source != Source::Client)
     }
 
-    /// What to call the expected content: only the fixture's files are dummies.
+    /// The name for the expected content in texts: only the fixture's files are called dummies.
     pub fn file_is_called(&self) -> &'static str {
         match &self.dummy {
             Some(dummy) if dummy.source != Source::Contract => "the file",

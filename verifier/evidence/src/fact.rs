@@ -13,10 +13,10 @@ pub struct Fact {
     /// The kind of fact, for rules.
     #[serde(flatten)]
     pub kind: FactKind,
-    /// Its position.
+    /// The position that the fact refers to.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub at: Option<SourceLine>,
-    /// Its meaning, as a text.
+    /// The meaning of the fact, as a text.
     pub detail: String,
     /// The change that fixes the problem, if known.
     #[serde(skip_serializing_if = "Option::is_none", default)]
@@ -26,7 +26,7 @@ pub struct Fact {
 /// The position of a directive: file, line, and text with secrets redacted.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SourceLine {
-    /// The file.
+    /// The file that contains the directive.
     pub file: String,
     /// The line, counted from 1; 0 if the format has no lines.
     pub line: u32,
@@ -97,7 +97,8 @@ impl Fact {
 fn shown(text: &str) -> String {
     /// The maximum length, in characters.
     const LONGEST: usize = 1_000;
-    // Redacted first: a secret that is cut off may not be recognized.
+    // The text is redacted before it is cut off, because an incomplete secret may not be
+    // recognized.
     let shown = secret::text(text);
     match shown.char_indices().nth(LONGEST) {
         Some((end, _)) => format!("{}…", &shown[..end]),
@@ -107,8 +108,8 @@ fn shown(text: &str) -> String {
 
 /// The kinds of facts.
 ///
-/// A report saves the kind under the key `says`, beside its details; that of a log entry is the name of the
-/// event.
+/// A report saves the kind under the key `says`, beside the fact's details. For a log entry, the
+/// kind is the name of the event.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "says", rename_all = "kebab-case")]
 #[serde(expecting = "unknown fact, or invalid details of a fact")]
@@ -118,21 +119,22 @@ pub enum FactKind {
     /// An error log could not be read.
     #[serde(rename = "log-not-read")]
     LogUnread,
-    /// None of the configurations listens on the client's address: the port may be mapped.
+    /// None of the configurations listens on the client's address, so the port may be mapped.
     ListensElsewhere,
     /// Something in the configuration is not supported, so nothing is certain.
     Unsure,
     /// A rule matches the download URL and passes it to the app.
     DownloadAsksApp,
-    /// A rule matches the download URL and responds without the app; a rule that would pass it to
-    /// the app matches too.
+    /// A rule matches the download URL and responds without the app, although a rule that would
+    /// pass the URL to the app matches too.
     DownloadShadowed,
-    /// A rule matches the download URL and responds without the app; no matching rule passes it to
-    /// the app.
+    /// A rule matches the download URL and responds without the app, and no matching rule passes
+    /// the URL to the app.
     DownloadNotRouted,
     /// A rule redirects the client.
     DownloadRedirected,
-    /// The rule that would pass the request to the app refuses it first, perhaps conditionally.
+    /// The rule that would pass the request to the app first refuses it, perhaps only under a
+    /// condition.
     DownloadRefused,
     /// A login is required before the request reaches the app.
     LoginAsked,
@@ -140,7 +142,7 @@ pub enum FactKind {
     Guarded,
     /// The path requested from the app differs from the client's.
     PathRewritten,
-    /// The proxy contacts an address, or uses a protocol, other than the app's.
+    /// The proxy contacts an address or uses a protocol that is not the app's.
     AppElsewhere,
     /// The proxy acts on the hand-off header.
     HeaderObeyed,
@@ -150,17 +152,17 @@ pub enum FactKind {
     OverrideForbidden,
     /// A proxy that acts on the header is not on the path of this download.
     Bypassed,
-    /// An inner proxy acts on the header; the one in front would serve the file.
+    /// An inner proxy acts on the header, although the proxy in front of it would serve the file.
     SwallowedBetween,
-    /// A header that enables the app's hand-off is not sent, or has another value.
+    /// The proxy does not send a header that enables the app's hand-off, or sends another value.
     NotAnnounced,
-    /// The mapping that is sent does not map the file's path to the intended URI.
+    /// The mapping that the proxy sends does not map the file's path to the intended URI.
     MappingWrong,
     /// Only a general rule matches the hand-off URI.
     TargetFallsThrough,
-    /// Another rule matches the hand-off URI before the internal one.
+    /// Another rule has precedence over the internal one that matches the hand-off URI.
     TargetShadowed,
-    /// Another virtual server has the location of the hand-off URI.
+    /// The location for the hand-off URI is in another virtual server.
     TargetInOtherServer,
     /// The rule that matches the hand-off URI refuses it.
     TargetRefused,
@@ -169,10 +171,10 @@ pub enum FactKind {
         /// The path.
         #[serde(default)]
         path: String,
-        /// What exists there.
+        /// What exists at the path.
         #[serde(default)]
         state: FileState,
-        /// Which misconfiguration led to it, if any.
+        /// Which misconfiguration led to the path, if any.
         #[serde(skip_serializing_if = "Option::is_none", default)]
         wrong: Option<Misconfiguration>,
     },
@@ -190,11 +192,11 @@ pub enum FactKind {
     HeadersDropped,
     /// Any client can request the hand-off's target.
     NotInternal,
-    /// An error after the hand-off is returned as success.
+    /// The proxy returns success although an error occurred after the hand-off.
     ErrorsMasked,
-    /// A host name in a variable, without a resolver.
+    /// A variable contains a host name, but no resolver is configured.
     NoResolver,
-    /// The Host header sent to the store is not its own.
+    /// The Host header sent to the store is not the store's.
     HostWrong,
     /// The client's Authorization header is sent to the store.
     AuthorizationForwarded,
@@ -204,11 +206,13 @@ pub enum FactKind {
     QueryDropped,
     /// The key requested from the store is not the file's.
     StoreKeyWrong,
-    /// The same, because a capture is too long or too short.
+    /// The key requested from the store is not the file's, because a capture is too long or too
+    /// short.
     StoreKeyCaptured,
-    /// The same, because a variable has another value.
+    /// The key requested from the store is not the file's, because a variable has another value.
     StoreKeyOfVariable,
-    /// The same, because it still contains the location's prefix.
+    /// The key requested from the store is not the file's, because it still contains the location's
+    /// prefix.
     StorePrefixKept,
     /// The app chooses the upstream host.
     Relays,
@@ -225,10 +229,10 @@ pub enum FactKind {
         /// The path.
         #[serde(default)]
         path: String,
-        /// What is there.
+        /// What exists at the path.
         #[serde(default)]
         state: FileState,
-        /// Whether it is not the storage's file.
+        /// Whether this path is another one than that of the storage's file.
         #[serde(
             rename = "wrong",
             with = "other_file",
@@ -237,7 +241,7 @@ pub enum FactKind {
         )]
         other: bool,
     },
-    /// The workers are older than the configuration.
+    /// The workers were started before the configuration was last changed.
     Edited,
     /// According to the configuration, the client gets the file.
     Fine,
@@ -259,7 +263,8 @@ pub enum FileState {
     /// A directory.
     #[serde(rename = "folder")]
     Directory,
-    /// They cannot access it or one of its parent directories.
+    /// A file or a directory that they cannot access, or cannot reach because of a parent
+    /// directory.
     Closed,
     /// Unknown.
     #[default]
@@ -270,7 +275,7 @@ fn is_same_file(other: &bool) -> bool {
     !other
 }
 
-/// Whether a file is another one than the storage's: saved as the text `other` or not at all.
+/// Whether a file is a different one from the storage's: saved as the text `other`, or not at all.
 mod other_file {
     use serde::{Deserialize, Deserializer, Serializer};
 

@@ -1,11 +1,11 @@
-//! Why no response was received: the kinds that rules distinguish, the same for every proxy and
+//! The reason why no response was received. Rules distinguish the same kinds for every proxy and
 //! every store.
 
 use std::error::Error;
 
 use serde::{Deserialize, Serialize};
 
-/// Why a probe got no response.
+/// The reason why a probe received no response.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Failure {
     /// The kind, for rules.
@@ -20,17 +20,17 @@ pub struct Failure {
 pub enum FailureKind {
     /// The name could not be resolved.
     NameNotResolved,
-    /// Nothing listens there, or the network does not reach it.
+    /// Nothing listens at the address, or the network does not reach it.
     Refused,
     /// A time limit was exceeded.
     TimedOut,
     /// The TLS handshake failed, or the certificate is not trusted.
     Tls,
-    /// The connection closed before a complete response head was received.
+    /// The connection closed before a complete response header was received.
     Closed,
     /// The response is not HTTP.
     NotHttp,
-    /// The response head is contradictory about where the body ends.
+    /// The response header is contradictory about where the body ends.
     Lengths,
     /// The storage has no such file.
     NotFound,
@@ -49,7 +49,7 @@ pub enum FailureKind {
 }
 
 impl FailureKind {
-    /// Whether it concerns the key used to access the storage, and not the file.
+    /// Whether the failure concerns the key used to access the storage, and not the file.
     pub fn is_of_the_key(self) -> bool {
         matches!(self, Self::Denied | Self::KeyRefused | Self::WrongRegion | Self::ClockSkewed)
     }

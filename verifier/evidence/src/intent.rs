@@ -22,14 +22,14 @@ pub struct Intent {
     pub cert_days: u32,
 }
 
-/// Who may download; saved as whether the file is private.
+/// Which clients may download. Saved as a statement whether the file is private.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(from = "bool", into = "bool")]
 pub enum Access {
-    /// Not declared.
+    /// The operator declares nothing about access.
     #[default]
     Unsaid,
-    /// Only clients that send the declared headers.
+    /// Only clients that send the declared headers may download.
     Private,
 }
 

@@ -11,12 +11,12 @@ pub struct LogEntry {
     /// The path or the name in the line.
     #[serde(rename = "path", skip_serializing_if = "Option::is_none", default)]
     pub what: Option<String>,
-    /// The request that it belongs to.
+    /// The request that the line belongs to.
     #[serde(default)]
     pub of: LogSubject,
 }
 
-/// What happened, as far as rules distinguish it. The saved names are those of facts.
+/// The events that rules distinguish. They are saved under the names of facts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum LogEvent {
     /// A path was opened but does not exist.
@@ -55,7 +55,7 @@ pub enum LogEvent {
     /// The upstream does not respond.
     #[serde(rename = "log-timed-out")]
     TimedOut,
-    /// The upstream closes the connection, or uses another protocol.
+    /// The upstream closes the connection or uses another protocol.
     #[serde(rename = "log-closes")]
     Closes,
     /// The upstream's certificate is not trusted.

@@ -1,11 +1,11 @@
-//! The odd names of the fixture's dummies: each kind is lost in a different way between an app and its
-//! proxy.
+//! The odd names of the fixture's dummies. Each kind of name may be altered in a different way
+//! between an app and its proxy.
 
 use std::fmt;
 
 use strum::{EnumCount, EnumString, IntoStaticStr};
 
-/// What is odd about a file's name. It is parsed from its id, and displayed in words.
+/// What is odd about a file's name. A kind is parsed from its id and displayed in words.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, EnumCount, EnumString, IntoStaticStr)]
 #[strum(serialize_all = "kebab-case")]
 pub enum OddName {
@@ -33,7 +33,7 @@ pub enum OddName {
     Nfd,
     /// `.a`
     Dot,
-    /// Below seven directories
+    /// A file below seven directories
     Deep,
     /// 200 bytes
     Long,
@@ -58,7 +58,7 @@ impl OddName {
         Self::Long,
     ];
 
-    /// Its name, as it stands in that of the probe after `name-`.
+    /// The id, which follows `name-` in the id of the probe.
     pub fn id(self) -> &'static str {
         self.into()
     }

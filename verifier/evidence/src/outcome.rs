@@ -5,7 +5,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::{body::Body, failure::Failure, response::Response};
 
-/// The outcome of a probe. Like `Option`, but an absence always has its reason.
+/// The outcome of a probe. Like `Option`, but a missing response always has a reason.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Outcome<T> {
     /// A response was received.
@@ -25,7 +25,7 @@ impl<T> Outcome<T> {
         }
     }
 
-    /// Why no response was received, if a request was sent.
+    /// The reason why no response was received, if a request was sent.
     pub fn failure(&self) -> Option<&Failure> {
         match self {
             Self::Failed(failure) => Some(failure),

@@ -15,14 +15,14 @@ pub enum Part {
     Beyond,
     /// Two ranges at once.
     Several,
-    /// A range, if the ETag still matches.
+    /// A range, requested on condition that the file's own ETag still matches.
     IfSame,
-    /// A range, if another ETag matches, which it never does.
+    /// A range, requested on condition that another ETag matches, which is never the case.
     IfOther,
 }
 
 impl Part {
-    /// All of them, in the order in which they are requested.
+    /// All range requests, in the order in which they are sent.
     pub fn all() -> impl Iterator<Item = Self> {
         Self::VARIANTS.iter().copied()
     }

@@ -35,7 +35,7 @@ impl ContentRange {
     }
 }
 
-/// The first and the last byte that a request with a single range asks for, of a file of this size.
+/// The first and the last byte that a single range requests of a file of this size.
 pub fn asked(value: &str, size: u64) -> Option<(u64, u64)> {
     let (first, last) = value.strip_prefix("bytes=")?.split_once('-')?;
     match (first, last) {
@@ -71,7 +71,8 @@ pub fn parts<'a>(body: &'a [u8], boundary: &str) -> Option<Vec<(ContentRange, &'
         let end_of_head = find(rest, b"\r\n\r\n")?;
         let head = std::str::from_utf8(&rest[..end_of_head]).ok()?;
         let range = range_of_part(head)?;
-        // The length comes from the range, not from a search: the content may contain anything.
+        // The end of the part is computed from its range, not searched for, because the content may
+        // contain any bytes.
         let bytes = &rest[end_of_head + 4..];
         let size = usize::try_from(range.size()).ok()?;
         let part = bytes.get(..size)?;

@@ -6,9 +6,9 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Misconfiguration {
-    /// The location's prefix stays in the path: `root` instead of `alias`.
+    /// `root` is used instead of `alias`: the location's prefix stays in the path.
     Root,
-    /// The location's prefix is missing from the path: `alias` instead of `root`.
+    /// `alias` is used instead of `root`: the location's prefix is missing from the path.
     Alias,
     /// A slash is missing between the directory and the name.
     Slash,
@@ -16,7 +16,7 @@ pub enum Misconfiguration {
     Capture,
     /// A variable has another value.
     Variable,
-    /// Another directory.
+    /// The path is in another directory, for an unknown reason.
     #[serde(rename = "folder")]
     Directory,
 }

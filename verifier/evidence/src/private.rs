@@ -1,5 +1,5 @@
-//! A user's own file is not stored as evidence; its hash is. Reports keep only enough of its bytes
-//! to identify the kind of file.
+//! Keeps a user's own file out of the evidence: its hash is stored, its content is not. Reports
+//! keep only enough bytes to identify the kind of file.
 
 use crate::{
     body::{Body, Same},
@@ -15,8 +15,8 @@ use crate::{
 const KIND: usize = 16;
 
 impl Evidence {
-    /// Discards the beginning of every body that is the file, or a range of it; dummies are not
-    /// secret.
+    /// Discards the beginning of every body that is the file or a range of the file, unless it is a
+    /// dummy, which is not secret.
     pub fn forget_file(&mut self) {
         let Some(dummy) = &self.dummy else { return };
         let file = dummy.sha256;

@@ -19,10 +19,10 @@ pub struct Probe<T> {
     /// The request.
     #[serde(flatten)]
     pub request: RequestRecord,
-    /// How long it took.
+    /// How long the request took.
     #[serde(rename = "took_ms", with = "milliseconds")]
     pub took: Duration,
-    /// The outcome.
+    /// The outcome of the request.
     #[serde(flatten)]
     pub outcome: Outcome<T>,
 }
@@ -43,10 +43,10 @@ impl<T> Probe<T> {
     }
 }
 
-/// A further probe beside the four layers.
+/// A further probe in addition to the four layers.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ExtraProbe {
-    /// Which one.
+    /// The id of the probe.
     pub id: ProbeId,
     /// The SHA-256 of the expected content, if it is not the dummy's.
     #[serde(skip_serializing_if = "Option::is_none", default)]
@@ -54,7 +54,7 @@ pub struct ExtraProbe {
     /// The fixture's log entries for this request; `None` if the log was not read.
     #[serde(rename = "journal", skip_serializing_if = "Option::is_none", default)]
     pub request_log: Option<Vec<LoggedRequest>>,
-    /// The outcome.
+    /// The outcome of the probe.
     #[serde(flatten)]
     pub probed: Probe<Response>,
 }

@@ -1,4 +1,4 @@
-//! The further probes by name.
+//! The ids of the further probes.
 
 use std::{fmt, str::FromStr};
 
@@ -12,21 +12,22 @@ use crate::{as_text::saved_as_text, odd_name::OddName, part::Part, spelling::Spe
 pub enum ProbeId {
     /// The hand-off URI, requested by a client: an internal location refuses it.
     TargetOutside,
-    /// The same with OPTIONS: only a location that is not internal looks at the method.
+    /// The hand-off URI, requested by a client with OPTIONS: only a location that is not internal
+    /// evaluates the method.
     TargetOptions,
-    /// A neighbour of the hand-off URI without a file extension: a rule for extensions does not
-    /// match it.
+    /// A sibling of the hand-off URI without a file extension: a rule for extensions does not match
+    /// it.
     TargetBare,
-    /// The hand-off URI, requested from the app: shows what clients get if a hand-off falls
-    /// through.
+    /// The hand-off URI, requested from the app. The response shows what clients get if a hand-off
+    /// falls through.
     AppTarget,
-    /// A neighbour of the download URL that surely does not exist, requested from the site.
+    /// A sibling of the download URL that surely does not exist, requested from the site.
     Neighbour,
-    /// The same neighbour, requested from the app.
+    /// The same sibling, requested from the app.
     AppNeighbour,
     /// A path at the root of the site that surely does not exist.
     Elsewhere,
-    /// The same path, requested from the app.
+    /// The same path at the root, requested from the app.
     AppElsewhere,
     /// The app without the headers that the proxy should send.
     AppBare,
@@ -72,27 +73,27 @@ pub enum ProbeId {
     Empty,
     /// A range from the middle of the download.
     Range,
-    /// Its last bytes.
+    /// The last bytes of the download.
     RangeSuffix,
-    /// Everything from an offset on.
+    /// Everything from an offset of the download on.
     RangeOpen,
-    /// A range beyond its end.
+    /// A range beyond the end of the download.
     RangeBeyond,
-    /// Two ranges at once.
+    /// Two ranges of the download at once.
     RangeSeveral,
-    /// A range, if the ETag still matches.
+    /// A range, requested on condition that the download's own ETag still matches.
     RangeIfSame,
-    /// A range, if another ETag matches, which it never does.
+    /// A range, requested on condition that another ETag matches, which is never the case.
     RangeIfOther,
-    /// The download, unless it has the ETag already received.
+    /// The download, requested on condition that it no longer has the ETag received before.
     NotModified,
-    /// The download, unless it has an ETag that it never had.
+    /// The download, requested on condition that it does not have an ETag that it never had.
     OtherEtag,
-    /// The download, if it was modified since a date long ago.
+    /// The download, requested on condition that it was modified since a date long ago.
     ModifiedSince,
     /// The download with HEAD.
     Head,
-    /// The same, requested from the app.
+    /// The download with HEAD, requested from the app.
     AppHead,
     /// The download, requested as by a browser that accepts gzip.
     Gzip,
@@ -107,7 +108,7 @@ pub enum ProbeId {
     DirectUp,
     /// The fixture's probe whose path leaves the storage and returns to it.
     Parent,
-    /// The fixture's probe whose link points to another host than the store.
+    /// The fixture's probe whose link points to another host than the store's.
     Relay,
     /// The hand-off URI with the fixture's address instead of the store's, requested by a client.
     RelayOutside,
@@ -115,14 +116,15 @@ pub enum ProbeId {
     Denied,
     /// The download, requested by a client that sends the headers which choose a hand-off.
     Spoofed,
-    /// The same, requested from the app.
+    /// The download, requested from the app by a client that sends the headers which choose a
+    /// hand-off.
     AppSpoofed,
     /// The direct location, with the signature of the app's hand-off.
     DirectAsApp,
-    /// The store itself, with the signature of the app's hand-off; with the one for HEAD if HEAD
-    /// fails.
+    /// The store itself, with the signature of the app's hand-off. If HEAD fails, the signature is
+    /// that for HEAD.
     StoreAsApp,
-    /// The same with HEAD.
+    /// The store itself, requested with HEAD and the signature of the app's hand-off.
     StoreAsAppHead,
     /// A range from the direct location.
     DirectRange,
@@ -140,7 +142,7 @@ pub enum ProbeId {
 saved_as_text!(ProbeId);
 
 impl ProbeId {
-    /// Whether it repeats the download in another way and should succeed.
+    /// Whether the probe repeats the download in another way and should succeed.
     pub fn repeats_download(self) -> bool {
         matches!(
             self,
@@ -161,7 +163,7 @@ impl ProbeId {
         )
     }
 
-    /// Whether any client could send it: to the site, not to the app or an inner proxy.
+    /// Whether any client could send the probe: to the site, not to the app or an inner proxy.
     pub fn at_site(self) -> bool {
         !matches!(
             self,
@@ -226,7 +228,7 @@ fn part_named(name: &str) -> Option<Part> {
 }
 
 impl Part {
-    /// The probe that requests it from the site.
+    /// The probe that requests this range from the site.
     pub fn of_site(self) -> ProbeId {
         match self {
             Self::Middle => ProbeId::Range,

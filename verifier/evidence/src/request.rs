@@ -1,4 +1,4 @@
-//! A request and the address it goes to, in the terms of configurations.
+//! A request and the address that it is sent to, in the terms of configurations.
 
 use std::fmt;
 
@@ -9,24 +9,24 @@ use crate::record::RequestRecord;
 /// A request.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Request {
-    /// Its method.
+    /// The request method.
     pub method: String,
     /// The address that it is sent to.
     pub address: Address,
     /// Whether TLS is used.
     pub https: bool,
-    /// Its path, as sent.
+    /// The path, as sent.
     pub path: String,
-    /// Its query, without the question mark.
+    /// The query, without the question mark.
     pub query: Option<String>,
-    /// Its headers beyond those that every request has.
+    /// The headers, except for those that every request has.
     pub headers: Vec<(String, String)>,
 }
 
 /// The address of a server.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Address {
-    /// A name, or an address without brackets; the path of a Unix socket.
+    /// A host name, or an IP address without brackets; for a Unix socket, its path.
     pub host: String,
     /// The port; 0 for a Unix socket.
     pub port: u16,
@@ -53,7 +53,7 @@ impl Address {
         Self { host: path.to_owned(), port: 0 }
     }
 
-    /// Whether both are the same address; names of this host count as equal.
+    /// Whether two addresses are the same; all names of this host count as equal.
     pub fn is(&self, other: &Self) -> bool {
         let same_host = self.host == other.host || self.is_this_host() && other.is_this_host();
         self.port == other.port && same_host
@@ -63,7 +63,7 @@ impl Address {
         matches!(self.host.as_str(), "localhost" | "::1" | "") || self.host.starts_with("127.")
     }
 
-    /// Whether it is a numeric address, not a name.
+    /// Whether the host is an IP address and not a name.
     pub fn is_number(&self) -> bool {
         self.port == 0 || self.host.parse::<std::net::IpAddr>().is_ok()
     }

@@ -33,13 +33,14 @@ impl Response {
         lines_of_name.map(|(_, value)| value.as_str())
     }
 
-    /// Whether it identifies a version of the file: by a strong ETag or a time.
+    /// Whether the response identifies a version of the file, by a strong ETag or a modification
+    /// time.
     pub fn is_of_file(&self) -> bool {
         let has_strong_etag = self.header("etag").is_some_and(|etag| etag.starts_with('"'));
         self.body.size > 0 && (has_strong_etag || self.header("last-modified").is_some())
     }
 
-    /// Whether it identifies the same version of the file as another response.
+    /// Whether the response identifies the same version of the file as another response.
     pub fn is_of_same_file(&self, other: &Self) -> bool {
         if let (Some(own), Some(other)) = (self.bare_etag(), other.bare_etag()) {
             return own == other;
@@ -48,7 +49,7 @@ impl Response {
         modified.is_some() && modified == other.header("last-modified")
     }
 
-    /// The ETag without quotes, and without what compression adds.
+    /// The ETag without quotes, and without the suffix that compression adds.
     fn bare_etag(&self) -> Option<&str> {
         let etag = self.header("etag")?.trim_start_matches("W/").trim_matches('"');
         // Apache adds this suffix when it compresses.

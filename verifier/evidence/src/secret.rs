@@ -26,7 +26,8 @@ const SECRET_WORDS: [&str; 11] = [
     "access-key",
 ];
 
-/// The header that asks nginx to reveal its paths; the headers that reveal them are not secrets.
+/// The header by which a request asks nginx to reveal its paths. The response headers that reveal
+/// them are not secrets.
 const ECHO_TOKEN: &str = "x-sendfile-echo";
 
 /// Names of query parameters that carry signatures and keys: S3, Google, Azure, and common names in
@@ -45,11 +46,11 @@ const SECRET_PARAMETERS: [&str; 11] = [
     "md5",
 ];
 
-/// The same, but matched only as the whole name or its last word: too short to search for inside
-/// others.
+/// Query parameters whose names are too short to search for inside other names. They match only as
+/// the whole name or as its last word.
 const SHORT_PARAMETERS: [&str; 6] = ["sig", "code", "pw", "pwd", "st", "hdnea"];
 
-/// Elements of a store's error page that repeat what was signed.
+/// Elements of a store's error page that may repeat the signed text.
 const SECRET_ELEMENTS: [&str; 6] = [
     "AWSAccessKeyId",
     "StringToSign",
@@ -170,7 +171,7 @@ fn is_name(text: &str) -> bool {
     text.chars().all(|sign| sign.is_alphanumeric() || matches!(sign, '-' | '_'))
 }
 
-/// Whether it has the form `USER:PASSWORD`.
+/// Whether the text has the form `USER:PASSWORD`.
 fn is_login(text: &str) -> bool {
     match text.split_once(':') {
         Some((_, password)) => !password.is_empty() && !text.contains('/'),
@@ -178,7 +179,7 @@ fn is_login(text: &str) -> bool {
     }
 }
 
-/// Whether it is a literal value: neither a variable nor a fingerprint.
+/// Whether the text is a literal value: neither a variable nor a fingerprint.
 fn is_value(text: &str) -> bool {
     !text.is_empty() && !text.starts_with(['$', '{', '%']) && !text.starts_with("REDACTED")
 }

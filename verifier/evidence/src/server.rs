@@ -1,5 +1,5 @@
-//! The servers that are distinguished, and all that depends on which server it is as far as responses
-//! and command lines go. A server is one file below `server/` and one row of [`Server::traits`].
+//! The servers that are distinguished, and how they differ in responses and on command lines. A
+//! server is one file below `server/` and one row of [`Server::traits`].
 //!
 //! Knows no configuration: the readers have a module for each server.
 
@@ -57,27 +57,28 @@ impl Server {
         self.traits().id
     }
 
-    /// The name that its users know it by.
+    /// The name by which its users know the server.
     pub fn name(self) -> &'static str {
         self.traits().name
     }
 
-    /// Whether there is a reader for its configuration.
+    /// Whether there is a reader for the server's configuration.
     pub fn has_reader(self) -> bool {
         self.local_flags().is_some()
     }
 
-    /// The flags that make its configuration and log available, if there is a reader for them.
+    /// The flags that make the server's configuration and log available, if there is a reader for
+    /// them.
     pub fn local_flags(self) -> Option<&'static str> {
         self.traits().local_flags
     }
 
-    /// What else shows how it treats a request, without access to its host.
+    /// A hint how to see the server's handling of a request without access to its host.
     pub fn remote_hint(self) -> Option<&'static str> {
         self.traits().remote_hint
     }
 
-    /// Whether it percent-decodes the value of its hand-off header.
+    /// Whether the server percent-decodes the value of its hand-off header.
     pub fn decodes(self) -> bool {
         self.traits().value == ValueEncoding::Decoded
     }
@@ -88,7 +89,8 @@ impl Server {
         self.traits().mangles.contains(&name)
     }
 
-    /// Whether it acts on this hand-off header. For some servers this depends on the configuration.
+    /// Whether the server acts on this hand-off header. For some servers this depends on the
+    /// configuration.
     pub fn acts_on(self, header: &str) -> bool {
         match self.traits().acts_on {
             ActsOn::Headers(names) => names.iter().any(|name| name.eq_ignore_ascii_case(header)),
@@ -96,7 +98,7 @@ impl Server {
         }
     }
 
-    /// The header that its users send, if it acts on one by default.
+    /// The header that the server's users send, if it acts on one by default.
     pub fn header(self) -> Option<&'static str> {
         match self.traits().acts_on {
             ActsOn::Headers(names) => names.first().copied(),

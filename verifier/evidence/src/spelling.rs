@@ -2,7 +2,7 @@
 
 use strum::{Display, EnumString, VariantArray};
 
-/// How a path is spelled. The text form is its name within the probe's name.
+/// How a path is spelled. The text form is part of the probe's name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Display, EnumString, VariantArray)]
 #[strum(serialize_all = "kebab-case")]
 pub enum Spelling {
@@ -23,7 +23,7 @@ pub enum Spelling {
 }
 
 impl Spelling {
-    /// All of them.
+    /// All spellings.
     pub fn all() -> impl Iterator<Item = Self> {
         Self::VARIANTS.iter().copied()
     }

@@ -1,5 +1,4 @@
-//! From the command line or a TOML file, as written, to targets with no option left open. Sends no
-//! request.
+//! Converts the command line or a TOML file to targets with no option left open. Sends no request.
 
 use sendfile_evidence::Check;
 
@@ -38,9 +37,9 @@ pub struct Config {
     pub limits: Limits,
     /// Maximum number of concurrent requests.
     pub concurrency: u16,
-    /// How many requests to send beyond the layers.
+    /// How many requests to send in addition to those for the layers.
     pub depth: Depth,
-    /// Which checks to make: those with a selected rule.
+    /// Which checks to make: those for which a rule is selected.
     pub checks: Vec<Check>,
 }
 
@@ -61,7 +60,7 @@ impl Config {
 /// Default of the maximum number of concurrent requests.
 pub const CONCURRENCY: u16 = 8;
 
-/// How many requests are sent beyond the four layers.
+/// How many requests are sent in addition to those for the four layers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Depth {
     /// Requests that tell causes apart if the download fails, and checks that need few requests.

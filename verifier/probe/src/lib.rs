@@ -1,8 +1,8 @@
-//! Plans the requests that show where a handed-off download breaks, and makes them: all the input
-//! and output there is.
+//! Plans and sends the requests that show where a handed-off download breaks. All input and output
+//! is in this crate.
 //!
-//! `config` has targets with no option left open, `plan` says what to request (pure), `prober` makes
-//! the requests and records what was observed.
+//! `config` has targets with no option left open, `plan` says what to request (pure), `prober`
+//! sends the requests and records what it observes.
 
 pub mod config;
 pub mod plan;

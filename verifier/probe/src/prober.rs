@@ -1,5 +1,5 @@
 //! Does all input and output: sends the requests that `plan` asks for and records the responses.
-//! Judges nothing, and decides no request itself.
+//! Judges nothing, and never decides which request to send.
 
 use std::sync::Arc;
 
@@ -147,14 +147,14 @@ impl Prober {
     }
 }
 
-/// The probes of one target: the evidence so far, and what evidence must not contain.
+/// The probes of one target: the evidence so far, and the data that evidence must not contain.
 struct Run<'a> {
     prober: &'a Prober,
     plan: &'a Plan,
     /// Maximum number of bytes of a body to read.
     cap: u64,
     evidence: Evidence,
-    /// The trace of the download, to compare other bodies with.
+    /// The trace of the download, with which other bodies are compared.
     download: Trace,
     handoffs: Handoffs,
 }
@@ -234,8 +234,8 @@ impl<'a> Run<'a> {
         })
     }
 
-    /// Sends requests at the same time, as far as the client's permits allow, and records the
-    /// responses in the order of the requests.
+    /// Sends requests concurrently, as far as the client's permits allow, and records the responses
+    /// in the order of the requests.
     async fn send_round(&mut self, requests: &[ExtraRequest]) {
         let store = self.store_request(requests).await;
         let sending = requests.iter().map(|request| self.send(request, store.as_ref()));
@@ -265,8 +265,8 @@ impl<'a> Run<'a> {
         None
     }
 
-    /// Sends one request; `None` if it is for the store itself, and the storage is not one or the
-    /// link to it cannot be signed.
+    /// Sends one request; `None` if the request is for the store itself, but the storage is not a
+    /// store or the link to the file cannot be signed.
     async fn send(&self, request: &ExtraRequest, store: Option<&ProbeRequest>) -> Option<Sent> {
         let client = &self.prober.client;
         let cap = request.max_bytes.map_or(self.cap, |max_bytes| self.cap.min(max_bytes));
@@ -296,8 +296,8 @@ impl<'a> Run<'a> {
         Some(Sent { probe, handoff: trace.handoff, certificate })
     }
 
-    /// The fixture's log entries for a request without the unique query. They show who sent the
-    /// response, which matters only if it differs.
+    /// The fixture's log entries for a request without the unique query. They show which component
+    /// sent the response, which matters only if it differs.
     async fn senders(
         &self,
         id: ProbeId,

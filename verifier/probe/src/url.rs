@@ -14,7 +14,7 @@ use thiserror::Error;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Url(Uri);
 
-/// Why a URL is invalid.
+/// The reason why a URL is invalid.
 #[derive(Debug, Error)]
 #[error("invalid URL `{url}`: {problem}\nhint: {hint}")]
 pub struct UrlError {
@@ -98,7 +98,7 @@ impl Url {
         format!("{}{slash}{target}", self.origin()).parse()
     }
 
-    /// The same URL with another query.
+    /// The same URL with its query replaced.
     ///
     /// # Errors
     ///

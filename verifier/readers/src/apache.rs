@@ -119,8 +119,8 @@ impl Apache {
     }
 }
 
-/// Whether a `Header` directive removes a response header. `Header always` uses a separate table,
-/// which does not contain the headers of an upstream.
+/// Whether a `Header` directive removes a response header. `Header always` acts on a separate
+/// table, which does not contain the headers of an upstream's response.
 fn removes(directive: &Directive, header: &str) -> bool {
     let mut words = directive.args.as_slice();
     while let [first, rest @ ..] = words
@@ -267,7 +267,7 @@ fn wrong_upstream(upstream: &Upstream, query: &Query) -> Vec<Fact> {
     facts
 }
 
-/// An access rule: which clients it admits is known only at run time.
+/// An access rule, if there is one: which clients it admits is known only at run time.
 fn guarded(scope: &Scope<'_>) -> Option<Fact> {
     for name in ["require", "deny", "authtype", "secruleengine"] {
         for rule in scope.all(name) {
@@ -280,8 +280,8 @@ fn guarded(scope: &Scope<'_>) -> Option<Fact> {
     None
 }
 
-/// A rule that does not pass the request to the app: either it overrides one that would, or there
-/// is none.
+/// The fact that the request is not passed to the app: either a rule overrides one that would pass
+/// it, or there is no such rule.
 fn not_proxied(router: &Router<'_>, path: &str, outcome: &str, by: Option<SourceLine>) -> Fact {
     if let Some(excluded) = router.excluded(path)
         && let Some(pass) = router.other_pass(path)

@@ -131,8 +131,8 @@ fn listens_on(site: &Directive, port: u16) -> bool {
     addresses(site).iter().any(|address| address.port == port)
 }
 
-/// How well a site's addresses fit a host: a name without a star before one with a star, then the
-/// longest; `None` if none of them matches.
+/// How well a site's addresses fit a host: names without a star come before names with one, then
+/// the longest; `None` if no address matches.
 fn host_fit(site: &Directive, host: &str) -> Option<(bool, usize)> {
     let mut best = None;
     for address in addresses(site) {
@@ -203,7 +203,7 @@ fn download(
     }
 }
 
-/// Another directive responds before the one that would pass the request to the app.
+/// The fact that another directive responds before the one that would pass the request to the app.
 fn shadowed(at: SourceLine, what: &str, proxy: &SourceLine) -> Fact {
     let detail = format!(
         "{what}; otherwise `{}` ({}) would pass the request to the app",
@@ -219,7 +219,7 @@ fn shadowed(at: SourceLine, what: &str, proxy: &SourceLine) -> Fact {
     Fact::at(FactKind::DownloadShadowed, at, detail).mended_by(suggestion)
 }
 
-/// No directive would pass the request to the app.
+/// The fact that no directive would pass the request to the app.
 fn not_routed(at: SourceLine, what: &str, site: &Directive) -> Fact {
     let detail = format!("{what}; no matching `reverse_proxy` passes it to the app");
     let suggestion = format!(
@@ -239,7 +239,7 @@ fn upstream_of_download(proxy: &Directive, query: &Query) -> Option<(Address, bo
     Some(upstreams.swap_remove(app.unwrap_or(0)))
 }
 
-/// The facts about a request that is passed on: whether it reaches the app unchanged.
+/// The facts about a request that is passed to an upstream: whether it reaches the app unchanged.
 fn passes(proxy: &Directive, evaluator: &Evaluator<'_>, query: &Query) -> Vec<Fact> {
     let Some((address, https)) = upstream_of_download(proxy, query) else { return Vec::new() };
     let at = proxy.place();
@@ -309,7 +309,7 @@ fn sets_request_header(name: &str, proxy: &Directive, evaluator: &Evaluator<'_>)
     false
 }
 
-/// Whether an argument names a header; a prefix tells how it is set.
+/// Whether an argument is this header's name, with an optional prefix: `+` adds, `>` defers.
 fn is_header(arg: &str, name: &str) -> bool {
     arg.trim_start_matches(['+', '>']).eq_ignore_ascii_case(name)
 }

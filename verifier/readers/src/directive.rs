@@ -1,6 +1,6 @@
 //! A directive, the element of the configurations of nginx, Apache and Caddy.
 //!
-//! It knows its position and its block, but not what any directive means.
+//! It knows where it is in the file and which block it has, but not what any directive means.
 
 use std::rc::Rc;
 
@@ -9,22 +9,22 @@ use sendfile_evidence::{fact::SourceLine, secret};
 /// A directive, with its block if it has one.
 #[derive(Clone, Debug)]
 pub(super) struct Directive {
-    /// Its name, normalised for look-up.
+    /// The name, normalised for look-up.
     pub(super) name: String,
-    /// Its name as written; for a section, including the bracket.
+    /// The name as written; for a section, including the bracket.
     pub(super) spelled: String,
-    /// Its arguments.
+    /// The arguments.
     pub(super) args: Vec<String>,
-    /// Its file.
+    /// The file that contains the directive.
     pub(super) file: Rc<str>,
-    /// Its line.
+    /// The line in the file.
     pub(super) line: u32,
-    /// The directives of its block, if it has one.
+    /// The directives of the block, if the directive has one.
     pub(super) block: Option<Vec<Self>>,
 }
 
 impl Directive {
-    /// Its approximate size in bytes, without its block.
+    /// The approximate size in bytes, without the block.
     pub(super) fn weight(&self) -> usize {
         let mut weight = 256 + 2 * self.spelled.len();
         for arg in &self.args {
@@ -41,7 +41,7 @@ impl Directive {
         }
     }
 
-    /// The directives of its block, if any.
+    /// The directives of the block; empty without a block.
     pub(super) fn inside(&self) -> &[Self] {
         match &self.block {
             Some(block) => block,
@@ -59,12 +59,12 @@ impl Directive {
         self.inside().iter().filter(move |directive| directive.name == name)
     }
 
-    /// Its position, with secrets redacted.
+    /// The position in the file, with secrets redacted.
     pub(super) fn place(&self) -> SourceLine {
         SourceLine { file: self.file.to_string(), line: self.line, text: self.text() }
     }
 
-    /// Its text as written, with secrets redacted.
+    /// The text as written, with secrets redacted.
     pub(super) fn text(&self) -> String {
         let text = secret::directive(&self.spelled, &self.args);
         if self.spelled.starts_with('<') { format!("{text}>") } else { text }

@@ -4,7 +4,7 @@
 /// Access to the disk.
 pub trait Disk {
     /// The files that a path or a pattern of an include matches, in order. A plain path that does
-    /// not exist yields one text with a reason, a pattern without matches yields none.
+    /// not exist yields one `Text` with the reason; a pattern without matches yields none.
     fn read(&mut self, pattern: &str) -> Vec<Text>;
     /// The text of a small file next to the configuration, such as .htaccess, if it can be read.
     fn text(&self, path: &str) -> Option<String>;
@@ -19,9 +19,9 @@ pub trait Disk {
 /// A file of a configuration.
 #[derive(Clone, Debug)]
 pub struct Text {
-    /// Its path.
+    /// The path of the file.
     pub path: String,
-    /// Its text, or why it could not be read.
+    /// The text of the file, or the reason why the file could not be read.
     pub text: Result<String, String>,
 }
 
@@ -34,14 +34,14 @@ pub enum Look {
     Directory,
     /// Nothing.
     Missing,
-    /// It could not be determined.
+    /// What exists there could not be determined.
     Unknown,
 }
 
 /// The user that reads the files, as far as the configuration specifies it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Worker {
-    /// The server that the workers belong to, as a text.
+    /// The server that the workers belong to, by its id.
     pub server: &'static str,
     /// The user's name or numeric id.
     pub user: Option<String>,
@@ -56,11 +56,11 @@ pub struct Worker {
 pub enum Access {
     /// Yes, according to owner, group and mode.
     Open,
-    /// The inaccessible path, the reason, and a command that grants access.
+    /// No: the path that is not accessible, the reason, and a command that grants access.
     Closed {
         /// The first inaccessible directory or file.
         path: String,
-        /// Its owner and mode, and the user without access.
+        /// The owner and the mode of the path, and the user without access.
         why: String,
         /// A command that grants access.
         fix: String,

@@ -1,5 +1,5 @@
-//! Reads the files of one configuration within limits. Exceeding a limit is a fact, so that no text
-//! is too large, includes itself too often, or grows without limit.
+//! Reads the files of one configuration within limits, so that no file is too large, includes
+//! itself too often, or grows without limit. An exceeded limit is recorded as a fact.
 
 use sendfile_evidence::fact::{Fact, FactKind};
 

@@ -15,7 +15,7 @@ use crate::{
     reader::{HeaderFate, RouteAnalysis},
 };
 
-/// Longer chains are loops.
+/// Maximum length of a chain: longer ones are loops.
 const LONGEST: usize = 8;
 
 /// A proxy and how it handles the download.
@@ -75,8 +75,9 @@ impl<'a> Hops<'a> {
         Self { all, path }
     }
 
-    /// If the direct location serves the file from a path that does not exist on this disk, the
-    /// proxy sees another disk, perhaps in a container: there, the file is at that path.
+    /// The path of the file on another disk. If the direct location serves the file from a path
+    /// that does not exist on this disk, the proxy sees another disk, perhaps in a container, and
+    /// the file is at that path there.
     fn file_on_other_disk(&self) -> Option<String> {
         for hop in &self.all {
             for fact in &hop.analysis.direct {
@@ -95,8 +96,8 @@ impl<'a> Hops<'a> {
         self.path.iter().map(|position| &self.all[*position])
     }
 
-    /// The place on the path of the proxy that acts on the header: the one nearest to the app,
-    /// unless the proxies behind it remove the header.
+    /// The position on the path of the proxy that acts on the header: the one nearest to the app,
+    /// unless a proxy between it and the app removes the header.
     fn acting(&self) -> Option<usize> {
         let (place, hop) = self.innermost_that_does_not_pass_header()?;
         if hop.analysis.fate == HeaderFate::Dropped {
@@ -121,7 +122,7 @@ impl<'a> Hops<'a> {
         for (place, hop) in self.on_path().enumerate() {
             let is_last = place + 1 == self.path.len();
             for fact in &hop.analysis.download {
-                // The upstream of an outer proxy is the next proxy, not the app.
+                // The upstream of an outer proxy is the next proxy and not the app.
                 let is_about_app =
                     matches!(fact.kind, FactKind::AppElsewhere | FactKind::PathRewritten);
                 if is_last || !is_about_app {
@@ -155,7 +156,8 @@ impl<'a> Hops<'a> {
         facts
     }
 
-    /// An inner proxy acts on the header but cannot serve the file, while an outer one could.
+    /// The fact that an inner proxy acts on the header but cannot serve the file, while an outer
+    /// one could.
     fn swallowed(&self, acting: usize) -> Option<Fact> {
         let inner = &self.all[self.path[acting]].analysis;
         if leads_right(inner) {
@@ -199,11 +201,11 @@ impl<'a> Hops<'a> {
         facts
     }
 
-    /// An inner proxy removes the header, on which an outer one would act.
+    /// The fact that an inner proxy removes the header on which an outer one would act.
     fn dropped(&self) -> Option<Fact> {
         let (place, inner) = self.innermost_that_does_not_pass_header()?;
         let serving = self.on_path().take(place).rfind(|hop| obeys(hop))?;
-        // If a single directive causes it, name that one.
+        // If a single directive causes the removal, name that directive.
         let causes = &inner.analysis.header;
         let cause = match causes.iter().rev().find(|fact| fact.kind == FactKind::FeatureOff) {
             Some(off) => off,
@@ -218,7 +220,7 @@ impl<'a> Hops<'a> {
         Some(Fact::at(FactKind::SwallowedBetween, at, detail).mended_by(suggestion))
     }
 
-    /// A proxy that is not on the path would act on the header.
+    /// The fact that a proxy that is not on the path would act on the header.
     fn bypassed(&self) -> Option<Fact> {
         let last = &self.all[*self.path.last()?];
         let path = &self.beside_that_obeys()?.config.path;
@@ -252,7 +254,8 @@ impl<'a> Hops<'a> {
         None
     }
 
-    /// The direct location is that of the proxy that listens there, else of the first of the path.
+    /// The facts about the direct location: of the proxy that listens at its address, else of the
+    /// first proxy on the path.
     fn direct(&self, query: &Query) -> &[Fact] {
         let Some(direct) = &query.direct else { return &[] };
         let listening = self.all.iter().find(|hop| hop.config.listens(&direct.address));
@@ -262,7 +265,7 @@ impl<'a> Hops<'a> {
         }
     }
 
-    /// According to the configurations, the client gets the file.
+    /// The fact that the client gets the file, according to the configurations.
     fn fine(&self, acting: usize, facts: &[Fact]) -> Option<Fact> {
         for hop in self.on_path() {
             if hop.analysis.unsure {
@@ -287,7 +290,7 @@ fn path(all: &[Hop<'_>], site: &Address) -> Vec<usize> {
     let listening = |address: &Address| all.iter().position(|hop| hop.config.listens(address));
     let front = match listening(site) {
         Some(front) => front,
-        // A port without a listener is mapped to another one; then the last configuration is used.
+        // A port without a listener is mapped to another port. Then the last configuration is used.
         None if !all.is_empty() => all.len() - 1,
         None => return Vec::new(),
     };

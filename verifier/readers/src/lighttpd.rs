@@ -102,8 +102,8 @@ impl Lighttpd {
         vec![fact]
     }
 
-    /// The download URL is mapped to a file: a gateway that would match it has no effect, or there
-    /// is none.
+    /// The fact that the download URL is mapped to a file: a gateway that would match it has no
+    /// effect, or there is no such gateway.
     fn not_proxied(&self, file: &str, at: &SourceLine, settings: &Settings<'_>) -> Fact {
         let outcome = format!("matches the download URL and opens {file}");
         let (reason, suggestion) = match any_gateway(&self.items, &settings.path) {
@@ -345,7 +345,7 @@ fn target_path(query: &Query) -> Option<String> {
     uri::normalised(&decoded(value), uri::Slashes::Merged)
 }
 
-/// A path that is outside the directories of `x-sendfile-docroot`.
+/// The fact that a path is outside the directories of `x-sendfile-docroot`.
 fn not_allowed(path: &str, host: &Host<'_>, disk: &dyn Disk) -> Fact {
     let at = host.place_of("x-sendfile-docroot");
     let mut detail = format!("{path} is outside {}", host.directories.join(", "));

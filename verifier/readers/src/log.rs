@@ -20,7 +20,7 @@ struct Mark {
 
 /// The position of a path or a name in a line.
 enum What {
-    /// Nowhere.
+    /// The line contains no path or name.
     None,
     /// Between these texts.
     Between(&'static str, &'static str),
@@ -28,7 +28,7 @@ enum What {
     Behind(&'static str),
     /// The last word before this text.
     WordBefore(&'static str),
-    /// The beginning of the message, up to this text.
+    /// From the beginning of the message to this text.
     Begins(&'static str),
 }
 
@@ -39,7 +39,7 @@ const fn mark(text: &'static str, event: LogEvent, what: What) -> Mark {
 const OPENED: What = Between("\"", "\" ");
 const UPSTREAM: What = Between("upstream: \"", "\"");
 
-/// The first one that matches applies.
+/// The known texts; the first one in a line applies.
 const MARKS: [Mark; 29] = [
     mark("upstream SSL certificate verify error", LogEvent::NotTrusted, UPSTREAM),
     mark("upstream SSL certificate does not match", LogEvent::NotTrusted, UPSTREAM),

@@ -1,7 +1,8 @@
 //! nginx: its configuration, and the facts that it contains about one download.
 //!
-//! Assembles the blocks and selects the server block. How a request is routed and what a fact says
-//! is known to the modules below; none of them knows about other servers or about chains of proxies.
+//! Assembles the blocks and selects the server block. The modules below this one know how a request
+//! is routed and what a fact says; none of them knows about other servers or about chains of
+//! proxies.
 
 use sendfile_evidence::{Server, fact::Fact, request::Address};
 

@@ -43,7 +43,8 @@ pub(super) enum PathRule {
 }
 
 impl Opened {
-    /// The misconfiguration; `None` if the path is the file's, or no misconfiguration is known.
+    /// The misconfiguration that leads to this path; `None` if the path is the file's, or no such
+    /// misconfiguration is known.
     pub(super) fn wrong(&self, file: Option<&str>, disk: &dyn Disk) -> Option<Misconfiguration> {
         let is_right = |path: &str| is_expected(path, file, disk);
         if is_right(&self.path) || file.is_none() && disk.look(&self.path) != Look::Missing {
@@ -104,7 +105,7 @@ impl Opened {
         self.uri.strip_prefix(&self.prefix).unwrap_or(&self.uri)
     }
 
-    /// The URI without its first segment, without its first two segments, and so on.
+    /// The URI without its first segment, without its first two, and so on.
     fn ends(&self) -> impl Iterator<Item = &str> {
         ends(&self.uri)
     }
@@ -160,7 +161,7 @@ pub(super) fn state(path: &str, disk: &dyn Disk, worker: &Worker) -> FileState {
     }
 }
 
-/// The path that the direct location opens.
+/// The fact about the path that the direct location opens.
 pub(super) fn direct(
     path: &str,
     at: SourceLine,
@@ -177,7 +178,7 @@ pub(super) fn direct(
     Fact { fix, ..Fact::at(kind, at, format!("the direct location opens {detail}")) }
 }
 
-/// A path and what exists there, as a text, and a command that grants access if it is missing.
+/// Describes a path and what exists there, with a command that grants access if access is missing.
 pub(super) fn seen(
     path: &str,
     disk: &dyn Disk,
@@ -192,7 +193,7 @@ pub(super) fn seen(
     (state, format!("{path}, {}", words(state)), None)
 }
 
-/// What exists at a path, as a text.
+/// Describes in words what exists at a path.
 pub(super) fn words(state: FileState) -> &'static str {
     match state {
         FileState::Readable | FileState::There => "which exists",

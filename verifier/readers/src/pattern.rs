@@ -22,9 +22,9 @@ const LONGEST: usize = 4_096;
 /// Whether a pattern is case-sensitive.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Case {
-    /// It is.
+    /// Upper and lower case differ.
     Matters,
-    /// It is not.
+    /// Upper and lower case are equal.
     Ignored,
 }
 
@@ -35,9 +35,9 @@ pub(super) struct NotUnderstood;
 /// The captures of a match.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Captured {
-    /// By number; 0 is the whole match.
+    /// The captures by number; 0 is the whole match.
     pub(super) groups: Vec<String>,
-    /// By name.
+    /// The captures by name.
     pub(super) names: Vec<(String, String)>,
 }
 
@@ -66,7 +66,8 @@ impl Captured {
     }
 }
 
-/// Matches patterns, and counts them.
+/// Matches patterns, and fails after too many attempts, so that a hostile configuration cannot
+/// stall the reader.
 #[derive(Debug, Default)]
 pub(super) struct Matcher {
     tried: Cell<u32>,
@@ -98,7 +99,7 @@ impl Matcher {
         Ok(Some(captured))
     }
 
-    /// Counts a step that a malicious configuration could repeat without limit.
+    /// Counts a step that a hostile configuration could repeat without limit.
     pub(super) fn spend(&self) -> Result<(), NotUnderstood> {
         self.tried.set(self.tried.get().saturating_add(1));
         if self.tried.get() > TRIES { Err(NotUnderstood) } else { Ok(()) }
@@ -162,7 +163,8 @@ pub fn glob(pattern: &str, name: &str) -> bool {
     pattern[p..].iter().all(|letter| *letter == '*')
 }
 
-/// The position after an element of a pattern that matches a letter; `None` if it does not match.
+/// The position after the element of a pattern that matches a letter; `None` if the element does
+/// not match.
 fn matched_letter(pattern: &[char], at: usize, letter: char) -> Option<usize> {
     let matches = match pattern.get(at)? {
         '[' => return matched_class(pattern, at, letter),

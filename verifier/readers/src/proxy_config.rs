@@ -28,7 +28,7 @@ pub struct ProxyConfig {
 }
 
 impl ProxyConfig {
-    /// Reads a configuration and parses it; whatever could not be read is a fact of it.
+    /// Reads a configuration and parses it. Anything that could not be read is recorded as a fact.
     pub fn read(server: Server, path: &str, disk: &mut dyn Disk) -> Self {
         let mut unread = Vec::new();
         let reader: Option<Box<dyn Reader>> = match server {
@@ -58,7 +58,7 @@ impl ProxyConfig {
         &self.unread
     }
 
-    /// Whether it listens at an address.
+    /// Whether the server listens at an address.
     pub(crate) fn listens(&self, address: &Address) -> bool {
         match &self.reader {
             Some(reader) => reader.listens(address),

@@ -75,7 +75,7 @@ impl Query {
         }
     }
 
-    /// Whether an address is the app's; `None` if the app's address is unknown.
+    /// Whether an address is the app's address; `None` if that is unknown.
     pub fn is_app(&self, address: &Address) -> Option<bool> {
         let app = self.app.as_ref()?;
         Some(app.address.is(address))
@@ -110,7 +110,7 @@ fn store_request(evidence: &Evidence) -> Option<Request> {
         None => return None,
     };
     let request = Request::get(url)?;
-    // The fixture reads back through its own URL, which is not the storage's.
+    // The fixture reads the file back through its own URL, which is not the storage's.
     if let Some(dummy) = &evidence.dummy
         && let Some(key) = &dummy.key
         && !dialect::decoded(&request.path).ends_with(key.as_str())

@@ -28,9 +28,9 @@ pub(crate) struct RouteAnalysis {
     pub(crate) target: Vec<Fact>,
     /// Facts about the direct location.
     pub(crate) direct: Vec<Fact>,
-    /// The upstream that it passes the download URL to.
+    /// The upstream that the proxy passes the download URL to.
     pub(crate) asks: Option<Address>,
-    /// What it does with the hand-off header.
+    /// What the proxy does with the hand-off header.
     pub(crate) fate: HeaderFate,
     /// Whether something in the configuration could not be evaluated.
     pub(crate) unsure: bool,
@@ -39,11 +39,11 @@ pub(crate) struct RouteAnalysis {
 /// What a proxy does with a hand-off header in a response that passes through it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) enum HeaderFate {
-    /// It acts on the header.
+    /// The proxy acts on the header.
     Obeyed,
-    /// It passes the header on to the client.
+    /// The proxy passes the header on to the client.
     #[default]
     Passed,
-    /// It removes the header.
+    /// The proxy removes the header.
     Dropped,
 }

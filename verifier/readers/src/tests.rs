@@ -1,11 +1,11 @@
-//! No configuration is too odd for its reader.
+//! Property tests: no configuration makes its reader panic or hang.
 
 use proptest::prelude::*;
 use sendfile_evidence::{Server, request::Request};
 
 use crate::{hops::facts, in_memory_disk::InMemoryDisk, proxy_config::ProxyConfig, query::Query};
 
-/// Words of all four languages, and what may break a parser.
+/// Tokens of all four configuration languages, and inputs likely to break a parser.
 const WORDS: [&str; 84] = [
     "server",
     "location",
@@ -93,7 +93,7 @@ const WORDS: [&str; 84] = [
     "?",
 ];
 
-/// Sixty words at most, in any order.
+/// At most sixty tokens, in any order.
 fn odd_text() -> impl Strategy<Value = String> {
     let words = prop::collection::vec(prop::sample::select(&WORDS[..]), 0..60);
     words.prop_map(|words| words.concat())

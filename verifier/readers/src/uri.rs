@@ -4,11 +4,11 @@
 
 use sendfile_evidence::{dialect, path::tidy};
 
-/// Maximum length of a URI or a path, however often a rule doubles it.
+/// Maximum length of a URI or a path; without it, rules could double the length again and again.
 pub(super) const LONGEST: usize = 16 * 1024;
 
-/// Percent-decodes as nginx does: a non-hexadecimal character after a `%` is kept, and the `%` is
-/// dropped (ngx_unescape_uri).
+/// Percent-decodes as nginx does: if the character after a `%` is not hexadecimal, the character is
+/// kept and the `%` is dropped (ngx_unescape_uri).
 pub(super) fn decoded_by_nginx(text: &str) -> String {
     let mut bytes = Vec::with_capacity(text.len());
     let mut rest = text.bytes();

@@ -15,7 +15,7 @@ use crate::{
 pub struct Analysis<'a> {
     /// The evidence itself.
     pub evidence: &'a Evidence,
-    /// Whether the client gets the dummy.
+    /// Whether the client receives the dummy.
     pub delivered: bool,
     /// How far the client's request got.
     pub reached: Reached,
@@ -102,8 +102,8 @@ impl<'a> Analysis<'a> {
         if !self.direct_right() && comparable { Some(direct) } else { None }
     }
 
-    /// Whether nothing is known about what the proxy reads: its direct location was not requested,
-    /// does not exist, or is as far from the place where the request ends as the download itself.
+    /// Whether the direct location says nothing about the file that the proxy reads: it was not
+    /// requested or does not exist, or its request, like the download, never reaches that proxy.
     pub fn direct_unknown(&self) -> bool {
         let Some(direct) = self.direct() else { return true };
         let elsewhere = self.probe(ProbeId::Elsewhere).is_some_and(|page| alike(page, direct));
@@ -125,8 +125,8 @@ impl<'a> Analysis<'a> {
         }
     }
 
-    /// Whether the storage is the culprit: it fails, and neither the proxy nor the client gets
-    /// the dummy.
+    /// Whether the storage is the culprit: reading it fails, and neither the proxy nor the client
+    /// gets the dummy.
     pub fn storage_is_culprit(&self) -> bool {
         let denied = match self.evidence.storage.outcome.failure() {
             Some(failure) => failure.kind.is_of_the_key(),
@@ -148,12 +148,13 @@ impl<'a> Analysis<'a> {
         self.evidence.dummy.as_ref().is_some_and(|dummy| dummy.source == Source::Contract)
     }
 
-    /// The app's hand-off, name and value: the intended header if it is there, else any known one.
+    /// The name and the value of the app's hand-off: of the intended header if the app sends it,
+    /// else of any known one.
     pub fn handoff(&self) -> Option<(&'a str, &'a str)> {
         dialect::handoff_of(self.app()?, self.evidence.intent.header.as_deref())
     }
 
-    /// The hand-off's value as the app sends it or, if the app was not requested, as declared.
+    /// The value of the app's hand-off; if the app was not requested, the declared value.
     pub fn value(&self) -> Option<&'a str> {
         match (self.handoff(), self.app()) {
             (Some((_, value)), _) => Some(value),
@@ -162,7 +163,7 @@ impl<'a> Analysis<'a> {
         }
     }
 
-    /// The hand-off that the app sends only on request, when requested as the proxy should do it.
+    /// The hand-off that the app sends only if the proxy's request enables it.
     pub fn engaged(&self) -> Option<(&'a str, &'a str)> {
         if self.handoff().is_some() {
             return None;
@@ -209,7 +210,7 @@ impl<'a> Analysis<'a> {
     fn hands_off(&self, response: &Response) -> bool {
         let status = match self.server {
             Some(Server::Apache | Server::Lighttpd) => response.status == 200,
-            // nginx acts on any status, but not where it intercepts errors.
+            // nginx acts on a hand-off with any status, unless it intercepts errors.
             Some(Server::Nginx) => self.delivered || response.status < 300,
             _ => true,
         };
@@ -248,7 +249,7 @@ impl<'a> Analysis<'a> {
         if direct && !self.storage_is_culprit() && self.app_right() { Some(full) } else { None }
     }
 
-    /// The same, if the request reached the app: the hand-off itself fails.
+    /// The unexplained failure, if the request reached the app: the hand-off itself fails.
     pub fn failed_after_app(&self) -> Option<&'a Response> {
         match self.reached {
             Reached::NotReached(_) | Reached::Misrouted(_) => None,
@@ -256,7 +257,8 @@ impl<'a> Analysis<'a> {
         }
     }
 
-    /// The same, if the request did not reach the app, or if that is unknown.
+    /// The unexplained failure, if the request did not reach the app, or if it is unknown whether
+    /// it did.
     pub fn failed_before_app(&self) -> Option<&'a Response> {
         match self.reached {
             Reached::NotReached(_) | Reached::Unknown => self.fails_always(),
@@ -353,8 +355,9 @@ impl<'a> Analysis<'a> {
         }
     }
 
-    /// The proxy's own 404 after a hand-off: its page for a missing file, or the page by which the
-    /// site masks it, which the hand-off's URI also returns from outside.
+    /// The proxy, if the response is its own 404 after a hand-off: its page for a missing file, or
+    /// a page by which the site masks that page and which the hand-off's URI also returns to
+    /// clients.
     pub fn file_not_found(&self, response: &Response) -> Option<Server> {
         if response.status == 404 {
             return self.own_page(response);
@@ -381,8 +384,8 @@ impl<'a> Analysis<'a> {
         }
     }
 
-    /// The storage directory, with a trailing slash: the path before the key, or the file's own
-    /// directory.
+    /// The storage directory, with a trailing slash: the file's path without its key, or the file's
+    /// own directory.
     pub(crate) fn directory(&self) -> Option<String> {
         let path = self.stored_at()?;
         if let Some(dummy) = &self.evidence.dummy
@@ -395,8 +398,9 @@ impl<'a> Analysis<'a> {
         Some(path[..=end].to_owned())
     }
 
-    /// The prefix of the app's URIs and the directory that it maps to: the common end of the
-    /// hand-off's path and the file's path is the file's name below both.
+    /// The prefix of the app's URIs and the directory that the proxy maps it to. What the
+    /// hand-off's path and the file's path have in common at their ends is the file's name below
+    /// both.
     pub(crate) fn mapped(&self) -> Option<(String, String)> {
         let value = match &self.evidence.intent.value {
             Some(intended) => intended.as_str(),

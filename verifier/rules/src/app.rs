@@ -1,5 +1,5 @@
-//! Rules whose culprit is the app: requested directly, with the headers that the proxy is expected
-//! to send, it does not return the intended response.
+//! Rules whose culprit is the app: if requested directly, with the headers that the proxy is
+//! expected to send, it does not return the intended response.
 
 use sendfile_evidence::{
     Response, Server,
@@ -276,7 +276,7 @@ pub(crate) static WRONG_STATUS: Rule = Rule {
         let because = format!("The app returns {} with its hand-off", app.status);
         match analysis.server {
             Some(Server::Apache | Server::Lighttpd) => Some(Match::sure(because)),
-            // It may intercept the app's errors.
+            // nginx may intercept the app's errors.
             Some(Server::Nginx) if app.status >= 300 => Some(Match::likely(because)),
             _ => None,
         }
@@ -376,7 +376,7 @@ pub(crate) static HANDOFF_MISSING: Rule = Rule {
     },
 };
 
-/// The remedy for a value that is encoded by the rules of another format.
+/// The remedy for a value that is encoded in another format than the server expects.
 const AS_PATH: &str = "Percent-encode each path segment as UTF-8, write a space as %20, and do not \
                        escape the value for HTML";
 
@@ -390,14 +390,14 @@ fn at_fault<'a>(analysis: &Analysis<'a>) -> Option<&'a Response> {
     Some(app)
 }
 
-/// The same, if the app sends no hand-off.
+/// The app's wrong response, under the conditions of `at_fault`, if the app sends no hand-off.
 fn without_handoff<'a>(analysis: &Analysis<'a>) -> Option<&'a Response> {
     let app = at_fault(analysis)?;
     if analysis.handoff().is_none() { Some(app) } else { None }
 }
 
 /// The header that the app should send: the declared one, or that of a server that passes the app's
-/// header on.
+/// header on to the client.
 fn expected_header<'a>(analysis: &Analysis<'a>, sent: &str) -> Option<&'a str> {
     if let Some(declared) = &analysis.evidence.intent.header
         && !analysis.by_contract()

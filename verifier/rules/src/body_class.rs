@@ -20,7 +20,7 @@ pub(crate) enum BodyClass {
     OtherDummy(DummyLine),
     /// The beginning of the dummy.
     Truncated,
-    /// The dummy, changed from this byte on, or a little later.
+    /// The dummy, changed at this byte or soon after.
     Changed(Same),
     /// The dummy, followed by extra bytes.
     Longer,
@@ -30,7 +30,7 @@ pub(crate) enum BodyClass {
     StoreError(String),
     /// A proxy's own page.
     ProxyPage(Server),
-    /// A page that the app returns for another path.
+    /// A page that the app also returns for another path.
     AppPage,
     /// Anything else.
     Other,
@@ -66,7 +66,7 @@ pub(crate) fn body_class(evidence: &Evidence, response: &Response) -> BodyClass 
 pub(crate) fn earlier(evidence: &Evidence, head: &[u8]) -> Option<DummyLine> {
     let line = DummyLine::read(head)?;
     let own = own_line(evidence)?;
-    // Newer content comes from a rotation in the meantime.
+    // Content newer than the dummy comes from a rotation during the run.
     let before = if line.instance == own.instance {
         line.generation < own.generation
     } else {
@@ -161,7 +161,7 @@ fn of_dummy_line(dummy: &Dummy, line: DummyLine) -> Option<BodyClass> {
     None
 }
 
-/// Whether a page is one that the app returns for another path.
+/// Whether the app also returns this page for another path.
 pub(crate) fn is_app_page(evidence: &Evidence, response: &Response) -> bool {
     for id in [ProbeId::AppTarget, ProbeId::AppNeighbour, ProbeId::AppElsewhere] {
         if evidence.probe(id).is_some_and(|page| alike(page, response)) {
@@ -171,8 +171,8 @@ pub(crate) fn is_app_page(evidence: &Evidence, response: &Response) -> bool {
     false
 }
 
-/// Whether two responses are the same page: identical bytes, or as similar as a page that contains
-/// a token or a time.
+/// Whether two responses are the same page: identical bytes, or two pages that differ only by as
+/// much as a token or a time would explain.
 pub(crate) fn alike(a: &Response, b: &Response) -> bool {
     if a.status != b.status {
         return false;

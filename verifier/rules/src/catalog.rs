@@ -12,7 +12,7 @@ use crate::{
     storage,
 };
 
-/// The tables, each in the file of its subject. Their order means nothing.
+/// The tables, each in the file of its subject. The order of the tables has no meaning.
 const TABLES: [&[&Rule]; 21] = [
     app::RULES,
     signature::RULES,

@@ -1,5 +1,5 @@
-//! The result of each check: a check fails by its own rules, and passes only if all its requests
-//! received a response.
+//! The result of each check. A check fails if one of its rules matches, and passes only if all its
+//! requests received a response.
 
 use sendfile_evidence::{Check, End, Evidence, Made, Outcome, ProbeId, Response, Same};
 
@@ -42,7 +42,7 @@ fn of_check(findings: &[Finding], check: Check) -> Vec<&'static str> {
     ids
 }
 
-/// The result of a check none of whose rules matched.
+/// The result of a check if none of its rules matched.
 fn unfailed(evidence: &Evidence, made: &Made) -> CheckResult {
     let probes = match made {
         Made::Skipped(reason) => return CheckResult::Skipped(reason.clone()),
@@ -58,8 +58,8 @@ fn unfailed(evidence: &Evidence, made: &Made) -> CheckResult {
 }
 
 impl<'a> Analysis<'a> {
-    /// The response to a repeated download for a check; none if the site allows the download only
-    /// once or limits the rate.
+    /// The response to a repeated download that belongs to a check; none if the site allows the
+    /// download only once or limits the rate.
     pub(crate) fn repeated(&self, id: ProbeId) -> Option<&'a Response> {
         if !self.delivered || inconclusive(self.evidence, id).is_some() {
             return None;
@@ -96,8 +96,8 @@ pub(crate) fn inconclusive(evidence: &Evidence, id: ProbeId) -> Option<String> {
     }
 }
 
-/// Whether the site may generate the content anew for each request, if the only reference is its
-/// own response.
+/// Whether the site may generate the content anew for each request. This is possible only if the
+/// reference copy is the site's own response.
 fn generated_anew(evidence: &Evidence, repeated: &Response) -> Option<String> {
     let full = evidence.full.response()?;
     let content = matches!(repeated.status, 200 | 206);
@@ -107,7 +107,7 @@ fn generated_anew(evidence: &Evidence, repeated: &Response) -> Option<String> {
     Some("the site does not indicate that the content is unchanged".to_owned())
 }
 
-/// What the same request returned the second time, if it was no longer the download.
+/// The response to the repeated request, if it was no longer the download.
 fn once_only(evidence: &Evidence) -> Option<String> {
     let again = evidence.probed(ProbeId::Again)?.response()?;
     let body = &again.body;

@@ -7,9 +7,9 @@ use crate::catalog::rules;
 /// Which rules apply.
 #[derive(Clone, Debug, Default)]
 pub struct Choice {
-    /// Only these rules; all if empty.
+    /// The only rules to apply; all if empty.
     pub only: Vec<String>,
-    /// Not these rules.
+    /// The rules to skip.
     pub skip: Vec<String>,
 }
 

@@ -15,7 +15,7 @@ pub struct ConfigEvidence {
     pub confirms: fn(&Analysis<'_>, &Fact) -> bool,
     /// The symptom that must have been measured.
     pub symptom: Symptom,
-    /// Whether a fact excludes the rule, whose cause looks the same from outside.
+    /// Whether a fact excludes the rule, by showing another cause that looks the same from outside.
     pub excluded_by: Option<fn(&Fact) -> bool>,
 }
 
@@ -25,8 +25,8 @@ pub enum Symptom {
     OfRule,
     /// This symptom, or the rule's own condition.
     Or(fn(&Analysis<'_>) -> Option<String>),
-    /// This symptom, even if the rule's own condition is met: the rule also matches by symptoms that
-    /// the fact does not explain.
+    /// Only this symptom. The rule's own condition is not enough, because it also includes symptoms
+    /// that the fact does not explain.
     Only(fn(&Analysis<'_>) -> Option<String>),
 }
 
@@ -84,8 +84,8 @@ pub(crate) fn closed(fact: &Fact) -> bool {
     }
 }
 
-/// The direct location names another file, or the proxy reports a file as missing that exists: it
-/// sees another disk.
+/// The direct location names another file, or the proxy reports an existing file as missing: the
+/// proxy sees another disk.
 pub(crate) fn another_disk(analysis: &Analysis<'_>, fact: &Fact) -> bool {
     match &fact.kind {
         FactKind::DirectOpens { other, state, .. } => {
@@ -98,8 +98,8 @@ pub(crate) fn another_disk(analysis: &Analysis<'_>, fact: &Fact) -> bool {
     }
 }
 
-/// A directory that differs here may be the right one in the proxy's container, if no direct
-/// location shows that both see the same disk.
+/// A directory that does not match this host's disk may be correct in the proxy's container, unless
+/// the direct location shows that both see the same disk.
 pub(crate) fn another_disk_perhaps(analysis: &Analysis<'_>, fact: &Fact) -> bool {
     let FactKind::TargetOpens { wrong: Some(wrong), .. } = &fact.kind else { return false };
     // A missing slash, or `root` instead of `alias`, is wrong on any disk.
@@ -142,8 +142,8 @@ pub(crate) fn refuses(fact: &Fact) -> bool {
     matches!(event(fact), Some((LogEvent::Refused, LogSubject::Download)))
 }
 
-/// A link is refused as a link or, if a directory above is the link, the log reports a file as
-/// missing that the direct location returns (measured with nginx 1.22.1).
+/// The server refuses to follow a symbolic link. If a parent directory is the link, the log instead
+/// reports a file as missing that the direct location returns (measured with nginx 1.22.1).
 pub(crate) fn refuses_link(analysis: &Analysis<'_>, fact: &Fact) -> bool {
     let FactKind::Logged(LogEntry { event, of: LogSubject::Download, what }) = &fact.kind else {
         return false;
@@ -209,8 +209,8 @@ fn logged_misconfiguration(analysis: &Analysis<'_>, logged: &str) -> Option<Misc
     misconfiguration(logged, &uri(value), analysis.stored_at()?)
 }
 
-/// Whether an opened path may be the hand-off's target: it ends with the file's name. Error pages
-/// and password files are opened for the same request.
+/// Whether a path may have been opened for the hand-off: it ends with the file's name. Servers also
+/// open error pages and password files for the same request.
 pub(crate) fn by_handoff(analysis: &Analysis<'_>, path: &str) -> bool {
     let path = path.trim_end_matches('/');
     if let Some((_, value)) = analysis.handoff()

@@ -1,4 +1,4 @@
-//! Detects a configuration that contradicts the measurements: it is not the one in force.
+//! Detects a configuration that contradicts the measurements: the server does not run with it.
 
 use sendfile_evidence::{
     Response,
@@ -37,22 +37,22 @@ fn contradicted(analysis: &Analysis<'_>, full: &Response) -> Option<Vec<String>>
     if has(analysis, &[FactKind::ListensElsewhere]) {
         return None;
     }
-    // A request that an access rule rejects receives the server's own page, whatever the later
+    // A request that an access rule rejects receives the server's own page, whatever the other
     // rules say.
     if !has(analysis, &[FactKind::Guarded])
         && let Some(lines) = other_route(analysis, full)
     {
         return Some(lines);
     }
-    // If the log names the configured path, the file is in force, whatever else prevents the file
-    // from being read.
+    // If the log names the configured path, the server runs with this file, even if something else
+    // prevents it from reading the path.
     if paths.is_some_and(|paths| !paths.differ()) {
         return None;
     }
     should_work(analysis, full)
 }
 
-/// The configuration as it stands gives the client the file, but the proxy itself fails.
+/// According to the configuration, the client gets the file, but the proxy itself fails.
 fn should_work(analysis: &Analysis<'_>, full: &Response) -> Option<Vec<String>> {
     let fine = analysis.evidence.local.iter().find(|fact| fact.kind == FactKind::Fine)?;
     // If an inner proxy was requested and drops the header, the others follow their configuration.
@@ -67,8 +67,8 @@ fn should_work(analysis: &Analysis<'_>, full: &Response) -> Option<Vec<String>> 
     None
 }
 
-/// What the hand-off opens according to the configuration, and what it opened according to the log:
-/// a fact, and the path that it names.
+/// The path that the hand-off opens according to the configuration, and the path that it opened
+/// according to the log; each with its fact.
 struct OpenedPaths<'a> {
     configured: (&'a Fact, &'a str),
     logged: (&'a Fact, &'a str),
@@ -104,7 +104,7 @@ fn opened_paths<'a>(analysis: &Analysis<'a>) -> Option<OpenedPaths<'a>> {
     Some(OpenedPaths { configured: configured?, logged: logged? })
 }
 
-/// The configuration routes the download to another place than the measured one.
+/// The configuration routes the download to a different place than the measurements show.
 fn other_route(analysis: &Analysis<'_>, full: &Response) -> Option<Vec<String>> {
     let (how, wanted): (_, &[FactKind]) = match &analysis.reached {
         Reached::NotReached(how) => {

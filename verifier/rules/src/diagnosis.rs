@@ -11,7 +11,7 @@ use crate::rule::{Basis, Confidence, Culprit, Rule, Severity};
 pub enum Verdict {
     /// No problem was found, as far as it was checked.
     Healthy,
-    /// No file, or a wrong one.
+    /// The client receives no file, or a wrong one.
     Broken,
     /// The file arrives, but not in the intended way.
     Degraded,
@@ -23,7 +23,7 @@ pub enum Verdict {
 
 /// A cause that was found.
 pub struct Finding {
-    /// The rule that found it.
+    /// The rule that matched.
     pub rule: &'static Rule,
     /// The severity for this target.
     pub severity: Severity,
@@ -33,7 +33,7 @@ pub struct Finding {
     pub basis: Basis,
     /// What was measured.
     pub evidence: Vec<String>,
-    /// The command that reproduces it.
+    /// The command that reproduces the finding.
     pub reproduce: String,
     /// The remedy.
     pub remedy: String,
@@ -46,9 +46,9 @@ pub enum LayerResult {
     Pass,
     /// The layer fails.
     Fail,
-    /// It was not requested, for this reason.
+    /// The layer was not requested, for this reason.
     Skipped(String),
-    /// It was requested and cannot be judged, for this reason.
+    /// The layer was requested but cannot be judged, for this reason.
     Unknown(String),
 }
 
@@ -65,13 +65,13 @@ pub struct Layer {
 pub enum CheckResult {
     /// No problem was found.
     Pass,
-    /// At least one of its rules matches; the text names them.
+    /// At least one of the check's rules matches; the text names them.
     Fail(String),
-    /// Like `Fail`, but all of them are warnings.
+    /// Like `Fail`, but all matching rules are warnings.
     Warning(String),
-    /// It was not run, for this reason.
+    /// The check was not run, for this reason.
     Skipped(String),
-    /// It was run but gave no result, for this reason.
+    /// The check was run but gave no result, for this reason.
     Unknown(String),
 }
 

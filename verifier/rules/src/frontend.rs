@@ -426,7 +426,7 @@ pub(crate) static UNREACHABLE: Rule = Rule {
     precedence: Precedence::Usual,
     matches: |analysis| {
         let failure = analysis.evidence.full.outcome.failure()?;
-        // The site responded, or the failure tells nothing about it.
+        // Either the site responded, or the failure shows nothing about the site.
         if matches!(failure.kind, FailureKind::Other | FailureKind::Lengths) {
             return None;
         }
@@ -451,7 +451,7 @@ fn serving_inner(analysis: &Analysis<'_>) -> Option<ProbeId> {
     Some(*id)
 }
 
-/// The match of a request that does not reach the app, while requests for other paths do.
+/// A match if the download's request does not reach the app, although requests for other paths do.
 fn shadows(analysis: &Analysis<'_>, full: &Response, because: String) -> Match {
     if refused_before_app(analysis, full) || keeps_error(analysis) {
         Match::possible(because)

@@ -1,4 +1,5 @@
-//! Rules with culprit `handoff`: storage, app and proxy each work, but they do not fit together.
+//! Rules with culprit `handoff`: the storage, the app and the proxy each work, but do not fit
+//! together.
 
 use sendfile_evidence::{Check, End, ProbeId, Response, Server, dialect::spelling, fact::FactKind};
 
@@ -348,7 +349,7 @@ pub(crate) static DOES_NOT_FIT: Rule = Rule {
     },
 };
 
-/// Evidence that the app sent the file itself.
+/// Evidence that the app sent the file itself, not by a hand-off.
 const NOT_OF_THE_PROXY: &str =
     "The file arrives without the ETag and Last-Modified of the proxy's own files";
 
@@ -366,7 +367,7 @@ fn header_of_another(analysis: &Analysis<'_>, name: &str) -> Option<String> {
     ))
 }
 
-/// Whether a probe requests the hand-off's target as any client can.
+/// Whether a probe requests the hand-off's target directly, as any client can.
 fn leads_to_target(id: ProbeId) -> bool {
     matches!(id, ProbeId::TargetOutside | ProbeId::TargetOtherHost)
         || matches!(id, ProbeId::Spelled(_) | ProbeId::Refused(_))

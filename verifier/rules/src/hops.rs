@@ -17,8 +17,8 @@ impl Analysis<'_> {
         full.body.size == 0 && (200..300).contains(&full.status)
     }
 
-    /// Whether the page comes from another server than the one that serves the file directly, and
-    /// both act on the app's header: the server in between consumed it.
+    /// Whether another server than the one that serves the file directly returned this page, and
+    /// both act on the app's header. The server in between then consumed the header.
     pub fn refused_between(&self, full: &Response) -> bool {
         let (Some(page), Some(serving), Some((name, _))) =
             (self.own_page(full), self.server, self.handoff())
@@ -45,9 +45,10 @@ impl Analysis<'_> {
         self.direct_right() && file_seen(server, tag).map(|file| file.size) != size
     }
 
-    /// Whether another server responds to the client than the one that serves the file directly.
+    /// Whether the server that responds to the client differs from the server that serves the file
+    /// directly.
     ///
-    /// nginx and Caddy always set their own Server header; Apache and lighttpd pass the app's on.
+    /// nginx and Caddy always set their own Server header; Apache and lighttpd pass on the app's.
     pub fn another_front(&self) -> bool {
         let Some(full) = self.evidence.full.response() else { return false };
         if !self.direct_right() {
@@ -74,8 +75,8 @@ pub(crate) fn swallower<'a>(analysis: &Analysis<'a>) -> Option<(ProbeId, &'a Res
     None
 }
 
-/// Whether a hand-off to the direct location falls through although clients get the file there:
-/// then another proxy acts on it.
+/// Whether a hand-off to the direct location falls through although clients get the file there.
+/// Then another proxy acts on the hand-off.
 pub(crate) fn swallowed(analysis: &Analysis<'_>) -> bool {
     let Some(response) = analysis.probe(ProbeId::DirectUri) else { return false };
     response.header("x-sendfile-fixture").is_some() && analysis.direct_right()

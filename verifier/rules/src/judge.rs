@@ -61,7 +61,7 @@ fn rank(finding: &Finding) -> (Severity, Confidence, u8) {
     (finding.severity, finding.confidence, finding.basis.rank(finding.confidence))
 }
 
-/// Inserts each finding before the first one of equal rank that it precedes.
+/// Inserts each finding before the first finding of equal rank over which it has precedence.
 fn in_precedence(sorted: Vec<Finding>) -> Vec<Finding> {
     let mut ordered: Vec<Finding> = Vec::new();
     for finding in sorted {
@@ -73,8 +73,8 @@ fn in_precedence(sorted: Vec<Finding>) -> Vec<Finding> {
     ordered
 }
 
-/// Drops guesses: a certain finding leaves no room for others, and a finding that names only the
-/// culprit is useless next to a cause.
+/// Removes guesses: if a finding is certain, all others; and findings that name only the culprit,
+/// if another one names a cause.
 fn without_guesses(mut found: Vec<Finding>) -> Vec<Finding> {
     let certain = |finding: &Finding| {
         finding.severity == Severity::Broken && finding.confidence == Confidence::Sure
@@ -127,7 +127,7 @@ fn verdict(
     }
 }
 
-/// Why a layer is unknown, unless a warning explains its state.
+/// Why a layer is unknown, unless a warning explains it.
 fn unknown_layer<'a>(warnings: &[Finding], layers: &'a Layers) -> Option<&'a str> {
     for (layer, culprit) in [
         (&layers.storage, Culprit::Storage),
@@ -165,7 +165,8 @@ fn without_finding(analysis: &Analysis<'_>, unknown: Option<&str>) -> Verdict {
     Verdict::Inconclusive(reason)
 }
 
-/// The requests and files not used yet that would distinguish between several explanations.
+/// The requests and files that were not used yet and would distinguish between several
+/// explanations.
 fn deciding(analysis: &Analysis<'_>, findings: &[Finding]) -> Option<String> {
     let open = |finding: &&Finding| {
         finding.severity == Severity::Broken && finding.confidence != Confidence::Sure

@@ -30,7 +30,7 @@ impl Layers {
                 served(analysis, response, right)
             }),
             full: match &evidence.full.outcome {
-                // A client that receives no response has no download, whatever the reason.
+                // If the client receives no response, the download fails, whatever the reason.
                 Outcome::Failed(failure) => {
                     Layer { result: LayerResult::Fail, seen: failure.chain.clone() }
                 }

@@ -92,7 +92,7 @@ pub(crate) static PERMISSION_DENIED: Rule = Rule {
         let because = format!("{}, after the hand-off", analysis.client_gets());
         match analysis.own_page(full)? {
             Server::Nginx => Some(Match::likely(because)),
-            // It returns the same for a directory that is not allowed.
+            // lighttpd returns the same page for a directory that is not allowed.
             Server::Lighttpd => Some(Match::possible(because)),
             _ => None,
         }
@@ -126,7 +126,7 @@ pub(crate) static STORAGE_NOT_MOUNTED: Rule = Rule {
         Some(if analysis.storage_checked() {
             Match::likely(because).also("The storage has the file")
         } else {
-            // The file may not exist anywhere.
+            // The file may be missing from the storage, too.
             Match::possible(because)
         })
     },
@@ -237,7 +237,7 @@ pub(crate) static KEEPS_OLD_FILE: Rule = Rule {
     matches: |analysis| {
         let direct = wrong_file(analysis)?;
         let line = DummyLine::read(&direct.body.head)?;
-        // That dummy is requested only when something is wrong, so it is in no cache.
+        // The other dummy is requested only when something is wrong, so no cache contains it.
         let other_is_current = analysis.returns_dummy(ProbeId::NoExtension);
         let older = matches!(body_class(analysis.evidence, direct), BodyClass::Older(_));
         if !older || !other_is_current {
@@ -274,7 +274,7 @@ pub(crate) static OTHER_BYTES: Rule = Rule {
     precedence: Precedence::Usual,
     matches: |analysis| {
         let direct = wrong_file(analysis)?;
-        // If the rest of the body timed out, nothing is known about its content.
+        // If the rest of the body timed out, its content is unknown.
         if timed_out(direct) {
             return None;
         }
@@ -457,7 +457,7 @@ fn timed_out(response: &Response) -> bool {
     response.body.end == End::TimedOut
 }
 
-/// The direct location's response, if the proxy serves a file there that is not the right one.
+/// The direct location's response, if the proxy serves a wrong file there.
 fn wrong_file<'a>(analysis: &Analysis<'a>) -> Option<&'a Response> {
     let direct = cannot_read(analysis)?;
     if direct.status == 200 { Some(direct) } else { None }
@@ -491,7 +491,8 @@ fn names_host(analysis: &Analysis<'_>) -> bool {
     false
 }
 
-/// Whether the segment after a scheme is a host name: it has letters, and a port or two dots.
+/// Whether the segment after a scheme is a host name: it contains letters, and either a port or two
+/// dots.
 fn is_host_name(segment: &str) -> bool {
     let (name, port) = match segment.split_once(':') {
         Some((name, port)) => (name, Some(port)),
@@ -505,7 +506,7 @@ fn is_unread(fact: &Fact) -> bool {
     matches!(fact.kind, FactKind::Unread | FactKind::LogUnread)
 }
 
-/// The file is returned at a URL that must not serve it.
+/// A match if the file is returned at a URL that must not serve it.
 fn open_to_anybody(analysis: &Analysis<'_>, id: ProbeId) -> Option<Match> {
     let url = &analysis.evidence.probed(id)?.request.url;
     if !analysis.returns_dummy(id) {
@@ -514,7 +515,7 @@ fn open_to_anybody(analysis: &Analysis<'_>, id: ProbeId) -> Option<Match> {
     Some(Match::sure(format!("Anyone can download the file at {url}")).shown_by(id))
 }
 
-/// Describes the file from which the response was made, by its ETag.
+/// Describes the file that the proxy opened for a response, by the response's ETag.
 fn file_behind(analysis: &Analysis<'_>, direct: &Response) -> Option<String> {
     let file = file_seen(analysis.server?, direct.header("etag")?)?;
     let right = analysis.evidence.dummy.as_ref().is_some_and(|dummy| dummy.size == file.size);

@@ -7,20 +7,21 @@ use crate::body_class::{alike, is_app_page};
 /// How far the client's request got, and how this is known.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Reached {
-    /// The app responded to it.
+    /// The app responded to the client's request.
     App(&'static str),
-    /// The app responded to it, and received another request for the hand-off's own URI.
+    /// The app responded to the client's request, and received another request for the hand-off's
+    /// own URI.
     AppTwice(&'static str),
-    /// The app received a request, but for something else than the download.
+    /// The app received a request for something other than the download.
     Misrouted(&'static str),
-    /// It did not reach the app.
+    /// The request did not reach the app.
     NotReached(&'static str),
-    /// Unknown.
+    /// It is unknown how far the request got.
     Unknown,
 }
 
 impl Reached {
-    /// Determines it from the evidence.
+    /// Determines from the evidence how far the request got.
     pub fn of(evidence: &Evidence) -> Self {
         if let Some(reached) = by_request_log(evidence) {
             return reached;
@@ -36,7 +37,8 @@ impl Reached {
 }
 
 fn by_request_log(evidence: &Evidence) -> Option<Reached> {
-    // The app layer's own request has a nonce, so the requests in this list came through the site.
+    // The request of the app layer has a nonce of its own, so the requests in this list came
+    // through the site.
     let log = evidence.request_log.as_ref()?;
     let intended = evidence.intent.value.as_deref().map(decoded_path);
     let (mut viewed, mut other_page, mut target) = (false, false, false);
@@ -45,8 +47,8 @@ fn by_request_log(evidence: &Evidence) -> Option<Reached> {
             "view" => viewed = true,
             "fall-through" => {
                 other_page = true;
-                // Fallbacks request other paths from the app too; only the hand-off's own URI is
-                // conclusive.
+                // Fallbacks may make the proxy request other paths from the app; only a request for
+                // the hand-off's own URI is conclusive.
                 target |= Some(decoded_path(&request.target)) == intended;
             }
             _ => {}
@@ -102,8 +104,8 @@ fn by_content(evidence: &Evidence, full: &Response) -> Option<Reached> {
     None
 }
 
-/// The app rejects anonymous clients with a page that none of its other paths returns, and the
-/// client received that page.
+/// The app rejects anonymous clients with a page that it returns for no other path, and the client
+/// received that page.
 fn by_refusal(evidence: &Evidence, full: &Response) -> Option<Reached> {
     let anonymous = evidence.probe(ProbeId::AppAnonymous)?;
     let kept = evidence.app.response()?.header("content-disposition");
@@ -116,8 +118,8 @@ fn by_refusal(evidence: &Evidence, full: &Response) -> Option<Reached> {
     None
 }
 
-/// nginx keeps the app's Content-Disposition on every response after a hand-off, error pages
-/// included (measured with 1.22.1): without it there was no hand-off.
+/// nginx keeps the app's Content-Disposition on every response after a hand-off, including error
+/// pages (measured with 1.22.1). If the header is missing, there was no hand-off.
 fn by_kept_header(evidence: &Evidence, full: &Response) -> Option<Reached> {
     let sent = evidence.app.response()?.header("content-disposition")?;
     if let Some(kept) = full.header("content-disposition") {
@@ -148,7 +150,8 @@ fn by_kept_header(evidence: &Evidence, full: &Response) -> Option<Reached> {
     }
 }
 
-/// The component that responds at a sibling URL also responds at the download's URL.
+/// Draws a conclusion from a sibling URL: the component that responds there also responds at the
+/// download's URL.
 fn by_neighbours(evidence: &Evidence, full: &Response) -> Option<Reached> {
     let neighbour = evidence.probe(ProbeId::Neighbour)?;
     let app_neighbour = evidence.probe(ProbeId::AppNeighbour)?;
@@ -184,8 +187,8 @@ fn by_neighbours(evidence: &Evidence, full: &Response) -> Option<Reached> {
     None
 }
 
-/// Whether Apache and lighttpd also return this page for a hand-off of a file that they cannot
-/// send, and the app's hand-off names another file than the storage's.
+/// Whether Apache or lighttpd also returns this page if it cannot send the handed-off file, and the
+/// app's hand-off names another file than the storage's.
 fn is_refused_file(evidence: &Evidence, full: &Response) -> bool {
     let refused = matches!(full.status, 403 | 404)
         && matches!(Server::by_error_page(full), Some(Server::Apache | Server::Lighttpd));

@@ -12,21 +12,21 @@ use crate::{analysis::Analysis, config_evidence::ConfigEvidence};
 pub struct Rule {
     /// `<culprit>.<cause>`.
     pub id: &'static str,
-    /// The culprit if it matches.
+    /// The culprit of a finding of this rule.
     pub culprit: Culprit,
-    /// The severity if the file arrives; if it does not, it is always [`Severity::Broken`].
+    /// The severity if the file arrives; otherwise it is always [`Severity::Broken`].
     pub severity: Severity,
-    /// The check that fails if it matches; none if the four layers show it.
+    /// The check that fails if this rule matches; none if the four layers show the problem.
     pub check: Option<Check>,
     /// The problem, in one line.
     pub summary: &'static str,
-    /// The explanation and how it is known, for `explain`.
+    /// What the rule means and how it was detected, for `explain`.
     pub meaning: &'static str,
     /// The remedy.
     pub remedy: Remedy,
-    /// The facts from a configuration or a log that confirm or exclude it.
+    /// The facts from a configuration or a log that confirm or exclude this rule.
     pub config: Option<ConfigEvidence>,
-    /// Which findings it replaces or precedes.
+    /// Which findings of other rules a finding of this rule replaces or precedes.
     pub precedence: Precedence,
     /// Whether the measurements show it.
     pub matches: fn(&Analysis<'_>) -> Option<Match>,
@@ -35,18 +35,20 @@ pub struct Rule {
 /// Which findings of other rules a finding replaces or precedes.
 #[derive(Clone, Copy)]
 pub enum Precedence {
-    /// None: among findings of equal severity, confidence and basis, it is sorted by culprit and id.
+    /// No precedence: among findings of equal severity, confidence and basis, findings are sorted
+    /// by culprit and id.
     Usual,
-    /// It precedes the findings of these rules, if severity, confidence and basis are equal.
+    /// The finding precedes those of these rules, if severity, confidence and basis are equal.
     Before(&'static [&'static Rule]),
-    /// It explains what these rules match by, so it replaces their findings.
+    /// The finding explains the condition by which these rules match, so it replaces their
+    /// findings.
     Replaces(&'static [&'static Rule]),
-    /// It names only the culprit, so any finding that names a cause replaces it.
+    /// The finding names only the culprit, so any finding that names a cause replaces it.
     Last,
 }
 
 impl Rule {
-    /// Whether its finding precedes that of another rule, all else being equal.
+    /// Whether a finding of this rule precedes one of another rule, all else being equal.
     pub(crate) fn precedes(&self, other: &Self) -> bool {
         match self.precedence {
             Precedence::Before(rules) => rules.iter().any(|rule| rule.id == other.id),
@@ -54,7 +56,7 @@ impl Rule {
         }
     }
 
-    /// Whether its finding replaces that of another rule.
+    /// Whether a finding of this rule replaces one of another rule.
     pub(crate) fn replaces(&self, other: &Self) -> bool {
         match self.precedence {
             Precedence::Replaces(rules) => rules.iter().any(|rule| rule.id == other.id),
@@ -67,7 +69,7 @@ impl Rule {
 pub struct Remedy {
     /// For any server.
     pub any: &'static str,
-    /// For these servers.
+    /// The remedies in the terms of these servers.
     pub servers: &'static [(Server, &'static str)],
 }
 
@@ -77,15 +79,15 @@ impl Remedy {
         Self { any, servers: &[] }
     }
 
-    /// The remedy in the terms of a server, if there is one of its own.
+    /// The remedy in the terms of a server, if it has its own remedy.
     pub fn of(&self, server: Server) -> Option<&'static str> {
         let (_, remedy) = self.servers.iter().find(|(own, _)| *own == server)?;
         Some(remedy)
     }
 }
 
-/// The culprit: the layer in which a single change fixes the problem. In the order in which equally
-/// good explanations are listed: a component alone before the connection of two.
+/// The culprit: the layer in which a single change fixes the problem. Equally good explanations are
+/// listed in this order: a single component comes before the connection of two.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Culprit {
     /// The app does not return the intended response.
@@ -96,14 +98,14 @@ pub enum Culprit {
     Proxy,
     /// The request does not reach the app, or its response does not reach the serving proxy.
     Frontend,
-    /// App and proxy are each right, but do not fit together.
+    /// The app and the proxy are each right, but do not fit together.
     Handoff,
 }
 
 /// The effect on downloads.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Severity {
-    /// No file, or a wrong one.
+    /// The client receives no file, or a wrong one.
     Broken,
     /// Clients without permission can download the file.
     Exposed,
@@ -136,8 +138,8 @@ pub enum Basis {
 }
 
 impl Basis {
-    /// The order among findings of equal confidence: among certain ones, a measurement comes before
-    /// a fact that was only read; among guesses, a fact that was read comes first.
+    /// The rank among findings of equal confidence. Among certain findings, a measurement comes
+    /// before a fact that was only read; among guesses, a fact that was read comes first.
     pub(crate) fn rank(self, confidence: Confidence) -> u8 {
         match (self, confidence) {
             (Self::Both, _) => 0,
@@ -152,11 +154,11 @@ impl Basis {
 pub struct Match {
     pub(crate) confidence: Confidence,
     pub(crate) because: Vec<String>,
-    /// The request that shows it, if that is not the one to the culprit's layer.
+    /// The request that shows the problem, if it is not the request to the culprit's layer.
     pub(crate) shown_by: Option<ProbeId>,
     /// What the confidence is based on.
     pub(crate) basis: Basis,
-    /// The change that fixes it, if a configuration shows it.
+    /// The change that fixes the problem, if a configuration shows it.
     pub(crate) fix: Option<String>,
 }
 
@@ -187,8 +189,8 @@ impl Match {
         Self { confidence, because, shown_by: None, basis: Basis::Measured, fix: None }
     }
 
-    /// Adds what a configuration or a log says, which gives it at least this confidence, and the
-    /// change that fixes it.
+    /// Adds the lines of a configuration or a log, which raise the confidence to at least this one,
+    /// and the change that fixes the problem.
     pub(crate) fn told(self, sure: Confidence, lines: Vec<String>, fix: Option<String>) -> Self {
         let basis = if sure < self.confidence { Basis::Told } else { Basis::Both };
         let because = self.because.into_iter().chain(lines).collect();

@@ -1,4 +1,4 @@
-//! Rules whose culprit is the storage: the file cannot be read there by any client, or is not the
+//! Rules whose culprit is the storage: no client can read the file there, or the file is not the
 //! expected one.
 
 use sendfile_evidence::{
@@ -88,7 +88,7 @@ pub(crate) static BUCKET_MISSING: Rule = Rule {
                 return Some(Match::sure(because));
             }
         }
-        // The wrong name may have been given to this program only.
+        // Perhaps only this program was given the wrong name.
         Some(Match::likely(because))
     },
 };
@@ -380,7 +380,7 @@ fn culprit<'a>(analysis: &Analysis<'a>) -> Option<&'a Failure> {
     if analysis.storage_is_culprit() { Some(failure) } else { None }
 }
 
-/// The same, if the failure is of this kind.
+/// The storage's failure, if the storage is the culprit and the failure is of this kind.
 fn culprit_by<'a>(analysis: &Analysis<'a>, kind: FailureKind) -> Option<&'a Failure> {
     let failure = culprit(analysis)?;
     if failure.kind == kind { Some(failure) } else { None }
@@ -422,8 +422,8 @@ fn as_response(body: &Body) -> Response {
     Response { status: 200, headers: Vec::new(), body: body.clone() }
 }
 
-/// The store rejects this program's key. This is a problem of the check alone, unless the store
-/// rejects the proxy and the client for the same reason.
+/// A match if the store rejects this program's key and also, for the same reason, the proxy and the
+/// client. Otherwise only the check has the problem.
 fn refused_alike(analysis: &Analysis<'_>, kind: FailureKind) -> Option<Match> {
     let failure = analysis.evidence.storage.outcome.failure()?;
     let direct = analysis.direct_wrong()?;
@@ -434,8 +434,8 @@ fn refused_alike(analysis: &Analysis<'_>, kind: FailureKind) -> Option<Match> {
     }
     let client_alike = match store_error(&full.body) {
         Some(code) => means(&code, kind),
-        // A proxy may replace the error with its own page. A private bucket denies access to a
-        // location that does not sign in any case.
+        // A proxy may replace the error with its own page. In any case, a private bucket denies
+        // access to a location that does not sign its requests.
         None => kind != FailureKind::Denied,
     };
     if !client_alike {

@@ -14,8 +14,9 @@ use crate::{
     reached::Reached,
 };
 
-/// After the hand-off, the proxy responds that the file does not exist, denies access, or sends the
-/// response configured for that case; not the app, which was requested only once.
+/// After the hand-off, the proxy itself responds that the file does not exist, denies access, or
+/// sends the response configured for that case. The response is not the app's, because the app was
+/// requested only once.
 pub(crate) fn inside(analysis: &Analysis<'_>) -> Option<String> {
     let full = analysis.failed_after_app()?;
     analysis.handoff()?;
@@ -26,8 +27,8 @@ pub(crate) fn inside(analysis: &Analysis<'_>) -> Option<String> {
     if masked || error && once { Some(analysis.client_gets()) } else { None }
 }
 
-/// The same, or a store responds that the file does not exist, or that the link does not cover the
-/// request.
+/// The symptom of `inside`, or a store responds that the file does not exist, or that the link does
+/// not cover the request.
 fn inside_or_at_store(analysis: &Analysis<'_>) -> Option<String> {
     if let Some(inside) = inside(analysis) {
         return Some(inside);
@@ -35,12 +36,13 @@ fn inside_or_at_store(analysis: &Analysis<'_>) -> Option<String> {
     if has(analysis, &[FactKind::TargetAsksStore]) { refused_by_store(analysis, &[]) } else { None }
 }
 
-/// The hand-off results in a missing file, but the direct location returns it.
+/// The symptom of `inside`, although the direct location returns the file.
 pub(crate) fn inside_unlike_direct(analysis: &Analysis<'_>) -> Option<String> {
     if analysis.direct_right() { inside(analysis) } else { None }
 }
 
-/// The same, or another file is returned, and one exists at the path that is opened.
+/// The symptom of `inside_or_at_store`, or another file is returned and a file exists at the path
+/// that the hand-off opens.
 pub(crate) fn misled(analysis: &Analysis<'_>) -> Option<String> {
     inside_or_at_store(analysis).or_else(|| another_file(analysis))
 }
@@ -65,7 +67,8 @@ fn opens_file(fact: &Fact) -> bool {
     }
 }
 
-/// An error from neither the proxy nor the app, while requests to the app are routed correctly.
+/// The client receives an error from neither the proxy nor the app, although requests to the app
+/// are routed correctly.
 pub(crate) fn kept_error(analysis: &Analysis<'_>) -> Option<String> {
     let full = analysis.failed_before_app()?;
     let misrouted = [FactKind::PathRewritten, FactKind::AppElsewhere, FactKind::Guarded];
@@ -80,7 +83,7 @@ pub(crate) fn kept_error(analysis: &Analysis<'_>) -> Option<String> {
     Some(analysis.client_gets())
 }
 
-/// Something other than the file is returned, and it is not a gateway error.
+/// The client receives something other than the file, and not a gateway error.
 pub(crate) fn astray(analysis: &Analysis<'_>) -> Option<String> {
     let full = analysis.failed_after_app()?;
     analysis.handoff()?;
@@ -106,8 +109,8 @@ pub(crate) fn own_500(analysis: &Analysis<'_>) -> Option<String> {
     Some(format!("{} itself returns 500", server.name()))
 }
 
-/// The direct location was not requested, and the proxy denies access after the hand-off. Or the
-/// log says that the file cannot be read, whatever an error_page makes of that.
+/// The proxy denies access after the hand-off, and the direct location was not requested; or the
+/// log says that the file cannot be read, even if an error_page masks the error.
 pub(crate) fn shut_out(analysis: &Analysis<'_>) -> Option<String> {
     let full = analysis.unread()?;
     if analysis.evidence.local.iter().any(|fact| logged_closed(analysis, fact)) {
@@ -141,7 +144,7 @@ pub(crate) fn bad_gateway(analysis: &Analysis<'_>) -> Option<String> {
     if is_gateway_error(full) && own { Some(analysis.client_gets()) } else { None }
 }
 
-/// The same, or the direct location receives no response from the store either.
+/// The symptom of `bad_gateway`, or the direct location receives no response from the store either.
 pub(crate) fn no_store(analysis: &Analysis<'_>) -> Option<String> {
     if let Some(error) = bad_gateway(analysis) {
         return Some(error);
@@ -150,7 +153,8 @@ pub(crate) fn no_store(analysis: &Analysis<'_>) -> Option<String> {
     Some(format!("The direct location returns {}", analysis.describe(direct)))
 }
 
-/// A gateway error of the proxy, or a response that comes from neither the app nor the proxy.
+/// The symptom of `bad_gateway`, or the client receives a response from neither the app nor the
+/// proxy.
 pub(crate) fn asked_elsewhere(analysis: &Analysis<'_>) -> Option<String> {
     if let Some(error) = bad_gateway(analysis) {
         return Some(error);
@@ -164,7 +168,8 @@ pub(crate) fn asked_elsewhere(analysis: &Analysis<'_>) -> Option<String> {
     None
 }
 
-/// An error from a store other than these, or a response like one.
+/// A store's error whose code is not among `not`, or another error that is not the proxy's own
+/// page.
 pub(crate) fn refused_by_store(analysis: &Analysis<'_>, not: &[&str]) -> Option<String> {
     let full = analysis.failed_after_app()?;
     let status = store_status(full).unwrap_or(full.status);
@@ -183,7 +188,7 @@ pub(crate) fn passed_on(analysis: &Analysis<'_>) -> Option<String> {
     if full.header(name).is_some() || empty { Some(analysis.client_gets()) } else { None }
 }
 
-/// A page from the app, or of unknown origin.
+/// The client receives a page from the app or of unknown origin.
 pub(crate) fn app_page(analysis: &Analysis<'_>) -> Option<String> {
     let full = analysis.unexplained_failure()?;
     let server_error = (500..600).contains(&full.status);
@@ -200,7 +205,7 @@ pub(crate) fn before_app(analysis: &Analysis<'_>) -> Option<String> {
     if by_app || is_gateway_error(full) { None } else { Some(analysis.client_gets()) }
 }
 
-/// The download succeeds, by a hand-off.
+/// The download succeeds by a hand-off.
 pub(crate) fn comes_by_handoff(analysis: &Analysis<'_>) -> Option<String> {
     analysis.handoff()?;
     if !analysis.delivered || analysis.evidence.streamed() {
@@ -217,7 +222,7 @@ pub(crate) fn open_target(analysis: &Analysis<'_>) -> Option<String> {
     Some("Anyone can download the file at the hand-off's own URI".to_owned())
 }
 
-/// A gateway error of the proxy where the storage is a server.
+/// The direct location returns the proxy's own server error, and the storage is a server.
 pub(crate) fn store_fails<'a>(analysis: &Analysis<'a>) -> Option<&'a Response> {
     let direct = cannot_read(analysis)?;
     // Files that a fixture reads back may be on a disk, unless the app signs links to them.
@@ -239,8 +244,8 @@ fn signs_links(analysis: &Analysis<'_>) -> bool {
     analysis.app().is_some_and(|response| link_of(response).is_some())
 }
 
-/// The direct location's response, if it is wrong, the download fails, and storage and app are
-/// right.
+/// The direct location's response, if it is wrong, the download fails, and the storage and the app
+/// are right.
 pub(crate) fn cannot_read<'a>(analysis: &Analysis<'a>) -> Option<&'a Response> {
     let alone = !analysis.delivered
         && !analysis.storage_is_culprit()

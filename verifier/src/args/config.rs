@@ -1,4 +1,4 @@
-//! From the command line to a configuration with no option left open.
+//! Converts the command line to a configuration with no option left open.
 
 use sendfile_evidence::{Access, Check, Intent};
 use sendfile_probe::{
@@ -25,7 +25,8 @@ pub enum ArgsError {
         /// The reason.
         source: ConfigError,
     },
-    /// The targets cannot be used.
+    /// The configuration cannot be used: a URL is missing, the file of targets or a target in it is
+    /// invalid, or the storage is not supported.
     #[error(transparent)]
     Config(#[from] ConfigError),
 }
@@ -34,7 +35,7 @@ pub enum ArgsError {
 ///
 /// # Errors
 ///
-/// [`ArgsError`], where a value cannot be used.
+/// [`ArgsError`] if a value cannot be used.
 pub fn config_of(args: &Verify) -> Result<Config, ArgsError> {
     let choice = choice_of(args);
     let targets = match &args.config {
@@ -112,7 +113,7 @@ fn optional_url(text: Option<&str>) -> Result<Option<Url>, UrlError> {
     }
 }
 
-/// The storage. Its errors name it already, with the URL and without the secrets in it.
+/// The storage. Its errors already name the URL, without the secrets in it.
 fn storage(args: &Verify) -> Result<Option<StorageAt>, ConfigError> {
     let Some(url) = &args.storage else { return Ok(None) };
     let metadata =
@@ -143,7 +144,7 @@ fn expectations(args: &Verify) -> Result<Expectations, ArgsError> {
     })
 }
 
-/// Adds the option to the error of its value.
+/// Adds the name of the option to an error in the option's value.
 trait InOption<T> {
     fn in_option(self, option: &'static str) -> Result<T, ArgsError>;
 }

@@ -45,7 +45,8 @@ pub(super) fn resolve(text: &str) -> Result<Resolve, &'static str> {
     Err("expected HOST:PORT:ADDRESS, e.g. example.org:443:127.0.0.1")
 }
 
-/// Parses `H1:P1:H2:P2` as curl does: an empty host or port means any, or the same.
+/// Parses `H1:P1:H2:P2` as curl does. An empty H1 or P1 matches any host or port; an empty H2 or P2
+/// leaves the host or port unchanged.
 pub(super) fn connect_to(text: &str) -> Result<ConnectTo, &'static str> {
     if let [host1, port1, host2, port2] = split_outside_brackets(text).as_slice()
         && let Ok(port1) = optional_port(port1)

@@ -115,7 +115,7 @@ impl DemoEnvironment {
         self.local.clone()
     }
 
-    /// The location of everything, to print.
+    /// Describes where everything is, to be printed.
     pub fn overview(&self) -> String {
         format!(
             "storage {}\nfixture {}\nsite    {}\n",
@@ -130,8 +130,8 @@ impl DemoEnvironment {
         self.other_proxies.clear();
         drop(self.proxy.take());
         if let Some(fixture) = self.fixture.take() {
-            // A fault may have replaced a dummy; then the fixture refuses to delete it, as it
-            // should.
+            // A fault may have replaced a dummy. The fixture then refuses to delete it, as
+            // intended.
             fixture.stop().await.ok();
         }
     }
@@ -192,7 +192,7 @@ impl DemoEnvironment {
                 self.rotate().await?;
                 Ok(())
             }
-            // The proxy was started with an empty directory.
+            // The proxy was already started with an empty directory.
             Act::HideStorage => Ok(()),
         };
         changed.at(&dummy)

@@ -1,4 +1,4 @@
-//! What can go wrong while the demo is set up.
+//! The errors that can occur while the demo is set up.
 
 use std::{io, path::Path};
 
@@ -19,7 +19,7 @@ pub enum DemoError {
     NotUp {
         /// The name of the proxy.
         name: &'static str,
-        /// Its output, or the cause.
+        /// The output of the proxy, or the cause.
         output: String,
     },
     /// A file or directory of the environment could not be prepared.
@@ -50,7 +50,7 @@ pub enum DemoError {
     OtherProxy {
         /// The id of the fault.
         id: String,
-        /// Its proxy.
+        /// The proxy that the fault belongs to.
         proxy: Server,
     },
     /// The file of a fault is invalid.

@@ -1,7 +1,7 @@
-//! Faults: named changes, each of which breaks a working set-up, and the finding that each must produce.
+//! Faults: named changes that each break a working set-up, with the finding that each must produce.
 //!
-//! Each is a file `tests/faults/RULE/ID.toml`. The build script lists them, so adding a fault is
-//! adding a file.
+//! Each fault is a file `tests/faults/RULE/ID.toml`. The build script lists these files, so a new
+//! file is a new fault.
 
 use sendfile_evidence::Server;
 use sendfile_probe::config::Depth;
@@ -22,10 +22,10 @@ pub const FAULTS: &[(&str, &str)] = include!(concat!(env!("OUT_DIR"), "/faults.r
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Fault {
-    /// The stem of its file's name.
+    /// The id, which is the stem of the file's name.
     #[serde(skip)]
     pub id: &'static str,
-    /// What happened, in one line.
+    /// The story of the fault, in one line.
     pub story: String,
     /// The proxy that serves the file, named as in `--proxy`.
     #[serde(deserialize_with = "server")]
@@ -37,8 +37,8 @@ pub struct Fault {
     /// Where the edit takes effect.
     #[serde(default)]
     pub edited: Edited,
-    /// Why the diagnosis does not name the edited line. Without this key it must, where the
-    /// configuration can be read, and its remedy must name the change.
+    /// Why the diagnosis does not name the edited line. Without this key, wherever the
+    /// configuration can be read, the diagnosis must name the line and its remedy the change.
     pub line: Option<NoLine>,
     /// Why the remedy does not name the change, although the evidence names the line.
     pub remedy: Option<String>,
@@ -60,14 +60,14 @@ pub struct Fault {
     /// with an empty value is removed.
     #[serde(default)]
     pub target: toml::Table,
-    /// Whether `--thorough` is needed to find it.
+    /// Whether the fault is found only with `--thorough`.
     #[serde(default)]
     pub thorough: bool,
-    /// The rule of the first finding; empty for a set-up that is unusual but works. The rules after
-    /// it may come first instead where the configuration can be read.
+    /// The rule of the first finding; empty for a set-up that is unusual but works. If the
+    /// configuration can be read, the rules after it in this list may come first instead.
     pub expected: Vec<String>,
-    /// The rule of the first finding where the configuration and the log can be read, if it is a
-    /// different one.
+    /// The rule of the first finding if the configuration and the log can be read, where this
+    /// differs.
     pub told: Option<String>,
     /// The rule of a warning that must be given, whatever else is found.
     pub warned: Option<String>,
@@ -77,7 +77,7 @@ pub struct Fault {
 }
 
 impl Fault {
-    /// The depth of the check that finds it.
+    /// The depth of the check that finds the fault.
     pub fn depth(&self) -> Depth {
         if self.thorough { Depth::Thorough } else { Depth::AsNeeded }
     }

@@ -44,7 +44,7 @@ pub(super) struct InstalledProxy {
     log: PathBuf,
 }
 
-/// What a proxy is set up with.
+/// The settings of a proxy.
 pub(super) struct ProxySetup<'a> {
     /// The address of its upstream.
     pub(super) upstream: Address,
@@ -276,7 +276,7 @@ fn spawn(program: &InstalledProgram, run: &Path) -> Result<Child, DemoError> {
 }
 
 impl InstalledProxy {
-    /// Its address, as the upstream of the proxy in front of it.
+    /// The address of this proxy, as the upstream of the proxy in front of it.
     pub(super) fn address(&self) -> Address {
         Address::Tcp(([127, 0, 0, 1], self.port).into())
     }
@@ -286,7 +286,7 @@ impl InstalledProxy {
         (self.server, self.config.clone())
     }
 
-    /// The path of its error log.
+    /// The path of the proxy's error log.
     pub(super) fn log(&self) -> PathBuf {
         self.log.clone()
     }
@@ -324,7 +324,8 @@ impl InstalledProxy {
 }
 
 impl Drop for InstalledProxy {
-    /// Sends SIGTERM, because the workers only stop with it then; kills the process if it does not stop.
+    /// Sends SIGTERM, because only then the workers stop too. Kills the process if it does not
+    /// stop.
     fn drop(&mut self) {
         if let Ok(pid) = i32::try_from(self.child.id())
             && let Some(pid) = Pid::from_raw(pid)

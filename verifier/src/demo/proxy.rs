@@ -36,9 +36,9 @@ pub(super) enum HandoffPrefix {
 
 /// How to run a proxy.
 pub(super) enum Program {
-    /// It runs in this process.
+    /// The proxy runs in this process.
     BuiltIn,
-    /// It is a program of this machine.
+    /// The proxy is a program that is installed on this machine.
     Installed(InstalledProgram),
 }
 
@@ -47,11 +47,11 @@ pub(super) struct InstalledProgram {
     /// The name in messages.
     pub(super) name: &'static str,
     pub(super) server: Server,
-    /// Its path on Debian, and its name elsewhere.
+    /// The path of the program on Debian, and its name elsewhere.
     pub(super) commands: &'static [&'static str],
-    /// Its arguments, given the directory of its files.
+    /// The arguments, given the directory of the proxy's files.
     pub(super) arguments: fn(&str) -> Vec<String>,
-    /// Its error log, in the directory of its files.
+    /// The error log, in the directory of the proxy's files.
     pub(super) log: &'static str,
     /// The path of the site around the snippet, in the repository; faults refer to it.
     pub(super) site_file: &'static str,

@@ -72,7 +72,8 @@ pub(super) struct StubServer {
 
 impl StubServer {
     /// Starts a server if there are responses. They read files from `storage`, and may contain
-    /// placeholders for it and the store; without the address of a store, this server is the store.
+    /// placeholders for the storage directory and the store. Without the address of a store, this
+    /// server is the store.
     pub(super) async fn start(
         responses: &[StubResponse],
         storage: &Path,
@@ -99,7 +100,7 @@ impl Drop for StubServer {
     }
 }
 
-/// What the connections share.
+/// The data that the connections share.
 struct Stub {
     /// The responses, with the remaining number of times.
     responses: Mutex<Vec<StubResponse>>,

@@ -1,4 +1,4 @@
-//! Examines targets and judges the evidence, which several commands do.
+//! Examines targets and judges the evidence, for all commands that do so.
 
 use std::time::SystemTime;
 
@@ -7,7 +7,7 @@ use sendfile_rules::Choice;
 
 use crate::report::Report;
 
-/// The report on the targets that could be examined, and the errors of the others.
+/// The report on the targets that could be examined, and the errors for the others.
 pub(super) async fn examine(
     config: &Config,
     prober: &Prober,

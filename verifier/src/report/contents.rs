@@ -17,9 +17,9 @@ pub struct Report {
 
 /// A judged target.
 pub struct Judged {
-    /// Its evidence.
+    /// The evidence about the target.
     pub evidence: Evidence,
-    /// Its diagnosis.
+    /// The diagnosis of the target.
     pub diagnosis: Diagnosis,
 }
 
@@ -45,8 +45,8 @@ impl Report {
         Self { tool, started, choice: choice.clone(), targets }
     }
 
-    /// The exit status: 0 if healthy, 1 if broken, degraded or exposed, 3 if inconclusive or nothing
-    /// was checked. The same in every format.
+    /// The exit status, which is the same in every format: 0 if healthy, 1 if broken, degraded or
+    /// exposed, 3 if inconclusive or nothing was checked.
     pub fn status(&self) -> u8 {
         let mut any_inconclusive = self.targets.is_empty();
         for target in &self.targets {

@@ -67,7 +67,7 @@ pub(super) fn write(out: &mut impl io::Write, report: &Report) -> io::Result<()>
 ///
 /// Fails if the text is not a report of this version.
 pub fn read(text: &[u8]) -> Result<Saved, ReadError> {
-    /// Only the version, to tell another version from invalid input.
+    /// The version alone, by which a report of another version is distinguished from invalid input.
     #[derive(Deserialize)]
     struct Versioned {
         version: u32,
@@ -96,7 +96,7 @@ struct JsonReport {
     targets: Vec<JsonTarget>,
 }
 
-/// The diagnosis of a target, which is not read, and its evidence.
+/// The diagnosis of a target, which is ignored when a report is read, and the target's evidence.
 #[derive(Serialize, Deserialize)]
 struct JsonTarget {
     name: String,
@@ -143,7 +143,7 @@ struct JsonLayers {
     direct: JsonLayer<Response>,
 }
 
-/// The result of a layer, which is not read, and its probe.
+/// The result of a layer, which is ignored when a report is read, and the layer's probe.
 #[derive(Serialize, Deserialize)]
 #[serde(bound(serialize = "Probe<T>: Serialize", deserialize = "Probe<T>: Deserialize<'de>"))]
 struct JsonLayer<T> {

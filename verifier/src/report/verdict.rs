@@ -1,4 +1,4 @@
-//! The first line on a target, which the reports for people have in common.
+//! The first line about a target, which the text format and the short format share.
 
 use std::io::{self, Write};
 

@@ -9,7 +9,7 @@ pub struct Width(usize);
 impl Width {
     /// The narrowest layout of a report.
     const MIN: usize = 40;
-    /// Longer lines of prose are hard to read.
+    /// The widest layout of a report: longer lines of prose are hard to read.
     const MAX: usize = 120;
 
     /// The width for an output with this number of columns: at least 40, at most 120.
@@ -17,8 +17,8 @@ impl Width {
         Self(columns.clamp(Self::MIN, Self::MAX))
     }
 
-    /// Breaks lines at spaces. The first line begins after `used` columns, the others after `indent`
-    /// spaces. Paths, URLs, flags with their value, and text in backticks are not broken.
+    /// Breaks lines at spaces. The first line begins after `used` columns, the others after
+    /// `indent` spaces. Paths, URLs, flags with their value, and text in backticks are not broken.
     pub(crate) fn wrapped(self, text: &str, used: usize, indent: usize) -> String {
         let mut lines = String::new();
         let mut column = used;
@@ -94,7 +94,7 @@ fn is_value(word: &str) -> bool {
     word.contains(|c: char| c.is_uppercase() || c == ':' || c == '/')
 }
 
-/// The directive or command in a piece that is nothing else, without its backticks.
+/// The directive or command in a piece that contains nothing else, without its backticks.
 fn edit(piece: &str) -> Option<&str> {
     let piece = piece.strip_suffix('.').unwrap_or(piece);
     let edit = piece.strip_prefix('`')?.strip_suffix('`')?;

@@ -1,4 +1,4 @@
-//! What can be wrong with the values of a snippet.
+//! The errors in the values of a snippet.
 
 use thiserror::Error;
 

@@ -74,7 +74,7 @@ struct LinkPrefix<'a> {
     /// The value of the Host header: without the scheme's default port.
     host: String,
     name: &'a str,
-    /// Bucket and prefix with a leading and without a trailing slash, or empty.
+    /// The bucket and the prefix, with a leading slash and without a trailing one, or empty.
     path: &'a str,
 }
 
@@ -140,7 +140,7 @@ fn split_scheme(url: &str) -> Option<(Scheme, &str)> {
     }
 }
 
-/// Splits a host from the port after it; the colons of an IPv6 address precede a bracket.
+/// Splits a host from the port after it; the colons of an IPv6 address are in brackets.
 fn split_port(authority: &str) -> (&str, Option<&str>) {
     match authority.rsplit_once(':') {
         Some((name, port)) if !port.contains(']') => (name, Some(port)),
@@ -217,7 +217,7 @@ mod tests {
         }
     }
 
-    /// A directive that hardens one snippet belongs in the other too.
+    /// A directive that hardens one of the snippets must also be in the other.
     #[test]
     fn both_files_for_nginx_differ_only_in_the_link() {
         let plain = shipped(Server::Nginx, Remote::Signed);

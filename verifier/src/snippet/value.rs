@@ -3,7 +3,7 @@
 
 use super::error::ValueError;
 
-/// A text of a shipped file, and its replacement.
+/// A text of a shipped file, and the text that replaces it.
 pub(super) type Replacement = (String, String);
 
 /// The address of the fixture.

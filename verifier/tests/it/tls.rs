@@ -16,7 +16,7 @@ use tempfile::TempDir;
 
 use crate::skipped;
 
-/// The path on Debian.
+/// The path of nginx on Debian.
 const NGINX: &str = "/usr/sbin/nginx";
 
 const DAY: u64 = 24 * 60 * 60;

@@ -10,13 +10,13 @@ use crate::server::Server;
 /// The state of a file when the server opened it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct FileSeen {
-    /// When it was last modified.
+    /// When the file was last modified.
     pub modified: SystemTime,
-    /// Its size in bytes.
+    /// The size in bytes.
     pub size: u64,
 }
 
-/// The end of the year 9999: later dates do not fit four digits.
+/// The end of the year 9999, because later dates do not fit four digits.
 const LATEST: Duration = Duration::from_secs(253_402_300_799);
 
 /// The number of digits of the time in Caddy 2.6's ETag, until 2038.

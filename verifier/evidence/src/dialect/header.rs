@@ -13,11 +13,11 @@ pub enum ValueKind {
 
 /// A hand-off header that some server acts on.
 pub struct Header {
-    /// Its name in the usual spelling.
+    /// The name in the usual spelling.
     pub name: &'static str,
-    /// What its value refers to.
+    /// What the value refers to.
     pub names: ValueKind,
-    /// The servers that act on it.
+    /// The servers that act on the header.
     pub servers: &'static str,
 }
 
@@ -62,8 +62,8 @@ pub fn spelling(name: &str) -> &str {
     }
 }
 
-/// The known header for which a name is surely a typo: the same letters with other punctuation, or
-/// an edit distance of at most two.
+/// The known header of which a name is surely a misspelling: the letters are the same and the
+/// punctuation differs, or the edit distance is at most two.
 pub fn header_meant(name: &str) -> Option<&'static Header> {
     let wanted = letters(name);
     if header_named(name).is_some() || wanted.len() < 6 {

@@ -22,7 +22,8 @@ pub fn store_status(response: &Response) -> Option<u16> {
     statuses.rsplit([',', ':', ' ']).next()?.parse().ok()
 }
 
-/// The same, except for 502 and 504: no store responded then, and the status is the proxy's own.
+/// The status that the store returned, unless it is 502 or 504: then no store responded, and the
+/// status is the proxy's own.
 pub fn store_refusal(response: &Response) -> Option<u16> {
     match store_status(response)? {
         502 | 504 => None,
@@ -30,8 +31,8 @@ pub fn store_refusal(response: &Response) -> Option<u16> {
     }
 }
 
-/// Whether the proxy did not contact a store because the app's link does not point to one that it
-/// allows: the shipped snippet reports this in place of a status.
+/// Whether the proxy did not contact a store, because the app's link points to none that the proxy
+/// allows. The shipped snippet reports this in place of a status.
 pub fn link_not_allowed(response: &Response) -> bool {
     response.header(STATUS) == Some("not-allowed")
 }

@@ -15,15 +15,15 @@ pub enum ValueFault {
     FilesystemPath,
     /// A relative name where an absolute one is expected.
     Relative,
-    /// It lacks percent-encoding, or one layer of it.
+    /// The value lacks percent-encoding, or one layer of it.
     NotEncoded,
-    /// It is encoded for a server that does not decode.
+    /// The value is encoded, although the server does not decode.
     WronglyEncoded,
-    /// It is encoded by rules other than those of a path in UTF-8.
+    /// The value is encoded by rules other than those for a path in UTF-8.
     EncodedOtherwise,
     /// Part of the name is missing.
     Truncated,
-    /// It refers to something else.
+    /// The value refers to something else.
     Other,
 }
 
@@ -63,7 +63,8 @@ fn same_meaning(
     same_path && parameters(got_query) == parameters(intended_query)
 }
 
-/// Whether the server decodes a value; if it is unknown, servers decode URIs and no paths.
+/// Whether the server decodes a value. If the server is unknown, it is assumed to decode URIs but
+/// not paths.
 fn decodes(names: Option<ValueKind>, reader: Option<Server>) -> bool {
     match reader {
         Some(server) => server.decodes(),
@@ -141,7 +142,8 @@ fn fault(
     ValueFault::Other
 }
 
-/// Whether a value consists of a prefix and the file's path on disk, and the intended one does not.
+/// Whether a value consists of a prefix and the file's path on disk, while the intended one does
+/// not.
 fn ends_with_path(got: &str, intended: &str, path: &str) -> bool {
     path.starts_with('/') && decoded(got).ends_with(path) && !intended.ends_with(path)
 }
@@ -172,8 +174,8 @@ fn without_entities(text: &str) -> String {
     decoded
 }
 
-/// Whether the last name has lost its beginning, as `basename` without a locale removes it, or all
-/// its non-ASCII characters.
+/// Whether the last name lacks its beginning, as `basename` without a locale removes it, or all its
+/// non-ASCII characters.
 fn lacks_letters(got: &str, path: &str) -> bool {
     let Some((directory, name)) = got.rsplit_once('/') else { return false };
     let Some((intended_directory, whole)) = path.rsplit_once('/') else { return false };
@@ -188,7 +190,7 @@ fn is_ascii_of(name: &str, whole: &str) -> bool {
     whole.chars().filter(char::is_ascii).eq(name.chars())
 }
 
-/// Without a declared intention, only what the file's own path proves is reported.
+/// The fault of a value without a declared intention: only what the file's own path proves.
 fn undeclared(
     got: &str,
     names: Option<ValueKind>,
@@ -264,7 +266,8 @@ fn is_on_disk(got: &str, stored_at: &str) -> bool {
         && last_name(&got) == last_name(stored_at)
 }
 
-/// The number of equal segments at the beginning of two paths; that before the first slash counts.
+/// The number of equal segments at the beginning of two paths, including the segment before the
+/// first slash.
 fn shared_segments(path: &str, other: &str) -> usize {
     let mut count = 0;
     for (segment, other_segment) in path.split('/').zip(other.split('/')) {

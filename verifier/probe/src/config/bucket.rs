@@ -1,7 +1,7 @@
 //! A bucket as the operator writes it: `s3://`, `az://` or `gs://`, with options from the file, the
-//! command line, and the environment variables of each store's own tools.
+//! command line, and the environment variables of the store's own tools.
 //!
-//! `sendfile_stores` knows the options; this module words its errors for the operator.
+//! `sendfile_stores` knows the options; this module writes the errors for the operator.
 
 use sendfile_stores::{
     Access, BucketAt, MetadataService, Scheme, SettingsError, StoreSettings, UnknownOption,

@@ -1,4 +1,4 @@
-//! What can be wrong with a configuration.
+//! The errors in a configuration.
 
 use std::path::PathBuf;
 
@@ -68,7 +68,7 @@ pub enum ConfigError {
     Rule {
         /// The id, after the flag or command that it was given to.
         rule: String,
-        /// The rules that may be meant, or nothing.
+        /// Suggested rules, or an empty text.
         suggestion: String,
     },
 }

@@ -8,7 +8,7 @@ use std::{fmt, net::IpAddr, path::PathBuf, time::Duration};
 pub struct Network {
     /// Addresses that replace name resolution, like curl's `--resolve`.
     pub resolve: Vec<Resolve>,
-    /// Hosts to connect to instead, like curl's `--connect-to`.
+    /// Hosts and ports to connect to in place of those in the URL, like curl's `--connect-to`.
     pub connect_to: Vec<ConnectTo>,
     /// Which certificates are trusted.
     pub trust: Trust,
@@ -51,7 +51,8 @@ pub struct Resolve {
     pub address: IpAddr,
 }
 
-/// One `HOST1:PORT1:HOST2:PORT2`; an empty part means any, or unchanged.
+/// One `HOST1:PORT1:HOST2:PORT2`. An empty part before the second colon matches any value; one
+/// after it leaves the value unchanged.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ConnectTo {
     /// The host and port, as in the URL.
@@ -121,13 +122,14 @@ pub enum Trust {
 /// Limits on time and size.
 #[derive(Clone, Debug)]
 pub struct Limits {
-    /// Maximum time to wait for a response, and for each pause within one.
+    /// Maximum time to wait for a response, and for each pause while it is received.
     pub timeout: Duration,
     /// Maximum size of a body; if unset, derived from the file's size.
     pub max_bytes: Option<u64>,
 }
 
-/// A body slower than this many bytes per second is abandoned once the time limit has passed.
+/// The minimum speed in bytes per second: once the time limit has passed, a slower body is
+/// abandoned.
 const SLOWEST: u64 = 100 * 1024;
 
 /// Maximum number of bytes to read if the file's size is unknown.

@@ -12,9 +12,9 @@ use crate::url::Url;
 /// One download to check.
 #[derive(Clone, Debug)]
 pub struct Target {
-    /// Its name.
+    /// The name of the target.
     pub name: String,
-    /// The URLs of its layers.
+    /// The URLs of the layers.
     pub layers: LayerUrls,
     /// What the client and the proxy send, and the expected responses.
     pub expectations: Expectations,
@@ -23,9 +23,9 @@ pub struct Target {
 /// The URLs of a target's layers.
 #[derive(Clone, Debug)]
 pub enum LayerUrls {
-    /// From the fixture's contract, except for the site and the storage.
+    /// The URLs come from the fixture's contract, except for those of the site and the storage.
     Fixture(FixtureUrls),
-    /// From the operator, for any app.
+    /// The operator gives all URLs, for any app.
     Given(GivenUrls),
 }
 
@@ -36,7 +36,7 @@ pub struct FixtureUrls {
     pub fixture: FixtureAt,
     /// The public site.
     pub site: Url,
-    /// The root of the storage; without it the fixture reads the files back.
+    /// The root of the storage; if absent, the fixture reads the files back.
     pub storage: Option<StorageAt>,
 }
 
@@ -99,7 +99,7 @@ pub struct Expectations {
 pub struct LocalFiles {
     /// The configurations of the proxies.
     pub configs: Vec<(Server, PathBuf)>,
-    /// Their error logs.
+    /// The error logs of the proxies.
     pub logs: Vec<PathBuf>,
 }
 

@@ -8,11 +8,11 @@ use http::{HeaderName, HeaderValue};
 use super::{error::ConfigError, target::FixtureAt};
 use crate::url::{Url, UrlError};
 
-/// URLs, in their order.
+/// URLs, in the given order.
 ///
 /// # Errors
 ///
-/// [`UrlError`] for the first that is invalid.
+/// [`UrlError`] for the first URL that is invalid.
 pub fn urls(list: &[String]) -> Result<Vec<Url>, UrlError> {
     list.iter().map(|text| text.parse()).collect()
 }
@@ -56,7 +56,7 @@ pub fn headers(lines: &[String]) -> Result<Vec<(HeaderName, HeaderValue)>, Confi
 fn header(line: &str) -> Result<(HeaderName, HeaderValue), ConfigError> {
     let Some((name, value)) = line.split_once(':') else {
         return Err(ConfigError::Header {
-            // Any part of it may be a password.
+            // Any part of the line may be a password.
             line: "…".to_owned(),
             problem: "no colon".to_owned(),
         });

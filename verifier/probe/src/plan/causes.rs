@@ -1,5 +1,5 @@
-//! Plans what narrows down the possible causes, if the download fails: which server responds, other
-//! clients, the app under other conditions. Pure.
+//! Plans the requests that narrow down the possible causes if the download fails: which server
+//! responds, how other clients fare, and what the app returns under other conditions. Pure.
 
 use http::{HeaderName, HeaderValue, Method, header};
 use sendfile_evidence::{Evidence, Outcome, ProbeId, Server, dialect};
@@ -13,7 +13,8 @@ use super::{
 };
 use crate::url::{Url, UrlError};
 
-/// What narrows down the possible causes, and how the app behaves without its usual headers.
+/// The requests that narrow down the possible causes, and those that show how the app behaves
+/// without its usual headers.
 pub(super) fn causes(progress: &Progress<'_>) -> Vec<ExtraRequest> {
     let Progress { plan, evidence, .. } = *progress;
     let failed = !evidence.delivered();
@@ -34,7 +35,8 @@ pub(super) fn causes(progress: &Progress<'_>) -> Vec<ExtraRequest> {
     requests
 }
 
-/// If the storage lacks the file, or the app sends no hand-off, no further probe is needed.
+/// Whether further probes are useful. They are not if the storage cannot be read, unless the direct
+/// location returns the dummy.
 fn undecided(evidence: &Evidence) -> bool {
     // There is a response but no reference copy: no further probe would help.
     if let Some(full) = evidence.full.response()
@@ -51,7 +53,8 @@ fn undecided(evidence: &Evidence) -> bool {
     direct_serves || !storage_failed
 }
 
-/// Which server responds for the download, for its neighbours, and for any path: app or proxy.
+/// The requests that show which server responds for the download, for its siblings, and for any
+/// path: the app or the proxy.
 fn responding_server(plan: &Plan, evidence: &Evidence) -> Vec<ExtraRequest> {
     let full = &plan.full.url;
     let neighbour = neighbour(full.path(), &plan.nonce);
@@ -89,13 +92,14 @@ fn by_client_to_app(plan: &Plan, id: ProbeId, url: Result<Url, UrlError>) -> Opt
     Some(ExtraRequest::new(id, request))
 }
 
-/// The same request through the app's Unix socket, if it has one.
+/// The request, sent through the app's Unix socket if the app has one.
 fn to_app(plan: &Plan, request: ProbeRequest) -> ProbeRequest {
     ProbeRequest { unix_socket: plan.expectations.unix_socket.clone(), ..request }
 }
 
-/// A URI next to the hand-off's without a file extension, if a rule for extensions may match the
-/// latter: the response is not nginx's own page, and the fixture has no file for this probe.
+/// A sibling of the hand-off's URI without a file extension, if a rule for extensions may match the
+/// hand-off's URI: the response is not nginx's own page, and the fixture has no file for this
+/// probe.
 fn bare_target(plan: &Plan, evidence: &Evidence) -> Option<Url> {
     let full = evidence.full.response()?;
     if Server::of(full) != Some(Server::Nginx) || Server::by_error_page(full).is_some() {
@@ -153,7 +157,7 @@ fn other_clients(plan: &Plan) -> Vec<ExtraRequest> {
     requests
 }
 
-/// The download, requested from whichever server handles an unknown host name.
+/// The download under an unknown host name, requested from whichever server handles it.
 fn under_another_name(plan: &Plan) -> Option<ProbeRequest> {
     let host = HeaderValue::from_str(&format!("{}.invalid", plan.nonce)).ok()?;
     let mut request = plan.full.clone();
@@ -162,8 +166,8 @@ fn under_another_name(plan: &Plan) -> Option<ProbeRequest> {
     Some(request)
 }
 
-/// The app without the headers that the proxy should send, if the download fails or the app may
-/// have sent the file itself.
+/// The request to the app without the headers that the proxy should send, if the download fails or
+/// the app may have sent the file itself.
 fn app_bare(plan: &Plan, evidence: &Evidence) -> Option<ExtraRequest> {
     if plan.expectations.app_headers.is_empty() {
         return None;
@@ -177,8 +181,8 @@ fn app_bare(plan: &Plan, evidence: &Evidence) -> Option<ExtraRequest> {
     Some(ExtraRequest::new(ProbeId::AppBare, request))
 }
 
-/// The app with the request headers that enable its hand-off, if it does not send one by default:
-/// Rack, Symfony and similar frameworks send it only if the proxy requests it.
+/// The request to the app with the headers that enable its hand-off, if it sends none by default:
+/// Rack, Symfony and similar frameworks send a hand-off only if the proxy requests it.
 fn app_engaged(plan: &Plan, evidence: &Evidence) -> Option<ExtraRequest> {
     let app = evidence.app.response()?;
     if app.status != 200 {

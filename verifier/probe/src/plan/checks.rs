@@ -15,11 +15,11 @@ use super::{
     request::{BEGINNING, ExtraRequest, ProbeRequest},
 };
 
-/// The requests of a check, or why it cannot be made.
+/// The requests of a check, or the reason why it cannot be made.
 type CheckRequests = Result<Vec<ExtraRequest>, String>;
 
-/// Removes the requests that no check needs, if the download is correct: a failed one needs them
-/// all.
+/// Removes the requests that no selected check needs, if the download is correct. To explain a
+/// failed download, all of them are needed.
 pub(super) fn remove_unselected(progress: &Progress<'_>, requests: &mut Vec<ExtraRequest>) {
     if progress.evidence.delivered() {
         requests.retain(|request| match check_of(request.id) {
@@ -65,7 +65,7 @@ fn plan_check(progress: &Progress<'_>, check: Check, requests: &mut Vec<ExtraReq
     Made::By(ids)
 }
 
-/// The requests of a check, which may be `planned` already.
+/// The requests of a check, some of which may be in `planned` already.
 fn requests_of(progress: &Progress<'_>, check: Check, planned: &[ExtraRequest]) -> CheckRequests {
     match check {
         Check::Exposure => exposure(progress, planned),
@@ -115,10 +115,10 @@ const NO_REFERENCE: &str = "no reference copy";
 /// Why a check is not made by default.
 const ONLY_THOROUGH: &str = "only with --thorough";
 
-/// A file up to this size is downloaded completely once more.
+/// A file up to this size is downloaded completely a second time.
 const SMALL: u64 = 4 << 20;
 
-/// The download, if it is correct: the layers explain an incorrect one.
+/// The download, if it is correct; the layers already explain an incorrect one.
 fn correct_download<'a>(progress: &Progress<'a>) -> Result<&'a Response, String> {
     let evidence = progress.evidence;
     if let Some(full) = evidence.full.response()
@@ -197,14 +197,14 @@ fn spoofing(progress: &Progress<'_>, planned: &[ExtraRequest]) -> CheckRequests 
     if requests.is_empty() { Err(String::new()) } else { Ok(requests) }
 }
 
-/// A cache in front stores what clients request, not requests with a unique query; a compressed
-/// copy is returned only to clients that accept it.
+/// The requests without the unique query, because a cache in front stores what clients request; and
+/// one that accepts compression, because only such clients get a compressed copy.
 fn freshness(progress: &Progress<'_>) -> CheckRequests {
     if !progress.evidence.has_reference() {
         return Err(NO_REFERENCE.to_owned());
     }
     let mut requests = vec![gzip(progress)?];
-    // A real app's URL is requested as given: that is what clients request.
+    // A real app's URL is requested unchanged, as clients request it.
     if progress.plan.fixture.is_some() {
         let full = progress.plan.full.clone();
         let url = full.url.with_target(full.url.path()).map_err(|error| error.to_string())?;
@@ -214,7 +214,7 @@ fn freshness(progress: &Progress<'_>) -> CheckRequests {
     Ok(requests)
 }
 
-/// For checks that the layers decide, if the app was requested.
+/// The result for checks that the layers decide, if the app was requested.
 fn by_app(progress: &Progress<'_>) -> CheckRequests {
     correct_download(progress)?;
     if let LayerPlan::Skip(reason) = progress.plan.app {
@@ -277,7 +277,7 @@ fn ranges(progress: &Progress<'_>) -> CheckRequests {
     Ok(requests)
 }
 
-/// The ranges at the end of a file of this size, and one beyond it.
+/// The requests for ranges at the end of a file of this size, and for one beyond the end.
 fn end_ranges(progress: &Progress<'_>, size: u64) -> CheckRequests {
     let length = (size / 4).min(1024);
     let first = size - length;
@@ -355,8 +355,8 @@ fn conditional(
 /// A date before any file was modified.
 const LONG_AGO: &str = "Thu, 01 Jan 1970 00:00:01 GMT";
 
-/// The empty dummy, if it is not the download. Its size differs: nginx and Caddy give files of the
-/// same second and size the same ETag.
+/// The request for the empty dummy, if the download is another file. The sizes must differ: nginx
+/// and Caddy give files with the same second and size the same ETag.
 fn another_file(progress: &Progress<'_>, full: &Response) -> Option<FixtureProbe> {
     let etag = HeaderValue::from_str(full.header("etag")?).ok()?;
     let mut empty = progress.check_probe(ProbeId::Empty)?;
@@ -390,7 +390,8 @@ fn gzip(progress: &Progress<'_>) -> Result<ExtraRequest, String> {
     }
 }
 
-/// Not subject to the limit on the other checks' requests: one request for each name.
+/// The requests for files with odd names, one for each name. The limit on the other checks'
+/// requests does not apply.
 fn names(progress: &Progress<'_>) -> CheckRequests {
     correct_download(progress)?;
     let mut requests = Vec::new();

@@ -1,5 +1,5 @@
 //! The contract of a fixture: its description of itself, as far as the verifier needs it. Knows the
-//! format only, not what is requested because of it.
+//! format only, not which requests follow from it.
 
 use sendfile_evidence::ProbeId;
 use serde::{Deserialize, Deserializer};
@@ -12,25 +12,26 @@ pub struct Contract {
     pub version: u32,
     /// The running instance.
     pub instance: String,
-    /// The base path of its URLs.
+    /// The base path of the fixture's URLs.
     pub base: String,
-    /// Its dialect.
+    /// The dialect of the hand-off.
     pub handoff: ContractHandoff,
-    /// The dummies that it placed.
+    /// The dummies that the fixture placed.
     pub dummies: Vec<ContractDummy>,
-    /// Its probes.
+    /// The probes that the fixture offers.
     pub probes: Vec<ContractProbe>,
 }
 
 /// A view with a different value, which tests one setting in isolation.
 #[derive(Debug, Deserialize)]
 pub struct ContractProbe {
-    /// Which probe it is; `None` if this version of the verifier does not know it.
+    /// The id of the probe; `None` if this version of the verifier does not know it.
     #[serde(deserialize_with = "probe_id")]
     pub id: Option<ProbeId>,
-    /// Its path at the fixture, including the base path.
+    /// The path at the fixture, including the base path.
     pub path: String,
-    /// The SHA-256 of what a client gets if the proxy is configured correctly, if that is a dummy.
+    /// The SHA-256 of the dummy that a client gets if the proxy is configured correctly; `None` if
+    /// the client should get no dummy.
     pub sha256: Option<String>,
 }
 
@@ -44,11 +45,11 @@ pub struct ContractHandoff {
 /// A dummy that was placed.
 #[derive(Debug, Deserialize)]
 pub struct ContractDummy {
-    /// Which one it is.
+    /// The id of the dummy.
     pub id: DummyId,
-    /// Its name below the dummies' directory.
+    /// The file name below the dummies' directory.
     pub name: String,
-    /// Its key below the storage's root.
+    /// The key below the storage's root.
     pub key: String,
     /// Size in bytes.
     pub size: u64,
@@ -75,7 +76,7 @@ pub struct ContractDummy {
 pub enum DummyId {
     /// The download.
     Main,
-    /// The decoy where `root` instead of `alias` would lead.
+    /// The decoy, which is where `root` instead of `alias` would lead.
     #[serde(rename = "root-twin")]
     RootDecoy,
     /// Any other.

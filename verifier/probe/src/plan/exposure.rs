@@ -63,7 +63,7 @@ pub(super) fn exposure(progress: &Progress<'_>) -> Vec<ExtraRequest> {
 fn anonymous(progress: &Progress<'_>) -> Vec<ExtraRequest> {
     let Progress { plan, evidence, .. } = *progress;
     let mut requests = Vec::new();
-    // Without headers of its own, the client is already anonymous.
+    // If the client sends no headers of its own, it is anonymous already.
     if plan.expectations.full_headers.is_empty() {
         return requests;
     }
@@ -92,7 +92,7 @@ fn anonymous_app_headers(plan: &Plan) -> Vec<(HeaderName, HeaderValue)> {
     headers
 }
 
-/// The target in other spellings.
+/// The requests for the target in other spellings.
 fn spelled(plan: &Plan, target: &Url) -> Vec<ExtraRequest> {
     let mut requests = Vec::new();
     for spelling in Spelling::all() {
@@ -104,7 +104,7 @@ fn spelled(plan: &Plan, target: &Url) -> Vec<ExtraRequest> {
     requests
 }
 
-/// A path that some servers treat as equal to this one, and others do not.
+/// A path that some servers consider equal to this one and others do not.
 fn respelled(spelling: Spelling, path: &str) -> Option<String> {
     let inner = path.strip_prefix('/')?;
     let first = inner.chars().next()?;
@@ -133,7 +133,7 @@ fn in_other_case(path: &str) -> Option<String> {
     if other == prefix { None } else { Some(format!("/{other}/{rest}")) }
 }
 
-/// The target on whichever server handles an unknown host name.
+/// The target, requested from whichever server handles an unknown host name.
 fn target_at_other_host(plan: &Plan, target: &Url) -> Option<ExtraRequest> {
     let host = HeaderValue::from_str(&format!("{}.invalid", plan.nonce)).ok()?;
     let mut request = plan.client_request(target.clone());
@@ -210,7 +210,8 @@ fn storage_public(plan: &Plan) -> Option<ExtraRequest> {
     Some(ExtraRequest::new(ProbeId::StoragePublic, ProbeRequest::get(url)))
 }
 
-/// The storage directory: without the key of the dummy, or the directory of the operator's file.
+/// The storage directory: the dummy's path without its key, or the directory of the operator's
+/// file.
 fn storage_root<'a>(plan: &Plan, path: &'a str) -> Option<&'a str> {
     let key = plan.dummy.as_ref().and_then(|dummy| dummy.key.as_deref());
     if let Some(key) = key {
@@ -250,14 +251,14 @@ fn spoofed(plan: &Plan) -> Option<ExtraRequest> {
     Some(ExtraRequest::new(ProbeId::Spoofed, request))
 }
 
-/// The same client at the app.
+/// The request to the app by a client that chooses the hand-off itself.
 fn app_spoofed(plan: &Plan) -> Option<ExtraRequest> {
     let mut request = plan.app.request()?.clone();
     choose_handoff(plan, &mut request);
     Some(ExtraRequest::new(ProbeId::AppSpoofed, request))
 }
 
-/// Replaces the headers that choose a hand-off, by values with a distinct mark.
+/// Sets the headers that choose a hand-off to values with a distinct mark.
 fn choose_handoff(plan: &Plan, request: &mut ProbeRequest) {
     let mark = format!("/sendfile-check-{}", plan.nonce);
     let values = ["X-Accel-Redirect".to_owned(), format!("/={mark}/"), mark.clone(), mark];

@@ -174,8 +174,8 @@ impl<'a> Described<'a> {
         offered
     }
 
-    /// The dummy's direct URL; with the query that a private bucket requires. That query is signed
-    /// as a whole, so no parameter may be added.
+    /// The dummy's direct URL. In a private bucket, it includes the required query, which is signed
+    /// as a whole, so that no parameter may be added.
     fn direct_url(&self, main: &ContractDummy) -> Result<Url, ContractError> {
         let direct = self.site_url(&format!("/direct/{}", encoded(&main.name)))?;
         if let Some(query) = &main.query

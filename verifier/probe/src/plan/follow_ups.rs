@@ -1,5 +1,5 @@
-//! Plans what narrows down the causes if a check failed: whether the download can be requested twice
-//! at all, and whether the app responds to HEAD. Pure.
+//! Plans the requests that narrow down the causes of a failed check: whether the download can be
+//! requested twice at all, and whether the app responds to HEAD. Pure.
 
 use http::Method;
 use sendfile_evidence::{End, Evidence, ProbeId, Response, Same};

@@ -40,11 +40,11 @@ pub struct Plan {
 /// How to read the storage.
 #[derive(Debug)]
 pub enum StoragePlan {
-    /// Do not read it, for this reason.
+    /// The storage is not read, for this reason.
     Skip(&'static str),
-    /// Read it at this location.
+    /// The storage is read at this location.
     Read(StorageAt),
-    /// The fixture reads it back.
+    /// The fixture reads the dummy back.
     Fixture {
         /// The fixture.
         fixture: FixtureAt,
@@ -56,18 +56,18 @@ pub enum StoragePlan {
 /// How to request a layer.
 #[derive(Debug)]
 pub enum LayerPlan {
-    /// Do not request it, for this reason.
+    /// The layer is not requested, for this reason.
     Skip(&'static str),
-    /// Send this request.
+    /// This request is sent to the layer.
     Request(ProbeRequest),
 }
 
 /// A probe that the fixture offers, requested through the site.
 #[derive(Clone, Debug)]
 pub struct FixtureProbe {
-    /// Which one.
+    /// The id of the probe.
     pub id: ProbeId,
-    /// The request.
+    /// The request for the probe.
     pub request: ProbeRequest,
     /// The SHA-256 of the expected content, if it is not the dummy's.
     pub expected: Option<Sha256>,

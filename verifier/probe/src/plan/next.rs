@@ -15,7 +15,8 @@ use super::{
     store::{as_app_for_head, failed_ranges},
 };
 
-/// The requests of the next round, which may be sent at the same time; none if all is known.
+/// The requests of the next round, which may be sent concurrently; none if no further request is
+/// needed.
 pub fn next(progress: &Progress<'_>) -> Vec<ExtraRequest> {
     match progress.rounds {
         0 => after_layers(progress).0,
@@ -41,7 +42,8 @@ fn after_layers(progress: &Progress<'_>) -> (Vec<ExtraRequest>, Vec<Checked>) {
     (requests, checked)
 }
 
-/// The download over HTTP/2, if the site uses TLS. Shows its certificate, too.
+/// The download over HTTP/2, if the site uses TLS. This request also reveals the site's
+/// certificate.
 fn over_http2(progress: &Progress<'_>) -> Option<ExtraRequest> {
     let full = &progress.plan.full;
     let selected = progress.selected(Check::Tls) || progress.selected(Check::Protocol);
@@ -128,7 +130,7 @@ mod tests {
         }
     }
 
-    /// Compares the probes that are requested after so many rounds.
+    /// Compares the probes that are requested after this many rounds.
     fn check(evidence: &Evidence, rounds: usize, expected: &[ProbeId]) {
         let all: Vec<Check> = Check::all().collect();
         let requests = next(&Progress {

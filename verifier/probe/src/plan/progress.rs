@@ -1,5 +1,5 @@
 //! What is known about a target between two rounds of requests. Pure data: the input of all
-//! functions that plan the next ones.
+//! functions that plan the next round.
 
 use std::ops::RangeInclusive;
 

@@ -1,5 +1,5 @@
-//! A request to be made: what is sent, where to, and how much of the response matters. Knows nothing
-//! about why it is made.
+//! A request to be made: what is sent, where to, and how much of the response matters. Knows
+//! nothing about why the request is made.
 
 use std::path::PathBuf;
 
@@ -23,13 +23,13 @@ pub struct ProbeRequest {
     pub wants: Wants,
 }
 
-/// How much of a response's body matters.
+/// Which part of a response's body matters.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Wants {
     /// The whole body.
     Body,
-    /// Nothing after the head if the response is a hand-off: by the intended header, if one was
-    /// declared, or any known one.
+    /// Nothing after the response header, if it contains a hand-off: the intended hand-off header
+    /// if one was declared, otherwise any known one.
     ///
     /// Real apps announce the file's length and send no body (measured with django-downloadview,
     /// django-sendfile2 and Flask), so waiting for that body would take until a timeout.
@@ -52,7 +52,7 @@ impl ProbeRequest {
 /// A request beyond the four layers.
 #[derive(Clone, Debug)]
 pub struct ExtraRequest {
-    /// The probe that it makes.
+    /// The id of the probe.
     pub id: ProbeId,
     /// What is sent, and where to.
     pub destination: Destination,
@@ -67,7 +67,7 @@ pub struct ExtraRequest {
 pub enum Destination {
     /// The request's own URL, over HTTP/1.1.
     Http1(ProbeRequest),
-    /// The request's own URL, over HTTP/2. The site's certificate is inspected, too.
+    /// The request's own URL, over HTTP/2. This destination also reveals the site's certificate.
     Http2(ProbeRequest),
     /// The file at the store itself, with these additional headers. The prober provides the rest of
     /// the request, because a link to an object has to be signed.
@@ -86,5 +86,5 @@ impl ExtraRequest {
     }
 }
 
-/// If only the beginning of a body matters, no more than this is read.
+/// Maximum number of bytes to read if only the beginning of a body matters.
 pub(super) const BEGINNING: u64 = 128 * 1024;

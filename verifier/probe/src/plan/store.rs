@@ -29,7 +29,7 @@ pub(super) fn as_app(progress: &Progress<'_>) -> Vec<ExtraRequest> {
     requests
 }
 
-/// The store, requested with the app's signature for HEAD.
+/// The request to the store with the app's signature for HEAD.
 pub(super) fn as_app_for_head(progress: &Progress<'_>) -> Vec<ExtraRequest> {
     let mut requests = Vec::new();
     let handoff = progress.handoffs.head.as_deref();
@@ -49,7 +49,8 @@ fn direct_with(plan: &Plan, evidence: &Evidence, query: &str) -> Option<ProbeReq
     if response.status != 200 || !evidence.is_dummy(&response.body) {
         return None;
     }
-    // A location that serves the file without a signature rejects a second proof, whoever made it.
+    // If the location serves the file without a signature, it rejects a second proof of access,
+    // whoever made it.
     let own = direct.url.query().unwrap_or_default();
     if own == query || !is_signed(own) {
         return None;

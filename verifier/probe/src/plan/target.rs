@@ -8,7 +8,7 @@ use sendfile_evidence::{
 use super::layers::Plan;
 use crate::url::{Url, as_target};
 
-/// The hand-off's URI on another origin, if the hand-off contains a URI at all.
+/// The hand-off's URI on another origin; `None` if the hand-off contains no URI.
 pub(super) fn target_at(plan: &Plan, evidence: &Evidence, origin: &Url) -> Option<Url> {
     let (name, value) = handoff(plan, evidence)?;
     let kind = dialect::header_named(name).map(|header| header.names);
@@ -20,7 +20,8 @@ pub(super) fn target_at(plan: &Plan, evidence: &Evidence, origin: &Url) -> Optio
     if declared_public(plan, &url) { None } else { Some(url) }
 }
 
-/// The header and the value of the hand-off: the intended one, or the one that the app sent.
+/// The header and the value of the intended hand-off or, if none was declared, of the one that the
+/// app sent.
 fn handoff<'a>(plan: &'a Plan, evidence: &'a Evidence) -> Option<(&'a str, &'a str)> {
     let intent = &plan.expectations.intent;
     if let (Some(name), Some(value)) = (&intent.header, &intent.value) {

@@ -11,17 +11,17 @@ use sha2::Digest;
 
 use sendfile_evidence::{Body, End, Gunzipped, HEAD_BYTES, Same, Sha256, secret::Redactor};
 
-/// How much of the beginning is kept for an exact comparison.
+/// How many bytes of the beginning are kept for an exact comparison.
 const KEPT: usize = 64 * 1024;
 
-/// How much of the end is kept for the same purpose.
+/// How many bytes of the end are kept for an exact comparison.
 const TAIL: usize = 1024;
 
 /// A decompressed body is processed only up to this size, as protection against decompression
 /// bombs.
 const GUNZIP_LIMIT: u64 = 16 << 20;
 
-/// Processes one body.
+/// Processes one body while it is received.
 pub(crate) struct Watch {
     hash: sha2::Sha256,
     size: u64,
@@ -34,7 +34,7 @@ pub(crate) struct Watch {
 #[derive(Clone, Default)]
 pub(crate) struct Trace {
     kept: Vec<u8>,
-    /// Its last bytes.
+    /// The last bytes of the body.
     tail: Vec<u8>,
     size: u64,
     marks: Vec<(u64, Sha256)>,

@@ -97,8 +97,8 @@ impl Control<'_> {
         Some(requests)
     }
 
-    /// Which of these headers arrived with the requests that had this nonce; `None` if there was no
-    /// such request.
+    /// Which of these headers arrived with the requests that had this nonce; `None` if no request
+    /// with this nonce arrived.
     pub(crate) async fn reached(
         &self,
         fixture: &FixtureAt,

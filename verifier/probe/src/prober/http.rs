@@ -31,19 +31,19 @@ use sendfile_evidence::{
     secret::Redactor,
 };
 
-/// hyper reads up to this much at once: with its default of 400 KiB, a large body takes a third
+/// Maximum size of one read by hyper. With its default of 400 KiB, a large body takes a third
 /// longer (measured).
 const READ_BUFFER: usize = 1 << 20;
 
-/// After a complete body, the server has this long to close the connection, or to send more than it
-/// announced.
+/// Maximum time after a complete body for the server to close the connection, or to send more than
+/// it announced.
 const CLOSE_WAIT: Duration = Duration::from_millis(100);
 
-/// An app that sends a hand-off may send a body, but need not; what arrives within this time is
-/// recorded.
+/// Maximum time to wait for the body of a hand-off, which an app may send but need not. Only what
+/// arrives within this time is recorded.
 const HANDED_OFF_WAIT: Duration = Duration::from_millis(100);
 
-/// Bytes after the announced end are counted up to this limit.
+/// Maximum number of bytes counted after the announced end.
 const BEYOND_LIMIT: u64 = 1 << 20;
 
 /// The HTTP client.
@@ -51,11 +51,12 @@ pub(crate) struct Client {
     pub(crate) connector: Arc<Connector>,
     pub(crate) limits: Limits,
     pub(crate) redactor: Redactor,
-    /// How many more requests may run at the same time.
+    /// How many more requests may run concurrently.
     pub(crate) permits: Semaphore,
 }
 
-/// The two parts of an observed response: what is reported, and what bodies are compared by.
+/// The two parts of an observed response: the evidence to report, and the trace by which bodies are
+/// compared.
 pub(super) type Observed = Result<(Response, Trace), Failure>;
 
 /// A connection that returns its stream when the exchange is complete.
@@ -224,7 +225,8 @@ pub(super) fn http_request(
     if let Ok(nonce) = HeaderValue::from_str(nonce) {
         headers.insert("x-sendfile-check", nonce);
     }
-    // A header given by the operator replaces ours; if given twice, it is sent twice.
+    // A header given by the operator replaces our own; if the operator gives it twice, it is sent
+    // twice.
     for (name, _) in &request.headers {
         headers.remove(name);
     }

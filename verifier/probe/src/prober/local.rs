@@ -94,14 +94,14 @@ fn read(
 struct OnDisk {
     bytes: usize,
     files: usize,
-    /// When the newest file of the configuration was changed.
+    /// When the newest file of the configuration was modified.
     newest: Option<SystemTime>,
     /// What was found at each path, so that each is examined only once.
     looks: RefCell<BTreeMap<String, Look>>,
 }
 
 impl OnDisk {
-    /// Starts another configuration, which has its own limits.
+    /// Starts another configuration, to which the limits apply anew.
     fn begin(&mut self) {
         (self.bytes, self.files, self.newest) = (0, 0, None);
     }

@@ -1,4 +1,5 @@
-//! Determines the expected content if there is no contract, and how much of each body equals it.
+//! Determines the expected content if there is no contract, and how much of each body equals that
+//! content.
 //!
 //! This module only compares; it sends no request.
 
@@ -34,9 +35,9 @@ pub(super) fn compare<'a>(dummy: &Dummy, bodies: impl Iterator<Item = (&'a mut B
     }
 }
 
-/// Without a contract, the storage provides the reference copy, and the direct location only if the
-/// storage was not read. Without either, a file can still be compared with itself, if it identifies
-/// its version.
+/// The expected content. Without a contract, the storage provides the reference copy; the direct
+/// location provides it only if the storage was not read. Without either, a file can still be
+/// compared with itself, if the response identifies its version.
 pub(super) fn expected(
     storage: &Probe<Body>,
     direct: &Probe<Response>,
@@ -71,7 +72,8 @@ fn dummy_of(body: &Body, source: Source) -> Dummy {
     }
 }
 
-/// A site that returns the same page for every path would be its own reference copy.
+/// Whether a response is a whole file. A site that returns the same page for every path would
+/// otherwise be its own reference copy.
 fn is_whole_file(response: &Response) -> bool {
     let is_page = response.media_type().as_deref() == Some("text/html");
     response.status == 200 && response.body.end == End::Whole && !is_page

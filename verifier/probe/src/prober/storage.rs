@@ -21,17 +21,18 @@ use sendfile_evidence::{
     dialect::decoded, secret::Redactor,
 };
 
-/// Stores reject signatures that are older or newer than this.
+/// Maximum difference between the clocks: a store rejects a signature that is older or newer by
+/// more than this.
 const SKEW: Duration = Duration::from_secs(15 * 60);
 
-/// Maximum number of characters repeated from a store's message.
+/// Maximum number of characters that are repeated from a store's message.
 const MESSAGE: usize = 200;
 
 /// Files are read in chunks of this size, in bytes.
 const CHUNK: usize = 256 * 1024;
 
 /// Accesses the disk on a separate thread: a mount whose server is unavailable may block for ever,
-/// and then that thread is abandoned. `None` if it takes longer than the limit.
+/// and then that thread is abandoned. `None` if the access takes longer than the limit.
 pub(crate) async fn on_a_thread<T: Send + 'static>(
     limit: Duration,
     access: impl FnOnce() -> T + Send + 'static,
@@ -187,8 +188,8 @@ fn failure(error: &object_store::Error) -> Failure {
     Failure { kind, chain: cause_chain(error) }
 }
 
-/// object_store reports a file without read permission as a generic error; the system's error is
-/// further down the chain.
+/// The kind of an error from object_store, which reports a file without read permission as a
+/// generic error. The system's error is further down the chain.
 fn source_kind(error: &dyn std::error::Error) -> FailureKind {
     let mut next = error.source();
     while let Some(error) = next {

@@ -62,7 +62,7 @@ impl Client {
         Reader { connector, limits, redactor, nonce }.read(at, cap).await
     }
 
-    /// The request for the file at the store itself, if the storage is one.
+    /// The request for the file at the store itself, if the storage is a store.
     pub(crate) async fn store_itself(
         &self,
         storage: &StoragePlan,
@@ -80,9 +80,9 @@ impl Client {
         }
     }
 
-    /// A link to an object, which a check may request in any way; `None` if it cannot be signed.
-    /// Without a private key, Google's links would be signed by a service that the operator did not
-    /// name.
+    /// A link to an object, which a check may request in any way; `None` if the link cannot be
+    /// signed. Without a private key, Google's links would be signed by a service that the operator
+    /// did not name.
     async fn link(&self, at: &BucketAt, nonce: String) -> Option<Url> {
         if at.scheme == Scheme::Google {
             return None;
@@ -120,7 +120,7 @@ struct Transport {
     nonce: String,
 }
 
-/// A failure that passes through `object_store`, which keeps it among the causes.
+/// A failure of our own that passes through `object_store`, which keeps it among the causes.
 #[derive(Clone, Debug, Error)]
 #[error("{}", failure.chain)]
 struct StoreFailure {
@@ -225,8 +225,8 @@ impl Reader<'_> {
         Failure { kind: FailureKind::TimedOut, chain: format!("no response within {limit}") }
     }
 
-    /// Our own failure among the causes, without the text that `object_store` adds; or its complete
-    /// text, without the secrets of URLs.
+    /// Our own failure, if it is among the causes, without the text that `object_store` adds;
+    /// otherwise the complete text, without the secrets of URLs.
     fn failure(&self, error: &object_store::Error) -> StoreFailure {
         let mut next: Option<&(dyn std::error::Error + 'static)> = Some(error);
         while let Some(error) = next {
@@ -271,7 +271,7 @@ impl Transport {
         let stream = self.connector.open(&url, None).await.map_err(transient)?;
         let (mut sender, connection) =
             http1::handshake(TokioIo::new(stream)).await.map_err(no_response)?;
-        // It ends when the sender and the body are dropped.
+        // The task ends when the sender and the body are dropped.
         tokio::spawn(connection);
         let request = self.as_http1(request, &url);
         let response = sender.send_request(request).await.map_err(no_response)?;

@@ -15,15 +15,15 @@ use crate::{
 pub(super) enum Rewrite<'a> {
     /// No rule applies.
     Unchanged,
-    /// Another path.
+    /// The request continues with another path.
     Path(String),
     /// The request is proxied to this URL.
     Proxy(String, &'a Directive),
-    /// A redirect.
+    /// The request is redirected to this URL.
     Redirect(String, &'a Directive),
     /// Apache responds itself with this status.
     Status(u16, &'a Directive),
-    /// It depends on something known only at run time.
+    /// The result depends on something known only at run time.
     Unknown(&'a Directive),
 }
 
@@ -189,18 +189,18 @@ impl Flags {
 /// The captures that a text may refer to.
 #[derive(Default)]
 struct Captures {
-    /// Those of the rule's pattern, `$1`.
+    /// The captures of the rule's pattern, `$1`.
     rule: Captured,
-    /// Those of the last condition with captures, `%1`.
+    /// The captures of the last condition that has any, `%1`.
     condition: Captured,
 }
 
 /// The result of one condition, or of all.
 enum Test {
-    /// It holds, with these captures.
+    /// The condition holds, with these captures.
     Holds(Captured),
     Fails,
-    /// It depends on something known only at run time.
+    /// The condition depends on something known only at run time.
     Unknown,
 }
 
@@ -308,7 +308,7 @@ fn variable(name: &str, subject: &Subject<'_>) -> Option<String> {
         "REQUEST_URI" => subject.path.to_owned(),
         "REQUEST_FILENAME" | "SCRIPT_FILENAME" => match subject.directory {
             Some(_) => subject.file.to_owned(),
-            // In per-server rules it is still the URL path.
+            // In rules of a server, this is still the URL path.
             None => subject.path.to_owned(),
         },
         "HTTP_HOST" => request.host(),

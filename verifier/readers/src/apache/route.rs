@@ -23,7 +23,7 @@ use crate::{
 pub(super) struct Route<'a> {
     /// What handles it in the end.
     pub(super) outcome: RouteOutcome,
-    /// The sections that apply to it.
+    /// The sections that apply to the request.
     pub(super) scope: Scope<'a>,
     /// A directive in a .htaccess file that is not allowed there.
     pub(super) forbidden: Option<Fact>,
@@ -32,7 +32,7 @@ pub(super) struct Route<'a> {
 /// What handles a request in the end.
 #[derive(Debug)]
 pub(super) enum RouteOutcome {
-    /// It is passed to an upstream.
+    /// The request is passed to an upstream.
     Proxied(Upstream),
     /// A file is opened.
     Opens(String, Option<SourceLine>),
@@ -44,13 +44,13 @@ pub(super) enum RouteOutcome {
     Unknown(String),
 }
 
-/// The path on disk that a URL is mapped to, and the directive that does it.
+/// The path on disk that a URL is mapped to, and the directive that maps it.
 struct MappedFile {
     path: String,
     by: Option<SourceLine>,
 }
 
-/// The servers of one request, and what is needed to evaluate their directives.
+/// The configuration of the server that handles one request, and what is needed to evaluate it.
 #[derive(Clone, Copy)]
 pub(super) struct Router<'a> {
     /// The directives of the main server.
@@ -84,8 +84,8 @@ impl<'a> Router<'a> {
             }
         }
         scope.locations = sections::locations(&scope.servers, &path, self.matcher);
-        // The rules of a section are evaluated after all rules that map to a file, but before the
-        // request is proxied.
+        // The rules of a section are evaluated after all rules that map a URL to a file, but before
+        // the request is proxied.
         let mut outcome = self.redirected_in_locations(&scope, &path);
         if outcome.is_none() && rewritten_file.is_none() {
             outcome = self.proxied(&scope, &path);
@@ -439,7 +439,7 @@ fn below<'p>(path: &'p str, prefix: &str) -> Option<&'p str> {
     None
 }
 
-/// A program responds, which may be the app.
+/// The outcome for a program that responds, which may be the app.
 fn runs_program(by: &Directive) -> RouteOutcome {
     RouteOutcome::Unknown(format!("{} runs a program, which cannot be evaluated", by.place()))
 }

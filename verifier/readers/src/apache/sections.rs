@@ -1,5 +1,5 @@
 //! Which sections apply to a request: the server, the virtual host, directories, .htaccess files
-//! and locations. It merges nothing and knows the meaning of `AllowOverride` only.
+//! and locations. It merges nothing, and of the directives it understands only `AllowOverride`.
 
 use sendfile_evidence::{
     fact::{Fact, FactKind},
@@ -92,8 +92,8 @@ fn is_for_location(section: &Directive, path: &str, matcher: &Matcher) -> bool {
     }
 }
 
-/// The sections for the parent directories of a path on disk and for its name, in the order in
-/// which Apache merges them: directories first, of these the shortest first.
+/// The sections for the parent directories of a path on disk and for its file name, in the order in
+/// which Apache merges them: directories first, the shortest first.
 pub(super) fn directories<'a>(
     servers: &[&'a [Directive]],
     path: &str,
@@ -128,8 +128,8 @@ fn is_for_file(section: &Directive, path: &str, matcher: &Matcher) -> bool {
     }
 }
 
-/// The position of a section among those that apply: the depth of a plain directory, then regular
-/// expressions, then names of files.
+/// The rank of a section among those that apply: plain directories by their depth, then regular
+/// expressions, then file names.
 fn merge_order(section: &Directive) -> usize {
     match section.name.as_str() {
         "directory" if section.arg(0) != "~" => tidy(section.arg(0)).matches('/').count(),
@@ -245,7 +245,7 @@ fn has_word(directive: &Directive, wanted: &str) -> bool {
     directive.args.iter().any(|word| word.eq_ignore_ascii_case(wanted))
 }
 
-/// A directive of mod_xsendfile that is not allowed in a .htaccess file.
+/// The fact that a .htaccess file contains a directive of mod_xsendfile that is not allowed there.
 fn not_allowed(
     servers: &[&[Directive]],
     directory: &str,

@@ -1,5 +1,5 @@
 //! mod_xsendfile 0.12: whether it is enabled for a request, and which directories it may send from.
-//! It knows nothing of how the request got to the app.
+//! It does not know how the request got to the app.
 //!
 //! The configuration of the proxied request decides what happens to the app's response: with
 //! ProxyPass the directory sections do not apply, with a RewriteRule in a directory they do.
@@ -25,7 +25,7 @@ pub(super) struct XSendFile<'a> {
 }
 
 impl XSendFile<'_> {
-    /// Whether it acts on the header.
+    /// The fact whether mod_xsendfile acts on the header.
     pub(super) fn state(&self) -> Fact {
         let host = self.host;
         if !self.tree.loads("xsendfile_module") {
@@ -47,7 +47,7 @@ impl XSendFile<'_> {
         Fact::at(FactKind::FeatureOff, at, "disables X-Sendfile").mended_by(suggestion)
     }
 
-    /// `XSendFile On` is set where it does not apply, or nowhere.
+    /// The fact that `XSendFile On` is set where it does not apply, or nowhere.
     fn not_enabled(&self) -> Fact {
         let host = self.host;
         let suggestion = format!("In the virtual host at {}, add `XSendFile On`", host.line());
@@ -92,7 +92,7 @@ impl XSendFile<'_> {
         facts
     }
 
-    /// A path that is outside the directories of `XSendFilePath`.
+    /// The fact that a path is outside the directories of `XSendFilePath`.
     fn not_allowed(&self, path: &str, allowed: &[&Directive], at: SourceLine) -> Fact {
         let directory = match path.rsplit_once('/') {
             Some((directory, _)) => directory,

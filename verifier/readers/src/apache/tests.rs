@@ -194,7 +194,7 @@ fn a_htaccess_is_read_where_apache_reads_it() {
         ("AuthConfig", FactKind::OverrideForbidden),
         ("FileInfo", FactKind::Fine),
         ("All", FactKind::Fine),
-        // It is not read at all.
+        // Apache does not read the file at all.
         ("None", FactKind::FeatureOff),
     ] {
         let host = format!(

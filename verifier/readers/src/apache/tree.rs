@@ -67,8 +67,8 @@ pub(super) struct Tree {
 }
 
 impl Tree {
-    /// Whether a module is loaded. Without any `LoadModule`, this is part of a configuration, and
-    /// all modules are assumed to be loaded.
+    /// Whether a module is loaded. Without any `LoadModule`, the text is only part of a
+    /// configuration, and all modules are assumed to be loaded.
     pub(super) fn loads(&self, module: &str) -> bool {
         self.modules.is_empty() || self.modules.iter().any(|loaded| loaded == module)
     }
@@ -78,16 +78,16 @@ impl Tree {
 struct Loader<'a> {
     files: Files<'a>,
     variables: HashMap<String, String>,
-    /// The ServerRoot, which relative paths start from.
+    /// The ServerRoot, to which paths are relative.
     root: String,
     modules: Vec<String>,
 }
 
 /// An open section.
 struct OpenSection {
-    /// Its first line.
+    /// The first line of the section.
     head: Directive,
-    /// The directives before it in the section around it.
+    /// The directives that precede the section in the section around it.
     before: Vec<Directive>,
     kind: SectionKind,
 }
@@ -177,9 +177,9 @@ impl Loader<'_> {
         if holds != negated { SectionKind::Transparent } else { SectionKind::Skipped }
     }
 
-    /// Whether a module is loaded so far, by its name `x_module` or its file `mod_x.c`. Without any
-    /// LoadModule, this is part of a configuration, and the modules that it needs are assumed to be
-    /// loaded.
+    /// Whether a module has been loaded up to this point, by its name `x_module` or its file
+    /// `mod_x.c`. Without any LoadModule, the text is only part of a configuration, and the modules
+    /// that it needs are assumed to be loaded.
     fn has_module(&self, name: &str) -> bool {
         let mut module = name.to_owned();
         if let Some(rest) = name.strip_prefix("mod_")

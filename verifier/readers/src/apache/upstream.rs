@@ -12,7 +12,8 @@ pub(super) struct Upstream {
     pub(super) by: SourceLine,
     /// `http`, `https`, `fcgi` …
     pub(super) scheme: String,
-    /// Its addresses: all members of a balancer, of which the last one represents the others.
+    /// The addresses of the upstream. For a balancer these are all its members, and the last one
+    /// represents the others.
     pub(super) addresses: Vec<Address>,
     /// The requested path.
     pub(super) path: String,
@@ -58,7 +59,7 @@ impl Upstream {
         Some(Self { addresses, ..last? })
     }
 
-    /// Whether it contacts this address.
+    /// Whether one of the upstream's addresses is this one.
     pub(super) fn is_at(&self, address: &Address) -> bool {
         self.addresses.iter().any(|member| member.is(address))
     }

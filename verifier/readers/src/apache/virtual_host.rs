@@ -28,8 +28,8 @@ pub(super) fn choose<'a>(
             candidates.push(directive);
         }
     }
-    // A port that no virtual host has is assumed to be mapped to another one, unless the main
-    // server has it.
+    // If no virtual host has the port, it is assumed to be mapped to another port, unless the main
+    // server listens on it.
     if candidates.is_empty() && !listens(main, address) {
         candidates = all;
     }
@@ -45,9 +45,9 @@ pub(super) fn choose<'a>(
 /// How exactly a virtual host matches an address, the best first.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum AddressMatch {
-    /// It names the address.
+    /// The virtual host names the address.
     Exact,
-    /// It matches any address.
+    /// The virtual host matches any address.
     Wildcard,
 }
 
@@ -69,7 +69,7 @@ fn match_of(text: &str, address: &Address) -> Option<AddressMatch> {
     if has_port(text) && configured.port != address.port {
         return None;
     }
-    // A name may be any of the host's addresses.
+    // A name may stand for any of the host's addresses.
     if !address.is_number() && address.host != "localhost" {
         return Some(AddressMatch::Exact);
     }

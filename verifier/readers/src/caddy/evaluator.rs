@@ -1,4 +1,4 @@
-//! Evaluates a site for a request: Caddy's order of directives, and what each does.
+//! Evaluates a site for a request: Caddy's order of directives, and the effect of each.
 //!
 //! It knows where a request leads, but not what that means for a download.
 
@@ -70,17 +70,17 @@ const NEUTRAL: [&str; 16] = [
     "handle_errors",
 ];
 
-/// The state of a request, and at the end where it leads.
+/// The state of a request while it is evaluated, and of its route at the end.
 pub(super) struct Evaluator<'a> {
     /// The request and its path.
     pub(super) subject: Subject<'a>,
-    /// The directory named by `root`, and where.
+    /// The directory named by `root`, and the position of that directive.
     pub(super) root: Option<(String, SourceLine)>,
     /// The rewrites that were applied.
     pub(super) rewrites: Vec<&'a Directive>,
     /// What could not be evaluated.
     pub(super) unsure: Option<String>,
-    /// A login on the way, whose credentials the client may have.
+    /// A login on the route, whose credentials the client may have.
     pub(super) guard: Option<SourceLine>,
     /// The disk of the proxy.
     pub(super) disk: &'a dyn Disk,
@@ -90,7 +90,7 @@ pub(super) struct Evaluator<'a> {
 
 /// The outcome of a request.
 pub(super) enum RouteOutcome<'a> {
-    /// It is passed to an upstream.
+    /// The request is passed to an upstream.
     Passes(&'a Directive),
     /// A file is opened.
     Opens(String, SourceLine),
@@ -135,7 +135,7 @@ impl<'a> Evaluator<'a> {
         self.blocks.iter().copied().flatten()
     }
 
-    /// Evaluates a block; `None` if nothing in it responds.
+    /// Evaluates a block; `None` if no directive in the block responds.
     pub(super) fn evaluate(&mut self, block: &'a [Directive]) -> Option<RouteOutcome<'a>> {
         match block.first() {
             Some(first) if first.name == "keep-order" => self.evaluate_in(block, Order::Kept),
@@ -190,7 +190,7 @@ impl<'a> Evaluator<'a> {
         ordered
     }
 
-    /// The place of a directive in a block: by its name, then by its matcher.
+    /// The rank of a directive in a block: by its name, then by its matcher.
     fn rank(&self, directive: &Directive) -> (Option<usize>, Reverse<(usize, u8)>) {
         let mut place = position(directive);
         // `handle` and `handle_path` count as one kind.
@@ -202,7 +202,8 @@ impl<'a> Evaluator<'a> {
         (place, Reverse(self.specificity(directive)))
     }
 
-    /// How specific a matcher is: a path by its length; any other matcher comes before none.
+    /// How specific a matcher is: paths rank by their length; any other matcher ranks above a
+    /// directive without a matcher.
     fn specificity(&self, directive: &Directive) -> (usize, u8) {
         let word = directive.arg(0);
         if word.starts_with('/') {
@@ -260,7 +261,7 @@ impl<'a> Evaluator<'a> {
         }
     }
 
-    /// Applies a directive; the outcome if it is the last one.
+    /// Applies a directive, and returns the outcome if the directive ends the request.
     fn apply(&mut self, directive: &'a Directive) -> Option<RouteOutcome<'a>> {
         let args = args_of(directive);
         let first = word(args, 0);
@@ -362,7 +363,8 @@ impl<'a> Evaluator<'a> {
         Some(RouteOutcome::Opens(tidy(&format!("{root}{path}")), at))
     }
 
-    /// A text with its placeholders replaced. An unknown one makes the route uncertain.
+    /// A text with its placeholders replaced. A placeholder that is not known makes the route
+    /// uncertain.
     fn filled(&mut self, text: &str) -> String {
         match placeholder::filled(text, &self.subject) {
             Ok(filled) => filled,
@@ -373,7 +375,7 @@ impl<'a> Evaluator<'a> {
         }
     }
 
-    /// The effect of a directive is known only at run time.
+    /// Records that the effect of a directive is known only at run time.
     fn not_supported(&mut self, directive: &Directive) {
         let at = directive.place().line();
         self.unsure = Some(format!("Cannot evaluate `{}` at {at}", directive.name));
@@ -416,7 +418,7 @@ fn word(args: &[String], n: usize) -> &str {
     }
 }
 
-/// Caddy's own response: with the status among the arguments, if there is one.
+/// The outcome that Caddy responds itself, with the status among the arguments if there is one.
 fn responds<'a>(directive: &Directive, args: &[String]) -> RouteOutcome<'a> {
     let status = args.iter().find(|arg| arg.parse::<u16>().is_ok());
     let response = status.unwrap_or(&directive.name).clone();

@@ -53,8 +53,8 @@ pub(super) fn analyse<'a>(
     analysis.target.extend(headers_dropped(response));
 }
 
-/// The `handle_response` for a response with the header: of the proxy, else of an `intercept`
-/// around it.
+/// The `handle_response` for a response with the header: that of the proxy, else that of an
+/// `intercept` around the proxy.
 fn response_handler<'a>(
     proxy: &'a Directive,
     evaluator: &Evaluator<'a>,
@@ -139,8 +139,8 @@ fn value_matches(pattern: Option<&String>, query: &Query) -> bool {
     }
 }
 
-/// A `handle_response` before the one that matches the response, for the same header with another
-/// value: it was surely intended.
+/// A `handle_response` for the same header with another value, before the one that matches the
+/// response: it is surely the intended one.
 fn passed_by(proxy: &Directive, taken: &Directive, header: &str) -> Option<Fact> {
     for handler in proxy.children("handle_response") {
         if std::ptr::eq(handler, taken) {
@@ -173,7 +173,7 @@ fn names_header(definition: &Directive, header: &str) -> bool {
     words.iter().any(|word| word.eq_ignore_ascii_case(header))
 }
 
-/// No `handle_response` matches a response with the header.
+/// The fact that no `handle_response` matches a response with the header.
 fn feature_off(proxy: &Directive, header: &str, query: &Query) -> Fact {
     let at = proxy.place();
     let detail = match proxy.children("handle_response").next() {
@@ -198,7 +198,7 @@ fn feature_off(proxy: &Directive, header: &str, query: &Query) -> Fact {
     Fact::at(FactKind::FeatureOff, at, detail).mended_by(suggestion)
 }
 
-/// The root with which a handler would serve the file, or a name to be replaced.
+/// The root from which a handler would serve the file, or a placeholder for it.
 fn root_of_handler<'a>(header: &str, query: &'a Query) -> &'a str {
     if header.eq_ignore_ascii_case("X-Sendfile") {
         return "/";
@@ -284,7 +284,7 @@ impl Target<'_, '_> {
         vec![fact]
     }
 
-    /// The path is not built from the header.
+    /// A fact if the path is not built from the header.
     fn value_not_read(&self) -> Option<Fact> {
         let rewrites = &self.evaluator.rewrites;
         if rewrites.iter().any(|rewrite| reads_header(rewrite, self.header)) {
@@ -303,7 +303,7 @@ impl Target<'_, '_> {
         Some(Fact::at(FactKind::ValueNotRead, at, detail).mended_by(suggestion))
     }
 
-    /// The hand-off opens a file.
+    /// The fact that the hand-off opens a file.
     fn opens(&self, path: &str, at: SourceLine) -> Fact {
         let disk = self.evaluator.disk;
         let file = self.query.file.as_deref();
@@ -344,7 +344,7 @@ impl Target<'_, '_> {
         }
     }
 
-    /// The change with which the hand-off opens the file.
+    /// The change that makes the hand-off open the file.
     fn suggestion(
         &self,
         opened: &Opened,
@@ -371,7 +371,7 @@ impl Target<'_, '_> {
         Some(format!("In {}, replace `{}` with `root * {root}`", at.line(), at.text))
     }
 
-    /// The hand-off leads to an upstream.
+    /// The facts about a hand-off that leads to an upstream.
     fn store(&self, store: &Directive) -> Vec<Fact> {
         let detail = match upstreams(store).first() {
             Some((address, _)) => self.requested_from(address),
@@ -386,7 +386,7 @@ impl Target<'_, '_> {
         format!("the hand-off requests {} from {address}", self.evaluator.subject.path)
     }
 
-    /// The store receives the client's Authorization header.
+    /// A fact if the store receives the client's Authorization header.
     fn authorization_forwarded(&self, store: &Directive) -> Option<Fact> {
         self.query.site.header("authorization")?;
         for header_up in store.children("header_up") {
@@ -403,7 +403,7 @@ impl Target<'_, '_> {
     }
 }
 
-/// Caddy does not serve the file after the hand-off.
+/// The fact that Caddy does not serve the file after the hand-off.
 fn refused(at: SourceLine, detail: impl Into<String>) -> Fact {
     Fact::at(FactKind::TargetRefused, at, detail)
 }
@@ -426,7 +426,7 @@ fn reads_header(rewrite: &Directive, header: &str) -> bool {
     false
 }
 
-/// The same with the value decoded.
+/// The opened path with the hand-off's value decoded.
 fn opened_decoded(opened: &Opened) -> Opened {
     Opened { path: decoded(&opened.path), uri: decoded(&opened.uri), ..opened.clone() }
 }

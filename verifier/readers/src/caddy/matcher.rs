@@ -1,4 +1,4 @@
-//! Caddy's request matchers: matched, not matched, or known only at run time.
+//! Caddy's request matchers. Each one matches, does not match, or is known only at run time.
 
 use super::subject::Subject;
 use crate::{
@@ -15,7 +15,7 @@ pub(super) fn is_matcher(word: &str) -> bool {
 }
 
 /// Whether a directive's matcher matches; `None` if that is known only at run time. `blocks` are
-/// those that may define it, the innermost first.
+/// the blocks that may define the matcher, the innermost first.
 pub(super) fn matches(word: &str, blocks: &[&[Directive]], subject: &Subject<'_>) -> Option<bool> {
     if word == "*" {
         return Some(true);
@@ -135,7 +135,7 @@ fn condition_matches(
     }
 }
 
-/// A header with a value; with a `!` before its name, the absence of the header.
+/// Whether a header has a value; with a `!` before its name, whether the header is absent.
 fn header_matches(args: &[String], subject: &Subject<'_>) -> Option<bool> {
     let name = args.first()?;
     if let Some(name) = name.strip_prefix('!') {
@@ -166,7 +166,8 @@ fn query_matches(wanted: &[String], subject: &Subject<'_>) -> bool {
     false
 }
 
-/// A CEL expression with a single test of the path; all others are known only at run time.
+/// Whether a CEL expression with a single test of the path matches; all other expressions are known
+/// only at run time.
 fn expression_matches(text: &str, subject: &Subject<'_>) -> Option<bool> {
     let (placeholder, call) = text.trim().strip_prefix('{')?.split_once("}.")?;
     let (test, word) = call.strip_suffix("')")?.split_once("('")?;

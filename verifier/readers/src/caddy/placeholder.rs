@@ -10,7 +10,8 @@ const RESPONSE_HEADERS: [&str; 4] =
 /// The prefixes of placeholders for a header of the request.
 const REQUEST_HEADERS: [&str; 2] = ["header.", "http.request.header."];
 
-/// The headers that this program's own client adds, which are not in the list of a request.
+/// The headers that this program's own client adds; a request's list of headers does not contain
+/// them.
 const ADDED_HEADERS: [&str; 4] = ["user-agent", "accept", "accept-encoding", "connection"];
 
 /// A text with its placeholders replaced.

@@ -1,6 +1,6 @@
 //! Parses a Caddyfile into a tree of directives: words, blocks, snippets, imports.
 //!
-//! It knows the syntax, but not what any directive means, except `import`.
+//! It knows the syntax, but the meaning of no directive except `import`.
 
 use std::{collections::HashMap, iter::Peekable, mem, rc::Rc, str::Chars};
 
@@ -233,8 +233,8 @@ fn directives(path: &str, words: &[Word]) -> (Vec<Directive>, Option<String>) {
     (now, problem)
 }
 
-/// Closes a block: the directives so far become the block of its head, which continues the
-/// directives around it.
+/// Closes a block: the directives read so far become the block of the directive that opened it,
+/// which is added to the directives around it.
 fn close(now: &mut Vec<Directive>, mut head: Directive, around: Vec<Directive>) {
     head.block = Some(mem::replace(now, around));
     now.push(head);
@@ -251,7 +251,7 @@ fn head_of(file: &Rc<str>, first: &Word, line: &[Word]) -> (Directive, bool) {
         None => false,
     };
     if opens_block {
-        // A line may consist of the brace alone: then it is the name.
+        // A line may consist of the brace alone: then the brace is the name.
         words.pop();
     }
     let head = Directive {

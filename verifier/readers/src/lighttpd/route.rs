@@ -13,8 +13,8 @@ use crate::disk::{Disk, Look};
 const GATEWAYS: [&str; 5] =
     ["proxy.server", "fastcgi.server", "scgi.server", "ajp13.server", "uwsgi.server"];
 
-/// Settings of virtual host modules and error handlers, with which only files that exist are
-/// certain to be served.
+/// Settings of virtual host modules and error handlers. If any of them is set, only files that
+/// exist are certain to be served.
 const MAY_SERVE_OTHERS: [&str; 4] = [
     "server.error-handler-404",
     "server.error-handler",
@@ -24,7 +24,7 @@ const MAY_SERVE_OTHERS: [&str; 4] = [
 
 /// What handles a request in the end.
 pub(super) enum RouteOutcome<'a> {
-    /// It is passed to one of these hosts.
+    /// The request is passed to one of these hosts.
     Proxied(Vec<Host<'a>>),
     /// A file is opened.
     Opens(String, SourceLine),
@@ -34,18 +34,18 @@ pub(super) enum RouteOutcome<'a> {
     Responds(u16, SourceLine),
     /// A login is required.
     Login(SourceLine),
-    /// Known only at run time, or nothing handles it.
+    /// The outcome is known only at run time, or nothing handles the request.
     Unknown,
 }
 
 /// An upstream host.
 pub(super) struct Host<'a> {
     setting: &'a Setting,
-    /// Its address.
+    /// The address of the host.
     pub(super) address: Address,
-    /// Whether it uses HTTP.
+    /// Whether the host uses HTTP.
     pub(super) http: bool,
-    /// Whether X-Sendfile is enabled for it.
+    /// Whether X-Sendfile is enabled for the host.
     pub(super) sendfile: bool,
     /// The directories that may be sent; all if empty.
     pub(super) directories: Vec<String>,
@@ -172,7 +172,7 @@ fn is_for_path(name: Option<&str>, path: &str) -> bool {
     if name.starts_with('/') { path.starts_with(name) } else { path.ends_with(name) }
 }
 
-/// The file that the path is mapped to, and the setting that does it.
+/// The file that the path is mapped to, and the setting that maps it.
 fn file(settings: &Settings<'_>) -> Option<(String, SourceLine)> {
     if let Some(setting) = settings.setting("alias.url") {
         for (prefix, directory) in settings.entries("alias.url") {
@@ -215,7 +215,7 @@ pub(super) fn upstream_path(settings: &Settings<'_>) -> String {
     settings.path.clone()
 }
 
-/// A setting, under any condition, that names a host for a path.
+/// A setting that names a host for a path, under any condition.
 pub(super) fn any_gateway<'a>(items: &'a [Item], path: &str) -> Option<&'a Setting> {
     for item in items {
         match item {

@@ -23,7 +23,7 @@ const NOT_SUPPORTED: [&str; 5] = [
     "cgi.assign",
 ];
 
-/// The prefixes of keys, and the module without which they have no effect.
+/// The prefixes of keys, each with the module without which its keys have no effect.
 const MODULES: [(&str, &str); 14] = [
     ("proxy.", "mod_proxy"),
     ("fastcgi.", "mod_fastcgi"),
@@ -178,7 +178,7 @@ impl<'a> Settings<'a> {
         let value = match (condition.variable.as_str(), key.as_str()) {
             ("HTTP", "url") => self.path.clone(),
             ("HTTP", "host") => match condition.operator.as_str() {
-                // A pattern is matched against the host with its port.
+                // lighttpd matches a pattern against the host with its port.
                 "=~" | "!~" => request.host(),
                 _ => request.address.host.clone(),
             },

@@ -36,7 +36,7 @@ struct Loader<'a> {
     files: Files<'a>,
     /// The directory of the first file, with a trailing slash, which relative paths start from.
     directory: String,
-    /// Each with its size.
+    /// The variables, each with its size.
     variables: HashMap<String, (usize, Value)>,
 }
 
@@ -164,7 +164,7 @@ impl Loader<'_> {
         }
     }
 
-    /// An assignment; `None` if it is only one of a variable, or cannot be read.
+    /// An assignment; `None` if it only sets a variable, or cannot be read.
     fn setting(&mut self, tokens: &mut Tokens, key: String) -> Option<Setting> {
         let line = tokens.line();
         let Some(Token::Sign(sign)) = tokens.next() else {

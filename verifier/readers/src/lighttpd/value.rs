@@ -10,7 +10,7 @@ use sendfile_evidence::fact::SourceLine;
 pub(super) enum Item {
     /// An assignment.
     Set(Setting),
-    /// Conditions, of which the first that holds applies.
+    /// Conditions with their branches; the first branch whose condition holds applies.
     If(Vec<Branch>),
 }
 
@@ -19,7 +19,7 @@ pub(super) enum Item {
 pub(super) struct Setting {
     pub(super) key: String,
     pub(super) value: Value,
-    /// Whether it appends to the previous value.
+    /// Whether the assignment appends to the previous value.
     pub(super) appends: bool,
     pub(super) file: Rc<str>,
     pub(super) line: u32,
@@ -50,24 +50,24 @@ pub(super) struct Condition {
 pub(super) enum Value {
     /// A text, a number, or a word such as `enable`.
     Text(String),
-    /// A list; its entries with names or without.
+    /// A list of entries, with or without names.
     List(Vec<(Option<String>, Self)>),
 }
 
 impl Setting {
-    /// Its position.
+    /// The position of the assignment.
     pub(super) fn place(&self) -> SourceLine {
         SourceLine { file: self.file.to_string(), line: self.line, text: self.key.clone() }
     }
 
-    /// Its position, with an entry of its value.
+    /// The position of the assignment, with an entry of its value.
     pub(super) fn place_of(&self, entry: &str) -> SourceLine {
         SourceLine { text: format!("{} {entry}", self.key), ..self.place() }
     }
 }
 
 impl Value {
-    /// Its text, or an empty one.
+    /// The value's text, or an empty one.
     pub(super) fn text(&self) -> &str {
         match self {
             Self::Text(text) => text,
@@ -75,7 +75,7 @@ impl Value {
         }
     }
 
-    /// The entries; a text is its own only entry.
+    /// The entries of a list; a text is its own only entry.
     pub(super) fn entries(&self) -> Vec<(Option<&str>, &Self)> {
         match self {
             Self::Text(_) => vec![(None, self)],
@@ -98,7 +98,7 @@ impl Value {
         Some(self.named(wanted)?.text())
     }
 
-    /// Both combined: lists become one list, texts one text.
+    /// Both values combined: lists become one list, texts one text.
     pub(super) fn plus(self, other: Self) -> Self {
         match (self, other) {
             (Self::Text(first), Self::Text(second)) => Self::Text(first + &second),
@@ -117,7 +117,7 @@ impl Value {
         }
     }
 
-    /// Its approximate size in bytes.
+    /// The approximate size of the value in bytes.
     pub(super) fn size(&self) -> usize {
         match self {
             Self::Text(text) => text.len() + 64,

@@ -6,7 +6,7 @@ use super::{location::Form, tree::Directive};
 
 /// The intended location, and why it does not match the URI.
 pub(super) struct ClosestLocation {
-    /// Its position.
+    /// The position of the location.
     pub(super) at: SourceLine,
     /// Why it does not match.
     pub(super) because: &'static str,
@@ -85,7 +85,7 @@ fn first_segment(uri: &str) -> &str {
     }
 }
 
-/// Limited to short names: the cost is the product of the lengths.
+/// The edit distance. Limited to short names, because the cost is the product of the lengths.
 fn distance(name: &str, segment: &str) -> usize {
     if name.len() > 256 || segment.len() > 256 {
         return 256;

@@ -56,8 +56,8 @@ pub(super) fn record<'a>(
     None
 }
 
-/// The route of the download. A front controller may be behind `error_page 404`; a direct response
-/// is kept.
+/// The route of the download. An `error_page 404` may lead to a front controller, so it is
+/// followed; a direct response is kept.
 fn download_route<'a>(context: &EvalContext<'a>, env: &Env<'a>) -> Route<'a> {
     let evaluator = context.evaluator;
     let route = evaluator.route(env.clone());
@@ -91,7 +91,7 @@ fn not_passed<'a>(context: &EvalContext<'a>, env: &Env<'a>, route: &Route<'a>) -
     Some(misrouted(context, env, end_of(route, context), &what))
 }
 
-/// Where a route ends: its location, or the server if no location matches.
+/// The end of a route: its location, or the server if no location matches.
 fn end_of(route: &Route<'_>, context: &EvalContext<'_>) -> SourceLine {
     let by = match &route.outcome {
         RouteOutcome::Responds(_, Some(by)) if by.name != "location" => Some(*by),
@@ -100,7 +100,8 @@ fn end_of(route: &Route<'_>, context: &EvalContext<'_>) -> SourceLine {
     by.unwrap_or(context.evaluator.server).place()
 }
 
-/// A rule that does not pass the request to the app: is there another one that would?
+/// The fact that a rule does not pass the request to the app, with the rule that would, if there is
+/// one.
 fn misrouted<'a>(context: &EvalContext<'a>, env: &Env<'a>, at: SourceLine, what: &str) -> Fact {
     let Some((location, pass)) = other_passing_location(context, env, &at) else {
         let server = context.evaluator.server.place();
@@ -123,7 +124,7 @@ fn misrouted<'a>(context: &EvalContext<'a>, env: &Env<'a>, at: SourceLine, what:
 }
 
 /// The best other location of the server that matches the URI and passes it to the app, and the
-/// text of the directive that does so.
+/// text of the directive that passes it.
 fn other_passing_location<'a>(
     context: &EvalContext<'a>,
     env: &Env<'a>,
@@ -196,7 +197,7 @@ fn record_passed<'a>(
     PassedRoute { route, upstream: Some(upstream), pass }
 }
 
-/// A cache of the app's responses that stores errors with the client's status.
+/// The fact that a cache of the app's responses stores errors with the client's status.
 fn caches_errors(context: &EvalContext<'_>, scope: &Scope<'_>, pass: &Directive) -> Option<Fact> {
     let Some(status @ 400..) = context.query.status else { return None };
     let family = family(pass);
@@ -218,7 +219,7 @@ fn caches(directive: &Directive, status: &str) -> bool {
     }
 }
 
-/// An address or protocol other than the app's.
+/// The fact that the address or protocol is not the app's.
 fn not_at_app(context: &EvalContext<'_>, upstream: &Upstream<'_>, app: &Request) -> Option<Fact> {
     let at = upstream.directive.place();
     let family = family(upstream.directive);
@@ -254,7 +255,7 @@ fn missing_socket<'c>(context: &EvalContext<'_>, upstream: &'c Upstream<'_>) -> 
     if is_missing { Some(&address.host) } else { None }
 }
 
-/// A path other than the one requested from the app directly.
+/// The fact that the path differs from the one requested from the app directly.
 fn path_rewritten(
     upstream: &Upstream<'_>,
     rewrite: Option<&Directive>,

@@ -23,14 +23,14 @@ const GUARDS: [&str; 11] = [
     "proxy_intercept_errors",
 ];
 
-/// An access rule that applies at the end of a route.
+/// The access rule that applies at the end of a route, if there is one.
 pub(super) fn guarded(route: &Route<'_>) -> Option<Fact> {
     let by = GUARDS.iter().find_map(|name| route.scope.is_on(name))?;
     Some(Fact::at(FactKind::Guarded, by.place(), "may refuse a request or replace its response"))
 }
 
-/// A refusal in a location that would pass the request to the app: unconditional, or with a
-/// condition known only at run time.
+/// A rule in a location that refuses the request, although the location would pass it to the app:
+/// always, or under a condition known only at run time.
 pub(super) fn refused(route: &Route<'_>) -> Option<Fact> {
     let location = route.scope.location()?;
     let passes = passes_requests(location);

@@ -62,8 +62,8 @@ fn names_header(directive: &Directive) -> bool {
     directive.args.iter().any(|argument| argument.eq_ignore_ascii_case(HEADER))
 }
 
-/// Headers that enable the app's hand-off, with which the app was requested directly, but which
-/// nginx does not send.
+/// The facts about headers that enable the app's hand-off: nginx does not send them, although the
+/// app was requested directly with them.
 fn not_sent(
     context: &EvalContext<'_>,
     passed: &PassedRoute<'_>,
@@ -100,7 +100,7 @@ fn not_sent(
     facts
 }
 
-/// A header set in an outer block is lost if an inner block sets any header.
+/// The fact that a header set in an outer block is lost, because an inner block sets other headers.
 fn not_inherited(passed: &PassedRoute<'_>, header: &str) -> String {
     let name = format!("{}_set_header", family(passed.pass));
     for block in &passed.route.scope.blocks {
@@ -118,7 +118,7 @@ fn not_inherited(passed: &PassedRoute<'_>, header: &str) -> String {
     String::new()
 }
 
-/// A mapping that is sent, but does not map the file's path to the intended URI.
+/// The fact that the mapping that nginx sends does not map the file's path to the intended URI.
 fn wrong_mapping(
     context: &EvalContext<'_>,
     passed: &PassedRoute<'_>,
@@ -140,7 +140,7 @@ fn wrong_mapping(
     paths.extend(real.as_deref());
     let path =
         paths.into_iter().find(|path| map_path(&mapping, path, matcher).as_ref() != Some(&uri))?;
-    // The mapping with which the app was requested directly is the one that works.
+    // The mapping with which the app was requested directly is the correct one.
     let declared = match &query.app {
         Some(app) => app.header("X-Accel-Mapping"),
         None => None,

@@ -1,6 +1,6 @@
 //! The internal redirect that a hand-off makes nginx perform.
 //!
-//! Knows where a hand-off URI leads and whether that is intended; the facts are written elsewhere.
+//! Knows where a hand-off URI leads and whether that is intended; other modules write the facts.
 
 use sendfile_evidence::{fact::SourceLine, request::Address};
 
@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{disk::Look, opened::same, uri};
 
-/// A hand-off's value, and where it comes from.
+/// A hand-off's value, and the download that it belongs to.
 pub(super) struct InternalRedirect<'c, 'a> {
     /// The query.
     pub(super) context: &'c EvalContext<'a>,

@@ -16,7 +16,7 @@ pub(super) enum Form<'a> {
     Exact(&'a str),
     /// `location /x`.
     Prefix(&'a str),
-    /// `location ^~ /x`: no regular expression is tried after it.
+    /// `location ^~ /x`: nginx tries no regular expression after this location.
     PrefixOnly(&'a str),
     /// `location ~ x` or `~* x`.
     Pattern(&'a str, Case),
@@ -62,7 +62,7 @@ impl<'a> Form<'a> {
         })
     }
 
-    /// Its prefix, if it is not a pattern.
+    /// The prefix, if the location is not a pattern.
     pub(super) fn prefix(self) -> Option<&'a str> {
         match self {
             Self::Exact(name) | Self::Prefix(name) | Self::PrefixOnly(name) => Some(name),
@@ -70,7 +70,7 @@ impl<'a> Form<'a> {
         }
     }
 
-    /// Whether it would match a URI if there were no other location.
+    /// Whether the location would match a URI if there were no other location.
     pub(super) fn matches(self, uri: &str, matcher: &Matcher) -> bool {
         match self {
             Self::Exact(name) => name == uri,
@@ -171,7 +171,7 @@ fn search<'a>(
     for (location, form) in locations {
         let Form::Pattern(pattern, case) = form else { continue };
         let Some(captured) = matcher.captures(pattern, case, uri)? else { continue };
-        // These are the parents of the longest prefix, which has lower precedence.
+        // These locations are the parents of the longest prefix, which has lower precedence.
         found.locations.truncate(outer);
         found.locations.push(location);
         found.captured.push(captured);
@@ -208,8 +208,8 @@ fn longest_prefix<'a>(
     longest
 }
 
-/// A location that passes requests on, and whose name is the URI with a trailing slash: nginx
-/// redirects there.
+/// A location that passes requests to an upstream and whose name is the URI with a trailing slash:
+/// nginx redirects to it.
 fn with_trailing_slash<'a>(
     locations: &[(&'a Directive, Form<'a>)],
     uri: &str,

@@ -1,4 +1,4 @@
-//! A hand-off URI that is matched by an unintended rule: which rule was intended?
+//! Explains why an unintended rule matches a hand-off URI, and finds the intended one.
 
 use sendfile_evidence::fact::{Fact, FactKind, SourceLine};
 
@@ -31,7 +31,7 @@ pub(super) struct Misroute<'c, 'a> {
 }
 
 impl<'a> Misroute<'_, 'a> {
-    /// Why the URI ends where it does, and what would correct it.
+    /// Why the URI ends at this rule, and what would correct that.
     pub(super) fn fact(&self) -> Fact {
         if let Some(rewrite) = self.route.rewrite {
             return self.rewritten(rewrite.place());
@@ -45,7 +45,7 @@ impl<'a> Misroute<'_, 'a> {
         self.without_location()
     }
 
-    /// A `rewrite` changes the URI before a location is looked up.
+    /// The fact that a `rewrite` changes the URI before a location is looked up.
     fn rewritten(&self, rewrite: SourceLine) -> Fact {
         let (uri, what) = (&self.route.env.uri, self.what);
         let detail = format!("rewrites the hand-off URI to {uri}; the location {what}");
@@ -58,7 +58,7 @@ impl<'a> Misroute<'_, 'a> {
         Fact::at(FactKind::TargetFallsThrough, rewrite, detail).mended_by(suggestion)
     }
 
-    /// An internal location that matches, but over which another one has precedence.
+    /// The internal location that also matches, but over which another location has precedence.
     fn shadowed_location(&self) -> Option<&'a Directive> {
         let Evaluator { server, matcher, .. } = self.redirect.context.evaluator;
         let uri = self.redirect.uri();
@@ -89,8 +89,8 @@ impl<'a> Misroute<'_, 'a> {
         Fact::at(FactKind::TargetShadowed, self.at.clone(), detail).mended_by(suggestion)
     }
 
-    /// A server block, other than the one that handles the request, where the URI leads to the file
-    /// or to an internal location; and that location.
+    /// Another server block than the one that handles the request, in which the URI leads to the
+    /// file or to an internal location; and that location.
     fn location_in_other_server(&self) -> Option<(&'a ServerBlock<'a>, &'a Directive)> {
         let context = self.redirect.context;
         let mut examined = 0;
@@ -133,7 +133,7 @@ impl<'a> Misroute<'_, 'a> {
         Fact::at(FactKind::TargetInOtherServer, self.at.clone(), detail).mended_by(suggestion)
     }
 
-    /// No location matches; perhaps one nearly does.
+    /// The fact that no location matches, with the one that is most similar.
     fn without_location(&self) -> Fact {
         let context = self.redirect.context;
         let (server, uri) = (context.evaluator.server, self.redirect.uri());

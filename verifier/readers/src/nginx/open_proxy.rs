@@ -15,7 +15,7 @@ use crate::query::Query;
 /// A host name that never exists (RFC 6761, section 6.4).
 const OTHER_HOST: &str = "nobody.invalid";
 
-/// Where nginx contacts any host that a hand-off names.
+/// The fact that a hand-off can make nginx contact any host, with the position.
 pub(super) fn open_proxy(
     redirect: &InternalRedirect<'_, '_>,
     env: &Env<'_>,
@@ -58,7 +58,7 @@ fn authority(written: &str) -> &str {
     rest.split('/').next().unwrap_or_default()
 }
 
-/// The same query, if the app named a host that does not exist.
+/// The same query as if the app had named a host that does not exist.
 fn with_other_host(query: &Query, host: &str) -> Query {
     let mut query = query.clone();
     for (_, value) in &mut query.answer {

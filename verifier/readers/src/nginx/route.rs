@@ -19,9 +19,9 @@ use crate::{
 pub(super) struct Route<'a> {
     /// The enclosing blocks.
     pub(super) scope: Scope<'a>,
-    /// Its state at the end.
+    /// The state of the request at the end.
     pub(super) env: Env<'a>,
-    /// How it ends.
+    /// How the route ends.
     pub(super) outcome: RouteOutcome<'a>,
     /// What could not be evaluated on the way.
     pub(super) unsure: Option<String>,
@@ -43,11 +43,11 @@ pub(super) struct TriedPath<'a> {
 
 /// The outcome of a request.
 pub(super) enum RouteOutcome<'a> {
-    /// A `proxy_pass` or similar directive passes it to an upstream.
+    /// A `proxy_pass` or similar directive passes the request to an upstream.
     Passes(&'a Directive),
     /// A file is opened; the directive that names the directory.
     Opens(Opened, &'a Directive),
-    /// A file is opened whose path depends on a variable.
+    /// A file is opened, but its path depends on a variable.
     OpensUnknown(Unknown),
     /// nginx responds itself.
     Responds(u16, Option<&'a Directive>),
@@ -55,7 +55,7 @@ pub(super) enum RouteOutcome<'a> {
     Redirects(String, &'a Directive),
     /// nginx requires a login.
     Login(&'a Directive),
-    /// A loop, or unknown.
+    /// The route is a loop, or its end is unknown.
     Unknown,
 }
 
@@ -80,9 +80,9 @@ pub(super) struct Evaluator<'a> {
 
 /// The next step.
 enum Next<'a> {
-    /// The end.
+    /// The route ends.
     End(RouteOutcome<'a>),
-    /// Another URI, looked up from the start; whether rewrites of the server run again.
+    /// Another URI is looked up from the start; states whether rewrites of the server run again.
     Uri(Rerun),
     /// A named location.
     Named(String),
@@ -130,7 +130,7 @@ impl<'a> Evaluator<'a> {
         self.follow(route, next)
     }
 
-    /// The same route, or where an `error_page` leads if it ends with an error.
+    /// The same route or, if it ends with an error, the route to which an `error_page` leads.
     pub(super) fn with_error_page(&self, mut route: Route<'a>) -> Route<'a> {
         let status = match &route.outcome {
             RouteOutcome::Opens(opened, _) => match self.disk.look(&opened.path) {
@@ -272,7 +272,7 @@ impl<'a> Evaluator<'a> {
         Some(self.goto(last, route))
     }
 
-    /// Looks for a candidate of `try_files`, and returns whether it exists; it then becomes the URI.
+    /// Whether a candidate of `try_files` exists; if so, the candidate becomes the URI.
     fn try_candidate(&self, candidate: &str, route: &mut Route<'a>) -> bool {
         let Ok(uri) = route.env.expand(candidate) else {
             route.unsure = Some(format!("`{candidate}` is known only at run time"));
@@ -329,7 +329,7 @@ impl<'a> Evaluator<'a> {
         Next::Uri(Rerun::ServerBlock)
     }
 
-    /// A file, or the index of a directory.
+    /// The outcome for a file, or for the index of a directory.
     fn open_file(&self, route: &mut Route<'a>) -> Next<'a> {
         let (opened, by) = match route.scope.opens(&route.env) {
             Ok(found) => found,
@@ -537,14 +537,15 @@ fn replacing_status(page: &Directive) -> Option<u16> {
     None
 }
 
-/// Whether a directive has a handler respond that this reader does not support: lua, memcached …
+/// Whether a directive makes a handler respond that this reader does not support: lua, memcached …
 fn is_unsupported(directive: &Directive) -> bool {
     let name = directive.name.as_str();
     let passes = name.ends_with("_pass") && !is_pass(directive);
     passes || name.starts_with("content_by_") || matches!(name, "js_content" | "perl")
 }
 
-/// Access rules that refuse every client, and logins for which the client has no credentials.
+/// The outcome of access rules that refuse every client, and of logins for which the client has no
+/// credentials.
 fn access_phase<'a>(route: &Route<'a>) -> Option<RouteOutcome<'a>> {
     if let Some(rule) = first_access_rule(&route.scope)
         && rule.name == "deny"
@@ -589,7 +590,7 @@ fn expanded_or_written(text: &str, env: &Env<'_>) -> String {
     }
 }
 
-/// Records what an `if` may change whose condition is unknown.
+/// Records what an `if` with an unknown condition may change.
 fn skip_if(directive: &Directive, route: &mut Route<'_>) {
     for inside in directive.inside() {
         match inside.name.as_str() {
@@ -603,8 +604,8 @@ fn skip_if(directive: &Directive, route: &mut Route<'_>) {
     }
 }
 
-/// The words of a condition without the surrounding brackets, which may be attached to a word. A
-/// word in between may be empty.
+/// The words of a condition without the surrounding parentheses, which may be attached to a word.
+/// Words between others may be empty.
 fn condition(words: &[String]) -> Vec<&str> {
     let mut words: Vec<&str> = words.iter().map(String::as_str).collect();
     if let Some(first) = words.first_mut() {
@@ -640,7 +641,7 @@ fn is_absolute(replacement: &str) -> bool {
     beginnings.iter().any(|beginning| replacement.starts_with(beginning))
 }
 
-/// A `rewrite` prepends its query to the old one.
+/// The query after a `rewrite`, which puts its own query before the old one.
 fn joined_queries(new: &str, old: Option<String>) -> Option<String> {
     match old {
         old if new.is_empty() => old,

@@ -1,7 +1,7 @@
-//! Which directives apply at the end of a request: inheritance, and the path that `root` and
-//! `alias` produce.
+//! Which directives apply at the end of a request: inheritance, and the path that results from
+//! `root` or `alias`.
 //!
-//! Knows the enclosing blocks of a request, not how the request got there.
+//! Knows the enclosing blocks of a request, but not how the request got there.
 
 use super::{
     location::Form,
@@ -57,8 +57,8 @@ impl<'a> Scope<'a> {
         self.blocks.last()?.child(name)
     }
 
-    /// The directives of the innermost location and of the ifs in it, the innermost block's first:
-    /// directives that are not inherited are looked up only here.
+    /// The directives of the innermost location and of the ifs in it, those of the innermost block
+    /// first. Directives that are not inherited are looked up only here.
     pub(super) fn own_directives(&self) -> Vec<&'a Directive> {
         let mut directives = Vec::new();
         for block in self.blocks.iter().rev() {
@@ -81,7 +81,7 @@ impl<'a> Scope<'a> {
         is_capture(self.location().and_then(Form::of), name)
     }
 
-    /// The directive that turns a feature on, if it is on.
+    /// The directive that enables a feature, if the feature is enabled.
     pub(super) fn is_on(&self, name: &str) -> Option<&'a Directive> {
         let directive = self.last(name)?;
         if directive.arg(0) == "off" { None } else { Some(directive) }

@@ -21,14 +21,14 @@ struct Listen {
     default: bool,
 }
 
-/// The addresses of a port.
+/// The addresses on which a server listens at a port.
 #[derive(PartialEq)]
 enum Host {
-    /// All of IPv4.
+    /// All IPv4 addresses.
     Any4,
-    /// All of IPv6.
+    /// All IPv6 addresses.
     Any6,
-    /// One, or the path of a Unix socket.
+    /// One address, or the path of a Unix socket.
     One(String),
 }
 
@@ -151,7 +151,7 @@ impl<'a> ServerBlock<'a> {
         Self { block, listens }
     }
 
-    /// Whether it listens on an address.
+    /// Whether the server block listens on an address.
     pub(super) fn listens(&self, address: &Address) -> bool {
         self.listens.iter().any(|listen| listen.accepts(address))
     }
@@ -185,7 +185,8 @@ impl Listen {
         Self { host, port: address.port, default }
     }
 
-    /// Whether it accepts requests to an address; a name may be any address of the host.
+    /// Whether the socket accepts requests to an address. A name may stand for any address of the
+    /// host.
     fn accepts(&self, address: &Address) -> bool {
         let number = address.host.parse::<IpAddr>().ok();
         let host = match (&self.host, number) {

@@ -44,7 +44,7 @@ pub(super) fn facts(query: &Query, upstream: &Upstream<'_>, route: &Route<'_>) -
     facts
 }
 
-/// A host name in a variable, without a resolver.
+/// The fact that a variable contains a host name, although no resolver is configured.
 pub(super) fn missing_resolver(upstream: &Upstream<'_>, route: &Route<'_>) -> Option<Fact> {
     let address = upstream.address()?;
     let is_looked_up = upstream.variables && !upstream.resolved && !address.is_number();
@@ -67,8 +67,8 @@ pub(super) fn missing_resolver(upstream: &Upstream<'_>, route: &Route<'_>) -> Op
     Some(Fact::at(FactKind::NoResolver, at, detail).mended_by(suggestion))
 }
 
-/// A Host that differs from the direct location's, for the same path of the same server: the server
-/// may have the file under one name only.
+/// The fact that the Host differs from the direct location's for the same path of the same server:
+/// the server may have the file under one name only.
 pub(super) fn unlike_direct<'a>(
     redirected: (&Route<'a>, &Upstream<'a>),
     direct: (&Route<'a>, &Upstream<'a>),
@@ -132,7 +132,8 @@ fn wrong_host(query: &Query, upstream: &Upstream<'_>, route: &Route<'_>) -> Opti
     Some(Fact::at(FactKind::HostWrong, at, detail).mended_by(suggestion))
 }
 
-/// The Host that is sent, and the directive that causes it; `None` if known only at run time.
+/// The Host header that is sent, and the directive that sets it; `None` if it is known only at run
+/// time.
 fn sent_host(upstream: &Upstream<'_>, route: &Route<'_>) -> Option<(String, SourceLine)> {
     match upstream.header("Host", &route.scope, &route.env) {
         Sent::Value(value, by) => Some((value, by.place())),
@@ -187,7 +188,8 @@ fn dropped_query(query: &Query, upstream: &Upstream<'_>) -> Option<Fact> {
     Some(Fact::at(FactKind::QueryDropped, at, detail).mended_by(suggestion))
 }
 
-/// The decoded path in a `proxy_pass` with variables, or a path other than the file's.
+/// The fact that a `proxy_pass` with variables contains the decoded path, or that the path is not
+/// the file's.
 fn wrong_path(query: &Query, upstream: &Upstream<'_>, route: &Route<'_>) -> Option<Fact> {
     let at = upstream.directive.place();
     let written = upstream.directive.arg(0);
@@ -225,7 +227,7 @@ fn after_scheme(written: &str) -> Option<&str> {
     Some(rest)
 }
 
-/// Whether a character cannot be part of a path as it is.
+/// Whether a character must be encoded in a path.
 fn needs_encoding(letter: char) -> bool {
     !letter.is_ascii_graphic() || "%?#\"<>".contains(letter)
 }
@@ -239,8 +241,8 @@ fn is_below_bucket(store: &Request, upstream: &Upstream<'_>, sent: &str) -> bool
     path.strip_suffix(sent).is_some_and(|bucket| bucket.rfind('/') == Some(0))
 }
 
-/// Why another key is requested from the store: if the literal part before the variables is
-/// correct, the variables are the cause.
+/// The reason why another key is requested from the store. If the literal part before the variables
+/// is correct, the variables are the cause.
 fn other_key(upstream: &Upstream<'_>, route: &Route<'_>, path: &str) -> FactKind {
     let written = upstream.directive.arg(0);
     let rest = after_scheme(written).unwrap_or(written);

@@ -1,7 +1,7 @@
-//! What the hand-off URI leads to: a file, a store, the app again, another server block.
+//! What the hand-off URI leads to: a file, a store, the app again, or another server block.
 //!
-//! Writes the facts. Where the URI leads is known to `internal_redirect`, and which rule was
-//! intended instead to `misroute`.
+//! Writes the facts. `internal_redirect` knows where the URI leads, and `misroute` knows which rule
+//! was intended instead.
 
 use sendfile_evidence::{
     fact::{Fact, FactKind, Misconfiguration, SourceLine},
@@ -98,15 +98,15 @@ pub(super) fn record_direct<'a>(
     }
 }
 
-/// A Host that differs between the hand-off's request and the direct location's.
+/// The fact that the hand-off's request and the direct location's have different Host headers.
 fn other_host<'a>(redirected: &Route<'a>, direct: (&Route<'a>, &Upstream<'a>)) -> Option<Fact> {
     let RouteOutcome::Passes(pass) = redirected.outcome else { return None };
     let upstream = Upstream::of(pass, &redirected.scope, &redirected.env).ok()?;
     store::unlike_direct((redirected, &upstream), direct)
 }
 
-/// The route, ended at the first path that a `try_files` did not find; and the fact that the
-/// request is then passed to the app.
+/// The route, but ended at the first path that a `try_files` did not find; and, if the request is
+/// then passed to the app, that fact.
 fn settled<'a>(
     redirect: &InternalRedirect<'_, 'a>,
     mut route: Route<'a>,
@@ -128,7 +128,7 @@ fn settled<'a>(
     (route, masking)
 }
 
-/// A location that leads to the file, but for clients too.
+/// The fact that a location leads to the file for clients, too.
 fn not_internal<'a>(redirect: &InternalRedirect<'_, 'a>, route: &Route<'a>) -> Option<Fact> {
     let is_internal = route.scope.is_internal() || redirect.is_named();
     if is_internal || !redirect.is_right(route) {
@@ -176,12 +176,12 @@ impl<'a> Destination<'_, 'a> {
         self.route.scope.is_internal() || self.redirect.is_named()
     }
 
-    /// The rule that matches the URI is not the intended one.
+    /// The fact that the rule that matches the URI is not the intended one.
     fn misroute(&self, at: SourceLine, what: &str) -> Fact {
         Misroute { redirect: self.redirect, route: self.route, env: self.env, at, what }.fact()
     }
 
-    /// The named location does not exist.
+    /// The fact that the named location does not exist.
     fn without_named_location(&self) -> Fact {
         let at = self.redirect.context.evaluator.server.place();
         let name = self.redirect.value;
@@ -190,7 +190,7 @@ impl<'a> Destination<'_, 'a> {
         Fact::at(FactKind::TargetFallsThrough, at, detail).mended_by(suggestion)
     }
 
-    /// nginx responds itself.
+    /// The fact that nginx responds itself.
     fn responds(&self, status: u16, by: Option<&Directive>) -> Fact {
         let location = self.redirect.end_of(self.route);
         // A pattern that matches the URI by its extension has another purpose, and its response is
@@ -207,7 +207,7 @@ impl<'a> Destination<'_, 'a> {
         self.misroute(at, &what)
     }
 
-    /// A rule that refuses both clients and hand-offs.
+    /// The fact that a rule refuses both clients and hand-offs.
     fn refused(&self, at: SourceLine, what: String) -> Fact {
         let suggestion = if self.is_internal() {
             format!("In {}, remove `{};`", at.line(), at.text)
@@ -236,7 +236,8 @@ impl<'a> Destination<'_, 'a> {
         vec![self.misroute(self.redirect.end_of(self.route), &what)]
     }
 
-    /// The internal location exists, but passes the request to the app instead of opening the file.
+    /// The fact that the internal location exists, but passes the request to the app instead of
+    /// opening the file.
     fn back_to_app(&self, at: SourceLine, what: String) -> Fact {
         let mut directory = "/DIRECTORY/".to_owned();
         if let Some(file) = &self.redirect.context.query.file
@@ -311,7 +312,7 @@ impl<'a> Destination<'_, 'a> {
         matches!(form, None | Some(Form::Prefix("/") | Form::Pattern(..)))
     }
 
-    /// An `error_page` that replaces the 404 of a missing file.
+    /// The fact that an `error_page` replaces the 404 of a missing file.
     fn masked(&self) -> Option<Fact> {
         let (page, replacing) = error_page(&self.route.scope, 404)?;
         let detail = match replacing {
@@ -329,7 +330,7 @@ impl<'a> Destination<'_, 'a> {
     }
 }
 
-/// The target of the hand-off depends on a variable that is known only at run time.
+/// The fact that the target of the hand-off depends on a variable that is known only at run time.
 fn unknown_target(at: SourceLine, variable: &str) -> Fact {
     let detail = format!("the hand-off depends on ${variable}, which is known only at run time");
     Fact::at(FactKind::TargetPathUnknown, at, detail)

@@ -1,7 +1,7 @@
 //! Parses nginx's configuration into a tree of directives: words, quotes, blocks, comments, lua,
 //! includes, and the dump of `nginx -T`.
 //!
-//! Implements how nginx reads words (ngx_conf_read_token), independently of their meaning.
+//! Follows the way in which nginx reads words (ngx_conf_read_token), whatever they mean.
 
 use sendfile_evidence::fact::Fact;
 

@@ -30,7 +30,7 @@ pub(super) struct Upstream<'a> {
     pub(super) variables: bool,
     /// Whether the name is that of an `upstream` block.
     pub(super) named: bool,
-    /// Whether nginx resolved the name at startup: for a block, or for another location that
+    /// Whether nginx resolves the name at startup: for a block, or because another location
     /// contacts the same host and port without a variable (measured with nginx 1.22.1).
     pub(super) resolved: bool,
 }
@@ -42,7 +42,7 @@ pub(super) enum Sent<'a> {
     Value(String, &'a Directive),
     /// A value that is known only at run time.
     Unknown,
-    /// Unchanged from the client.
+    /// The header is passed on unchanged from the client.
     Unchanged,
 }
 
@@ -96,7 +96,7 @@ impl<'a> Upstream<'a> {
         self.addresses.first()
     }
 
-    /// Whether one of its addresses is this one.
+    /// Whether one of the upstream's addresses is this one.
     pub(super) fn is_at(&self, address: &Address) -> bool {
         self.addresses.iter().any(|own| own.is(address))
     }
@@ -193,7 +193,7 @@ fn contacts_without_variables(block: &Directive, address: &Address) -> bool {
     false
 }
 
-/// Whether a `proxy_pass` is written without variables and for this host and port.
+/// Whether a `proxy_pass` contains no variables and names this host and port.
 fn is_without_variables(written: &str, address: &Address) -> bool {
     let Some((scheme, rest)) = written.split_once("://") else { return false };
     let port = if scheme == "https" { 443 } else { 80 };

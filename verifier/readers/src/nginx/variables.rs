@@ -1,6 +1,6 @@
 //! nginx's variables, as far as a configuration and a request determine them.
 //!
-//! Knows the state of one request. Which directives change it is known to `route`.
+//! Knows the state of one request; `route` knows which directives change it.
 
 use std::collections::HashMap;
 
@@ -58,7 +58,7 @@ const ROOM: usize = 1 << 20;
 const DEEPEST: usize = 8;
 
 impl<'a> Env<'a> {
-    /// A client's request.
+    /// The state of a client's request at the beginning.
     pub(super) fn new(
         query: &'a Query,
         request: &'a Request,
@@ -82,17 +82,17 @@ impl<'a> Env<'a> {
         }
     }
 
-    /// The same request with another URI.
+    /// The same state with another URI.
     pub(super) fn with_uri(&self, uri: String) -> Self {
         Self { uri, ..self.clone() }
     }
 
-    /// The same request as an internal one.
+    /// The same state as an internal request.
     pub(super) fn as_internal(&self) -> Self {
         Self { internal: true, ..self.clone() }
     }
 
-    /// The same request after the app has responded.
+    /// The same state after the app has responded.
     pub(super) fn after_app(&self) -> Self {
         Self { internal: true, responded: true, rewritten_in_place: false, ..self.clone() }
     }
@@ -102,7 +102,7 @@ impl<'a> Env<'a> {
         Self { internal: false, responded: false, ..self.clone() }
     }
 
-    /// The same request for another query.
+    /// The same state for another query.
     pub(super) fn for_query<'b>(&self, query: &'b Query) -> Env<'b>
     where
         'a: 'b,
@@ -272,7 +272,7 @@ impl<'a> Env<'a> {
         if let Some(value) = self.request.header(&header_name(name)) {
             return Some(value.to_owned());
         }
-        // The headers that this program's own client adds are not in the list.
+        // A request's list of headers does not contain those that this program's own client adds.
         if matches!(name, "user_agent" | "accept" | "accept_encoding" | "connection") {
             return None;
         }
@@ -314,7 +314,7 @@ pub(super) fn is_number(name: &str) -> bool {
     name.bytes().all(|byte| byte.is_ascii_digit())
 }
 
-/// Whether a text contains variables with parts of the request other than its URI, or captures of
+/// Whether a text contains variables for parts of the request other than its URI, or captures of
 /// such parts.
 pub(super) fn of_request(text: &str, pattern: &str) -> bool {
     for name in names(text) {

@@ -79,8 +79,8 @@ pub(crate) static CONTRADICTORY_LENGTHS: Rule = Rule {
     },
 };
 
-/// The length that the app announces with its hand-off without sending a body, where Apache waits
-/// for it.
+/// The length that the app announces with its hand-off although it sends no body; Apache then waits
+/// for that body.
 fn length_without_body(analysis: &Analysis<'_>) -> Option<String> {
     let app = analysis.app()?;
     analysis.handoff()?;

@@ -262,7 +262,7 @@ pub(crate) static HANDOFF_DIFFERS: Rule = Rule {
 /// Headers that may occur only once in a response.
 const ONCE: [&str; 3] = ["content-disposition", "content-type", "content-length"];
 
-/// Finds Cache-Control lines that contradict each other in the app's response and in the client's.
+/// Finds contradictory Cache-Control lines in the app's response and in the client's.
 fn contradicts_itself(analysis: &Analysis<'_>) -> Option<Match> {
     let (app, full) = delivered(analysis)?;
     let sent: Vec<&str> = app.all("cache-control").collect();
@@ -274,8 +274,8 @@ fn contradicts_itself(analysis: &Analysis<'_>) -> Option<Match> {
     Some(Match::sure(format!("The app sends Cache-Control `{lines}`, and the client gets both")))
 }
 
-/// Whether Cache-Control lines both permit every cache to store a response and forbid it, or give
-/// two different ages.
+/// Whether Cache-Control lines both allow and forbid every cache to store a response, or give two
+/// different ages.
 fn contradictory(lines: &[&str]) -> bool {
     let list = lines.join(",").to_ascii_lowercase();
     let directives: BTreeSet<&str> = list.split(',').map(str::trim).collect();

@@ -1,5 +1,5 @@
-//! Rules about signed links: the store does not accept what the app signs, or not for the method in
-//! use.
+//! Rules about signed links: the store does not accept the app's signature, or accepts it only for
+//! another method.
 
 use sendfile_evidence::{
     Check, ProbeId, Response, Server,
@@ -100,7 +100,7 @@ pub(crate) static SIGNED_FOR_OTHER_METHOD: Rule = Rule {
     },
 };
 
-/// The same download succeeds with GET.
+/// A match if the same download succeeds with GET.
 fn succeeds_with_get(analysis: &Analysis<'_>) -> Option<Match> {
     let full = analysis.wrong_full()?;
     let (_, value) = analysis.handoff()?;
@@ -112,7 +112,8 @@ fn succeeds_with_get(analysis: &Analysis<'_>) -> Option<Match> {
     Some(Match::sure(format!("GET returns the file, but {method} returns {got}")))
 }
 
-/// The link that the app hands off for HEAD is signed for GET, as the store itself shows.
+/// A match if the link that the app hands off for HEAD is signed for GET, as the store itself
+/// shows.
 pub(crate) fn for_get(analysis: &Analysis<'_>) -> Option<Match> {
     let head = analysis.repeated(ProbeId::Head)?;
     let app = analysis.probe(ProbeId::AppHead)?;
@@ -133,7 +134,7 @@ pub(crate) fn for_get(analysis: &Analysis<'_>) -> Option<Match> {
     Some(Match::likely(because).also(at_store).shown_by(ProbeId::StoreAsAppHead))
 }
 
-/// The link that the app hands off for GET is signed for HEAD.
+/// A match if the link that the app hands off for GET is signed for HEAD.
 fn for_head(analysis: &Analysis<'_>) -> Option<Match> {
     analysis.failed_after_app()?;
     let get = refusal_of(analysis, ProbeId::StoreAsApp)?;
@@ -151,8 +152,8 @@ fn for_head(analysis: &Analysis<'_>) -> Option<Match> {
     Some(Match::sure(because).shown_by(ProbeId::StoreAsAppHead))
 }
 
-/// Caddy forwards the client's own method to the store, and the store accepts the app's query with
-/// GET.
+/// A match if Caddy forwards the client's own method to the store, while the store accepts the
+/// app's query with GET.
 fn forwards_method(analysis: &Analysis<'_>) -> Option<Match> {
     let full = analysis.failed_after_app()?;
     let code = store_error(&full.body)?;
@@ -173,7 +174,7 @@ fn is_signed(value: &str) -> bool {
     signed_link(value).is_some()
 }
 
-/// A store's error in place of the file.
+/// A store's error that the client receives in place of the file.
 struct Refusal {
     /// The status, and the store's code if there is one.
     error: String,
@@ -194,7 +195,8 @@ fn refusal(response: &Response) -> Option<Refusal> {
         }
         return Some(Refusal { error: status.to_string(), of_app: false });
     };
-    // Two authentication methods at once, or an unsigned parameter: not about the signature.
+    // Two authentication methods at once, or an unsigned parameter: the signature itself is not the
+    // problem.
     if code == "InvalidArgument" {
         return None;
     }

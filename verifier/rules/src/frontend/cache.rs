@@ -165,8 +165,7 @@ pub(crate) static CACHED_PRIVATE: Rule = Rule {
     },
 };
 
-/// A match if the response without the query that makes the fixture's URL fresh is an older
-/// version.
+/// A match if the fixture's URL without its unique query returns an older version.
 fn stale_without_query(analysis: &Analysis<'_>) -> Option<Match> {
     let (response, line, asked_app) = without_query(analysis)?;
     let because = format!(
@@ -186,17 +185,17 @@ fn stale_without_query(analysis: &Analysis<'_>) -> Option<Match> {
     })
 }
 
-/// Whether the request without the query reached the app.
+/// Whether the request without the unique query reached the app.
 pub(crate) enum AskedApp {
-    /// It did.
+    /// The request reached the app.
     Yes,
-    /// It did not.
+    /// The request did not reach the app.
     No,
     /// There is no request log.
     Unknown,
 }
 
-/// The download without the query that makes it fresh, if that is an older version.
+/// The download without its unique query, if the response is an older version.
 pub(crate) fn without_query<'a>(
     analysis: &Analysis<'a>,
 ) -> Option<(&'a Response, DummyLine, AskedApp)> {
@@ -217,7 +216,7 @@ fn has_download(log: &[LoggedRequest]) -> bool {
     log.iter().any(|request| request.answer == "view")
 }
 
-/// The header by which a response says that it comes from a cache, if any.
+/// The header that shows that a response comes from a cache, if any.
 fn cache_sign(response: &Response) -> Option<String> {
     for name in ["x-cache", "x-cache-status", "cf-cache-status", "x-proxy-cache", "x-varnish-cache"]
     {

@@ -1,5 +1,5 @@
-//! Refusals and credentials: what the proxy refuses or drops, and what clients can choose or
-//! mistake for the file.
+//! Rules about refusals and credentials: what the proxy refuses or drops, and what clients can
+//! choose or mistake for the file.
 
 use sendfile_evidence::{Check, ProbeId, Server, dialect, fact::FactKind};
 
@@ -127,7 +127,7 @@ pub(crate) static VISITOR_CHOOSES: Rule = Rule {
         // A firewall that refuses such a client works as intended.
         let refused = matches!(site.status, 400 | 403 | 406 | 429);
         // If the proxy does not announce the hand-off, that finding comes first, and its remedy
-        // closes this too.
+        // also fixes this problem.
         let announced = analysis.delivered && !analysis.evidence.streamed();
         let lost = announced && !refused && !analysis.returns_dummy(ProbeId::Spoofed);
         if !lost || !value.contains(mark.as_str()) {

@@ -8,7 +8,8 @@ use crate::{
     rule::Match,
 };
 
-/// Adds evidence that the server block does not include the download.
+/// Adds evidence that another server block handles the download, or that the snippet is not active
+/// in this one.
 pub(crate) fn with_snippet(analysis: &Analysis<'_>, mut found: Match) -> Match {
     if analysis.direct_right() {
         return found;
@@ -19,7 +20,7 @@ pub(crate) fn with_snippet(analysis: &Analysis<'_>, mut found: Match) -> Match {
              default server may be responding",
         );
     }
-    // The snippet also adds the direct location: if both are missing, the snippet is not active.
+    // The snippet also adds the direct location. If both are missing, the snippet is not active.
     if analysis.by_contract() {
         found = found.also(
             "The direct location is missing too. Include the snippet in this server and reload it",
@@ -28,7 +29,7 @@ pub(crate) fn with_snippet(analysis: &Analysis<'_>, mut found: Match) -> Match {
     found
 }
 
-/// Whether the site returns the same under a host name that it does not know.
+/// Whether the site returns the same response under an unknown host name.
 fn same_under_other_host(analysis: &Analysis<'_>) -> bool {
     let Some(other) = analysis.probe(ProbeId::OtherHost) else { return false };
     let Some(full) = analysis.evidence.full.response() else { return false };
@@ -40,7 +41,8 @@ pub(crate) fn refused_before_app(analysis: &Analysis<'_>, full: &Response) -> bo
     matches!(full.status, 403 | 405 | 410) && analysis.own_page(full).is_some()
 }
 
-/// Whether the proxy responded itself, not its upstream: with its own page, or a file of its own.
+/// Whether the proxy, and not its upstream, responded: with its own page, or with a file of its
+/// own.
 pub(crate) fn by_proxy(analysis: &Analysis<'_>, full: &Response) -> bool {
     let file = full.header("last-modified").is_some() || full.header("etag").is_some();
     file || analysis.own_page(full).is_some()
@@ -67,8 +69,8 @@ pub(crate) fn refused_by_app(analysis: &Analysis<'_>, response: &Response) -> bo
     response.status == 400 && response.body.size > 0 && analysis.own_page(response).is_none()
 }
 
-/// The proxy's own 502, 503 or 504, or a 400 that is not its own: the upstream did not understand
-/// the request.
+/// The proxy's own 502, 503 or 504, or a 400 that is not the proxy's own: the upstream did not
+/// understand the request.
 pub(crate) fn gateway_error(analysis: &Analysis<'_>, response: &Response) -> bool {
     let own = analysis.own_page(response).is_some();
     match response.status {
@@ -78,7 +80,8 @@ pub(crate) fn gateway_error(analysis: &Analysis<'_>, response: &Response) -> boo
     }
 }
 
-/// Whether every path returns the same 500 or 503, including those that need no app.
+/// Whether all paths return the same 500 or 503, including paths that the proxy serves without the
+/// app.
 pub(crate) fn closed_everywhere(analysis: &Analysis<'_>, full: &Response) -> bool {
     let Some(elsewhere) = analysis.probe(ProbeId::Elsewhere) else { return false };
     let Some(direct) = analysis.evidence.direct.response() else { return false };
@@ -90,7 +93,7 @@ pub(crate) fn reaches_app(analysis: &Analysis<'_>, site: ProbeId, app: ProbeId) 
     Some(alike(analysis.probe(site)?, analysis.probe(app)?))
 }
 
-/// Whether the site responds to an authorized client as the app responds to an anonymous one.
+/// Whether the site responds to an authorized client as the app responds to anonymous clients.
 pub(crate) fn treated_as_anonymous(analysis: &Analysis<'_>, full: &Response) -> bool {
     let Some(anonymous) = analysis.probe(ProbeId::AppAnonymous) else { return false };
     let hands_off =
@@ -100,7 +103,7 @@ pub(crate) fn treated_as_anonymous(analysis: &Analysis<'_>, full: &Response) -> 
         && same_refusal(analysis, anonymous, full)
 }
 
-/// Whether the client gets the app's response to an anonymous client.
+/// Whether the client gets the response that the app sends to anonymous clients.
 fn same_refusal(analysis: &Analysis<'_>, anonymous: &Response, full: &Response) -> bool {
     let evidence = analysis.evidence;
     if let BodyClass::Redirect(to_login) = body_class(evidence, anonymous)

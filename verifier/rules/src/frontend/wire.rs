@@ -1,4 +1,4 @@
-//! The end of a response is announced in two ways.
+//! Rules about a response that announces its end in two ways.
 
 use sendfile_evidence::{Check, FailureKind};
 

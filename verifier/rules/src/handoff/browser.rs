@@ -1,5 +1,5 @@
-//! Requests that browsers make and this program's plain request does not: HEAD, and requests that
-//! accept compression.
+//! Rules about requests that browsers send and this program's plain request does not cover: HEAD,
+//! and requests that accept compression.
 
 use sendfile_evidence::{Check, End, ProbeId, Response, Server, Sha256, dialect, media_type};
 
@@ -163,7 +163,7 @@ pub(crate) static HTML_CHANGED: Rule = Rule {
             200 if decoded_content(response)? != expected => {
                 format!("a changed body of {} bytes", response.body.size)
             }
-            // A login page or a rate limit does not mean that the file is changed.
+            // A login page or a rate limit does not mean that the file is altered.
             403 | 404 => analysis.describe(response),
             _ => return None,
         };
@@ -250,7 +250,7 @@ fn decoded_content(response: &Response) -> Option<Sha256> {
     match (response.header("content-encoding"), &body.gunzipped) {
         (None | Some("identity"), _) => Some(body.sha256),
         (Some("gzip" | "x-gzip"), Some(content)) => Some(content.sha256),
-        // It declares gzip but is not compressed.
+        // The response declares gzip but is not compressed.
         (Some("gzip" | "x-gzip"), None) if !body.head.starts_with(&[0x1f, 0x8b]) => {
             Some(body.sha256)
         }
@@ -258,7 +258,7 @@ fn decoded_content(response: &Response) -> Option<Sha256> {
     }
 }
 
-/// Whether compression does not shrink files of this media type, and their length matters to users.
+/// Whether compression does not shrink files of this media type, although users need their length.
 fn is_incompressible(kind: &str) -> bool {
     let (family, name) = kind.split_once('/').unwrap_or((kind, ""));
     match family {

@@ -1,4 +1,4 @@
-//! App headers that do not reach the client, and internal headers that do.
+//! Rules about headers of the app that do not reach the client, and internal headers that do.
 
 use sendfile_evidence::{
     Check, Probe, Response, Server,
@@ -108,7 +108,7 @@ pub(crate) static COOKIE_DROPPED: Rule = Rule {
     matches: |analysis| {
         let (app, full) = handed_over(analysis)?;
         let lost = app.header("set-cookie").is_some() && full.header("set-cookie").is_none();
-        // A client that sends a cookie may not need another one.
+        // A client that sends a cookie may not need a new one.
         let evidence = analysis.evidence;
         let alike = sends_cookie(&evidence.app) == sends_cookie(&evidence.full);
         if !lost || !alike {
@@ -232,8 +232,8 @@ fn handed_over<'a>(analysis: &Analysis<'a>) -> Option<(&'a Response, &'a Respons
     if analysis.delivered && analysis.handoff().is_some() { Some((app, full)) } else { None }
 }
 
-/// A header of the app that does not reach the client: one that must, or one that matters to every
-/// download.
+/// A header of the app that does not reach the client: one that the operator requires, or one that
+/// matters to every download.
 fn dropped<'a>(
     analysis: &Analysis<'a>,
     app: &'a Response,
@@ -278,8 +278,8 @@ fn sends_cookie(probe: &Probe<Response>) -> bool {
     probe.request.headers.iter().any(|(name, _)| name == "cookie")
 }
 
-/// A note if the proxy is known to drop this app header, whatever its configuration says about the
-/// hand-off.
+/// A note if the proxy is known to drop this header of the app, however its configuration handles
+/// the hand-off.
 fn known_to_drop(server: Option<Server>, name: &str) -> Option<&'static str> {
     const KEPT_BY_NGINX: [&str; 5] =
         ["content-type", "content-disposition", "cache-control", "expires", "set-cookie"];
@@ -297,7 +297,7 @@ fn known_to_drop(server: Option<Server>, name: &str) -> Option<&'static str> {
     }
 }
 
-/// A match for the first response to a client that leaks something: `leak` describes it.
+/// A match for the first response to a client that leaks something; `leak` describes what.
 fn first_leak(
     analysis: &Analysis<'_>,
     leak: impl Fn(&Response) -> Option<String>,
@@ -322,7 +322,7 @@ fn first_leak(
     None
 }
 
-/// A header that names a path on the server: the hand-off, or any other.
+/// A header that contains a path on the server: the hand-off header, or any other.
 fn path_in_header<'a>(
     analysis: &Analysis<'_>,
     response: &'a Response,

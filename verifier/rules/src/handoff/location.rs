@@ -1,4 +1,5 @@
-//! The hand-off's URI leads to no location, to the wrong one, or to the wrong directory.
+//! Rules about a hand-off URI that matches no location, or leads to the wrong location or
+//! directory.
 
 use sendfile_evidence::{
     ProbeId, Response, Server,
@@ -267,7 +268,8 @@ pub(crate) static LOCATION_SHADOWS_REDIRECT: Rule = Rule {
     precedence: Precedence::Before(&[&CLIENT_AUTH_FORWARDED]),
     matches: |analysis| {
         let full = analysis.failed_after_app()?;
-        // An older version of the file, or its beginning, comes from the correct location.
+        // An older version of the file, or only its beginning, also comes from the correct
+        // location.
         let of_file = matches!(
             body_class(analysis.evidence, full),
             BodyClass::Older(_) | BodyClass::OtherInstance(_) | BodyClass::Truncated
@@ -438,14 +440,14 @@ pub(crate) static PATH_VARIABLE_WRONG: Rule = Rule {
 /// The body that the Caddy snippet returns for a hand-off that none of its rules handles.
 const UNHANDLED: &[u8] = b"unhandled X-Accel-Redirect";
 
-/// Whether the request to the app says how paths map to URIs.
+/// Whether the request to the app contains a mapping from paths to URIs.
 fn mapping_given(analysis: &Analysis<'_>) -> bool {
     let headers = &analysis.evidence.app.request.headers;
     headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("x-accel-mapping"))
 }
 
-/// The app's page for the hand-off's URI, if an internal location matches that URI: a client that
-/// requests it gets the proxy's own 404, but gets a page of the app for other paths.
+/// The app's page for the hand-off's URI, if an internal location matches that URI. A client that
+/// requests the URI gets the proxy's own 404, but gets a page of the app for other paths.
 fn back_to_app<'a>(analysis: &Analysis<'a>) -> Option<&'a Response> {
     let full = analysis.failed_after_app()?;
     let outside = analysis.probe(ProbeId::TargetOutside)?;
@@ -478,8 +480,8 @@ fn is_target_page(analysis: &Analysis<'_>, full: &Response) -> bool {
     distinctive && alike(page, full) && page.header("location") == location
 }
 
-/// Whether a public location handles the hand-off's URI, and an internal one its sibling without an
-/// extension.
+/// Whether a public location handles the hand-off's URI because of its extension: an internal
+/// location handles the sibling URI without one.
 pub(crate) fn matched_by_extension(analysis: &Analysis<'_>, full: &Response) -> bool {
     let (Some(bare), Some(elsewhere), Some(outside)) = (
         analysis.probe(ProbeId::TargetBare),
@@ -494,7 +496,7 @@ pub(crate) fn matched_by_extension(analysis: &Analysis<'_>, full: &Response) -> 
         && alike(outside, full)
 }
 
-/// The redirect by which nginx adds a slash to the hand-off's URI, as it does for directories.
+/// The redirect by which nginx adds a slash to the hand-off's URI, as for a directory.
 fn redirect_to_directory<'a>(analysis: &Analysis<'_>, full: &'a Response) -> Option<&'a str> {
     let uri = path(analysis.value()?);
     let location = full.header("location")?;
@@ -507,8 +509,8 @@ fn path(uri: &str) -> &str {
     uri.split_once('?').map_or(uri, |(path, _)| path)
 }
 
-/// Evidence of the proxy's own 404 after a hand-off whose URI an internal location matches: the
-/// proxy looked for the file in the wrong place.
+/// Evidence that the proxy itself returned 404 after a hand-off whose URI an internal location
+/// matches: the proxy looked for the file in the wrong place.
 fn inside_location(analysis: &Analysis<'_>) -> Option<String> {
     let full = analysis.failed_after_app()?;
     if !sends_uri(analysis) || extension_matters(analysis) {
@@ -544,7 +546,8 @@ fn slash_is_missing(analysis: &Analysis<'_>) -> bool {
     analysis.returns_dummy(ProbeId::DoubleSlash)
 }
 
-/// On nginx, a wrong `root` and a wrong `alias` look the same and are equally likely.
+/// Rates a match by the server: on nginx, a wrong `root` and a wrong `alias` look the same and are
+/// equally likely.
 fn ranked(analysis: &Analysis<'_>, because: String) -> Match {
     if analysis.server == Some(Server::Nginx) {
         Match::likely(because)

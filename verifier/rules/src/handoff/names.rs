@@ -1,5 +1,5 @@
-//! Files with unusual names: which are lost between app and proxy, and whether the proxy is known
-//! to lose them.
+//! Rules for files with unusual names: which of them fail, and whether that is a known limit of the
+//! proxy.
 
 use sendfile_evidence::{Check, ExtraProbe, OddName, Outcome, ProbeId, Server};
 

@@ -1,4 +1,4 @@
-//! Range and conditional requests that are ignored or get the wrong response.
+//! Rules about range requests and conditional requests that are ignored or get a wrong response.
 
 use sendfile_evidence::{
     Check, End, Part, ProbeId, Response, Same, Server, Sha256,
@@ -203,20 +203,21 @@ pub(crate) static CONDITIONS_IGNORED: Rule = Rule {
     },
 };
 
-/// The probes of a client that holds another file, and what a 304 to them means.
+/// The conditional requests of a client that has another file, and the meaning of a 304 response to
+/// each.
 const OTHER_FILES: [(ProbeId, &str); 3] = [
     (ProbeId::Empty, "With the download's ETag, another file returns 304 Not Modified"),
     (ProbeId::OtherEtag, "With an ETag that no file has, the site returns 304 Not Modified"),
     (ProbeId::ModifiedSince, "If-Modified-Since with a date in 1970 returns 304 Not Modified"),
 ];
 
-/// The whole file as the response to a range request.
+/// The response to a range request, if it is the whole file.
 fn range_ignored<'a>(analysis: &Analysis<'a>) -> Option<&'a Response> {
     let response = analysis.repeated(ProbeId::Range)?;
     if is_whole(analysis, response) { Some(response) } else { None }
 }
 
-/// The whole file as the response to a client that holds it and may cache it.
+/// The response to a client that has the file and may cache it, if it is the whole file again.
 fn given_again<'a>(analysis: &Analysis<'a>) -> Option<&'a Response> {
     let full = analysis.evidence.full.response()?;
     let response = analysis.repeated(ProbeId::NotModified)?;
@@ -224,8 +225,8 @@ fn given_again<'a>(analysis: &Analysis<'a>) -> Option<&'a Response> {
     if may_cache && is_whole(analysis, response) { Some(response) } else { None }
 }
 
-/// How the download differs from a file that the proxy sends itself, if it lacks that file's ETag.
-/// The missing ETag alone proves nothing: a location may send none.
+/// How the download differs from a file that the proxy sends itself, if the download lacks that
+/// file's ETag. The missing ETag alone proves nothing, because a location may send none.
 pub(crate) fn unlike_a_file(analysis: &Analysis<'_>) -> Option<String> {
     if !analysis.delivered || !analysis.evidence.lacks_etag() {
         return None;
@@ -252,8 +253,8 @@ fn is_whole(analysis: &Analysis<'_>, response: &Response) -> bool {
     response.status == 200 && same
 }
 
-/// Whether the server is known to support ranges: it says so, or it does so by default and the file
-/// came from disk by a hand-off.
+/// Whether the server is known to support ranges: the response says so, or the server does so by
+/// default and the file came from disk by a hand-off.
 fn supports_ranges(analysis: &Analysis<'_>) -> bool {
     let direct = if analysis.handoff().is_some() { analysis.direct() } else { None };
     for response in [analysis.evidence.full.response(), direct].into_iter().flatten() {
@@ -274,8 +275,8 @@ fn of_disk(analysis: &Analysis<'_>) -> bool {
     by_handoff && known && analysis.stored_at().is_some()
 }
 
-/// Whether ranges are lost before the hand-off: the store itself ignores them or, if that is not
-/// known, the direct location does. A file server supports them unless configured otherwise.
+/// Whether ranges are already ignored before the hand-off: by the store itself or, if that is
+/// unknown, by the direct location. A file server supports ranges unless configured otherwise.
 fn ignored_before(analysis: &Analysis<'_>) -> bool {
     match analysis.probe(ProbeId::AtStore(Part::Middle)) {
         Some(store) if store.status < 400 => is_whole(analysis, store),
@@ -286,8 +287,8 @@ fn ignored_before(analysis: &Analysis<'_>) -> bool {
     }
 }
 
-/// The form of Range that the store itself, probed without the proxy, does not support: HTTP makes
-/// it optional (RFC 9110 §14.2).
+/// The form of Range that the store itself, probed without the proxy, does not support. Support is
+/// optional in HTTP (RFC 9110 §14.2).
 pub(crate) fn unknown_to_store(analysis: &Analysis<'_>) -> Option<(Part, String)> {
     for part in Part::all() {
         let Some(site) = analysis.repeated(part.of_site()) else { continue };
@@ -313,7 +314,8 @@ pub(crate) fn unknown_to_store(analysis: &Analysis<'_>) -> Option<(Part, String)
     None
 }
 
-/// A range flaw of the store itself, probed without the proxy: the range, and what is wrong.
+/// An incorrect response of the store itself, probed without the proxy, to a range request: the
+/// range, and what is wrong.
 pub(crate) fn flaw_of_store(analysis: &Analysis<'_>) -> Option<(Part, String)> {
     for part in Part::all() {
         let optional = match part {
@@ -336,7 +338,7 @@ fn refused(response: &Response) -> bool {
     response.status >= 400
 }
 
-/// Whether a range request is refused without a server failure: a proxy may replace the store's
+/// Whether a range request is refused, but not with a server error. A proxy may replace the store's
 /// error with its own.
 fn not_understood(response: &Response) -> bool {
     (400..500).contains(&store_status(response).unwrap_or(response.status))
@@ -348,7 +350,7 @@ fn store_ignores(analysis: &Analysis<'_>, part: Part) -> bool {
     store.is_some_and(|response| is_whole(analysis, response))
 }
 
-/// Whether the store itself responds to a range request as wrongly as the site.
+/// Whether the store itself returns the same incorrect response to a range request as the site.
 fn by_store(analysis: &Analysis<'_>, part: Part) -> bool {
     let id = ProbeId::AtStore(part);
     let Some(site) = analysis.probe(part.of_site()) else { return false };
@@ -407,7 +409,7 @@ fn wrong_slice(
         return Some(format!("206 with an invalid Content-Range: {value}"));
     };
     let body = &response.body;
-    // A server may return less than was requested; a range of another file is a different matter.
+    // A server may return less than was requested, but a range of another file is an error.
     let fits = range.first == first && range.last <= last;
     if !fits || range.total.is_some_and(|total| total != size) {
         return Some(format!("Content-Range is {value}, for a file of {size} bytes"));

@@ -1,4 +1,4 @@
-//! The proxy acts on the hand-off, but refuses its target.
+//! Rules about a proxy that acts on the hand-off, but refuses its target.
 
 use sendfile_evidence::{Check, FailureKind, ProbeId, Server, dialect, fact::FactKind};
 
@@ -164,8 +164,8 @@ pub(crate) static PATH_NOT_ALLOWED: Rule = Rule {
         let full = analysis.failed_after_app()?;
         let page = analysis.own_page(full)?;
         let (_, value) = analysis.handoff()?;
-        // lighttpd checks the directory first: if another name is not refused, the directory is
-        // allowed.
+        // lighttpd checks the directory first: if a file with another name is not refused, the
+        // directory is allowed.
         let allowed = page == Server::Lighttpd
             && analysis.probe(ProbeId::Missing).is_some_and(|missing| missing.status == 404);
         if allowed || analysis.refused_between(full) {
@@ -183,7 +183,7 @@ pub(crate) static PATH_NOT_ALLOWED: Rule = Rule {
         let found = match (page, full.status) {
             (Server::Lighttpd, 403) if analysis.direct_right() => Match::sure(because),
             (Server::Apache, 404) if analysis.direct_right() => Match::likely(because),
-            // A file that the server's user cannot read looks the same.
+            // A file that the server's user cannot read causes the same response.
             (Server::Lighttpd, 403) | (Server::Apache, 404) => Match::possible(because),
             _ => return None,
         };

@@ -1,4 +1,5 @@
-//! Open proxies: the proxy can be made to send requests to servers other than the app's store.
+//! Rules about open proxies: a client or the app can make the proxy send requests to servers other
+//! than the app's store.
 
 use sendfile_evidence::{Check, ProbeId, Response, Server, fact::FactKind};
 

@@ -1,4 +1,5 @@
-//! An older version of the file is served, although no cache in front of the app stores it.
+//! Rules about an older version of the file that is served, although no cache in front of the app
+//! stores it.
 
 use sendfile_evidence::{Check, ProbeId, Response, Server, dummy_line::DummyLine};
 
@@ -54,7 +55,8 @@ pub(crate) static TARGET_STALE: Rule = Rule {
             format!("The request reached the app, but an older version arrived: {version}");
         match body_class(analysis.evidence, full) {
             BodyClass::Older(_) => Some(Match::sure(because)),
-            // From an earlier fixture, whose files may also be in another directory.
+            // The content comes from an earlier fixture, whose files may also be in another
+            // directory.
             BodyClass::OtherInstance(_) => Some(Match::likely(because)),
             _ => None,
         }

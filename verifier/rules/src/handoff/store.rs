@@ -1,4 +1,4 @@
-//! The hand-off goes to a store over HTTP, and the store does not accept the proxy's request.
+//! Rules about a hand-off to a store over HTTP: the store does not accept the proxy's request.
 
 use sendfile_evidence::{
     ProbeId, Response, Server,
@@ -288,7 +288,7 @@ pub(crate) static STORE_REFUSES: Rule = Rule {
             (None, Some(code)) => {
                 Some(Match::possible(format!("The store returns {} {code}", full.status)))
             }
-            // The proxy does not show which of the store's reasons it was.
+            // The proxy does not show which of the store's reasons it is.
             (Some(_), Some(code)) => {
                 Some(Match::likely(format!("The store returns {} {code}", full.status)))
             }

@@ -5,8 +5,8 @@ use sendfile_evidence::{ProbeId, Response, dialect::store_error};
 use crate::{analysis::Analysis, body_class::alike, reached::Reached};
 
 impl<'a> Analysis<'a> {
-    /// The response after the hand-off, if the direct location returns the same and other paths of
-    /// the site do not: the site's own wording for a file that the proxy cannot read.
+    /// The response after the hand-off, if the direct location returns the same response and other
+    /// paths of the site do not: it is the site's own page for a file that the proxy cannot read.
     pub(crate) fn masked(&self) -> Option<&'a Response> {
         let full = self.unread()?;
         let direct = self.direct_wrong()?;
@@ -24,7 +24,8 @@ impl<'a> Analysis<'a> {
         Some(full)
     }
 
-    /// The client's wrong response, if storage and app are right and the direct location is not.
+    /// The client's wrong response, if the storage and the app are right and the direct location is
+    /// not.
     pub(crate) fn unread(&self) -> Option<&'a Response> {
         let full = self.wrong_full()?;
         if self.storage_is_culprit() || !self.app_right() || self.direct_right() {

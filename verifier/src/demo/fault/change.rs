@@ -34,7 +34,7 @@ pub enum NoLine {
     Measured,
     /// A reader looks for the cause of the rule but does not find this line, for this reason.
     NotFound(String),
-    /// It names another line, for this reason.
+    /// The diagnosis names another line, for this reason.
     Elsewhere(String),
 }
 
@@ -50,7 +50,7 @@ pub struct Relay {
     pub rules: String,
 }
 
-/// An app that sends another hand-off than the one that is expected.
+/// An app that sends a hand-off other than the expected one.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct App {
@@ -63,7 +63,7 @@ pub struct App {
     pub encoded: bool,
 }
 
-/// What is done once everything runs.
+/// An action after everything has started.
 #[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq)]
 #[serde(rename_all = "kebab-case")]
 pub enum Act {

@@ -1,4 +1,4 @@
-//! The checks in JSON, written and read: a check, its result, and the probes that it needed.
+//! The checks in JSON, both written and read: a check, its result, and the probes that it needed.
 
 use serde::{Deserialize, Serialize};
 
@@ -12,7 +12,7 @@ pub(super) struct JsonCheck {
     /// The matching rules, or the reason why the check was skipped or is unknown.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     reason: Option<String>,
-    /// The probes that it needed in addition to the layers.
+    /// The probes that the check needed in addition to the layers.
     #[serde(skip_serializing_if = "Vec::is_empty", default)]
     probes: Vec<ProbeId>,
 }
@@ -24,7 +24,7 @@ enum JsonResult {
     Fail,
     Warning,
     Skipped,
-    // The result itself is not read, only whether the check was skipped.
+    // Any result: only whether the check was skipped is read.
     #[serde(other)]
     Unknown,
 }

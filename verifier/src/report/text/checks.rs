@@ -54,7 +54,7 @@ pub(super) fn write_lines(
     Ok(())
 }
 
-/// The checks by result; where the result has a reason, with it.
+/// The checks grouped by their result, with the reasons of those results that have one.
 #[derive(Default)]
 struct Groups<'a> {
     passed: usize,
@@ -108,7 +108,8 @@ impl<'a> Groups<'a> {
     }
 }
 
-/// The names of checks, grouped by their reason; a large group with a reason is shown as a number.
+/// The names of checks, grouped by their reason. Of a large group with a reason, only the number is
+/// shown.
 fn by_reason(checks: &[(Check, &str)]) -> String {
     let mut reasons: Vec<_> = checks.iter().map(|(_, reason)| *reason).collect();
     reasons.sort_unstable();

@@ -102,7 +102,7 @@ fn quoted(path: &str) -> String {
     format!("'{}'", path.replace('\'', "'\\''"))
 }
 
-/// The user of the workers: that of the running process, if known, else the configured one.
+/// The user of the workers: that of the running process if it is known, else the configured one.
 fn identity(worker: &Worker) -> Option<Identity> {
     if let Some(uid) = process::worker_uid(worker) {
         let name = name_of(USERS, uid);

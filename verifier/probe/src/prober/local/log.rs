@@ -62,7 +62,8 @@ impl Mark {
         let mut text = String::new();
         let from = match self.was {
             Some((file, size)) if file == metadata.ino() && size <= metadata.len() => size,
-            // Rotated: the end of the old file is in a file with the same name and a number.
+            // The log was rotated: the end of the old file is in a file with the same name and a
+            // number.
             Some((file, size)) if file != metadata.ino() => {
                 let old = PathBuf::from(format!("{}.1", self.path.display()));
                 if fs::metadata(&old).is_ok_and(|rotated| rotated.ino() == file) {
@@ -70,7 +71,7 @@ impl Mark {
                 }
                 0
             }
-            // Truncated, or did not exist before.
+            // The log was truncated, or did not exist before.
             _ => 0,
         };
         text.push_str(&tail(&self.path, from)?);
@@ -92,7 +93,7 @@ fn tail(path: &Path, from: u64) -> io::Result<String> {
     if begin <= from {
         return Ok(text);
     }
-    // In a line that is cut off, it is unknown where secrets begin.
+    // If a line is cut off, it is unknown where secrets begin.
     match text.split_once('\n') {
         Some((_, whole)) => Ok(whole.to_owned()),
         None => Ok(String::new()),

@@ -13,7 +13,8 @@ use sendfile_readers::{ProxyConfig, Worker};
 const SERVERS: [&str; 8] =
     ["nginx", "openresty", "angie", "freenginx", "apache2", "httpd", "lighttpd", "caddy"];
 
-/// The kernel counts in ticks; a file written while a server starts does not count as edited.
+/// Tolerance for the kernel's clock ticks: a file written while a server starts does not count as
+/// edited.
 const MARGIN: Duration = Duration::from_secs(2);
 
 /// The user of a server's workers.
@@ -45,7 +46,7 @@ pub(super) fn edited(config: &ProxyConfig, newest: Option<SystemTime>) -> Option
     Some(Fact::of(FactKind::Edited, detail))
 }
 
-/// The master's process id, if such a process runs and is a server.
+/// The process id of the master, if the process runs and is a server.
 fn master(worker: &Worker) -> Option<u32> {
     let text = fs::read_to_string(worker.pid_file.as_deref()?).ok()?;
     let pid = text.trim().parse().ok()?;
@@ -67,7 +68,7 @@ fn started(pid: u32) -> Option<SystemTime> {
     /// Ticks per second on all Linux systems (USER_HZ).
     const TICKS: u64 = 100;
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-    // The name in brackets may contain spaces; the fields after it do not.
+    // The name in parentheses may contain spaces; the fields after it do not.
     let (_, fields) = stat.rsplit_once(')')?;
     let ticks: u64 = fields.split_whitespace().nth(19)?.parse().ok()?;
     let since_boot = Duration::from_millis(ticks * 1000 / TICKS);

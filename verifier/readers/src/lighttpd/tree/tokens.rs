@@ -101,7 +101,7 @@ impl Tokens {
     }
 }
 
-/// The signs; one that begins with another stands before it.
+/// The signs; a sign that begins with another one precedes it.
 const SIGNS: [&str; 13] =
     ["=>", "==", "!=", "=~", "!~", "=^", "=$", "+=", ":=", "=", "+", ",", "~"];
 
