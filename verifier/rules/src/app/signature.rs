@@ -72,7 +72,7 @@ pub(crate) static SIGNED_FOR_OTHER_METHOD: Rule = Rule {
     check: Some(Check::Head),
     summary: "The signed link does not cover the request method",
     meaning: "A link to a store is signed for one method. The app hands off a signed link, but the \
-              store returns the file only for a different method from the client's. If only HEAD \
+              store accepts it for a different method than the client's. If only HEAD \
               fails, download managers and players fail too, because they send HEAD first.",
     remedy: Remedy {
         any: "Sign for the client's method in the app, or make the proxy always send GET to the \

@@ -107,8 +107,8 @@ pub(crate) static URI_MATCHES_NO_LOCATION: Rule = Rule {
     meaning: "After the hand-off, the proxy looks for a location for the new URI and finds only \
               the catch-all, which forwards to the app again or serves the site's own directory. \
               The prefix configured in the app differs from that of the internal location: it has \
-              a different name, no slash or different case, or the location is defined with `=` or \
-              `@`.",
+              a different name, a slash is missing, the case differs, or the location is defined \
+              with `=` or `@`.",
     remedy: Remedy {
         any: "Give the internal location the prefix that the app sends",
         servers: &[(
@@ -253,7 +253,7 @@ pub(crate) static LOCATION_SHADOWS_REDIRECT: Rule = Rule {
     summary: "Another location handles the hand-off's URI",
     meaning: "nginx itself returns 404 after the hand-off, and a client's OPTIONS request for the \
               hand-off's URI returns 405, as in a public location. Or a client's request for that \
-              URI returns the same response as the download, while the path without the file \
+              URI returns the same response as the download, while a file name without an \
               extension returns nginx's own 404. A different location, often a regex for file \
               extensions, takes precedence over the internal one.",
     remedy: Remedy {
@@ -287,8 +287,8 @@ pub(crate) static LOCATION_SHADOWS_REDIRECT: Rule = Rule {
             let got = analysis.describe(full);
             let because = format!("Requested by a client, the hand-off's URI also returns {got}");
             return Some(Match::likely(because).also(
-                "Without the file extension, the path returns nginx's own 404. So the internal \
-                 location matches it, but a location for file extensions takes precedence for the \
+                "A file name without an extension returns nginx's own 404. So the internal location \
+                 matches that name, but a location for file extensions takes precedence for the \
                  hand-off's URI",
             ));
         }

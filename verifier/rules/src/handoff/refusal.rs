@@ -249,8 +249,8 @@ pub(crate) static LINK_REFUSED: Rule = Rule {
     summary: "The proxy does not follow a symbolic link in the file's path",
     meaning: "After the hand-off, the proxy denies access to this file but not to a different name \
               in the same directory, and its direct location returns the file. nginx does so for \
-              links if `disable_symlinks` is set, lighttpd unless `server.follow-symlink` is \
-              enabled. If a parent directory is the link, nginx reports the file as missing \
+              links if `disable_symlinks` is set, lighttpd if `server.follow-symlink` is disabled. \
+              If a parent directory is the link, nginx reports the file as missing \
               instead, and only its error log shows the cause. A copy of the directory that the \
               proxy's user cannot read looks the same.",
     remedy: Remedy {
