@@ -1,4 +1,4 @@
-//! Tests that the verifier reads what the fixture writes, since the two share no code.
+//! Tests that the verifier reads what the fixture writes, since the two share no code for the contract.
 
 use proptest::prelude::*;
 use sendfile_evidence::{
