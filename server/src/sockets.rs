@@ -1,5 +1,6 @@
 //! The addresses that the program listens on, or the sockets that systemd has opened for it
-//! (`sd_listen_fds(3)`). The program could not set the mode and owner of such a socket itself.
+//! (`sd_listen_fds(3)`). systemd sets the mode and owner of its sockets; the
+//! program has no permission to.
 
 use std::{io, str::FromStr};
 

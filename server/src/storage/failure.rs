@@ -191,8 +191,8 @@ pub(crate) fn request_line(method: &Method, uri: &Uri) -> String {
     format!("{method} {}://{host}{}", uri.scheme_str().unwrap_or("http"), uri.path())
 }
 
-/// Returns the error code: S3 and Google send it in the page, Azure also in a header, and login
-/// servers in JSON.
+/// Returns the error code: S3 and Google send it in the body, Azure also in a header, and token
+/// endpoints as JSON.
 fn code(headers: &HeaderMap, page: &str) -> String {
     if let Some(value) = headers.get("x-ms-error-code")
         && let Ok(code) = value.to_str()

@@ -42,7 +42,8 @@ fn fact(full: &Response) -> Option<Fact> {
 }
 
 /// The responses of each group of upstreams that nginx contacted for a download, in order, if
-/// reported; empty if it contacted none. A group of several servers lists all that were tried.
+/// reported; empty if it contacted none. The entry of a group contains the responses of all servers
+/// that were tried.
 pub fn upstreams(full: &Response) -> Option<Vec<&str>> {
     let (statuses, _) = full.header(UPSTREAM)?.split_once('|')?;
     Some(statuses.split(" : ").filter(|group| !group.is_empty()).collect())

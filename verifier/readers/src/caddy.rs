@@ -291,7 +291,7 @@ fn announced(query: &Query, proxy: &Directive, evaluator: &Evaluator<'_>) -> Vec
     facts
 }
 
-/// Whether the proxy, or a directive on the way to it, sets a header of the request.
+/// Whether `reverse_proxy`, or a directive that is applied before it, sets this request header.
 fn sets_request_header(name: &str, proxy: &Directive, evaluator: &Evaluator<'_>) -> bool {
     for header_up in proxy.children("header_up") {
         if header_up.args.len() > 1 && is_header(header_up.arg(0), name) {

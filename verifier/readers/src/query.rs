@@ -22,7 +22,7 @@ pub struct Query {
     pub app: Option<Request>,
     /// The hand-off header's name.
     pub header: Option<String>,
-    /// The hand-off header's value as sent by the app, else as intended.
+    /// The value of the hand-off header that the app sends, or the intended one if it sends none.
     pub value: Option<String>,
     /// The hand-off header's intended value.
     pub meant: Option<String>,

@@ -349,7 +349,7 @@ pub(crate) static DOES_NOT_FIT: Rule = Rule {
     },
 };
 
-/// Evidence that the app sent the file itself, not by a hand-off.
+/// Evidence that the app sent the file itself instead of handing it off.
 const NOT_OF_THE_PROXY: &str =
     "The file arrives without the ETag and Last-Modified of the proxy's own files";
 

@@ -37,8 +37,8 @@ pub struct Fault {
     /// Where the edit takes effect.
     #[serde(default)]
     pub edited: Edited,
-    /// Why the diagnosis does not name the edited line. Without this key, wherever the
-    /// configuration can be read, the diagnosis must name the line and its remedy the change.
+    /// Why the diagnosis does not name the edited line. If this key is absent and the
+    /// configuration can be read, the diagnosis must name the line, and its remedy the change.
     pub line: Option<NoLine>,
     /// Why the remedy does not name the change, although the evidence names the line.
     pub remedy: Option<String>,

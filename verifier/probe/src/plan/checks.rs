@@ -317,7 +317,7 @@ const SEVERAL: &str = "bytes=0-15,200-215";
 /// The size that a file needs for these ranges.
 const SEVERAL_END: u64 = 216;
 
-/// An ETag with which ranges may be combined (RFC 9110 §13.1.5).
+/// The ETag, if it is strong: only a strong one is valid in If-Range (RFC 9110 §13.1.5).
 fn strong_etag(response: &Response) -> Option<&str> {
     response.header("etag").filter(|etag| etag.starts_with('"'))
 }

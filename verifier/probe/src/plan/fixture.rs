@@ -20,8 +20,8 @@ use crate::{
 ///
 /// # Errors
 ///
-/// [`ContractError::NotAContract`] if the contract has no main dummy, a hash is not one, or a path
-/// in it cannot be part of a URL.
+/// [`ContractError::NotAContract`] if the contract has no main dummy, or contains an invalid hash or
+/// a path that cannot be part of a URL.
 pub fn plan_of_contract(
     target: &Target,
     nonce: String,

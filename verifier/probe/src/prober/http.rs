@@ -190,7 +190,7 @@ impl Client {
         }
     }
 
-    /// Whether a response has the intended hand-off, or a header that is meant as one.
+    /// Whether a response has the intended hand-off, or a header with a similar name.
     fn hands_off(&self, headers: &HeaderMap, intended: Option<&str>, status: u16) -> bool {
         let (empty, _) = Watch::new().finish(End::NotAwaited, 0, &self.redactor);
         let response = self.response(status, headers, empty);

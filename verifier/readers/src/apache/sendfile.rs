@@ -25,7 +25,7 @@ pub(super) struct XSendFile<'a> {
 }
 
 impl XSendFile<'_> {
-    /// The fact whether mod_xsendfile acts on the header.
+    /// A fact: whether mod_xsendfile acts on the header.
     pub(super) fn state(&self) -> Fact {
         let host = self.host;
         if !self.tree.loads("xsendfile_module") {

@@ -174,7 +174,9 @@ fn stale_without_query(analysis: &Analysis<'_>) -> Option<Match> {
         described(&line)
     );
     let found = match asked_app {
-        AskedApp::No => Match::sure(because).also("The fixture's request log has no such request"),
+        AskedApp::No => {
+            Match::sure(because).also("The fixture's request log has no request without it")
+        }
         AskedApp::Unknown => Match::likely(because),
         AskedApp::Yes => return None,
     };

@@ -133,9 +133,9 @@ pub(crate) static HTML_CHANGED: Rule = Rule {
     culprit: Culprit::Handoff,
     severity: Severity::Degraded,
     check: Some(Check::Encoding),
-    summary: "Files of type text/html do not arrive unchanged",
-    meaning: "The download is correct, but a test file of type text/html with a name ending in \
-              .html arrives changed or not at all. Typical causes: a filter meant for pages \
+    summary: "Files of type text/html are modified or not served",
+    meaning: "The download is correct, but a test file of type text/html with a name that ends \
+              in .html is modified or not served. Typical causes: a filter meant for pages \
               (`sub_filter`, `ssi`, `charset`, addition) also acts on files, or another location \
               matches their names.",
     remedy: Remedy {

@@ -75,7 +75,7 @@ pub(crate) static NAME_LIMITS: Rule = Rule {
                 shown_by = shown_by.or(Some(extra.id));
             }
         }
-        let because = format!("For names with {}, the file does not arrive", names.join(", "));
+        let because = format!("Files with these names are not served: {}", names.join(", "));
         Some(Match::sure(because).shown_by(shown_by?))
     },
 };

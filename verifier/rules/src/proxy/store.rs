@@ -65,9 +65,9 @@ pub(crate) static STORE_NOT_TRUSTED: Rule = Rule {
         servers: &[
             (
                 Server::Nginx,
-                "Point proxy_ssl_trusted_certificate to the CA file of the store and set \
-                 proxy_ssl_name to the name in its certificate; if the store has several \
-                 certificates, add `proxy_ssl_server_name on;`",
+                "Add `proxy_ssl_trusted_certificate CA_FILE;` and `proxy_ssl_name NAME;` with the \
+                 name in the store's certificate. If the store has several certificates, also add \
+                 `proxy_ssl_server_name on;`",
             ),
             (
                 Server::Caddy,
