@@ -75,7 +75,7 @@ pub(crate) static NAME_LIMITS: Rule = Rule {
                 shown_by = shown_by.or(Some(extra.id));
             }
         }
-        let because = format!("Files with these names are not served: {}", names.join(", "));
+        let because = format!("Files are not served if their name has {}", names.join(", "));
         Some(Match::sure(because).shown_by(shown_by?))
     },
 };
