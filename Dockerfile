@@ -10,6 +10,7 @@ ENV RUSTFLAGS="-C target-feature=+crt-static"
 
 # Builds the dependencies with empty programs, so that this layer stays cached until a Cargo.toml or Cargo.lock changes.
 COPY Cargo.toml Cargo.lock ./
+COPY manual/Cargo.toml manual/
 COPY server/Cargo.toml server/
 COPY stores/Cargo.toml stores/
 COPY verifier/Cargo.toml verifier/
@@ -32,6 +33,7 @@ COPY apache apache
 COPY caddy caddy
 COPY lighttpd lighttpd
 COPY nginx nginx
+COPY manual manual
 COPY server server
 COPY stores stores
 COPY verifier verifier

@@ -7,10 +7,10 @@ use clap::{
     builder::{FalseyValueParser, RangedU64ValueParser},
     error::ErrorKind,
 };
-use clap_complete::Shell;
 use sendfile_fixture::{
     Accel, Address, Buffering, Dialect, Escape, Expires, Fixture, Header, Limits, Socket,
 };
+use sendfile_manual::Shell;
 
 use crate::sockets::{Listen, passed};
 

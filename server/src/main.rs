@@ -13,6 +13,7 @@ use std::{
 };
 
 use clap::CommandFactory as _;
+use sendfile_manual::{completions, page};
 
 use crate::args::{Args, Command};
 
@@ -31,8 +32,8 @@ fn run(command: &Command) -> Result<ExitCode, clap::Error> {
     match command {
         Command::Serve(serve) => Ok(program::run(serve.fixture()?, serve.sockets()?, &serve.log)),
         Command::Ready(ready) => Ok(program::check_ready(&ready.listen, ready.timeout)),
-        Command::Completions { shell } => print(&manual::completions(*shell, Args::command())),
-        Command::Man => print(&manual::page(Args::command())?),
+        Command::Completions { shell } => print(&completions(*shell, Args::command())),
+        Command::Man => print(&page(Args::command(), manual::DATE, manual::SECTIONS)?),
     }
 }
 

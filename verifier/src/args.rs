@@ -4,8 +4,8 @@
 use std::path::PathBuf;
 
 use clap::{Parser, Subcommand, ValueEnum};
-use clap_complete::Shell;
 use sendfile_evidence::Server;
+use sendfile_manual::Shell;
 
 mod config;
 #[cfg(feature = "demo")]

@@ -10,6 +10,7 @@ use std::{
 use anyhow::{Context, Result};
 use clap::CommandFactory as _;
 use sendfile_evidence::{Access, Server};
+use sendfile_manual::{completions, page};
 use sendfile_probe::{config::Config, prober::Prober};
 use sendfile_rules::{Choice, rule};
 
@@ -49,9 +50,11 @@ pub async fn run(cli: &Cli, out: &mut impl Write) -> Result<ExitCode> {
         #[cfg(feature = "demo")]
         Command::Demo(args) => demo::run(args, out).await,
         Command::Completions { shell } => {
-            done(out.write_all(manual::completions(*shell, Cli::command()).as_bytes()))
+            done(out.write_all(completions(*shell, Cli::command()).as_bytes()))
         }
-        Command::Man => done(out.write_all(manual::page(Cli::command())?.as_bytes())),
+        Command::Man => {
+            done(out.write_all(page(Cli::command(), manual::DATE, manual::SECTIONS)?.as_bytes()))
+        }
     }
 }
 
@@ -105,7 +108,7 @@ fn check_rules(option: &'static str, ids: &[String]) -> Result<(), UnknownRule> 
 }
 
 /// Warns that `--private` has no effect: without `--full-header`, every client is anonymous. The text
-/// report says so too, but `-o short` does not.
+/// report warns of it too, but `-o short` does not.
 fn note_missing_rights(config: &Config) {
     for target in &config.targets {
         let expectations = &target.expectations;

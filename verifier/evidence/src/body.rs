@@ -30,6 +30,21 @@ pub struct Body {
     pub same: Option<Same>,
 }
 
+impl Body {
+    /// A body without content.
+    pub fn empty(end: End) -> Self {
+        Self {
+            size: 0,
+            sha256: Sha256::of(&[]),
+            head: Vec::new(),
+            end,
+            gunzipped: None,
+            beyond: 0,
+            same: None,
+        }
+    }
+}
+
 /// The decompressed content of a compressed body.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Gunzipped {

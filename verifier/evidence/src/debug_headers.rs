@@ -52,22 +52,11 @@ pub fn upstreams(full: &Response) -> Option<Vec<&str>> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{
-        body::{Body, End, HEAD_BYTES},
-        digest::Sha256,
-    };
+    use crate::body::{Body, End};
 
     fn full(status: u16, upstream: &str) -> Response {
         let header = |name: &str, value: &str| (name.to_owned(), value.to_owned());
-        let body = Body {
-            size: 0,
-            sha256: Sha256([0; 32]),
-            head: Vec::with_capacity(HEAD_BYTES),
-            end: End::Whole,
-            gunzipped: None,
-            beyond: 0,
-            same: None,
-        };
+        let body = Body::empty(End::Whole);
         let headers = vec![header(FILE, "/srv/x"), header(UPSTREAM, upstream)];
         Response { status, headers, body }
     }

@@ -2,6 +2,8 @@
 
 use std::{fmt, str::FromStr};
 
+use sha2::Digest as _;
+
 use crate::as_text::saved_as_text;
 
 /// A SHA-256.
@@ -9,6 +11,13 @@ use crate::as_text::saved_as_text;
 pub struct Sha256(pub [u8; 32]);
 
 saved_as_text!(Sha256);
+
+impl Sha256 {
+    /// The checksum of bytes.
+    pub fn of(bytes: &[u8]) -> Self {
+        Self(sha2::Sha256::digest(bytes).into())
+    }
+}
 
 impl fmt::Display for Sha256 {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -4,7 +4,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::digest::Sha256;
+use crate::{body::Body, digest::Sha256};
 
 /// The content that every layer should return.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -27,6 +27,22 @@ pub struct Dummy {
     pub decoy: bool,
     /// The SHA-256 of the content before the last rotation.
     pub previous: Option<Sha256>,
+}
+
+impl Dummy {
+    /// The content of a body, of which nothing else is known.
+    pub fn of(body: &Body, source: Source) -> Self {
+        Self {
+            size: body.size,
+            sha256: body.sha256,
+            source,
+            nonce: None,
+            instance: None,
+            key: None,
+            decoy: false,
+            previous: None,
+        }
+    }
 }
 
 /// How the expected content is known.

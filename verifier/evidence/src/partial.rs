@@ -36,7 +36,7 @@ impl ContentRange {
 }
 
 /// The first and the last byte that a single range requests of a file of this size.
-pub fn asked(value: &str, size: u64) -> Option<(u64, u64)> {
+pub fn requested_range(value: &str, size: u64) -> Option<(u64, u64)> {
     let (first, last) = value.strip_prefix("bytes=")?.split_once('-')?;
     match (first, last) {
         ("", last) => Some((size.checked_sub(last.parse().ok()?)?, size - 1)),
@@ -110,11 +110,11 @@ mod tests {
         assert_eq!(ContentRange::read("bytes */4096"), None, "of a 416");
         assert_eq!(ContentRange::read("bytes 9-1/4096"), None);
         assert_eq!(ContentRange::read("lines 0-1/2"), None);
-        assert_eq!(asked("bytes=-10", 100), Some((90, 99)));
-        assert_eq!(asked("bytes=10-", 100), Some((10, 99)));
-        assert_eq!(asked("bytes=10-19", 100), Some((10, 19)));
-        assert_eq!(asked("bytes=-200", 100), None);
-        assert_eq!(asked("bytes=0-1,5-6", 100), None);
+        assert_eq!(requested_range("bytes=-10", 100), Some((90, 99)));
+        assert_eq!(requested_range("bytes=10-", 100), Some((10, 99)));
+        assert_eq!(requested_range("bytes=10-19", 100), Some((10, 19)));
+        assert_eq!(requested_range("bytes=-200", 100), None);
+        assert_eq!(requested_range("bytes=0-1,5-6", 100), None);
     }
 
     #[test]

@@ -25,9 +25,9 @@ pub struct Query {
     /// The value of the hand-off header that the app sends, or the intended one if it sends none.
     pub value: Option<String>,
     /// The hand-off header's intended value.
-    pub meant: Option<String>,
+    pub intended: Option<String>,
     /// All headers of the app's response.
-    pub answer: Vec<(String, String)>,
+    pub response_headers: Vec<(String, String)>,
     /// The file's path on disk.
     pub file: Option<String>,
     /// The file's URL on an HTTP server, as a request.
@@ -60,8 +60,8 @@ impl Query {
             app: Request::of(&evidence.app.request),
             header: header.map(|name| dialect::spelling(name).to_owned()),
             value: value.map(str::to_owned),
-            meant: intended_value.or(value).map(str::to_owned),
-            answer: app_headers,
+            intended: intended_value.or(value).map(str::to_owned),
+            response_headers: app_headers,
             file: evidence.storage.request.url.strip_prefix("file://").map(str::to_owned),
             store: store_request(evidence),
         })

@@ -123,33 +123,11 @@ fn once_only(evidence: &Evidence) -> Option<String> {
 mod tests {
     use super::*;
     use sendfile_evidence::{
-        Body, Checked, Dummy, ExtraProbe, Failure, FailureKind, Probe, RequestRecord, Sha256,
-        Source,
+        Body, Checked, Dummy, ExtraProbe, Failure, FailureKind, Probe, RequestRecord, Source,
     };
 
-    fn empty() -> Dummy {
-        Dummy {
-            size: 0,
-            sha256: Sha256([0; 32]),
-            source: Source::Storage,
-            nonce: None,
-            instance: None,
-            key: None,
-            decoy: false,
-            previous: None,
-        }
-    }
-
     fn answer(status: u16) -> Outcome<Response> {
-        let body = Body {
-            size: 0,
-            sha256: Sha256([0; 32]),
-            head: Vec::new(),
-            end: End::Whole,
-            gunzipped: None,
-            beyond: 0,
-            same: None,
-        };
+        let body = Body::empty(End::Whole);
         Outcome::Response(Response { status, headers: Vec::new(), body })
     }
 
@@ -158,15 +136,15 @@ mod tests {
         let further =
             |(id, seen)| ExtraProbe { id, probed: probed(seen), wants: None, request_log: None };
         let made = Made::By(vec![ProbeId::Range]);
-        let asked = RequestRecord { method: "GET".to_owned(), ..RequestRecord::default() };
+        let request = RequestRecord { method: "GET".to_owned(), ..RequestRecord::default() };
         let evidence = Evidence {
             target: String::new(),
             intent: sendfile_evidence::Intent::default(),
-            dummy: Some(empty()),
+            dummy: Some(Dummy::of(&Body::empty(End::Whole), Source::Storage)),
             storage: Probe::skipped(""),
             app: Probe::skipped(""),
             direct: Probe::skipped(""),
-            full: Probe { request: asked, ..probed(answer(200)) },
+            full: Probe { request, ..probed(answer(200)) },
             probes: probes.into_iter().map(further).collect(),
             checks: vec![Checked { check: Check::Ranges, made }],
             request_log: None,

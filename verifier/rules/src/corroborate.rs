@@ -71,7 +71,7 @@ fn with_facts(
     };
     let mut lines: Vec<String> = confirming.iter().map(|fact| fact.line()).collect();
     lines.dedup();
-    Some(found.told(confidence, lines, fact.fix.clone()))
+    Some(found.with_config(confidence, lines, fact.fix.clone()))
 }
 
 /// The facts that are trusted: all of them, or only log lines if a measurement contradicts the

@@ -18,7 +18,7 @@ use crate::{
     },
     reached::Reached,
     rule::{Culprit, Match, Precedence, Remedy, Rule, Severity},
-    symptom::{app_page, asked_elsewhere, before_app, passed_on},
+    symptom::{app_page, before_app, passed_on, requests_at_another_place},
 };
 
 pub(crate) mod cache;
@@ -232,7 +232,7 @@ pub(crate) static APP_UNREACHABLE: Rule = Rule {
              protocol. For a long header, raise `proxy_buffer_size`",
         )],
     },
-    config: ConfigEvidence::explains(app_elsewhere, asked_elsewhere),
+    config: ConfigEvidence::explains(app_elsewhere, requests_at_another_place),
     precedence: Precedence::Usual,
     matches: |analysis| {
         let full = analysis.unexplained_failure()?;

@@ -320,7 +320,7 @@ pub(crate) static NOT_RELOADED: Rule = Rule {
     matches: |analysis| {
         let mut because = contradiction(analysis)?.into_iter();
         let first = Match::likely(because.next()?);
-        Some(first.told(Confidence::Likely, because.collect(), None))
+        Some(first.with_config(Confidence::Likely, because.collect(), None))
     },
 };
 

@@ -134,7 +134,7 @@ pub enum Basis {
     /// A measurement, confirmed by a configuration or an error log.
     Both,
     /// A configuration or an error log that explains a measured symptom.
-    Told,
+    Config,
 }
 
 impl Basis {
@@ -144,7 +144,7 @@ impl Basis {
         match (self, confidence) {
             (Self::Both, _) => 0,
             (Self::Measured, Confidence::Sure) => 1,
-            (Self::Told, _) => 2,
+            (Self::Config, _) => 2,
             (Self::Measured, _) => 3,
         }
     }
@@ -191,8 +191,13 @@ impl Match {
 
     /// Adds the lines of a configuration or a log, which raise the confidence to at least this one,
     /// and the change that fixes the problem.
-    pub(crate) fn told(self, sure: Confidence, lines: Vec<String>, fix: Option<String>) -> Self {
-        let basis = if sure < self.confidence { Basis::Told } else { Basis::Both };
+    pub(crate) fn with_config(
+        self,
+        sure: Confidence,
+        lines: Vec<String>,
+        fix: Option<String>,
+    ) -> Self {
+        let basis = if sure < self.confidence { Basis::Config } else { Basis::Both };
         let because = self.because.into_iter().chain(lines).collect();
         Self { confidence: self.confidence.min(sure), because, basis, fix, ..self }
     }

@@ -155,7 +155,7 @@ pub(crate) fn no_store(analysis: &Analysis<'_>) -> Option<String> {
 
 /// The symptom of `bad_gateway`, or the client receives a response from neither the app nor the
 /// proxy.
-pub(crate) fn asked_elsewhere(analysis: &Analysis<'_>) -> Option<String> {
+pub(crate) fn requests_at_another_place(analysis: &Analysis<'_>) -> Option<String> {
     if let Some(error) = bad_gateway(analysis) {
         return Some(error);
     }

@@ -35,13 +35,13 @@ use serde::Deserialize;
 
 use self::{
     local::Local,
-    paper::{INSTANCE, KEY, NONCE, Paper, header, journal, sent_by, wants},
+    paper::{INSTANCE, KEY, NONCE, Paper, header, request_log, sent_by, wants},
 };
 mod local;
 mod pages;
 mod paper;
 
-/// The URLs of the storage, the app, the direct location and the download, unless `asked` overrides one.
+/// The URLs of the storage, the app, the direct location and the download, unless `requests` overrides one.
 const URLS: [&str; 4] = [
     "file:///srv/media/a.bin",
     "http://127.0.0.1:8000/download/1",
@@ -67,10 +67,10 @@ pub struct Scenario {
     #[serde(default)]
     fixture: bool,
     /// The request log of the fixture; each line is a method, a target and a response.
-    journal: Option<Vec<String>>,
+    request_log: Option<Vec<String>>,
     /// The request log of the fixture for further probes.
     #[serde(default)]
-    journals: BTreeMap<String, Vec<String>>,
+    request_logs: BTreeMap<String, Vec<String>>,
     /// Whether an anonymous client must be refused.
     #[serde(default)]
     private: bool,
@@ -79,7 +79,7 @@ pub struct Scenario {
     expect: Vec<String>,
     /// The request of a layer, where it matters: `URL` or `METHOD URL`, and headers.
     #[serde(default)]
-    asked: BTreeMap<String, Lines>,
+    requests: BTreeMap<String, Lines>,
     storage: String,
     app: Lines,
     direct: Lines,
@@ -220,7 +220,7 @@ impl Scenario {
         let urls = if self.fixture { &URLS_OF_FIXTURE } else { &URLS };
         let [storage, app, direct, full] = *urls;
         let storage = Probe {
-            request: self.asked("storage", storage),
+            request: self.request("storage", storage),
             outcome: paper.stored(&self.storage),
             took: Duration::from_millis(1),
         };
@@ -249,7 +249,7 @@ impl Scenario {
             spoofed: self.spoofed.clone(),
             certificate: self.days_left.map(certificate),
             checks: Vec::new(),
-            request_log: self.journal.as_deref().map(journal),
+            request_log: self.request_log.as_deref().map(request_log),
             local: Vec::new(),
         };
         forget_comparisons(&mut evidence);
@@ -286,20 +286,20 @@ impl Scenario {
                 key: Some(KEY.to_owned()),
                 decoy: true,
                 previous: Some(self.paper().body_of("older").sha256),
-                ..dummy_of(&self.paper().body_of("dummy"), Source::Contract)
+                ..Dummy::of(&self.paper().body_of("dummy"), Source::Contract)
             });
         }
         match (&storage.outcome, direct.response()) {
-            (Outcome::Response(body), _) => Some(dummy_of(body, Source::Storage)),
+            (Outcome::Response(body), _) => Some(Dummy::of(body, Source::Storage)),
             (Outcome::Skipped(_), Some(direct)) => {
                 let is_page = direct.media_type().as_deref() == Some("text/html");
                 let is_file = direct.status == 200 && !is_page;
-                is_file.then(|| dummy_of(&direct.body, Source::Direct))
+                is_file.then(|| Dummy::of(&direct.body, Source::Direct))
             }
             (Outcome::Skipped(_), None) => {
                 let full = full.response()?;
                 let is_file = full.status == 200 && full.is_of_file();
-                is_file.then(|| dummy_of(&full.body, Source::Client))
+                is_file.then(|| Dummy::of(&full.body, Source::Client))
             }
             (Outcome::Failed(_), _) => None,
         }
@@ -308,7 +308,7 @@ impl Scenario {
     fn layer(&self, name: &str, lines: &Lines, url: &str) -> Probe<Response> {
         let (line, headers) = lines.split();
         let seen = self.paper().answer(line, headers);
-        Probe { request: self.asked(name, url), outcome: seen, took: Duration::from_millis(2) }
+        Probe { request: self.request(name, url), outcome: seen, took: Duration::from_millis(2) }
     }
 
     fn further(&self, id: &str, lines: &Lines) -> ExtraProbe {
@@ -318,8 +318,8 @@ impl Scenario {
         let probed = Probe { request: self.asked_further(id), outcome: seen, took: Duration::ZERO };
         let id: ProbeId = id.parse().unwrap_or_else(|error| panic!("{error}"));
         let wants = wants(id).map(|word| paper.body_of(word).sha256);
-        let journal = self.journals.get(&id.to_string()).map(|lines| journal(lines));
-        ExtraProbe { id, probed, wants, request_log: journal }
+        let log = self.request_logs.get(&id.to_string()).map(|lines| request_log(lines));
+        ExtraProbe { id, probed, wants, request_log: log }
     }
 
     fn asked_further(&self, id: &str) -> RequestRecord {
@@ -338,8 +338,8 @@ impl Scenario {
         ask(method, &format!("{origin}{path}"), header.as_slice())
     }
 
-    fn asked(&self, layer: &str, url: &str) -> RequestRecord {
-        match self.asked.get(layer) {
+    fn request(&self, layer: &str, url: &str) -> RequestRecord {
+        match self.requests.get(layer) {
             Some(lines) => {
                 let (line, headers) = lines.split();
                 let (method, url) = line.split_once(' ').unwrap_or(("GET", line));
@@ -357,19 +357,6 @@ impl Lines {
             Self::One(line) => (line, &[]),
             Self::Several(lines) => (&lines[0], &lines[1..]),
         }
-    }
-}
-
-fn dummy_of(body: &Body, source: Source) -> Dummy {
-    Dummy {
-        size: body.size,
-        sha256: body.sha256,
-        source,
-        nonce: None,
-        instance: None,
-        key: None,
-        decoy: false,
-        previous: None,
     }
 }
 

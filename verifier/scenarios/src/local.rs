@@ -25,16 +25,16 @@ const CONFIG: &str = "/etc/nginx/nginx.conf";
 impl Local {
     /// The facts that bear on the evidence.
     pub(super) fn facts(&self, evidence: &Evidence) -> Vec<Fact> {
-        let question = Query::of(evidence).expect("the URL of a request");
+        let query = Query::of(evidence).expect("the URL of a request");
         let mut files = self.files.clone();
-        files.extend(question.file.clone());
+        files.extend(query.file.clone());
         let mut disk = InMemoryDisk { config: self.nginx.clone(), files };
         let mut configs = Vec::new();
         if self.nginx.is_some() || self.log.is_empty() {
             configs.push(ProxyConfig::read(Server::Nginx, CONFIG, &mut disk));
         }
-        let mut facts = facts(&configs, &question, &disk);
-        facts.extend(log::facts(&self.log, &question));
+        let mut facts = facts(&configs, &query, &disk);
+        facts.extend(log::facts(&self.log, &query));
         facts
     }
 }

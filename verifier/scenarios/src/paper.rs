@@ -7,7 +7,6 @@ use sendfile_evidence::{
     Body, End, Failure, FailureKind, Gunzipped, HEAD_BYTES, LoggedRequest, Outcome, ProbeId,
     Response, Same, Sha256,
 };
-use sha2::Digest as _;
 
 use super::pages::{Server, media_type, text};
 
@@ -134,7 +133,7 @@ impl Paper {
         let same = bytes.iter().zip(&dummy).take_while(|(a, b)| a == b).count();
         Body {
             size: bytes.len() as u64,
-            sha256: sha256(&bytes),
+            sha256: Sha256::of(&bytes),
             head: bytes[..bytes.len().min(HEAD_BYTES)].to_vec(),
             end: if word == "cut" { End::Cut } else { End::Whole },
             gunzipped: match word {
@@ -206,7 +205,7 @@ impl Paper {
 
 fn gunzipped(bytes: &[u8]) -> Gunzipped {
     let head = bytes[..bytes.len().min(HEAD_BYTES)].to_vec();
-    Gunzipped { size: bytes.len() as u64, sha256: sha256(bytes), head }
+    Gunzipped { size: bytes.len() as u64, sha256: Sha256::of(bytes), head }
 }
 
 fn gzip(bytes: &[u8]) -> Vec<u8> {
@@ -294,16 +293,16 @@ pub(super) fn wants(id: ProbeId) -> Option<&'static str> {
 }
 
 /// The request log of the fixture; each line is a method, a target and a response.
-pub(super) fn journal(lines: &[String]) -> Vec<LoggedRequest> {
-    let mut journal = Vec::new();
+pub(super) fn request_log(lines: &[String]) -> Vec<LoggedRequest> {
+    let mut log = Vec::new();
     for line in lines {
         let words: Vec<_> = line.split(' ').map(str::to_owned).collect();
         let Ok([method, target, answer]) = <[String; 3]>::try_from(words) else {
             panic!("expected `METHOD TARGET RESPONSE`: `{line}`");
         };
-        journal.push(LoggedRequest { method, target, answer });
+        log.push(LoggedRequest { method, target, answer });
     }
-    journal
+    log
 }
 
 /// `Name: value` as evidence states it.
@@ -312,8 +311,4 @@ pub(super) fn header(line: &str) -> (String, String) {
         panic!("expected `Name: value`: `{line}`");
     };
     (name.to_lowercase(), value.trim().to_owned())
-}
-
-fn sha256(bytes: &[u8]) -> Sha256 {
-    Sha256(sha2::Sha256::digest(bytes).into())
 }

@@ -68,12 +68,13 @@ pub struct Fault {
     pub expected: Vec<String>,
     /// The rule of the first finding if the configuration and the log can be read, where this
     /// differs.
-    pub told: Option<String>,
+    #[serde(rename = "with-config")]
+    pub with_config: Option<String>,
     /// The rule of a warning that must be given, whatever else is found.
     pub warned: Option<String>,
     /// The rule of a warning that must be given where the configuration and the log can be read.
-    #[serde(rename = "told-warning")]
-    pub told_warning: Option<String>,
+    #[serde(rename = "warned-with-config")]
+    pub warned_with_config: Option<String>,
 }
 
 impl Fault {

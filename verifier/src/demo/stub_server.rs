@@ -208,7 +208,7 @@ impl StubResponse {
     }
 
     fn head(&self, body: &[u8]) -> String {
-        let mut head = format!("HTTP/1.1 {} As told\r\n", self.status);
+        let mut head = format!("HTTP/1.1 {} Stub\r\n", self.status);
         let length = vec![format!("Content-Length: {}", body.len())];
         for line in self.headers.iter().chain(self.end.as_ref().unwrap_or(&length)) {
             head.push_str(line);

@@ -41,7 +41,7 @@ fn walk(path: &str, app: App) {
     let update = std::env::var_os("UPDATE_DOCS").is_some();
     let page = Page::read(path);
     let mut mistake = None;
-    let mut told = Vec::new();
+    let mut reports = Vec::new();
     for block in page.blocks() {
         match block.language.as_str() {
             "text" => {
@@ -49,7 +49,7 @@ fn walk(path: &str, app: App) {
                 let differs =
                     if update { report != block.text } else { flow(&report) != flow(&block.text) };
                 if differs {
-                    told.push((block, report));
+                    reports.push((block, report));
                 }
                 mistake.take().into_iter().for_each(|it| stand.mend(it));
             }
@@ -60,11 +60,11 @@ fn walk(path: &str, app: App) {
     }
     assert!(mistake.is_none(), "{path}: no report follows the last mistake");
     if update {
-        return page.write(told);
+        return page.write(reports);
     }
     let differ =
         |(block, report): &(Block, String)| format!("expected:\n{}\nfound:\n{report}", block.text);
-    let differ: Vec<_> = told.iter().map(differ).collect();
+    let differ: Vec<_> = reports.iter().map(differ).collect();
     assert!(
         differ.is_empty(),
         "{path} is out of date; run the tests with UPDATE_DOCS=1:\n{}",

@@ -47,8 +47,8 @@ async fn every_snippet_passes_every_check() {
         for (depth, most) in MOST {
             let (evidence, diagnosis) = examine(&environment, depth, Choice::default()).await;
             let named = |it: &&ExtraProbe| !matches!(it.id, ProbeId::Name(_));
-            let asked = evidence.probes.iter().filter(named).count();
-            assert!(asked <= most, "{name}, {depth:?}: {asked} requests");
+            let count = evidence.probes.iter().filter(named).count();
+            assert!(count <= most, "{name}, {depth:?}: {count} requests");
             assert_eq!(complaints(&diagnosis), [""; 0], "{name}, {depth:?}");
             results = diagnosis.checks;
         }
@@ -60,15 +60,15 @@ async fn every_snippet_passes_every_check() {
     }
 }
 
-/// If all rules of a check are skipped, its requests are not sent, and the report says so.
+/// If all rules of a check are skipped, its requests are not sent, and the report gives the reason.
 #[tokio::test]
 async fn requests_that_no_rule_needs_are_not_sent() {
     let environment = DemoEnvironment::start(Server::BuiltIn, None).await.expect("a demo");
     let only = Choice { only: vec!["handoff.head-has-body".to_owned()], ..Choice::default() };
     let (evidence, diagnosis) = examine(&environment, Depth::Thorough, only).await;
     environment.stop().await;
-    let asked: Vec<_> = evidence.probes.iter().map(|it| it.id.to_string()).collect();
-    assert_eq!(asked, ["head"]);
+    let requested: Vec<_> = evidence.probes.iter().map(|it| it.id.to_string()).collect();
+    assert_eq!(requested, ["head"]);
     let made = |result: &CheckResult| !matches!(result, CheckResult::Skipped(_));
     let made: Vec<_> = diagnosis.checks.iter().filter(|it| made(&it.1)).map(|it| it.0).collect();
     assert_eq!(made, [Check::Head]);
@@ -186,9 +186,9 @@ fn cell<'a>(result: &'a CheckResult, reasons: &mut Vec<&'a str>) -> String {
 fn faults(check: Check) -> String {
     let of_check = |id: &&str| {
         let fault = Fault::named(id).expect("a valid fault");
-        let warned = fault.warned.as_ref().or(fault.told_warning.as_ref());
-        let told = fault.expected.first().or(warned);
-        told.is_some_and(|it| rules_of(check).any(|id| id == it.as_str()))
+        let warned = fault.warned.as_ref().or(fault.warned_with_config.as_ref());
+        let first = fault.expected.first().or(warned);
+        first.is_some_and(|it| rules_of(check).any(|id| id == it.as_str()))
     };
     if matches!(check, Check::Tls | Check::Protocol) {
         return "on nginx, in `verifier/tests/it/tls.rs`".to_owned();

@@ -18,7 +18,7 @@ use crate::page::{Page, words};
 #[tokio::test(flavor = "multi_thread")]
 async fn pipeline_continues_on_a_healthy_site() {
     for (command, output) in outputs(None).await {
-        assert_eq!(output.status.code(), Some(0), "{command}: {}", told(&output));
+        assert_eq!(output.status.code(), Some(0), "{command}: {}", printed(&output));
     }
 }
 
@@ -26,9 +26,13 @@ async fn pipeline_continues_on_a_healthy_site() {
 async fn pipeline_stops_on_a_broken_site() {
     let fault = Fault::named("built-in-another-directory").expect("a fault");
     for (command, output) in outputs(Some(&fault)).await {
-        assert_eq!(output.status.code(), Some(1), "{command}: {}", told(&output));
+        assert_eq!(output.status.code(), Some(1), "{command}: {}", printed(&output));
         let judged = command.contains(" judge ");
-        assert!(!judged || told(&output).contains("handoff."), "{command}: {}", told(&output));
+        assert!(
+            !judged || printed(&output).contains("handoff."),
+            "{command}: {}",
+            printed(&output)
+        );
     }
 }
 
@@ -84,7 +88,7 @@ fn shell(command: &str, folder: &Path) -> Output {
     shell.args(["-c", command]).current_dir(folder).env("PATH", path).output().expect("a shell")
 }
 
-fn told(output: &Output) -> String {
+fn printed(output: &Output) -> String {
     format!(
         "{}{}",
         String::from_utf8_lossy(&output.stdout),

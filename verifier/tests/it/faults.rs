@@ -43,8 +43,8 @@ pub(crate) fn names(fault: &Fault, rule: &str) -> bool {
 
 /// The rules that a fault must show: the first finding, then the warnings.
 fn rules_of(fault: &Fault) -> impl Iterator<Item = &str> {
-    let findings = fault.expected.first().into_iter().chain(&fault.told);
-    findings.chain(&fault.warned).chain(&fault.told_warning).map(String::as_str)
+    let findings = fault.expected.first().into_iter().chain(&fault.with_config);
+    findings.chain(&fault.warned).chain(&fault.warned_with_config).map(String::as_str)
 }
 
 /// The number of faults that run at the same time. Most of the time is spent waiting for servers to
@@ -177,25 +177,25 @@ fn difference(id: &str, fault: &Fault, local: Local, diagnosis: &Diagnosis) -> O
     let warned: Vec<_> = diagnosis.warnings.iter().map(|warning| warning.rule.id).collect();
     let first = found.first().copied();
     let expected = fault.expected.first().map(String::as_str);
-    let right_first = match (local, &fault.told) {
+    let right_first = match (local, &fault.with_config) {
         (Local::Closed, _) => first == expected,
-        (Local::Read, Some(told)) => first == Some(told),
+        (Local::Read, Some(rule)) => first == Some(rule),
         (Local::Read, None) if expected.is_none() => first.is_none(),
         (Local::Read, None) => fault.expected.iter().any(|rule| first == Some(rule)),
     };
     let mut wanted: Vec<_> = fault.warned.iter().collect();
     if local == Local::Read {
-        wanted.extend(&fault.told_warning);
+        wanted.extend(&fault.warned_with_config);
     }
     let right_warnings = wanted.iter().all(|rule| warned.contains(&rule.as_str()));
     let right_verdict = expected.is_some() || diagnosis.verdict.to_string() == "healthy";
     if right_first && right_warnings && right_verdict {
         return None;
     }
-    let Fault { expected, told, .. } = fault;
+    let Fault { expected, with_config, .. } = fault;
     let verdict = &diagnosis.verdict;
     Some(format!(
-        "{id}: expected {expected:?}, with the configuration {told:?}, warnings {wanted:?}; found \
+        "{id}: expected {expected:?}, with the configuration {with_config:?}, warnings {wanted:?}; found \
          {found:?}, warnings {warned:?}, {verdict}"
     ))
 }
@@ -206,7 +206,7 @@ fn line_difference(fault: &Fault, diagnosis: &Diagnosis, edited: &EditedFile) ->
     if fault.edited != Edited::Loaded {
         return None;
     }
-    let warned = fault.warned.as_ref().or(fault.told_warning.as_ref());
+    let warned = fault.warned.as_ref().or(fault.warned_with_config.as_ref());
     let warnings = diagnosis.warnings.iter();
     let mut warnings =
         warnings.filter(|warning| warned.is_some_and(|rule| rule == warning.rule.id));

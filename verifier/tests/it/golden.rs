@@ -494,16 +494,7 @@ fn with_checks() -> Evidence {
 }
 
 fn dummy(source: Source) -> Dummy {
-    Dummy {
-        size: 4096,
-        sha256: digest(1),
-        source,
-        nonce: None,
-        instance: None,
-        key: None,
-        decoy: false,
-        previous: None,
-    }
+    Dummy { size: 4096, sha256: digest(1), ..Dummy::of(&Body::empty(End::Whole), source) }
 }
 
 fn response(body: Body) -> Response {
@@ -512,15 +503,8 @@ fn response(body: Body) -> Response {
 }
 
 fn body(end: End) -> Body {
-    Body {
-        size: 4096,
-        sha256: digest(0xab),
-        head: "%PDF ü\r\n\u{1b}".into(),
-        end,
-        gunzipped: None,
-        beyond: 0,
-        same: None,
-    }
+    let head = "%PDF ü\r\n\u{1b}".into();
+    Body { size: 4096, sha256: digest(0xab), head, ..Body::empty(end) }
 }
 
 fn probe<T>(request: RequestRecord, nanoseconds: u64, outcome: Outcome<T>) -> Probe<T> {

@@ -24,17 +24,17 @@ async fn check(proxy: Server, lost: &[&str], rules: &[&str]) {
     let prober = Prober::new(&config).expect("randomness");
     let evidence = prober.examine(&config.targets[0]).await.expect("a fixture");
     environment.stop().await;
-    let asked = |id| evidence.probes.iter().find(|it| it.id == id).expect("a probe for each name");
+    let probed = |id| evidence.probes.iter().find(|it| it.id == id).expect("a probe for each name");
     let arrives = |name: &OddName| {
-        let probe = asked(ProbeId::Name(*name));
+        let probe = probed(ProbeId::Name(*name));
         probe.probed.response().is_some_and(|it| Some(it.body.sha256) == probe.wants)
     };
     let missed: Vec<_> =
         OddName::ALL.into_iter().filter(|it| !arrives(it)).map(OddName::id).collect();
     assert_eq!(missed, lost);
     let diagnosis = judge(&evidence, &Choice::default());
-    let told = diagnosis.findings.iter().chain(&diagnosis.warnings).map(|it| it.rule.id);
-    assert_eq!(told.collect::<Vec<_>>(), rules);
+    let found = diagnosis.findings.iter().chain(&diagnosis.warnings).map(|it| it.rule.id);
+    assert_eq!(found.collect::<Vec<_>>(), rules);
 }
 
 #[tokio::test]

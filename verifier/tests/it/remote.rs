@@ -58,7 +58,7 @@ enum By {
     /// The bucket, which is deleted.
     Bucket,
     /// The store.
-    Store(relay::FileState),
+    Store(relay::RelayState),
 }
 
 const fn proxy(
@@ -133,15 +133,15 @@ const BROKEN: [Broken; 15] = [
     ),
     elsewhere("the app signs with another secret", By::App, "app.signature-refused"),
     elsewhere("the bucket is deleted", By::Bucket, "storage.bucket-missing"),
-    elsewhere("the store is stopped", By::Store(relay::FileState::Closed), "storage.unreachable"),
+    elsewhere("the store is stopped", By::Store(relay::RelayState::Closed), "storage.unreachable"),
     elsewhere(
         "the store never responds",
-        By::Store(relay::FileState::Silent),
+        By::Store(relay::RelayState::Silent),
         "storage.unreachable",
     ),
     elsewhere(
         "the store aborts the transfer",
-        By::Store(relay::FileState::Cut),
+        By::Store(relay::RelayState::Cut),
         "storage.unreachable",
     ),
 ];
@@ -162,14 +162,14 @@ const AT_ONCE: usize = 3;
 /// is as strict as Amazon, must fail for each fault; other stores may tolerate it.
 async fn named_at(store: &Store) -> Vec<[String; 2]> {
     let cases = BROKEN.iter().map(async |it| {
-        let scene = CheckContext::set(store, it).await;
+        let set_up = SetUp::start(store, it).await;
         let mut named = Vec::new();
         for local in [Local::NotRead, Local::Read] {
-            let diagnosis = scene.diagnosis(local, it.words).await;
+            let diagnosis = set_up.diagnosis(local, it.words).await;
             check(it, store, local, &diagnosis);
             named.push(first(&diagnosis));
         }
-        scene.clear().await;
+        set_up.clear().await;
         <[String; 2]>::try_from(named).expect("two")
     });
     stream::iter(cases).buffered(AT_ONCE).collect().await
@@ -202,7 +202,7 @@ pub(crate) fn first(diagnosis: &Diagnosis) -> String {
 }
 
 /// A private bucket, a fixture that signs links to it, and a proxy.
-struct CheckContext {
+struct SetUp {
     store: Store,
     fixture: Running,
     /// The app's URL: that of the fixture, or of a proxy in front of it.
@@ -220,8 +220,8 @@ pub(crate) struct Front {
     run: PathBuf,
 }
 
-impl CheckContext {
-    async fn set(store: &Store, broken: &Broken) -> Self {
+impl SetUp {
+    async fn start(store: &Store, broken: &Broken) -> Self {
         let relay = Relay::to(store.port()).await;
         let name = broken.what.replace(|c: char| !c.is_ascii_alphanumeric(), "-");
         let store = match broken.by {
@@ -258,7 +258,7 @@ impl CheckContext {
     }
 
     async fn clear(self) {
-        self.relay.now(relay::FileState::Open);
+        self.relay.now(relay::RelayState::Open);
         // If the bucket is deleted, there is nothing to remove.
         let _ = self.fixture.stop().await;
     }

@@ -21,13 +21,13 @@ const SNIPPET: &str = include_str!("../../../nginx/remote-header.conf");
 
 const HOUR: Duration = Duration::from_secs(3600);
 
-struct CheckContext {
+struct SetUp {
     fixture: Running,
     proxy: Front,
 }
 
-impl CheckContext {
-    async fn set(store: &Store, header: &str, edits: &[Edit]) -> Self {
+impl SetUp {
+    async fn start(store: &Store, header: &str, edits: &[Edit]) -> Self {
         let header: Header = header.parse().expect("a name");
         let fixture = Fixture::builder().signed_links_in(header, HOUR);
         Self::of(store, fixture, SNIPPET, edits).await
@@ -58,7 +58,7 @@ impl CheckContext {
     }
 
     /// The diagnosis of a verifier that can read the configuration.
-    async fn told(&self, store: &Store, words: &[&str]) -> Diagnosis {
+    async fn diagnosis_with_config(&self, store: &Store, words: &[&str]) -> Diagnosis {
         let config = format!("--proxy-config=nginx:{}", self.proxy.config);
         self.diagnosis(store, &[words, &[&config]].concat()).await
     }
@@ -135,16 +135,16 @@ pub(crate) async fn page() -> String {
         page += &format!("| {what} |");
         for store in &stores {
             let store = store.below("header");
-            let scene = CheckContext::set(&store, header, edits).await;
-            let outside = first(&scene.diagnosis(&store, &[]).await);
-            let told = first(&scene.told(&store, &[]).await);
+            let set_up = SetUp::start(&store, header, edits).await;
+            let outside = first(&set_up.diagnosis(&store, &[]).await);
+            let with_config = first(&set_up.diagnosis_with_config(&store, &[]).await);
             let strict = store.url.starts_with("s3:");
-            assert!(!strict || told == expected, "{what}: {outside}, {told}");
+            assert!(!strict || with_config == expected, "{what}: {outside}, {with_config}");
             // Without the configuration, the reason why a store refuses is unknown.
             let unsaid = expected == "`handoff.upstream-host-wrong`";
-            assert!(!strict || unsaid || outside == expected, "{what}: {outside}, {told}");
-            page += &format!(" {}{outside} | {told} |", asked(&scene, edits));
-            scene.fixture.stop().await.expect("a running store");
+            assert!(!strict || unsaid || outside == expected, "{what}: {outside}, {with_config}");
+            page += &format!(" {}{outside} | {with_config} |", successes(&set_up, edits));
+            set_up.fixture.stop().await.expect("a running store");
         }
         page.push('\n');
     }
@@ -152,8 +152,8 @@ pub(crate) async fn page() -> String {
 }
 
 /// Whether three kinds of requests succeed, if there is no fault.
-fn asked(scene: &CheckContext, edits: &[Edit]) -> String {
-    let url = format!("{}/healthcheck-utils/download", scene.proxy.site);
+fn successes(set_up: &SetUp, edits: &[Edit]) -> String {
+    let url = format!("{}/healthcheck-utils/download", set_up.proxy.site);
     let right = |words: &[&str], expected: &str| curl(&url, words) == expected;
     let all = right(&[], "200 4096") && right(&["-r", "5-16"], "206 12") && right(&["-I"], "200 0");
     if edits.is_empty() && all { "GET, Range, HEAD: ".to_owned() } else { String::new() }
@@ -174,13 +174,13 @@ HEAD` means that all three requests succeeded.
 async fn every_check_passes() {
     let Some(store) = stores::seaweed() else { return };
     let store = store.below("header-thorough");
-    let scene = CheckContext::set(&store, LINK, &[]).await;
-    let diagnosis = scene.told(&store, &["--thorough"]).await;
+    let set_up = SetUp::start(&store, LINK, &[]).await;
+    let diagnosis = set_up.diagnosis_with_config(&store, &["--thorough"]).await;
     assert_eq!(first(&diagnosis), "healthy");
     assert_eq!(warned(&diagnosis), ["storage.range-unknown"], "SeaweedFS ignores If-Range");
-    let head = scene.diagnosis(&store, &["--full-method=HEAD"]).await;
+    let head = set_up.diagnosis(&store, &["--full-method=HEAD"]).await;
     assert_eq!(first(&head), "healthy");
-    scene.fixture.stop().await.expect("a running store");
+    set_up.fixture.stop().await.expect("a running store");
 }
 
 /// One probe's link leads to the fixture: a proxy that requests it requests any server.
@@ -188,10 +188,10 @@ async fn every_check_passes() {
 async fn open_relay_is_reported() {
     let Some(store) = stores::seaweed() else { return };
     let store = store.below("header-relay");
-    let scene = CheckContext::set(&store, LINK, &RELAY).await;
-    let thorough = scene.diagnosis(&store, &["--thorough"]).await;
+    let set_up = SetUp::start(&store, LINK, &RELAY).await;
+    let thorough = set_up.diagnosis(&store, &["--thorough"]).await;
     assert!(warned(&thorough).contains(&"handoff.open-relay"), "{:?}", warned(&thorough));
-    scene.fixture.stop().await.expect("a running store");
+    set_up.fixture.stop().await.expect("a running store");
 }
 
 /// The path of the hand-off contains the host: a client that may request it reaches any server.
@@ -204,40 +204,43 @@ async fn host_in_the_path_is_a_relay_for_the_app_or_any_client() {
     const OPEN: &str = "location ~ ^/fetch/(?<to>.+)$ {\n    proxy_pass http://$to$is_args$args;";
     let Some(store) = stores::seaweed() else { return };
     let store = store.below("path-relay");
-    let scene = CheckContext::by_path(&store, &[(SHIPPED, INTERNAL)]).await;
-    let told = scene.told(&store, &[]).await;
-    assert_eq!((&*first(&told), warned(&told)), ("healthy", vec!["handoff.open-relay"]));
-    scene.fixture.stop().await.expect("a running store");
-    let scene = CheckContext::by_path(&store, &[(SHIPPED, OPEN)]).await;
-    let outside = scene.diagnosis(&store, &["--thorough"]).await;
+    let set_up = SetUp::by_path(&store, &[(SHIPPED, INTERNAL)]).await;
+    let with_config = set_up.diagnosis_with_config(&store, &[]).await;
+    assert_eq!(
+        (&*first(&with_config), warned(&with_config)),
+        ("healthy", vec!["handoff.open-relay"])
+    );
+    set_up.fixture.stop().await.expect("a running store");
+    let set_up = SetUp::by_path(&store, &[(SHIPPED, OPEN)]).await;
+    let outside = set_up.diagnosis(&store, &["--thorough"]).await;
     assert_eq!(first(&outside), "`handoff.relay-for-anybody`");
-    let told = scene.told(&store, &["--thorough"]).await;
-    assert_eq!(first(&told), "`handoff.relay-for-anybody`");
-    scene.fixture.stop().await.expect("a running store");
+    let with_config = set_up.diagnosis_with_config(&store, &["--thorough"]).await;
+    assert_eq!(first(&with_config), "`handoff.relay-for-anybody`");
+    set_up.fixture.stop().await.expect("a running store");
 }
 
 /// Links of a manipulated app, and whether nginx sends a request to the store.
-const NAMED: [(&str, RequestRecord); 14] = [
-    ("@/a.bin", RequestRecord::Yes),
-    ("@/a..b/c...bin?x=/../y", RequestRecord::Yes),
-    ("@/odd%20name%20%C3%A9%20100%25.bin?X=1", RequestRecord::Yes),
-    ("", RequestRecord::No),
-    ("@/", RequestRecord::No),
-    ("http://127.0.0.1:1/probe/media/list/a.bin", RequestRecord::No),
-    ("http://169.254.169.254/latest/meta-data/", RequestRecord::No),
-    ("@.invalid/a.bin", RequestRecord::No),
-    ("https@/a.bin", RequestRecord::No),
-    ("@/../a.bin", RequestRecord::No),
-    ("@/x/%2E%2e/a.bin", RequestRecord::No),
-    ("@/x/.%2e%2fa.bin", RequestRecord::No),
-    ("@/a.bin http://127.0.0.1:1/", RequestRecord::No),
-    ("@/a.bin#b", RequestRecord::No),
+const NAMED: [(&str, StoreRequest); 14] = [
+    ("@/a.bin", StoreRequest::Sent),
+    ("@/a..b/c...bin?x=/../y", StoreRequest::Sent),
+    ("@/odd%20name%20%C3%A9%20100%25.bin?X=1", StoreRequest::Sent),
+    ("", StoreRequest::Refused),
+    ("@/", StoreRequest::Refused),
+    ("http://127.0.0.1:1/probe/media/list/a.bin", StoreRequest::Refused),
+    ("http://169.254.169.254/latest/meta-data/", StoreRequest::Refused),
+    ("@.invalid/a.bin", StoreRequest::Refused),
+    ("https@/a.bin", StoreRequest::Refused),
+    ("@/../a.bin", StoreRequest::Refused),
+    ("@/x/%2E%2e/a.bin", StoreRequest::Refused),
+    ("@/x/.%2e%2fa.bin", StoreRequest::Refused),
+    ("@/a.bin http://127.0.0.1:1/", StoreRequest::Refused),
+    ("@/a.bin#b", StoreRequest::Refused),
 ];
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum RequestRecord {
-    Yes,
-    No,
+enum StoreRequest {
+    Sent,
+    Refused,
 }
 
 /// Whatever the app names, nginx only requests objects of the bucket below the prefix.
@@ -254,8 +257,8 @@ fn only_the_store_is_requested() {
             let _ = stream.read(&mut [0; 4096]).expect("a request");
             let handoff = "X-Accel-Redirect: /protected/a.bin";
             write!(stream, "HTTP/1.1 200 OK\r\n{handoff}\r\nX-Storage-Url: {link}\r\n")
-                .expect("it");
-            write!(stream, "Content-Length: 0\r\nConnection: close\r\n\r\n").expect("it");
+                .expect("a connection");
+            write!(stream, "Content-Length: 0\r\nConnection: close\r\n\r\n").expect("a connection");
         }
     });
     let proxy = nginx_with(SNIPPET, &root, &app, &[]);
@@ -264,14 +267,14 @@ fn only_the_store_is_requested() {
         curl.args(["-sS", "--noproxy", "*", "-m", "20", "-i"]);
         let out = curl.arg(format!("{}/healthcheck-utils/download", proxy.site)).output();
         let answer = String::from_utf8(out.expect("curl").stdout).expect("text");
-        let asked = match answer.contains("X-Sendfile-Store: not-allowed\r\n") {
-            true => RequestRecord::No,
-            false => RequestRecord::Yes,
+        let request = match answer.contains("X-Sendfile-Store: not-allowed\r\n") {
+            true => StoreRequest::Refused,
+            false => StoreRequest::Sent,
         };
-        assert_eq!(asked, expected, "{link}: {answer}");
+        assert_eq!(request, expected, "{link}: {answer}");
         // The link is not signed, so the store refuses the request.
         let refused = answer.contains("X-Sendfile-Store: 200 : 403\r\n");
-        assert!(asked == RequestRecord::No || refused, "{link}: {answer}");
+        assert!(request == StoreRequest::Refused || refused, "{link}: {answer}");
         assert!(answer.starts_with("HTTP/1.1 502"), "{link}: {answer}");
     }
 }

@@ -27,13 +27,13 @@ enum Certificate {
 /// The host name that nginx checks with the snippet.
 const NAME: &str = "localhost";
 
-struct CheckContext {
+struct SetUp {
     fixture: Running,
     proxy: Front,
 }
 
-impl CheckContext {
-    async fn set(store: &Store, remote: Remote, certificate: Certificate) -> Self {
+impl SetUp {
+    async fn start(store: &Store, remote: Remote, certificate: Certificate) -> Self {
         let fixture = Fixture::builder().storage(&store.url).large_size(0);
         let hour = Duration::from_secs(3600);
         let fixture = match remote {
@@ -124,18 +124,18 @@ async fn the_certificate_of_a_store_is_checked() {
     let store = store.below("tls");
     for remote in [Remote::Signed, Remote::SignedHeader] {
         for (certificate, outside, inside) in SAID {
-            let scene = CheckContext::set(&store, remote, certificate).await;
+            let set_up = SetUp::start(&store, remote, certificate).await;
             let what = format!("{remote:?}, {certificate:?}");
-            assert_eq!(first(&scene.diagnosis(&store, &[]).await), outside, "{what}");
-            let log = scene.proxy.config.replace("nginx.conf", "error.log");
-            let config = format!("--proxy-config=nginx:{}", scene.proxy.config);
+            assert_eq!(first(&set_up.diagnosis(&store, &[]).await), outside, "{what}");
+            let log = set_up.proxy.config.replace("nginx.conf", "error.log");
+            let config = format!("--proxy-config=nginx:{}", set_up.proxy.config);
             let words = [config.as_str(), "--error-log", &log];
             assert_eq!(
-                first(&scene.diagnosis(&store, &words).await),
+                first(&set_up.diagnosis(&store, &words).await),
                 inside,
                 "{what}, with the log"
             );
-            scene.fixture.stop().await.expect("a running store");
+            set_up.fixture.stop().await.expect("a running store");
         }
     }
 }

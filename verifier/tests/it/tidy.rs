@@ -69,7 +69,7 @@ fn has_word(text: &str, word: &str) -> bool {
 fn sources() -> Vec<Source> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("a workspace");
     let mut sources = Vec::new();
-    for directory in ["server", "stores", "verifier"] {
+    for directory in ["manual", "server", "stores", "verifier"] {
         for path in all_below(&root.join(directory)) {
             if path.extension().is_some_and(|extension| extension == "rs") {
                 let text = fs::read_to_string(&path).expect("a readable source");

@@ -70,7 +70,7 @@ mod tests {
     use std::time::Duration;
 
     use sendfile_evidence::{
-        Body, End, Evidence, ExtraProbe, Intent, Outcome, Probe, RequestRecord, Response, Sha256,
+        Body, End, Evidence, ExtraProbe, Intent, Outcome, Probe, RequestRecord, Response,
     };
 
     use super::*;
@@ -96,15 +96,7 @@ mod tests {
     }
 
     fn response(status: u16) -> Probe<Response> {
-        let body = Body {
-            size: 9,
-            sha256: Sha256([0; 32]),
-            head: Vec::new(),
-            end: End::Whole,
-            gunzipped: None,
-            beyond: 0,
-            same: None,
-        };
+        let body = Body::empty(End::Whole);
         Probe {
             request: RequestRecord { method: "GET".to_owned(), ..RequestRecord::default() },
             outcome: Outcome::Response(Response { status, headers: Vec::new(), body }),

@@ -127,7 +127,7 @@ impl Trace {
             Some(bytes) => bytes,
             None => within(&self.tail, tail_from, &part)?,
         };
-        Some(Sha256(sha2::Sha256::digest(bytes).into()))
+        Some(Sha256::of(bytes))
     }
 
     /// The number of bytes kept.

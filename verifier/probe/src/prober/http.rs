@@ -192,7 +192,7 @@ impl Client {
 
     /// Whether a response has the intended hand-off, or a header with a similar name.
     fn hands_off(&self, headers: &HeaderMap, intended: Option<&str>, status: u16) -> bool {
-        let (empty, _) = Watch::new().finish(End::NotAwaited, 0, &self.redactor);
+        let empty = Body::empty(End::NotAwaited);
         let response = self.response(status, headers, empty);
         dialect::handoff_of(&response, intended).is_some()
             || response.headers.iter().any(|(name, _)| dialect::header_meant(name).is_some())

@@ -44,31 +44,18 @@ pub(super) fn expected(
     full: &Probe<Response>,
 ) -> Option<Dummy> {
     match (&storage.outcome, &direct.outcome) {
-        (Outcome::Response(body), _) => Some(dummy_of(body, Source::Storage)),
+        (Outcome::Response(body), _) => Some(Dummy::of(body, Source::Storage)),
         (Outcome::Skipped(_), Outcome::Response(direct)) if is_whole_file(direct) => {
-            Some(dummy_of(&direct.body, Source::Direct))
+            Some(Dummy::of(&direct.body, Source::Direct))
         }
         (Outcome::Skipped(_), Outcome::Skipped(_)) if full.request.method == "GET" => {
             let full = full.response()?;
             if !is_whole_file(full) || !full.is_of_file() {
                 return None;
             }
-            Some(dummy_of(&full.body, Source::Client))
+            Some(Dummy::of(&full.body, Source::Client))
         }
         _ => None,
-    }
-}
-
-fn dummy_of(body: &Body, source: Source) -> Dummy {
-    Dummy {
-        size: body.size,
-        sha256: body.sha256,
-        source,
-        nonce: None,
-        instance: None,
-        key: None,
-        decoy: false,
-        previous: None,
     }
 }
 

@@ -41,7 +41,7 @@ pub(super) fn analyse<'a>(
     analysis.fate = HeaderFate::Obeyed;
     let detail = format!("acts on {header}");
     analysis.header.push(Fact::at(FactKind::HeaderObeyed, response.place(), detail));
-    evaluator.subject.response_headers = &query.answer;
+    evaluator.subject.response_headers = &query.response_headers;
     evaluator.rewrites.clear();
     let outcome = evaluator.evaluate(response.inside());
     analysis.unsure |= evaluator.unsure.is_some();

@@ -119,7 +119,7 @@ fn facts_of_handoff(response: &str) -> Vec<Fact> {
         app: Some(get("http://127.0.0.1:8000/download/1")),
         header: Some("X-Accel-Redirect".to_owned()),
         value: Some("/p/a.bin".to_owned()),
-        answer: vec![("x-accel-redirect".to_owned(), "/p/a.bin".to_owned())],
+        response_headers: vec![("x-accel-redirect".to_owned(), "/p/a.bin".to_owned())],
         file: Some("/srv/files/p/a.bin".to_owned()),
         ..Query::default()
     };

@@ -130,7 +130,7 @@ fn wrong_mapping(
     };
     let query = context.query;
     let (disk, matcher) = (context.evaluator.disk, context.evaluator.matcher);
-    let (file, value) = (query.file.as_deref()?, query.meant.as_deref()?);
+    let (file, value) = (query.file.as_deref()?, query.intended.as_deref()?);
     if mapping.is_empty() || !value.starts_with('/') {
         return None;
     }

@@ -61,7 +61,7 @@ fn authority(written: &str) -> &str {
 /// The same query as if the app had named a host that does not exist.
 fn with_other_host(query: &Query, host: &str) -> Query {
     let mut query = query.clone();
-    for (_, value) in &mut query.answer {
+    for (_, value) in &mut query.response_headers {
         *value = value.replace(host, OTHER_HOST);
     }
     if let Some(value) = &mut query.value {
@@ -102,8 +102,8 @@ mod tests {
             app: Some(get("http://127.0.0.1:8000/download/1")),
             header: Some("X-Accel-Redirect".to_owned()),
             value: Some(value.to_owned()),
-            meant: Some(value.to_owned()),
-            answer: vec![("x-storage-url".to_owned(), link)],
+            intended: Some(value.to_owned()),
+            response_headers: vec![("x-storage-url".to_owned(), link)],
             ..Query::default()
         };
         hops::facts(&[config], &query, &disk)

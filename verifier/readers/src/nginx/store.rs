@@ -302,7 +302,7 @@ mod tests {
             direct: Some(get("http://h.test/direct/a/b.bin")),
             header: Some("X-Accel-Redirect".to_owned()),
             value: Some("/p/a/b.bin".to_owned()),
-            meant: Some("/p/a/b.bin".to_owned()),
+            intended: Some("/p/a/b.bin".to_owned()),
             store: storage.map(get),
             ..Query::default()
         };

@@ -219,7 +219,7 @@ fn query() -> Query {
         app: Some(get("http://127.0.0.1:8000/download/1")),
         header: Some("X-Accel-Redirect".to_owned()),
         value: Some("/p/a.bin".to_owned()),
-        meant: Some("/p/a.bin".to_owned()),
+        intended: Some("/p/a.bin".to_owned()),
         file: Some("/srv/files/a.bin".to_owned()),
         ..Query::default()
     }

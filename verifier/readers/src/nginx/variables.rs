@@ -280,11 +280,11 @@ impl<'a> Env<'a> {
     }
 
     fn response_header(&self, name: &str) -> Option<String> {
-        if self.query.answer.is_empty() {
+        if self.query.response_headers.is_empty() {
             return None;
         }
         let name = header_name(name);
-        for (header, value) in &self.query.answer {
+        for (header, value) in &self.query.response_headers {
             if header.eq_ignore_ascii_case(&name) {
                 return Some(value.clone());
             }

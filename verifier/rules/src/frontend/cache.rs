@@ -167,18 +167,18 @@ pub(crate) static CACHED_PRIVATE: Rule = Rule {
 
 /// A match if the fixture's URL without its unique query returns an older version.
 fn stale_without_query(analysis: &Analysis<'_>) -> Option<Match> {
-    let (response, line, asked_app) = without_query(analysis)?;
+    let (response, line, reached_app) = without_query(analysis)?;
     let because = format!(
         "With a new query string, the current file arrives. Without it, as clients request the \
          file, an older version arrives: {}",
         described(&line)
     );
-    let found = match asked_app {
-        AskedApp::No => {
+    let found = match reached_app {
+        ReachedApp::No => {
             Match::sure(because).also("The fixture's request log has no request without it")
         }
-        AskedApp::Unknown => Match::likely(because),
-        AskedApp::Yes => return None,
+        ReachedApp::Unknown => Match::likely(because),
+        ReachedApp::Yes => return None,
     };
     let found = found.shown_by(ProbeId::WithoutQuery);
     Some(match cache_sign(response) {
@@ -188,7 +188,7 @@ fn stale_without_query(analysis: &Analysis<'_>) -> Option<Match> {
 }
 
 /// Whether the request without the unique query reached the app.
-pub(crate) enum AskedApp {
+pub(crate) enum ReachedApp {
     /// The request reached the app.
     Yes,
     /// The request did not reach the app.
@@ -200,17 +200,17 @@ pub(crate) enum AskedApp {
 /// The download without its unique query, if the response is an older version.
 pub(crate) fn without_query<'a>(
     analysis: &Analysis<'a>,
-) -> Option<(&'a Response, DummyLine, AskedApp)> {
+) -> Option<(&'a Response, DummyLine, ReachedApp)> {
     let response = analysis.repeated(ProbeId::WithoutQuery)?;
     let line = earlier(analysis.evidence, &response.body.head)?;
     let mut probes = analysis.evidence.probes.iter();
     let probe = probes.find(|probe| probe.id == ProbeId::WithoutQuery)?;
-    let asked_app = match &probe.request_log {
-        Some(log) if has_download(log) => AskedApp::Yes,
-        Some(_) => AskedApp::No,
-        None => AskedApp::Unknown,
+    let reached_app = match &probe.request_log {
+        Some(log) if has_download(log) => ReachedApp::Yes,
+        Some(_) => ReachedApp::No,
+        None => ReachedApp::Unknown,
     };
-    Some((response, line, asked_app))
+    Some((response, line, reached_app))
 }
 
 /// Whether the fixture's request log contains a request for a download.

@@ -6,7 +6,7 @@ use sendfile_evidence::{Check, End, ProbeId, Response, Server, Sha256, dialect, 
 use crate::{
     analysis::Analysis,
     app::signature::for_get,
-    handoff::stale::for_browsers,
+    handoff::stale::{COMPRESSED_COPY, for_browsers},
     rule::{Culprit, Match, Precedence, Remedy, Rule, Severity},
 };
 
@@ -88,22 +88,7 @@ pub(crate) static BYTES_DIFFER_FOR_BROWSERS: Rule = Rule {
               not decompress to the file, while the plain request returns the file. Typical \
               causes: a .gz beside the file that does not match it (`gzip_static`, \
               `precompressed`), or a cache that stores the two variants separately.",
-    remedy: Remedy {
-        any: "Remove the compressed copy beside the file, or regenerate it whenever the file \
-              changes",
-        servers: &[
-            (
-                Server::Nginx,
-                "Set `gzip_static off;` in the internal location, or regenerate the .gz whenever \
-                 the file changes",
-            ),
-            (
-                Server::Caddy,
-                "Remove `precompressed` from `file_server`, or regenerate the .gz whenever the \
-                 file changes",
-            ),
-        ],
-    },
+    remedy: COMPRESSED_COPY,
     config: None,
     precedence: Precedence::Usual,
     matches: |analysis| {

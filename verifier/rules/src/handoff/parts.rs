@@ -161,8 +161,8 @@ pub(crate) static ETAG_CONSTANT: Rule = Rule {
     check: Some(Check::Conditions),
     summary: "The ETag seems to be the same for all files",
     meaning: "Behind mod_proxy, mod_xsendfile gives every file the ETag \"0\". A client that \
-              revalidates an old version of the file is told that it is current. With the fixture, \
-              a request for a second file confirms this.",
+              revalidates an old version of the file gets 304, and keeps it. With the fixture, a \
+              request for a second file confirms this.",
     remedy: Remedy::any(
         "Set `FileETag None` for the app's location (`Header unset ETag` does not help)",
     ),
@@ -253,8 +253,8 @@ fn is_whole(analysis: &Analysis<'_>, response: &Response) -> bool {
     response.status == 200 && same
 }
 
-/// Whether the server is known to support ranges: the response says so, or the server does so by
-/// default and the file came from disk by a hand-off.
+/// Whether the server is known to support ranges: the response has `Accept-Ranges`, or the server
+/// supports them by default and the file came from disk by a hand-off.
 fn supports_ranges(analysis: &Analysis<'_>) -> bool {
     let direct = if analysis.handoff().is_some() { analysis.direct() } else { None };
     for response in [analysis.evidence.full.response(), direct].into_iter().flatten() {
@@ -404,7 +404,7 @@ fn wrong_slice(
         return Some("206 without Content-Range".to_owned());
     };
     let size = analysis.evidence.dummy.as_ref()?.size;
-    let (first, last) = partial::asked(requested, size)?;
+    let (first, last) = partial::requested_range(requested, size)?;
     let Some(range) = ContentRange::read(value) else {
         return Some(format!("206 with an invalid Content-Range: {value}"));
     };

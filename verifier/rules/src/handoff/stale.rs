@@ -6,7 +6,7 @@ use sendfile_evidence::{Check, ProbeId, Response, Server, dummy_line::DummyLine}
 use crate::{
     analysis::Analysis,
     body_class::{BodyClass, body_class, described, earlier},
-    frontend::cache::{AskedApp, without_query},
+    frontend::cache::{ReachedApp, without_query},
     reached::Reached,
     rule::{Culprit, Match, Precedence, Remedy, Rule, Severity},
 };
@@ -35,7 +35,7 @@ pub(crate) static TARGET_STALE: Rule = Rule {
     config: None,
     precedence: Precedence::Usual,
     matches: |analysis| {
-        if let Some((_, line, AskedApp::Yes)) = without_query(analysis) {
+        if let Some((_, line, ReachedApp::Yes)) = without_query(analysis) {
             let version = described(&line);
             let because = format!(
                 "With a new query string, the current file arrives. Without it, the request also \
@@ -73,22 +73,7 @@ pub(crate) static STALE_FOR_BROWSERS: Rule = Rule {
               of the file, while the plain request returns the current one. Typical causes: a .gz \
               beside the file that was not regenerated (`gzip_static`, `precompressed`), or a \
               cache that stores the two variants separately.",
-    remedy: Remedy {
-        any: "Remove the compressed copy beside the file, or regenerate it whenever the file \
-              changes",
-        servers: &[
-            (
-                Server::Nginx,
-                "Set `gzip_static off;` in the internal location, or regenerate the .gz whenever \
-                 the file changes",
-            ),
-            (
-                Server::Caddy,
-                "Remove `precompressed` from `file_server`, or regenerate the .gz whenever the \
-                 file changes",
-            ),
-        ],
-    },
+    remedy: COMPRESSED_COPY,
     config: None,
     precedence: Precedence::Usual,
     matches: |analysis| {
@@ -100,6 +85,24 @@ pub(crate) static STALE_FOR_BROWSERS: Rule = Rule {
         );
         Some(Match::sure(because).shown_by(ProbeId::Gzip))
     },
+};
+
+/// The remedy for a compressed copy beside the file that does not match it.
+pub(crate) const COMPRESSED_COPY: Remedy = Remedy {
+    any: "Remove the compressed copy beside the file, or regenerate it whenever the file \
+          changes",
+    servers: &[
+        (
+            Server::Nginx,
+            "Set `gzip_static off;` in the internal location, or regenerate the .gz whenever \
+             the file changes",
+        ),
+        (
+            Server::Caddy,
+            "Remove `precompressed` from `file_server`, or regenerate the .gz whenever the \
+             file changes",
+        ),
+    ],
 };
 
 /// The response to a request that accepts compression, and its first line, if it is an older

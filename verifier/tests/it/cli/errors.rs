@@ -208,8 +208,8 @@ fn errors_contain_no_secrets() {
         ("verify -c it", file("full = 'http://h/'\nfull-headers = ['s3cr3t']")),
         ("verify -c it", file("full = 'http://h/'\nfull-headers = ['Cook(ie: s3cr3t']")),
     ] {
-        let told = error_with(arguments, &text);
-        assert!(!told.contains(SECRET), "{told}");
+        let error = error_with(arguments, &text);
+        assert!(!error.contains(SECRET), "{error}");
     }
 }
 

@@ -59,14 +59,14 @@ impl Client {
         self.stream.write_all(bytes).ok();
     }
 
-    fn asked(&self, name: &str) -> Option<&str> {
+    fn header(&self, name: &str) -> Option<&str> {
         let mut lines = self.head.lines().filter_map(|line| line.split_once(": "));
         lines.find(|(it, _)| *it == name).map(|(_, value)| value)
     }
 
     /// The first and last byte position of a single range, if it is within the body.
     fn part(&self, size: usize) -> Option<(usize, usize)> {
-        let range = self.asked("range")?.strip_prefix("bytes=")?.split_once('-')?;
+        let range = self.header("range")?.strip_prefix("bytes=")?.split_once('-')?;
         let (first, last) = (range.0.parse().ok()?, range.1.parse().ok()?);
         (first <= last && last < size).then_some((first, last))
     }
@@ -75,7 +75,7 @@ impl Client {
 /// Supports HEAD, range requests and conditional requests like a static file server.
 pub(super) fn respond(client: &mut Client, status: &str, headers: &[&str], body: &[u8]) {
     let mut headers: String = headers.iter().map(|line| format!("{line}\r\n")).collect();
-    let etag = client.asked("if-none-match").map(|it| format!("ETag: {it}"));
+    let etag = client.header("if-none-match").map(|it| format!("ETag: {it}"));
     let known = etag.is_some_and(|it| headers.lines().any(|line| line == it));
     let (status, body) = match (status, client.part(body.len())) {
         ("200 OK", _) if known => ("304 Not Modified", &body[..0]),

@@ -5,7 +5,7 @@ use std::fs;
 
 use super::{
     Edit, nginx,
-    relay::{FileState, Relay},
+    relay::{Relay, RelayState},
     signing, verify,
 };
 use crate::stores;
@@ -39,7 +39,7 @@ async fn aborted_download_is_attributed_to_the_proxy() {
         fs::write(&folder, "").expect("a file in its place");
         let port = proxy.site.rsplit(':').next().and_then(|it| it.parse().ok()).expect("a port");
         let slow = Relay::to(port).await;
-        slow.now(FileState::Late);
+        slow.now(RelayState::Late);
         let site = format!("http://127.0.0.1:{}", slow.port);
         let url = fixture.url();
         let words = ["sendfile-check", "verify", "--fixture", &url, "--site", &site];

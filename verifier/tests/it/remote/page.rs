@@ -9,7 +9,7 @@ use sendfile_fixture::{Fixture, Running};
 use sendfile_rules::LayerResult;
 use serde_json::Value;
 
-use super::{BROKEN, Broken, By, CheckContext, caddy, first, named_at, verify};
+use super::{BROKEN, Broken, By, SetUp, caddy, first, named_at, verify};
 use crate::{
     buckets::evidence,
     remote_header,
@@ -94,33 +94,33 @@ async fn kept(store: &Store, program: &Path) -> String {
         return format!("yes | {read} | – | –");
     }
     let right = Broken { what: "right", by: By::Proxy(&[]), words: &[], rule: None };
-    let scene = CheckContext::set(store, &right).await;
-    let read = reads(&scene.store, &scene.fixture).await;
-    let app = scene.fixture.address().to_string();
+    let set_up = SetUp::start(store, &right).await;
+    let read = reads(&set_up.store, &set_up.fixture).await;
+    let app = set_up.fixture.address().to_string();
     let mut cells = vec!["yes".to_owned(), read.to_owned()];
-    for site in [scene.proxy.site.clone(), caddy(program, &scene.store, &app).site] {
+    for site in [set_up.proxy.site.clone(), caddy(program, &set_up.store, &app).site] {
         let url = format!("{site}/healthcheck-utils/download");
-        let asked = [
+        let requests = [
             ("GET", vec![], "200 4096"),
             ("Range", vec!["-r", "5-16"], "206 12"),
             ("HEAD", vec!["-I"], "200 0"),
         ];
-        let right = asked.iter().filter(|(_, words, expected)| curl(&url, words) == *expected);
+        let right = requests.iter().filter(|(_, words, expected)| curl(&url, words) == *expected);
         let right: Vec<_> = right.map(|(name, ..)| *name).collect();
-        let usual = health(&scene, &site, &[]).await;
-        let thorough = health(&scene, &site, &["--thorough"]).await;
+        let usual = health(&set_up, &site, &[]).await;
+        let thorough = health(&set_up, &site, &["--thorough"]).await;
         cells.push(format!("{}: {usual}; `--thorough`: {thorough}", right.join(", ")));
     }
-    scene.clear().await;
+    set_up.clear().await;
     cells.join(" | ")
 }
 
-async fn health(scene: &CheckContext, site: &str, words: &[&str]) -> String {
-    let url = scene.fixture.url();
+async fn health(set_up: &SetUp, site: &str, words: &[&str]) -> String {
+    let url = set_up.fixture.url();
     let first_words = ["sendfile-check", "verify", "--fixture", &url, "--site", site, "--storage"];
-    let storage = [&*scene.store.url];
+    let storage = [&*set_up.store.url];
     let words: Vec<_> = first_words.iter().chain(&storage).chain(words).copied().collect();
-    first(&verify(&words, &scene.store.options()).await)
+    first(&verify(&words, &set_up.store.options()).await)
 }
 
 /// Whether the verifier reads the files of the fixture from the store.
@@ -182,8 +182,8 @@ fn with(file: &str, store: &Store, key: &[Pair]) -> Option<(String, Vec<Pair>)> 
     (!key.is_empty()).then(|| (file.to_owned(), store.with(key)))
 }
 
-async fn some(asked: Option<(String, Vec<Pair>)>) -> String {
-    match asked {
+async fn some(requests: Option<(String, Vec<Pair>)>) -> String {
+    match requests {
         Some((url, options)) => seen(&url, &options).await,
         None => "–".to_owned(),
     }

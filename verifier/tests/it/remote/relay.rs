@@ -22,7 +22,7 @@ pub(super) struct Relay {
 
 /// How it handles a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum FileState {
+pub(super) enum RelayState {
     /// Forwards it.
     Open,
     /// Refuses it.
@@ -35,17 +35,17 @@ pub(super) enum FileState {
     Cut,
 }
 
-/// The delay of [`FileState::Late`].
+/// The delay of [`RelayState::Late`].
 const LATE: Duration = Duration::from_millis(500);
 
-/// Number of bytes for [`FileState::Cut`]: more than the head of any store, less than head and dummy.
+/// Number of bytes for [`RelayState::Cut`]: more than the head of any store, less than head and dummy.
 const CUT: usize = 2_000;
 
 impl Relay {
     pub(super) async fn to(server: u16) -> Self {
         let listener = TcpListener::bind(("127.0.0.1", 0)).await.expect("a free port");
         let port = listener.local_addr().expect("a port").port();
-        let state = Arc::new(AtomicU8::new(FileState::Open as u8));
+        let state = Arc::new(AtomicU8::new(RelayState::Open as u8));
         let seen = Arc::clone(&state);
         let task = tokio::spawn(async move {
             while let Ok((client, _)) = listener.accept().await {
@@ -56,9 +56,9 @@ impl Relay {
     }
 
     /// Changes the state. A closed relay cannot be opened again.
-    pub(super) fn now(&self, state: FileState) {
+    pub(super) fn now(&self, state: RelayState) {
         self.state.store(state as u8, Ordering::Relaxed);
-        if state == FileState::Closed {
+        if state == RelayState::Closed {
             self.task.abort();
         }
     }
@@ -71,7 +71,7 @@ impl Drop for Relay {
 }
 
 async fn pass(mut client: TcpStream, port: u16, state: u8) {
-    if state == FileState::Silent as u8 {
+    if state == RelayState::Silent as u8 {
         let mut void = Vec::new();
         // Until the client gives up.
         let _ = client.read_to_end(&mut void).await;
@@ -80,15 +80,15 @@ async fn pass(mut client: TcpStream, port: u16, state: u8) {
     let Ok(mut server) = TcpStream::connect(("127.0.0.1", port)).await else { return };
     let (mut from_client, mut to_client) = client.split();
     let (mut from_server, mut to_server) = server.split();
-    let asked = async {
+    let forwarded = async {
         let _ = copy(&mut from_client, &mut to_server).await;
         let _ = to_server.shutdown().await;
     };
     let answered = async {
-        if state == FileState::Late as u8 {
+        if state == RelayState::Late as u8 {
             sleep(LATE).await;
         }
-        if state == FileState::Cut as u8 {
+        if state == RelayState::Cut as u8 {
             let mut part = (&mut from_server).take(CUT as u64);
             let _ = copy(&mut part, &mut to_client).await;
         } else {
@@ -99,6 +99,6 @@ async fn pass(mut client: TcpStream, port: u16, state: u8) {
     // The end of the response closes the connection.
     tokio::select! {
         () = answered => {}
-        () = async { asked.await; std::future::pending::<()>().await } => {}
+        () = async { forwarded.await; std::future::pending::<()>().await } => {}
     }
 }
