@@ -63,7 +63,7 @@ pub const CONCURRENCY: u16 = 8;
 /// How many requests are sent in addition to those for the four layers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Depth {
-    /// Requests that tell causes apart if the download fails, and checks that need few requests.
+    /// Requests that distinguish causes if the download fails, and checks that need few requests.
     AsNeeded,
     /// All checks.
     Thorough,

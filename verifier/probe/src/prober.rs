@@ -1,4 +1,4 @@
-//! Does all input and output: sends the requests that `plan` asks for and records the responses.
+//! Does all input and output: sends the requests that `plan` returns and records the responses.
 //! Judges nothing, and never decides which request to send.
 
 use std::sync::Arc;
@@ -173,7 +173,7 @@ impl<'a> Run<'a> {
     async fn of_layers(prober: &'a Prober, plan: &'a Plan) -> Self {
         let client = &prober.client;
         let cap = client.limits.cap(prober.size(plan).await);
-        let (mut full, full_trace) = client.ask(&plan.full, &plan.nonce, cap).await;
+        let (mut full, full_trace) = client.send(&plan.full, &plan.nonce, cap).await;
         let (storage, app, direct) = tokio::join!(
             prober.storage(&plan.storage, cap),
             prober.layer(&plan.app, cap),
@@ -209,7 +209,7 @@ impl<'a> Run<'a> {
         Self { prober, plan, cap, evidence, download: full_trace, handoffs }
     }
 
-    /// Sends what the plan asks for beyond the layers, round by round.
+    /// Sends the requests that the plan returns beyond the layers, round by round.
     async fn send_extra_requests(&mut self) {
         self.evidence.checks = self.planned(checks, 0);
         for rounds in 0.. {
@@ -273,16 +273,16 @@ impl<'a> Run<'a> {
         let nonce = self.prober.nonce();
         let mut certificate = None;
         let (mut probed, trace) = match &request.destination {
-            Destination::Http1(to_url) => client.ask(to_url, &nonce, cap).await,
+            Destination::Http1(to_url) => client.send(to_url, &nonce, cap).await,
             Destination::Http2(to_url) => {
-                let (inspected, probed) = client.ask_http2(to_url, &nonce, cap).await;
+                let (inspected, probed) = client.send_http2(to_url, &nonce, cap).await;
                 certificate = inspected;
                 (probed, Trace::default())
             }
             Destination::Store(headers) => {
                 let mut to_store = store?.clone();
                 to_store.headers.extend_from_slice(headers);
-                client.ask(&to_store, &nonce, cap).await
+                client.send(&to_store, &nonce, cap).await
             }
         };
         if let Outcome::Response(response) = &mut probed.outcome
@@ -337,7 +337,7 @@ impl Prober {
 
     async fn layer(&self, layer: &LayerPlan, cap: u64) -> (Probe<Response>, Trace) {
         match layer {
-            LayerPlan::Request(request) => self.client.ask(request, &self.nonce(), cap).await,
+            LayerPlan::Request(request) => self.client.send(request, &self.nonce(), cap).await,
             LayerPlan::Skip(reason) => (Probe::skipped(*reason), Trace::default()),
         }
     }
@@ -350,7 +350,7 @@ impl Prober {
             }
             StoragePlan::Read(StorageAt::Http(url, authorization)) => {
                 let request = store::with_authorization(url, authorization.as_ref());
-                let (probed, trace) = self.client.ask(&request, &self.nonce(), cap).await;
+                let (probed, trace) = self.client.send(&request, &self.nonce(), cap).await;
                 (storage::of_response(probed), trace)
             }
             StoragePlan::Read(StorageAt::Bucket(bucket)) => {

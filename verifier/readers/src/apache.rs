@@ -209,7 +209,7 @@ fn add_download(
     let path = decoded(&query.site.path);
     let fact = match &route.outcome {
         RouteOutcome::Proxied(upstream) => {
-            analysis.asks = upstream.addresses.last().cloned();
+            analysis.forwards_to = upstream.addresses.last().cloned();
             analysis.download.extend(wrong_upstream(upstream, query));
             analysis.download.extend(guarded(&route.scope));
             let detail = format!("matches the download URL and passes it to {}", upstream.shown());

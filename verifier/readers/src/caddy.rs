@@ -117,7 +117,7 @@ impl Reader for Caddy {
         analysis.download.extend(download(site, &evaluator, outcome.as_ref(), query));
         if let Some(RouteOutcome::Passes(proxy)) = &outcome {
             if let Some((address, _)) = upstream_of_download(proxy, query) {
-                analysis.asks = Some(address);
+                analysis.forwards_to = Some(address);
             }
             analysis.header.extend(announced(query, proxy, &evaluator));
             handoff::analyse(query, proxy, evaluator, worker, &mut analysis);

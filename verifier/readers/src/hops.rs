@@ -297,7 +297,7 @@ fn path(all: &[Hop<'_>], site: &Address) -> Vec<usize> {
     let mut path = vec![front];
     let mut last = front;
     while path.len() < LONGEST {
-        let Some(upstream) = &all[last].analysis.asks else { break };
+        let Some(upstream) = &all[last].analysis.forwards_to else { break };
         let Some(next) = listening(upstream) else { break };
         if path.contains(&next) {
             break;

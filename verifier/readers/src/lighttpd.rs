@@ -188,7 +188,7 @@ impl Reader for Lighttpd {
         if let RouteOutcome::Proxied(hosts) = &outcome
             && let Some(host) = app_or_first(hosts, query)
         {
-            analysis.asks = Some(host.address.clone());
+            analysis.forwards_to = Some(host.address.clone());
             analysis.header.extend(missing_request_headers(query, &settings, host));
             if query.hands_over_by("X-Sendfile") {
                 let (fate, fact) = sendfile(host, query);

@@ -29,7 +29,7 @@ pub(crate) struct RouteAnalysis {
     /// Facts about the direct location.
     pub(crate) direct: Vec<Fact>,
     /// The upstream that the proxy passes the download URL to.
-    pub(crate) asks: Option<Address>,
+    pub(crate) forwards_to: Option<Address>,
     /// What the proxy does with the hand-off header.
     pub(crate) fate: HeaderFate,
     /// Whether something in the configuration could not be evaluated.

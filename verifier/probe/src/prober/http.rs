@@ -64,7 +64,7 @@ type Connection = JoinHandle<hyper::Result<Parts<TokioIo<Box<dyn Stream>>>>>;
 
 impl Client {
     /// Sends a request with its own nonce.
-    pub(crate) async fn ask(
+    pub(crate) async fn send(
         &self,
         request: &ProbeRequest,
         nonce: &str,

@@ -27,7 +27,7 @@ const DAY: u64 = 24 * 60 * 60;
 impl Client {
     /// Sends a request over HTTP/2, if the site supports it; the certificate is inspected in any
     /// case.
-    pub(crate) async fn ask_http2(
+    pub(crate) async fn send_http2(
         &self,
         request: &ProbeRequest,
         nonce: &str,

@@ -53,16 +53,16 @@ http://*.b.test:18998, http://b.test:18998 {
 
 /// Host, target, and what handles it.
 const OUTCOMES: [(&str, &str, &str); 11] = [
-    ("a.test", "/api/x", "asks /api/x"),
-    ("a.test", "/API/x", "asks /API/x"),
+    ("a.test", "/api/x", "forwards /api/x"),
+    ("a.test", "/API/x", "forwards /API/x"),
     ("a.test", "/api/static/x", "opens /srv/main/api/static/x"),
-    ("a.test", "/cut/x", "asks /x"),
-    ("a.test", "/both/x", "asks /two/both/x"),
+    ("a.test", "/cut/x", "forwards /x"),
+    ("a.test", "/both/x", "forwards /two/both/x"),
     ("a.test", "/gone/x", "-> /there"),
     ("a.test", "/sub/x", "opens /srv/a/x"),
     ("a.test", "/other", "418"),
-    ("b.test", "/x", "asks /y"),
-    ("www.b.test", "/z", "asks /z"),
+    ("b.test", "/x", "forwards /y"),
+    ("www.b.test", "/z", "forwards /z"),
     ("a.test", "/apix", "418"),
 ];
 
@@ -75,7 +75,7 @@ fn outcome_of(caddy: &Caddy, host: &str, target: &str) -> String {
     let mut evaluator = Evaluator::new(&request, &caddy.matcher, &disk).expect("a path");
     let site = caddy.site(&request).expect("a site");
     match evaluator.evaluate(site.inside()) {
-        Some(RouteOutcome::Passes(_)) => format!("asks {}", evaluator.subject.path),
+        Some(RouteOutcome::Passes(_)) => format!("forwards {}", evaluator.subject.path),
         Some(RouteOutcome::Opens(path, _)) => format!("opens {path}"),
         Some(RouteOutcome::Redirects(to, _)) => format!("-> {to}"),
         Some(RouteOutcome::Responds(status, _)) => status,

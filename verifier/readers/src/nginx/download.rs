@@ -189,7 +189,7 @@ fn record_passed<'a>(
     let detail = format!("{location}matches the download URL and passes it to {shown}");
     analysis.download.push(Fact::at(FactKind::DownloadAsksApp, pass.place(), detail));
     analysis.download.extend(caches_errors(context, &route.scope, pass));
-    analysis.asks = upstream.address().cloned();
+    analysis.forwards_to = upstream.address().cloned();
     if let Some(app) = &context.query.app {
         analysis.download.extend(not_at_app(context, &upstream, app));
         analysis.download.extend(path_rewritten(&upstream, route.rewrite, app));

@@ -91,8 +91,8 @@ mod tests {
     use crate::{hops, in_memory_disk::InMemoryDisk, proxy_config::ProxyConfig};
 
     fn facts(http: &str, location: &str, value: &str) -> Vec<Fact> {
-        let asks = "location / { proxy_pass http://127.0.0.1:8000; }";
-        let config = format!("http {{ {http} server {{ listen 80; {location} {asks} }} }}");
+        let forwards = "location / { proxy_pass http://127.0.0.1:8000; }";
+        let config = format!("http {{ {http} server {{ listen 80; {location} {forwards} }} }}");
         let mut disk = InMemoryDisk::default().with("/n.conf", &config);
         let config = ProxyConfig::read(Server::Nginx, "/n.conf", &mut disk);
         let get = |url| Request::get(url).expect("a URL");
@@ -148,12 +148,12 @@ mod tests {
         let fixed = "location ~ ^/p/[^/]+/(.+)$ { internal; proxy_pass http://s3.test:9000/$1; }";
         let other = "location /direct/ { proxy_pass http://s3.test:9000/b/; }";
         let another = other.replace(":9000", "");
-        let asks = |others: &str| {
+        let forwards = |others: &str| {
             let facts = facts("", &format!("{others} {fixed}"), "/p/s3.test:9000/b/a.bin?sig=1");
             facts.iter().any(|fact| fact.kind == FactKind::NoResolver)
         };
-        assert!(asks(""));
-        assert!(asks(&another));
-        assert!(!asks(other));
+        assert!(forwards(""));
+        assert!(forwards(&another));
+        assert!(!forwards(other));
     }
 }
